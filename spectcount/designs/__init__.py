@@ -1,0 +1,19 @@
+"""Design families: declared parameters -> draw(rng) -> Stimulus. One family per file."""
+
+from __future__ import annotations
+
+from spectcount.designs.base import Design, draw, spread_centres_hz
+from spectcount.designs.pulses import Pulses
+from spectcount.errors import UserError
+
+FAMILIES: dict[str, type[Design]] = {Pulses.family: Pulses}
+
+
+def family(name: str) -> type[Design]:
+    """The design class called `name`; unknown names are refused."""
+    if name not in FAMILIES:
+        raise UserError(f"family {name!r} is not known; choose one of {', '.join(FAMILIES)}")
+    return FAMILIES[name]
+
+
+__all__ = ["FAMILIES", "Design", "Pulses", "draw", "family", "spread_centres_hz"]

@@ -1,0 +1,396 @@
+"""Pulses: N short events in white noise, the SpectCount generator and everything its sliders need.
+
+Source: Kim et al. (2026), SpectCount, arXiv 2606.06907, section 3.1; the preset `paper` holds
+their numbers. Frequency overlap is defined on the ERB-number scale (Glasberg & Moore, 1990).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from spectcount.designs.base import Design, spread_centres_hz
+from spectcount.errors import UserError
+from spectcount.params import param
+from spectcount.scales import mel_centres_hz, sigma_for_e_n0
+from spectcount.stimulus import WAVES, Event, Stimulus
+
+ORDERS = ("rising", "falling", "shuffled", "alternating", "aba", "random_mel")
+MAX_EVENTS = 40
+ABA_SLOTS = 4
+
+
+@dataclass(frozen=True)
+class Pulses(Design):
+    """Parameters of the family `pulses`; see each one's help."""
+
+    family: ClassVar[str] = "pulses"
+    title: ClassVar[str] = "Pulses in noise"
+
+    duration_s: float = param(
+        4.0, "Length of the clip.", low=0.5, high=30, step=0.1, unit="s", label="Clip", group="clip"
+    )
+    n_events: int = param(
+        4,
+        "How many events there are: the answer to 'how many?'.",
+        low=0,
+        high=MAX_EVENTS,
+        step=1,
+        label="Events",
+        slider_high=10,
+        group="events",
+    )
+    event_duration_ms: float = param(
+        100.0,
+        "Length of each event, ramps included.",
+        low=2,
+        high=5000,
+        step=1,
+        unit="ms",
+        label="Event duration",
+        log=True,
+        slider_high=1000,
+        group="events",
+    )
+    event_duration_jitter_ms: float = param(
+        0.0,
+        "Each event's length varies uniformly by up to this much either way.",
+        low=0,
+        high=2000,
+        step=1,
+        unit="ms",
+        label="Duration jitter",
+        slider_high=200,
+        group="events",
+    )
+    placement: str = param(
+        "sequence",
+        "sequence: from the first onset, one gap after the other; random: anywhere in the clip "
+        "with at least min_gap_ms between events.",
+        choices=("sequence", "random"),
+        label="Placement",
+        group="time",
+    )
+    onset_s: float = param(
+        0.3,
+        "Onset of the first event (sequence placement).",
+        low=0,
+        high=30,
+        step=0.01,
+        unit="s",
+        label="First onset",
+        slider_high=10,
+        group="time",
+    )
+    gap_ms: float = param(
+        150.0,
+        "Spacing: offset of one event to onset of the next (sequence placement). Negative: the "
+        "events overlap in time.",
+        low=-1000,
+        high=5000,
+        step=1,
+        unit="ms",
+        label="Spacing",
+        slider_high=1000,
+        group="time",
+    )
+    gap_jitter_ms: float = param(
+        0.0,
+        "Each gap varies uniformly by up to this much either way.",
+        low=0,
+        high=1000,
+        step=1,
+        unit="ms",
+        label="Spacing jitter",
+        slider_high=300,
+        group="time",
+    )
+    min_gap_ms: float = param(
+        40.0,
+        "Smallest gap between events (random placement).",
+        low=0,
+        high=2000,
+        step=1,
+        unit="ms",
+        label="Smallest gap",
+        slider_high=500,
+        group="time",
+    )
+    frequency_low_hz: float = param(
+        400.0,
+        "Lower edge of the band that holds the events' centres.",
+        low=20,
+        high=7990,
+        step=1,
+        unit="Hz",
+        label="Band from",
+        log=True,
+        group="frequency",
+    )
+    frequency_high_hz: float = param(
+        3000.0,
+        "Upper edge of the band that holds the events' centres.",
+        low=20,
+        high=7990,
+        step=1,
+        unit="Hz",
+        label="Band to",
+        log=True,
+        group="frequency",
+    )
+    frequency_overlap: float = param(
+        0.0,
+        "0: the events' centres spread over the whole band; 1 (100 %): all on its centre. Equal "
+        "steps on the ERB-number scale.",
+        low=0,
+        high=1,
+        step=0.01,
+        label="Frequency overlap",
+        group="frequency",
+    )
+    frequency_order: str = param(
+        "rising",
+        "In which order the centres are played. aba: triplets low-high-low and a rest. "
+        "random_mel: each event on a random mel channel of the band, as in the paper.",
+        choices=ORDERS,
+        label="Order",
+        group="frequency",
+    )
+    level_dbfs: float = param(
+        -14.0,
+        "Level of each event, dB re a full-scale sine.",
+        low=-90,
+        high=0,
+        step=0.5,
+        unit="dBFS",
+        label="Level",
+        group="level",
+    )
+    level_rove_db: float = param(
+        0.0,
+        "Each event's level varies uniformly by up to this much either way.",
+        low=0,
+        high=40,
+        step=0.5,
+        unit="dB",
+        label="Level rove",
+        slider_high=20,
+        group="level",
+    )
+    attack_ms: float = param(
+        3.0, "Linear rise.", low=0, high=500, step=0.5, unit="ms", label="Attack",
+        slider_high=50, group="events",
+    )  # fmt: skip
+    release_ms: float = param(
+        10.0, "Linear fall.", low=0, high=500, step=0.5, unit="ms", label="Release",
+        slider_high=50, group="events",
+    )  # fmt: skip
+    wave: str = param(
+        "sine", "What each event is made of.", choices=WAVES, label="Wave", group="events"
+    )
+    n_harmonics: int = param(
+        4, "Components of a harmonic complex.", low=1, high=20, step=1, label="Harmonics",
+        group="events",
+    )  # fmt: skip
+    bandwidth_hz: float = param(
+        100.0,
+        "Width of a noise band.",
+        low=5,
+        high=4000,
+        step=5,
+        unit="Hz",
+        label="Noise bandwidth",
+        log=True,
+        group="events",
+    )
+    chirp_octaves: float = param(
+        0.5,
+        "How far a chirp glides from its centre frequency, linearly in Hz.",
+        low=-4,
+        high=4,
+        step=0.05,
+        unit="octaves",
+        label="Chirp",
+        group="events",
+    )
+    phase_deg: float | None = param(
+        None,
+        "Starting phase; empty: random for each event.",
+        kind=float,
+        low=0,
+        high=360,
+        step=1,
+        unit="deg",
+        label="Phase",
+        group="events",
+    )
+    noise_sigma: float = param(
+        0.001,
+        "Standard deviation of the white noise (full scale = 1).",
+        low=0,
+        high=0.3,
+        step=0.0001,
+        label="Noise sigma",
+        slider_high=0.1,
+        group="noise",
+    )
+    e_n0_db: float | None = param(
+        None,
+        "Energy of one event over noise density; when set, the noise follows from it and "
+        "noise_sigma is not used.",
+        kind=float,
+        low=-10,
+        high=80,
+        step=0.5,
+        unit="dB",
+        label="E/N0",
+        group="noise",
+    )
+
+    def check(self) -> None:
+        if self.frequency_low_hz > self.frequency_high_hz:
+            raise UserError(
+                f"frequency_low_hz={self.frequency_low_hz:g} is above "
+                f"frequency_high_hz={self.frequency_high_hz:g}; swap them"
+            )
+
+    def draw(self, rng: np.random.Generator) -> Stimulus:
+        """One stimulus; raises `UserError` naming by how much the events do not fit."""
+        durations_s = self._durations_s(rng)
+        onsets_s = self._onsets_s(durations_s, rng)
+        centres_hz = self._centres_hz(rng)
+        events = tuple(
+            self._event(*row, rng) for row in zip(onsets_s, durations_s, centres_hz, strict=True)
+        )
+        return Stimulus(
+            duration_s=self.duration_s,
+            events=events,
+            noise_sigma=self._sigma(),
+            noise_seed=int(rng.integers(2**31)),
+        )
+
+    def neighbours_hz(self) -> np.ndarray:
+        """The set of centres before ordering, rising, Hz [n_events] (not for random_mel)."""
+        n = 2 if self.frequency_order in ("alternating", "aba") else self.n_events
+        return spread_centres_hz(
+            n, self.frequency_low_hz, self.frequency_high_hz, self.frequency_overlap
+        )
+
+    def _durations_s(self, rng: np.random.Generator) -> np.ndarray:
+        jitter = rng.uniform(-1, 1, self.n_events) * self.event_duration_jitter_ms
+        durations_ms = self.event_duration_ms + jitter
+        ramps_ms = self.attack_ms + self.release_ms
+        if self.event_duration_ms - self.event_duration_jitter_ms < max(ramps_ms, 1):
+            raise UserError(
+                f"events of {self.event_duration_ms:g} ms with jitter "
+                f"{self.event_duration_jitter_ms:g} ms can be shorter than their ramps, "
+                f"{ramps_ms:g} ms; lower event_duration_jitter_ms, attack_ms or release_ms, or "
+                "raise event_duration_ms"
+            )
+        return durations_ms / 1000
+
+    def _onsets_s(self, durations_s: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if self.n_events == 0:
+            return np.zeros(0)
+        if self.placement == "random":
+            return self._random_onsets_s(durations_s, rng)
+        gaps_ms = self.gap_ms + rng.uniform(-1, 1, self.n_events - 1) * self.gap_jitter_ms
+        steps_s = durations_s[:-1] + gaps_ms / 1000
+        if self.frequency_order == "aba":
+            rests = np.arange(1, self.n_events) % (ABA_SLOTS - 1) == 0
+            steps_s = steps_s + rests * (self.event_duration_ms + self.gap_ms) / 1000
+        if np.any(steps_s <= 0):
+            raise UserError(
+                f"gap_ms={self.gap_ms:g} (jitter {self.gap_jitter_ms:g}) puts an onset before the "
+                f"one it follows: events last {durations_s.min() * 1000:g} ms; give a gap above "
+                f"{-durations_s.min() * 1000 + self.gap_jitter_ms:g} ms"
+            )
+        onsets_s = self.onset_s + np.concatenate([[0.0], np.cumsum(steps_s)])
+        self._refuse_overrun(float(np.max(onsets_s + durations_s)))
+        return onsets_s
+
+    def _refuse_overrun(self, end_s: float) -> None:
+        if end_s > self.duration_s + 1e-9:
+            raise UserError(
+                f"{self.n_events} events of {self.event_duration_ms:g} ms with "
+                f"gap_ms={self.gap_ms:g} from onset_s={self.onset_s:g} need {end_s:.2f} s, the "
+                f"clip is {self.duration_s:.2f} s; lower n_events, event_duration_ms, gap_ms or "
+                "onset_s, or raise duration_s"
+            )
+
+    def _random_onsets_s(self, durations_s: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Uniform over all placements that keep the smallest gap: the slack is cut at random."""
+        needed_s = durations_s.sum() + (self.n_events - 1) * self.min_gap_ms / 1000
+        slack_s = self.duration_s - needed_s
+        if slack_s < 0:
+            raise UserError(
+                f"{self.n_events} events of {self.event_duration_ms:g} ms with "
+                f"min_gap_ms={self.min_gap_ms:g} need {needed_s:.2f} s, the clip is "
+                f"{self.duration_s:.2f} s; lower n_events, event_duration_ms or min_gap_ms, or "
+                "raise duration_s"
+            )
+        cuts_s = np.sort(rng.uniform(0, slack_s, self.n_events))
+        before_s = np.concatenate([[0.0], np.cumsum(durations_s + self.min_gap_ms / 1000)[:-1]])
+        return cuts_s + before_s
+
+    def _centres_hz(self, rng: np.random.Generator) -> np.ndarray:
+        if self.frequency_order == "random_mel":
+            return self._random_mel_hz(rng)
+        if self.n_events == 0:
+            return np.zeros(0)
+        centres = self.neighbours_hz()
+        if self.frequency_order == "falling":
+            return centres[::-1]
+        if self.frequency_order == "shuffled":
+            return rng.permutation(centres)
+        if self.frequency_order == "alternating":
+            return centres[np.arange(self.n_events) % 2]
+        if self.frequency_order == "aba":
+            return centres[(np.arange(self.n_events) % (ABA_SLOTS - 1) == 1).astype(int)]
+        return centres
+
+    def _random_mel_hz(self, rng: np.random.Generator) -> np.ndarray:
+        centres = mel_centres_hz()
+        inside = (centres >= self.frequency_low_hz) & (centres <= self.frequency_high_hz)
+        if not inside.any():
+            raise UserError(
+                f"no mel channel has its centre in {self.frequency_low_hz:g}.."
+                f"{self.frequency_high_hz:g} Hz; widen the band"
+            )
+        return rng.choice(centres[inside], self.n_events)
+
+    def _event(
+        self, onset_s: float, duration_s: float, centre_hz: float, rng: np.random.Generator
+    ) -> Event:
+        level_dbfs = self.level_dbfs + rng.uniform(-1, 1) * self.level_rove_db
+        if level_dbfs > 0:
+            raise UserError(
+                f"level_dbfs={self.level_dbfs:g} with level_rove_db={self.level_rove_db:g} can "
+                "exceed 0 dBFS; lower one of them"
+            )
+        random_phase_deg, seed = rng.uniform(0, 360), int(rng.integers(2**31))
+        return Event(
+            onset_s=onset_s,
+            duration_s=duration_s,
+            frequency_hz=centre_hz,
+            level_dbfs=level_dbfs,
+            wave=self.wave,
+            attack_ms=self.attack_ms,
+            release_ms=self.release_ms,
+            phase_deg=random_phase_deg if self.phase_deg is None else self.phase_deg,
+            end_frequency_hz=centre_hz * 2**self.chirp_octaves if self.wave == "chirp" else 0.0,
+            n_harmonics=self.n_harmonics if self.wave == "harmonic" else 1,
+            bandwidth_hz=self.bandwidth_hz if self.wave == "noise" else 0.0,
+            seed=seed if self.wave == "noise" else 0,
+        )
+
+    def _sigma(self) -> float:
+        if self.e_n0_db is None:
+            return self.noise_sigma
+        nominal = Event(
+            0.0, self.event_duration_ms / 1000, 1000.0, self.level_dbfs,
+            attack_ms=self.attack_ms, release_ms=self.release_ms,
+        )  # fmt: skip
+        return sigma_for_e_n0(nominal.energy, self.e_n0_db)

@@ -1,0 +1,90 @@
+"""Scales of hearing: mel, ERB-number, decibel, energy over noise density.
+
+Conventions: frequencies in Hz, levels in dB re full-scale sine peak 1.0 (dBFS), noise by its
+standard deviation sigma (full scale = 1), one-sided noise density N0 = 2 sigma^2 / fs. Functions
+take and give floats or arrays alike.
+
+Sources: Slaney (1998) Auditory Toolbox and O'Shaughnessy (1987) for mel; Glasberg & Moore (1990),
+Hear. Res. 47:103, for ERB; Green & Swets (1966) for E/N0.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+N_MELS = 128
+SAMPLE_RATE = 16_000
+
+
+def hz_to_mel(f_hz, htk: bool = False):
+    """Hz -> mel; Slaney's formula (linear below 1 kHz), or HTK's."""
+    import librosa
+
+    return librosa.hz_to_mel(f_hz, htk=htk)
+
+
+def mel_to_hz(mel, htk: bool = False):
+    """mel -> Hz, the inverse of `hz_to_mel`."""
+    import librosa
+
+    return librosa.mel_to_hz(mel, htk=htk)
+
+
+@functools.cache
+def mel_centres_hz(n_mels: int = N_MELS, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+    """Centres of the mel channels of Whisper's front end, Hz [n_mels]."""
+    edges = np.linspace(hz_to_mel(0.0), hz_to_mel(sample_rate / 2), n_mels + 2)
+    centres = np.round(mel_to_hz(edges)[1:-1], 4)
+    centres.setflags(write=False)
+    return centres
+
+
+def mel_channel(f_hz, n_mels: int = N_MELS, sample_rate: int = SAMPLE_RATE):
+    """The channel (may be fractional, 0 = lowest) whose centre is at `f_hz`."""
+    step = hz_to_mel(sample_rate / 2) / (n_mels + 1)
+    return hz_to_mel(f_hz) / step - 1
+
+
+def erb_hz(f_hz):
+    """Equivalent rectangular bandwidth at `f_hz`, in Hz."""
+    return 24.7 * (4.37 * np.asarray(f_hz) / 1000 + 1)
+
+
+def erb_number(f_hz):
+    """ERB-number (Cam) of `f_hz`."""
+    return 21.4 * np.log10(4.37 * np.asarray(f_hz) / 1000 + 1)
+
+
+def erb_number_to_hz(cam):
+    """Hz at an ERB-number, the inverse of `erb_number`."""
+    return (10 ** (np.asarray(cam) / 21.4) - 1) * 1000 / 4.37
+
+
+def db_to_amplitude(level_db):
+    """dB -> linear factor."""
+    return 10.0 ** (np.asarray(level_db) / 20)
+
+
+def amplitude_to_db(amplitude):
+    """Linear factor -> dB; 0 gives -inf."""
+    with np.errstate(divide="ignore"):
+        return 20 * np.log10(np.abs(amplitude))
+
+
+def noise_density(sigma: float, sample_rate: int = SAMPLE_RATE) -> float:
+    """One-sided density N0 of white noise of standard deviation `sigma`, full-scale^2 per Hz."""
+    return 2 * sigma**2 / sample_rate
+
+
+def e_n0_db(energy: float, sigma: float, sample_rate: int = SAMPLE_RATE) -> float:
+    """10 log10(E/N0) of a signal of `energy` (full-scale^2 seconds) in white noise `sigma`."""
+    if sigma == 0:
+        return float("inf")
+    return float(10 * np.log10(energy / noise_density(sigma, sample_rate)))
+
+
+def sigma_for_e_n0(energy: float, e_n0: float, sample_rate: int = SAMPLE_RATE) -> float:
+    """The noise sigma at which a signal of `energy` has 10 log10(E/N0) = `e_n0`."""
+    return float(np.sqrt(energy * sample_rate / 2 * 10 ** (-e_n0 / 10)))

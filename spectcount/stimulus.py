@@ -1,0 +1,207 @@
+"""A sound as data: the Stimulus is the primary object, its clip a rendering of it.
+
+Conventions: mono, Hz, seconds from the start of the clip, levels in dBFS re full-scale sine peak
+1.0. The level of a component that is not a sine is that of the sine with the same RMS. White
+noise is given by its standard deviation. A Stimulus is frozen, makes a JSON round trip without
+loss, and carries a content hash that names its synthesis version.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spectcount.errors import UserError
+from spectcount.scales import SAMPLE_RATE
+
+VERSION = 1
+"""Version of the synthesis: raised when the same JSON would give other bytes."""
+
+WAVES = ("sine", "harmonic", "noise", "chirp")
+MAX_DURATION_S = 30.0
+
+
+@dataclass(frozen=True)
+class Event:
+    """One sound event.
+
+    `frequency_hz` is a sine's frequency, a complex's fundamental, a noise band's centre or the
+    start of a chirp, which ends at `end_frequency_hz`; `bandwidth_hz` and `seed` belong to the
+    noise band, `n_harmonics` to the complex. The envelope is a trapezoid inside the duration.
+    """
+
+    onset_s: float
+    duration_s: float
+    frequency_hz: float
+    level_dbfs: float
+    wave: str = "sine"
+    attack_ms: float = 3.0
+    release_ms: float = 10.0
+    phase_deg: float = 0.0
+    end_frequency_hz: float = 0.0
+    n_harmonics: int = 1
+    bandwidth_hz: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _round_fields(self)
+        if self.wave not in WAVES:
+            raise UserError(f"wave={self.wave!r} is not known; choose one of {', '.join(WAVES)}")
+        if self.duration_s <= 0 or self.onset_s < 0:
+            raise UserError(
+                f"an event at {self.onset_s:g} s lasting {self.duration_s:g} s is impossible; "
+                "onset must be >= 0 and duration > 0"
+            )
+        ramps_s = (self.attack_ms + self.release_ms) / 1000
+        if self.attack_ms < 0 or self.release_ms < 0 or ramps_s > self.duration_s + 1e-9:
+            raise UserError(
+                f"attack {self.attack_ms:g} ms + release {self.release_ms:g} ms do not fit an "
+                f"event of {self.duration_s * 1000:g} ms; shorten the ramps or lengthen the event"
+            )
+
+    @property
+    def offset_s(self) -> float:
+        return self.onset_s + self.duration_s
+
+    @property
+    def lowest_hz(self) -> float:
+        if self.wave == "noise":
+            return self.frequency_hz - self.bandwidth_hz / 2
+        if self.wave == "chirp":
+            return min(self.frequency_hz, self.end_frequency_hz)
+        return self.frequency_hz
+
+    @property
+    def highest_hz(self) -> float:
+        if self.wave == "noise":
+            return self.frequency_hz + self.bandwidth_hz / 2
+        if self.wave == "chirp":
+            return max(self.frequency_hz, self.end_frequency_hz)
+        if self.wave == "harmonic":
+            return self.frequency_hz * self.n_harmonics
+        return self.frequency_hz
+
+    @property
+    def energy(self) -> float:
+        """Integral of the squared waveform as declared, full-scale^2 seconds: power of the sine
+        at this level times the squared trapezoid's area."""
+        flat = self.duration_s - (self.attack_ms + self.release_ms) / 1000
+        area = flat + (self.attack_ms + self.release_ms) / 3000
+        return 0.5 * 10 ** (self.level_dbfs / 10) * area
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """Events in white noise over a clip of `duration_s`; see the module's conventions.
+
+    `meta` holds the design, its parameters and the seed that drew this stimulus: provenance, not
+    content, and so outside the hash.
+    """
+
+    duration_s: float
+    events: tuple[Event, ...] = ()
+    noise_sigma: float = 0.0
+    noise_seed: int = 0
+    sample_rate: int = SAMPLE_RATE
+    version: int = VERSION
+    meta: dict[str, Any] = dataclasses.field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _round_fields(self)
+        if self.version != VERSION:
+            raise UserError(
+                f"this stimulus is of synthesis version {self.version}, this program makes "
+                f"version {VERSION}; use the release that made it"
+            )
+        if not 0 < self.duration_s <= MAX_DURATION_S:
+            raise UserError(
+                f"duration_s={self.duration_s:g} is outside 0..{MAX_DURATION_S:g} s; "
+                "shorten the clip"
+            )
+        if self.noise_sigma < 0:
+            raise UserError(f"noise_sigma={self.noise_sigma:g} is negative; give 0 or more")
+        object.__setattr__(
+            self, "events", tuple(sorted(self.events, key=lambda e: (e.onset_s, e.frequency_hz)))
+        )
+        for event in self.events:
+            self._check_event(event)
+
+    def _check_event(self, event: Event) -> None:
+        if event.offset_s > self.duration_s + 1e-6:
+            raise UserError(
+                f"an event ends at {event.offset_s:.3f} s, the clip at {self.duration_s:.3f} s; "
+                "lengthen the clip or move the event"
+            )
+        nyquist = self.sample_rate / 2
+        if event.highest_hz >= nyquist or event.lowest_hz <= 0:
+            edge = event.highest_hz if event.highest_hz >= nyquist else event.lowest_hz
+            raise UserError(
+                f"an event ({event.wave}) reaches {edge:g} Hz, outside 0..{nyquist:g} Hz "
+                "(Nyquist); move its frequency, or lower its bandwidth or number of harmonics"
+            )
+
+    @property
+    def n_samples(self) -> int:
+        return round(self.duration_s * self.sample_rate)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, all fields."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Stimulus:
+        """The inverse of `to_dict`; unknown fields are refused."""
+        try:
+            events = tuple(Event(**e) for e in data.get("events", ()))
+            return cls(**{**data, "events": events})
+        except (TypeError, AttributeError) as error:
+            raise UserError(f"not a stimulus: {error}; give the JSON that `render` wrote") from None
+
+    def to_json(self) -> str:
+        """JSON, keys sorted, exact floats."""
+        return json.dumps(self.to_dict(), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Stimulus:
+        """The inverse of `to_json`."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UserError(f"not JSON: {error}; give the JSON that `render` wrote") from None
+        if not isinstance(data, dict):
+            raise UserError("not a stimulus: the JSON is no object; give what `render` wrote")
+        return cls.from_dict(data)
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """Content hash, 16 hex digits of SHA-256 over everything but `meta`; holds `version`."""
+        data = {k: v for k, v in self.to_dict().items() if k != "meta"}
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+    def without_events(self) -> Stimulus:
+        """The catch trial of this stimulus: the same noise, no event."""
+        return dataclasses.replace(self, events=(), meta={**self.meta, "catch": True})
+
+
+def _round_fields(spec: Any) -> None:
+    """Floats to a fixed grid (1e-9), so that JSON, hash and bytes do not depend on the last bits
+    of the platform's maths library."""
+    for field in dataclasses.fields(spec):
+        value = getattr(spec, field.name)
+        if field.type == "float":
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+                raise UserError(f"{field.name}={value!r} is not a number; give a number")
+            if not math.isfinite(value):
+                raise UserError(f"{field.name}={value!r} is not finite; give a number")
+            object.__setattr__(spec, field.name, round(float(value), 9))
+        elif field.type == "int":
+            if isinstance(value, bool) or value != int(value):
+                raise UserError(f"{field.name}={value!r} is not a whole number; give one")
+            object.__setattr__(spec, field.name, int(value))
