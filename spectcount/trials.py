@@ -1,0 +1,156 @@
+"""Question, Trial: what was asked of whom, and one row of evidence.
+
+Conventions: log-probabilities are natural logs over a closed answer set, in the set's order; the
+probability mass is what the listener gave to the set as a whole before normalisation (1 for
+listeners that can say nothing else).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from spectcount.errors import UserError
+from spectcount.stimulus import Stimulus
+from spectcount.synth import synthesise
+from spectcount.tasks import Task, task
+
+
+@dataclass(frozen=True)
+class Question:
+    """One closed question about one clip: a Stimulus, or a waveform that was uploaded.
+
+    `wording` is the index into the task's wordings, `reverse` swaps the order of its options.
+    `text`, when given, replaces the wording (a question in the user's own words).
+    """
+
+    stimulus: Stimulus | None
+    task_name: str
+    wording: int = 0
+    reverse: bool = False
+    text: str = ""
+    waveform: np.ndarray | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if (self.stimulus is None) == (self.waveform is None):
+            raise UserError("a question needs a stimulus or a waveform, one of the two")
+        self.prompt  # noqa: B018 - raises for an unknown task or wording
+
+    @property
+    def task(self) -> Task:
+        return task(self.task_name)
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        return self.task.answers
+
+    @property
+    def prompt(self) -> str:
+        """The question in words, as the listener gets it."""
+        return self.text or self.task.prompt(self.wording, self.reverse)
+
+    @property
+    def truth(self) -> str | None:
+        """The right answer; None where unknown (an uploaded clip) or undefined."""
+        return self.task.truth(self.stimulus) if self.stimulus is not None else None
+
+    @functools.cached_property
+    def clip_hash(self) -> str:
+        """Content hash of the clip."""
+        if self.stimulus is not None:
+            return self.stimulus.hash
+        assert self.waveform is not None
+        return hashlib.sha256(self.waveform.astype("<f4").tobytes()).hexdigest()[:16]
+
+    @functools.cached_property
+    def key(self) -> str:
+        """Identity of the question, 16 hex digits: clip, words and closed set."""
+        parts = [self.clip_hash, self.task_name, self.prompt, list(self.answers)]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+    def audio(self) -> np.ndarray:
+        """The clip, float32 [T]."""
+        return self.waveform if self.stimulus is None else synthesise(self.stimulus)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One answered question. `log_probs` are normalised over `answers`; `coords` says where in a
+    plan it belongs (cell indices, parameter values, role signal or catch)."""
+
+    key: str
+    fingerprint: str
+    listener: str
+    stimulus: dict[str, Any] | None
+    task: str
+    prompt: str
+    wording: int
+    reverse: bool
+    answers: tuple[str, ...]
+    truth: str | None
+    log_probs: tuple[float, ...]
+    mass: float
+    reply: str | None = None
+    coords: dict[str, Any] = field(default_factory=dict)
+    at: float = field(default_factory=time.time)
+
+    @property
+    def answer(self) -> str:
+        """The most probable answer of the closed set."""
+        return self.answers[int(np.argmax(self.log_probs))]
+
+    @property
+    def correct(self) -> bool | None:
+        return None if self.truth is None else self.answer == self.truth
+
+    @property
+    def yes_score(self) -> float:
+        """log p(first answer) - log p(second): the graded score of a two-answer task."""
+        return self.log_probs[0] - self.log_probs[1]
+
+
+def normalise(log_probs: np.ndarray) -> np.ndarray:
+    """Log-probabilities normalised over the last axis, [..., A]."""
+    top = np.max(log_probs, axis=-1, keepdims=True)
+    return log_probs - top - np.log(np.sum(np.exp(log_probs - top), axis=-1, keepdims=True))
+
+
+def make_trial(
+    question: Question,
+    log_probs: np.ndarray,
+    mass: float,
+    *,
+    fingerprint: str,
+    listener: str,
+    coords: dict[str, Any] | None = None,
+    reply: str | None = None,
+) -> Trial:
+    """A Trial from a question and the scores it got."""
+    if not all(math.isfinite(x) or x == -math.inf for x in map(float, log_probs)):
+        raise UserError(
+            f"{listener} gave scores that are not numbers for clip {question.clip_hash}; "
+            "load the model in a wider dtype, or retrain the adapter"
+        )
+    return Trial(
+        key=question.key,
+        fingerprint=fingerprint,
+        listener=listener,
+        stimulus=question.stimulus.to_dict() if question.stimulus is not None else None,
+        task=question.task_name,
+        prompt=question.prompt,
+        wording=question.wording,
+        reverse=question.reverse,
+        answers=question.answers,
+        truth=question.truth,
+        log_probs=tuple(max(float(x), -1e9) for x in log_probs),
+        mass=float(mass),
+        reply=reply,
+        coords=coords or {},
+    )
