@@ -1,0 +1,1 @@
+"""Training: curriculum, data, LoRA, the job, and the embedded model's pretraining."""
