@@ -30,7 +30,9 @@ class Diet(Declared):
     level_low_dbfs: float = param(-55.0, "Softest event.", low=-90, high=0, unit="dBFS")
     level_high_dbfs: float = param(-3.0, "Loudest event.", low=-90, high=0, unit="dBFS")
     gap_low_ms: float = param(20.0, "Smallest gap.", low=0, high=2000, unit="ms")
-    gap_high_ms: float = param(400.0, "Largest gap of a regular train.", low=0, high=2000, unit="ms")
+    gap_high_ms: float = param(
+        400.0, "Largest gap of a regular train.", low=0, high=2000, unit="ms"
+    )
     event_low_ms: float = param(30.0, "Shortest event.", low=14, high=2000, unit="ms")
     event_high_ms: float = param(200.0, "Longest event.", low=14, high=2000, unit="ms")
     sigma_low: float = param(1e-4, "Weakest noise.", low=1e-6, high=0.3)
@@ -79,6 +81,10 @@ def draw_interval(diet: Diet, rng: np.random.Generator, duration_s: float) -> St
     slack_s = duration_s / 2 - event.duration_s
     onset_s = int(rng.integers(2)) * duration_s / 2 + rng.uniform(0, max(slack_s, 0))
     return replace(one, events=(replace(event, onset_s=onset_s),))
+
+
+DRAWS = {"detect": draw_detect, "count": draw_count, "interval": draw_interval}
+"""The clip that each task is asked about."""
 
 
 def channel_of(event: Event) -> int:

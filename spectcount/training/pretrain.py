@@ -13,8 +13,9 @@ import math
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,18 @@ import numpy as np
 import torch
 
 from spectcount.listeners import qwen2_audio
+from spectcount.listeners.audio_lm import AudioLM, LoadedModel
 from spectcount.listeners.sequences import answer_batch, answer_loss
 from spectcount.params import Declared, param
 from spectcount.scales import N_MELS
 from spectcount.stimulus import Stimulus
 from spectcount.synth import synthesise
 from spectcount.tasks import TASKS
-from spectcount.training import diet, tiny
+from spectcount.training import diet, embedded_card, tiny
 from spectcount.trials import Question
 
 BANDS = 16
 TOKEN_S = 0.04
-DRAWS = {"detect": diet.draw_detect, "count": diet.draw_count, "interval": diet.draw_interval}
 TASK_SHARES = {"detect": 0.3, "count": 0.5, "interval": 0.2}
 
 
@@ -74,7 +75,7 @@ def draw_batch(options: PretrainOptions, step: int) -> Batch:
 
 def _draw_question(rng: np.random.Generator, duration_s: float) -> Question:
     name = str(rng.choice(list(TASK_SHARES), p=list(TASK_SHARES.values())))
-    stimulus = DRAWS[name](diet.ALIGNMENT, rng, duration_s)
+    stimulus = diet.DRAWS[name](diet.ALIGNMENT, rng, duration_s)
     return Question(
         stimulus=stimulus,
         task_name=name,
@@ -101,42 +102,70 @@ def pretrain(
     out: Path,
     device: str = "cpu",
     report: Callable[[int, dict[str, float]], None] = lambda step, values: None,
+    n_held_out: int = 400,
 ) -> dict[str, Any]:
     """Train from `options.seed`, save model and processor under `out` (every 500 steps and at the
-    end), return what was measured on the way. `report(step, losses)` is called every 50 steps."""
-    torch.set_num_threads(options.threads)
+    end), measure it on `n_held_out` held-out questions per task, write the model card, and return
+    what the card states. `report(step, losses)` is called every 50 steps."""
+    started = time.time()
     processor = tiny.build_processor()
     model = tiny.build_model(processor, options.seed).to(device).train()
-    head = torch.nn.Linear(tiny.WIDTH, 2 * BANDS).to(device)
+    losses = _train(model, processor, options, out, report)
+    _save(model, processor, out)
+    made = {
+        "options": options.to_dict(),
+        "alignment": diet.ALIGNMENT.to_dict(),
+        "hearing": diet.HEARING.to_dict(),
+        "minutes": round((time.time() - started) / 60, 1),
+        "device": device,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "final_losses": losses,
+        "torch": torch.__version__,
+    }
+    measured = embedded_card.measure(
+        AudioLM(LoadedModel(out, device), out.name), n_held_out, max(11, n_held_out // 9)
+    )
+    embedded_card.write(out, made, measured)
+    made["held_out"] = measured
+    (out / "pretraining.json").write_text(json.dumps(made, indent=2, default=_plain) + "\n")
+    return made
+
+
+def _train(
+    model: Any,
+    processor: Any,
+    options: PretrainOptions,
+    out: Path,
+    report: Callable[[int, dict[str, float]], None],
+) -> dict[str, float]:
+    """All steps; the mean losses of the last 50."""
+    torch.set_num_threads(options.threads)
+    head = torch.nn.Linear(tiny.WIDTH, 2 * BANDS).to(model.device)
     weights = [p for p in [*model.parameters(), *head.parameters()] if p.requires_grad]
     optimiser = torch.optim.AdamW(weights, lr=options.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _cosine(options.steps))
-    started, history = time.time(), []
-    for step, batch in enumerate(_prefetch(options)):
+    history: deque[tuple[float, float]] = deque(maxlen=50)
+    means: dict[str, float] = {}
+    for step, batch in enumerate(_prefetch(options), start=1):
         losses = _losses(model, head, processor, batch, options)
         optimiser.zero_grad(set_to_none=True)
         losses["total"].backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimiser.step()
         schedule.step()
-        history.append([losses["answers"].item(), losses["hearing"].item()])
-        if (step + 1) % 50 == 0:
-            answers, hearing = np.mean(history[-50:], axis=0)
-            report(step + 1, {"answers": float(answers), "hearing": float(hearing)})
-        if (step + 1) % 500 == 0:
+        history.append((losses["answers"].item(), losses["hearing"].item()))
+        if step % 50 == 0 or step == options.steps:
+            answers, hearing = np.mean(history, axis=0).tolist()
+            means = {"answers": answers, "hearing": hearing}
+            report(step, means)
+        if step % 500 == 0:
             _save(model, processor, out)
-    _save(model, processor, out)
-    result = {
-        "options": options.to_dict(),
-        "alignment": diet.ALIGNMENT.to_dict(),
-        "hearing": diet.HEARING.to_dict(),
-        "minutes": round((time.time() - started) / 60, 1),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "final_losses": dict(zip(["answers", "hearing"], np.mean(history[-50:], 0), strict=True)),
-        "torch": torch.__version__,
-    }
-    (out / "pretraining.json").write_text(json.dumps(result, indent=2) + "\n")
-    return result
+    return means
+
+
+def _plain(value: Any) -> Any:
+    """Results as JSON."""
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else float(value)
 
 
 def _save(model: Any, processor: Any, out: Path) -> None:
@@ -158,9 +187,7 @@ def _losses(
     )
     audio = qwen2_audio.project(model, states[: len(batch.questions)])
     truths = [q.truth or "" for q in batch.questions]
-    sequences = answer_batch(
-        [q.prompt for q in batch.questions], truths, audio.shape[1], processor
-    )
+    sequences = answer_batch([q.prompt for q in batch.questions], truths, audio.shape[1], processor)
     answers = answer_loss(model, sequences.to(device), audio)
     total = answers + options.hearing_weight * BANDS * hearing
     return {"answers": answers, "hearing": hearing, "total": total}

@@ -1,0 +1,90 @@
+"""The making of the embedded model: its diets, its targets, and a few real steps."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from spectcount.scales import mel_centres_hz
+from spectcount.stimulus import Event, Stimulus
+from spectcount.tasks import TASKS
+from spectcount.training import diet
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("seed", range(8))
+def test_alignment_clips_stay_inside_their_diet(task, seed):
+    rng = np.random.default_rng(seed)
+    stimulus = diet.DRAWS[task](diet.ALIGNMENT, rng, duration_s=3.0)
+    centres = mel_centres_hz()
+    for event in stimulus.events:
+        assert diet.ALIGNMENT.level_low_dbfs <= event.level_dbfs <= diet.ALIGNMENT.level_high_dbfs
+        assert centres[diet.ALIGNMENT.channel_low] <= event.frequency_hz + 1e-3
+        assert event.frequency_hz <= centres[diet.ALIGNMENT.channel_high] + 1e-3
+    gaps_s = [
+        b.onset_s - a.offset_s for a, b in zip(stimulus.events, stimulus.events[1:], strict=False)
+    ]
+    assert all(gap >= diet.ALIGNMENT.gap_low_ms / 1000 - 1e-6 for gap in gaps_s)
+    assert TASKS[task].truth(stimulus) is not None
+
+
+def test_interval_clips_use_both_halves():
+    truths = {
+        TASKS["interval"].truth(diet.draw_interval(diet.ALIGNMENT, np.random.default_rng(i), 2.0))
+        for i in range(20)
+    }
+    assert truths == {"first", "second"}
+
+
+def test_counts_fit_short_clips():
+    counts = [
+        len(diet.draw_count(diet.ALIGNMENT, np.random.default_rng(i), 1.0).events)
+        for i in range(40)
+    ]
+    assert min(counts) == 0
+    assert max(counts) >= 5
+
+
+@pytest.mark.slow
+def test_draws_of_a_step_depend_on_seed_and_step_only():
+    from spectcount.training.pretrain import PretrainOptions, draw_batch
+
+    options = PretrainOptions(batch=3, hearing_batch=2)
+    draw_batch(options, 4)
+    one, two = draw_batch(options, 7), draw_batch(options, 7)
+    assert [q.key for q in one.questions] == [q.key for q in two.questions]
+    np.testing.assert_array_equal(one.waveforms, two.waveforms)
+    other = draw_batch(dataclasses.replace(options, seed=1), 7)
+    assert [q.key for q in other.questions] != [q.key for q in one.questions]
+
+
+@pytest.mark.slow
+def test_onset_targets_mark_token_and_band():
+    from spectcount.training.pretrain import BANDS, onset_targets
+
+    event = Event(
+        onset_s=0.41, duration_s=0.1, frequency_hz=float(mel_centres_hz()[64]), level_dbfs=-10
+    )
+    targets = onset_targets([Stimulus(duration_s=1.0, events=(event,))], n_tokens=25)[0]
+    assert np.argwhere(targets[:, :BANDS]).tolist() == [[10, 8]]
+    assert np.argwhere(targets[:, BANDS:]).tolist() == [[10, 8], [11, 8], [12, 8]]
+
+
+@pytest.mark.slow
+def test_a_few_steps_make_a_model_that_loads_and_a_card(tmp_path):
+    from spectcount.listeners.audio_lm import LoadedModel
+    from spectcount.training import pretrain
+
+    options = pretrain.PretrainOptions(steps=2, batch=2, hearing_batch=1, threads=1)
+    reports = []
+    made = pretrain.pretrain(
+        options, tmp_path / "m", report=lambda step, losses: reports.append(step), n_held_out=12
+    )
+    assert reports == [2]
+    assert LoadedModel(tmp_path / "m").window_s == 10
+    assert made["parameters"] < 3_000_000
+    assert json.loads((tmp_path / "m" / "pretraining.json").read_text())["options"]["steps"] == 2
+    card = (tmp_path / "m" / "README.md").read_text()
+    assert "laboratory animal" in card
+    assert "2 steps" in card
