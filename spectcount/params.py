@@ -72,7 +72,9 @@ class Param:
             return self._choice(value)
         return self._number(value)
 
-    def draw(self, rng: np.random.Generator, low: float | None = None, high: float | None = None):
+    def draw(
+        self, rng: np.random.Generator, low: float | None = None, high: float | None = None
+    ) -> Any:
         """One uniform random value in [low, high] (defaults: the declared range), on a log axis
         where the parameter has one."""
         if self.choices:

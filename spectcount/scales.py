@@ -11,6 +11,7 @@ Hear. Res. 47:103, for ERB; Green & Swets (1966) for E/N0.
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -18,14 +19,14 @@ N_MELS = 128
 SAMPLE_RATE = 16_000
 
 
-def hz_to_mel(f_hz, htk: bool = False):
+def hz_to_mel(f_hz: Any, htk: bool = False) -> Any:
     """Hz -> mel; Slaney's formula (linear below 1 kHz), or HTK's."""
     import librosa
 
     return librosa.hz_to_mel(f_hz, htk=htk)
 
 
-def mel_to_hz(mel, htk: bool = False):
+def mel_to_hz(mel: Any, htk: bool = False) -> Any:
     """mel -> Hz, the inverse of `hz_to_mel`."""
     import librosa
 
@@ -41,33 +42,33 @@ def mel_centres_hz(n_mels: int = N_MELS, sample_rate: int = SAMPLE_RATE) -> np.n
     return centres
 
 
-def mel_channel(f_hz, n_mels: int = N_MELS, sample_rate: int = SAMPLE_RATE):
+def mel_channel(f_hz: Any, n_mels: int = N_MELS, sample_rate: int = SAMPLE_RATE) -> Any:
     """The channel (may be fractional, 0 = lowest) whose centre is at `f_hz`."""
     step = hz_to_mel(sample_rate / 2) / (n_mels + 1)
     return hz_to_mel(f_hz) / step - 1
 
 
-def erb_hz(f_hz):
+def erb_hz(f_hz: Any) -> Any:
     """Equivalent rectangular bandwidth at `f_hz`, in Hz."""
     return 24.7 * (4.37 * np.asarray(f_hz) / 1000 + 1)
 
 
-def erb_number(f_hz):
+def erb_number(f_hz: Any) -> Any:
     """ERB-number (Cam) of `f_hz`."""
     return 21.4 * np.log10(4.37 * np.asarray(f_hz) / 1000 + 1)
 
 
-def erb_number_to_hz(cam):
+def erb_number_to_hz(cam: Any) -> Any:
     """Hz at an ERB-number, the inverse of `erb_number`."""
     return (10 ** (np.asarray(cam) / 21.4) - 1) * 1000 / 4.37
 
 
-def db_to_amplitude(level_db):
+def db_to_amplitude(level_db: Any) -> Any:
     """dB -> linear factor."""
     return 10.0 ** (np.asarray(level_db) / 20)
 
 
-def amplitude_to_db(amplitude):
+def amplitude_to_db(amplitude: Any) -> Any:
     """Linear factor -> dB; 0 gives -inf."""
     with np.errstate(divide="ignore"):
         return 20 * np.log10(np.abs(amplitude))

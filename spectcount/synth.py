@@ -12,6 +12,7 @@ raw stream (PCG64) is the one part of numpy.random that is promised to stay.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -104,7 +105,7 @@ def _carrier(event: Event, t: np.ndarray) -> np.ndarray:
         parts = [
             sine_cycles(k * event.frequency_hz * t + phase) for k in range(1, event.n_harmonics + 1)
         ]
-        return sum(parts) / math.sqrt(event.n_harmonics)
+        return sum(parts, start=np.zeros(len(t))) / math.sqrt(event.n_harmonics)
     if event.wave == "noise":
         return _noise_band(event, t)
     return sine_cycles(event.frequency_hz * t + phase)
@@ -135,7 +136,7 @@ def _trapezoid(event: Event, n: int, sample_rate: int) -> np.ndarray:
     return envelope
 
 
-def _polynomial(x: np.ndarray, coefficients) -> np.ndarray:
+def _polynomial(x: np.ndarray, coefficients: Sequence[float]) -> np.ndarray:
     """Horner's rule, coefficients from the constant upwards, in the type of `x`."""
     total = np.full_like(x, coefficients[-1])
     for c in reversed(coefficients[:-1]):

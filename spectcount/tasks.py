@@ -17,7 +17,9 @@ from spectcount.stimulus import Stimulus
 
 MAX_COUNT = 10
 COUNTS = tuple(str(n) for n in range(MAX_COUNT + 1))
-_NUMBER_WORDS = "zero one two three four five six seven eight nine ten".split()
+_NUMBER_WORDS = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,9 @@ def _count_truth(stimulus: Stimulus) -> str | None:
 
 def _interval_truth(stimulus: Stimulus) -> str | None:
     """Which half of the clip holds the event(s); None when neither or both do."""
-    halves = {int(2 * (e.onset_s + e.duration_s / 2) >= stimulus.duration_s) for e in stimulus.events}
+    halves = {
+        int(2 * (e.onset_s + e.duration_s / 2) >= stimulus.duration_s) for e in stimulus.events
+    }
     return ("first", "second")[halves.pop()] if len(halves) == 1 else None
 
 

@@ -60,7 +60,9 @@ def attention(tree: AnswerTree, prompt_mask: torch.Tensor, dtype: torch.dtype) -
     tree's nodes behind them."""
     batch, length = prompt_mask.shape
     n = len(tree.tokens)
-    allowed = torch.zeros(batch, length + n, length + n, dtype=torch.bool, device=prompt_mask.device)
+    allowed = torch.zeros(
+        batch, length + n, length + n, dtype=torch.bool, device=prompt_mask.device
+    )
     causal = torch.ones(length, length, dtype=torch.bool, device=prompt_mask.device).tril()
     keys = prompt_mask.bool()[:, None, :]
     allowed[:, :length, :length] = causal & keys
@@ -83,7 +85,5 @@ def answer_log_probs(tree: AnswerTree, logits: torch.Tensor) -> torch.Tensor:
     """log p of each answer [B, A] from logits [B, 1 + N, V]: the prompt's last position first,
     then the nodes."""
     log_p = torch.log_softmax(logits.float(), dim=-1)
-    columns = [
-        sum(log_p[:, node + 1, token] for node, token in path) for path in tree.paths
-    ]
+    columns = [sum(log_p[:, node + 1, token] for node, token in path) for path in tree.paths]
     return torch.stack(columns, dim=1)

@@ -39,7 +39,9 @@ class Sequences:
 
 def prompt_batch(prompts: Sequence[str], n_audio: int, processor: Any) -> Sequences:
     """Prompts alone."""
-    return _pad([prompt_ids(p, n_audio, processor) for p in prompts], [[]] * len(prompts), processor)
+    return _pad(
+        [prompt_ids(p, n_audio, processor) for p in prompts], [[]] * len(prompts), processor
+    )
 
 
 def answer_batch(

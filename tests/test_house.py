@@ -1,0 +1,181 @@
+"""The house rules that a machine can hold: front matter, sizes, docstrings, imports, README."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "spectcount"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+SOURCES = [*MODULES, *ROOT.glob("app.py")]
+
+LAYERS = (
+    "errors params settings scales stimulus synth measure spectrogram designs tasks trials "
+    "context psychophysics listeners probing training benchmarks store jobs report presets "
+    "actions cli __main__ ui"
+).split()
+"""A module imports only from its own layer and from those before it."""
+
+HEAVY = {"torch": ("listeners", "training"), "transformers": ("listeners", "training"),
+         "peft": ("listeners", "training"), "gradio": ("ui",)}  # fmt: skip
+"""Packages that only some layers may import."""
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def front_matter() -> dict:
+    _, block, _ = (ROOT / "README.md").read_text().split("---\n", 2)
+    return yaml.safe_load(block)
+
+
+def project_files() -> list[Path]:
+    """What git keeps or would keep; every file outside dot folders where this is no checkout."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if found.returncode == 0:
+        names = filter(None, found.stdout.split("\0"))
+    else:
+        paths = (p.relative_to(ROOT) for p in ROOT.rglob("*"))
+        names = (str(p) for p in paths if not any(part.startswith(".") for part in p.parts[:-1]))
+    return [ROOT / name for name in names if (ROOT / name).is_file()]
+
+
+def test_the_space_front_matter_matches_the_requirements():
+    matter = front_matter()
+    assert matter["sdk"] == "gradio"
+    assert (ROOT / matter["app_file"]).is_file()
+    assert matter["license"] == "apache-2.0"
+    requirements = (ROOT / "requirements.txt").read_text()
+    bound = re.search(r"^gradio>=([\d.]+),", requirements, re.MULTILINE)
+    assert bound is not None
+    assert matter["sdk_version"] == bound.group(1)
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_requirement_has_both_bounds(name):
+    lines = (ROOT / name).read_text().split("\n")
+    requirements = [line for line in lines if line and not line.startswith("-r ")]
+    unbounded = [r for r in requirements if not re.fullmatch(r"[\w-]+>=[\d.]+,<[\d.]+", r)]
+    assert requirements
+    assert unbounded == []
+
+
+def test_the_tree_stays_small():
+    sizes = {relative(path): path.stat().st_size for path in project_files()}
+    assert {name for name, size in sizes.items() if size > 12e6} == set()
+    assert sum(sizes.values()) < 40e6
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_every_module_says_what_it_is_for(path):
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+def name_of(node: ast.expr) -> str:
+    """`yaml.load` of a call to it; the last two names of a longer one."""
+    return ".".join(ast.unparse(node).split(".")[-2:])
+
+
+def dangers(source: str) -> list[str]:
+    """Calls that run what a file or a stranger says."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = name_of(node.func)
+        options = {k.arg: ast.unparse(k.value) for k in node.keywords}
+        if name in {"pickle.load", "pickle.loads", "os.system", "eval", "exec", "yaml.load"}:
+            found.append(name)
+        if name == "torch.load" and options.get("weights_only") != "True":
+            found.append(name)
+        risky = ("trust_remote_code", "shell", "share")
+        found += [option for option in risky if options.get(option) == "True"]
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_nothing_runs_strangers_code(path):
+    assert dangers(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "AutoModel.from_pretrained(x, trust_remote_code=True)",
+        "subprocess.run(x, shell=True)",
+        "pickle.load(f)",
+        "torch.load(f)",
+        "torch.load(f, weights_only=False)",
+        "eval(x)",
+    ],
+)
+def test_the_search_for_strangers_code_finds_it(line):
+    assert dangers(line)
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that `path` imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{relative(path)}: write imports in full"
+            found.add(node.module or "")
+            if node.module == "spectcount":
+                found |= {f"spectcount.{alias.name}" for alias in node.names}
+    return found
+
+
+def layer(path: Path) -> str:
+    """The layer a file of the package belongs to: its folder, or its own name."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if layer(p) != "__init__"], ids=relative)
+def test_imports_go_down_the_list_only(path):
+    assert layer(path) in LAYERS
+    below = LAYERS[: LAYERS.index(layer(path)) + 1]
+    own = {m.split(".")[1] for m in imports(path) if m.startswith("spectcount.")}
+    assert own - set(below) == set()
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if layer(p) != "__init__"], ids=relative)
+def test_heavy_packages_stay_where_they_belong(path):
+    packages = {module.split(".")[0] for module in imports(path)}
+    misplaced = [p for p in packages & HEAVY.keys() if layer(path) not in HEAVY[p]]
+    assert misplaced == []
+
+
+def readme_tree() -> dict[str, str]:
+    """Path -> its words, from the README's file tree (two spaces of indentation per folder)."""
+    text = (ROOT / "README.md").read_text()
+    block = re.search(r"^```text tree\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert block, "the README has no fenced block 'text tree'"
+    folders, tree = [], {}
+    for line in filter(str.strip, block.group(1).split("\n")):
+        name, _, words = line.strip().partition(" ")
+        depth = (len(line) - len(line.lstrip())) // 2
+        folders = [*folders[:depth], name]
+        tree["".join(folders)] = words.strip()
+    return tree
+
+
+def test_the_readme_tree_names_every_module_once_and_no_other():
+    listed = {name for name in readme_tree() if re.match(r"spectcount/.*\.py$", name)}
+    actual = {relative(path) for path in MODULES if path.name != "__init__.py"}
+    assert listed == actual
+
+
+def test_every_line_of_the_readme_tree_exists_and_says_what_it_is():
+    tree = readme_tree()
+    assert [name for name in tree if not (ROOT / name).exists()] == []
+    assert [name for name, words in tree.items() if not words] == []
