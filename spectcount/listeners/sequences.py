@@ -70,8 +70,11 @@ def embed(model: Any, sequences: Sequences, audio: torch.Tensor) -> torch.Tensor
     return text.masked_scatter(places, audio.to(text.dtype))
 
 
-def answer_loss(model: Any, sequences: Sequences, audio: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy over the labelled tokens; logits at the answers' positions only."""
+def answer_loss(
+    model: Any, sequences: Sequences, audio: torch.Tensor, n_labels: Any = None
+) -> torch.Tensor:
+    """Cross-entropy summed over the labelled tokens, divided by `n_labels` (default: their number
+    here, which makes it the mean); logits at the answers' positions only."""
     positions = (sequences.mask.cumsum(-1) - 1).clamp(min=0)
     hidden = model.model.language_model(
         inputs_embeds=embed(model, sequences, audio),
@@ -80,9 +83,10 @@ def answer_loss(model: Any, sequences: Sequences, audio: torch.Tensor) -> torch.
         use_cache=False,
     ).last_hidden_state
     logits = model.lm_head(hidden[:, -sequences.n_answer - 1 : -1]).float()
-    return torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1), sequences.labels.flatten(), ignore_index=IGNORED
+    total = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), sequences.labels.flatten(), ignore_index=IGNORED, reduction="sum"
     )
+    return total / ((sequences.labels != IGNORED).sum() if n_labels is None else n_labels)
 
 
 def _pad(prompts: list[list[int]], tails: list[list[int]], processor: Any) -> Sequences:

@@ -1,1 +1,9 @@
 """Training: curriculum, data, LoRA, the job, and the embedded model's pretraining."""
+
+from spectcount.training.curriculum import Curriculum
+from spectcount.training.options import LoraOptions, TrainOptions
+
+OPTIONS = {"curriculum": Curriculum, "lora": LoraOptions, "train": TrainOptions}
+"""The parts of a training preset and what declares each."""
+
+__all__ = ["OPTIONS", "Curriculum", "LoraOptions", "TrainOptions"]

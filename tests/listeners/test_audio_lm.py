@@ -1,5 +1,7 @@
 """The audio LM against the stock code path, and what it refuses."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -22,9 +24,7 @@ def stock_log_probs(loaded, question):
     from spectcount.listeners import qwen2_audio
 
     tokenizer = loaded.processor.tokenizer
-    inputs = dict(
-        qwen2_audio.stock_inputs(question.prompt, question.audio(), loaded.processor)
-    )
+    inputs = dict(qwen2_audio.stock_inputs(question.prompt, question.audio(), loaded.processor))
     prompt, n = inputs["input_ids"], inputs["input_ids"].shape[1]
     totals = []
     for answer in question.answers:
@@ -46,9 +46,7 @@ def test_front_end_equals_the_stock_extractor(loaded, seconds):
     rng = np.random.default_rng(0)
     clip = (0.1 * rng.standard_normal(round(seconds * 16_000))).astype(np.float32)
     extractor = loaded.processor.feature_extractor
-    stock = extractor(
-        clip, sampling_rate=16_000, return_tensors="pt", return_attention_mask=True
-    )
+    stock = extractor(clip, sampling_rate=16_000, return_tensors="pt", return_attention_mask=True)
     frames = n_frames(len(clip), extractor)
     assert frames == int(stock["attention_mask"].sum())
     ours = log_mel(torch.from_numpy(clip)[None], extractor, frames)
@@ -64,9 +62,7 @@ def test_scores_equal_the_stock_forward(loaded, task, seconds):
     scores = AudioLM(loaded, "random").score([question])
     stock = stock_log_probs(loaded, question)
     np.testing.assert_allclose(scores.mass[0], np.exp(stock).sum(), rtol=1e-4)
-    np.testing.assert_allclose(
-        scores.log_probs[0], stock - np.log(np.exp(stock).sum()), atol=1e-4
-    )
+    np.testing.assert_allclose(scores.log_probs[0], stock - np.log(np.exp(stock).sum()), atol=1e-4)
 
 
 def test_prompt_tokens_equal_the_processors(loaded):
@@ -89,7 +85,7 @@ def test_batched_equals_single(loaded):
 
 
 def test_ten_is_not_one(loaded):
-    """"10" begins with the token of "1": both get their own probability."""
+    """ "10" begins with the token of "1": both get their own probability."""
     tree = loaded.tree(("1", "10"))
     assert [len(path) for path in tree.paths] == [2, 3]
 
@@ -154,4 +150,4 @@ def test_reply_is_streamed_in_growing_prefixes(loaded):
     (question,) = questions(n=1)
     parts = list(AudioLM(loaded, "random").reply(question))
     assert parts
-    assert all(later.startswith(earlier) for earlier, later in zip(parts, parts[1:], strict=False))
+    assert all(later.startswith(earlier) for earlier, later in pairwise(parts))

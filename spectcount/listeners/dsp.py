@@ -1,0 +1,66 @@
+"""A plain DSP counter: the floor that a few lines of signal processing set.
+
+*Conventions*: it knows the waveform and nothing else: no onset, frequency or noise level. Each
+frame's loudness over the noise is the largest power over frequency, against the median of all
+frames; a rise above a fixed threshold is an event (Bello et al. 2005, IEEE Trans. Speech Audio
+Process. 13:1035, review of onset detection).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.signal import find_peaks
+
+from spectcount.listeners.observer import Observer
+from spectcount.spectrogram import stft_db
+from spectcount.trials import Question
+
+VERSION = 1
+THRESHOLD_DB = 15.0
+"""Over the median cell. The loudest cell of 4 s of white noise lies 11.7 to 14.2 dB over it (200
+seeds)."""
+BELOW_LOUDEST_DB = 25.0
+DIP_DB = 9.0
+"""Two peaks are two events when the level between them falls by this much."""
+DB_PER_LOG_ODDS = 1.0
+LOG_ODDS_PER_COUNT = 3.0
+
+
+class DspCounter(Observer):
+    """Counts bursts of the spectral peak. detect: how far the loudest moment lies over the
+    threshold; interval: which half holds the louder moment; count: the number of bursts."""
+
+    name = "dsp"
+
+    @property
+    def fingerprint(self) -> str:
+        return f"dsp-{VERSION}"
+
+    def log_odds(self, question: Question) -> np.ndarray:
+        """Log-probabilities up to a constant [A]."""
+        excess_db = excess(question.audio())
+        if question.task_name == "count":
+            counts = np.array([int(a) for a in question.answers])
+            return -LOG_ODDS_PER_COUNT * np.abs(counts - count_bursts(excess_db))
+        if question.task_name == "interval":
+            half = len(excess_db) // 2
+            louder = excess_db[:half].max(initial=0) - excess_db[half:].max(initial=0)
+            return np.array([louder / DB_PER_LOG_ODDS, 0.0])
+        over = float(excess_db.max(initial=0.0)) - THRESHOLD_DB
+        return np.array([over / DB_PER_LOG_ODDS, 0.0])
+
+
+def excess(waveform: np.ndarray) -> np.ndarray:
+    """Loudest cell of each frame over the median cell of the clip, dB [frames]; the lowest and
+    highest bin, real-valued and so more variable, are left out."""
+    values = stft_db(waveform).values[1:-1]
+    return values.max(axis=0) - float(np.median(values))
+
+
+def count_bursts(excess_db: np.ndarray) -> int:
+    """Peaks over the threshold, no more than BELOW_LOUDEST_DB under the loudest and DIP_DB over
+    the valleys between them."""
+    floor = max(THRESHOLD_DB, float(excess_db.max(initial=0.0)) - BELOW_LOUDEST_DB)
+    padded = np.pad(np.maximum(excess_db, floor - DIP_DB), 1, constant_values=floor - DIP_DB)
+    peaks, _ = find_peaks(padded, height=floor, prominence=DIP_DB)
+    return len(peaks)

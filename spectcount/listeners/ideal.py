@@ -1,0 +1,156 @@
+"""The ideal observer: the ceiling that no listener can beat.
+
+*Conventions*: signal known exactly in white Gaussian noise of known sigma. The decision variable
+is the log-likelihood ratio of the very clip, ln L = (x . s - s . s / 2) / sigma^2, whose
+sensitivity is d' = sqrt(s . s) / sigma = sqrt(2E/N0). Sources: Peterson, Birdsall & Fox (1954);
+Tanner & Birdsall (1958), J. Acoust. Soc. Am. 30:922; Green & Swets (1966), chapter 6.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+
+import numpy as np
+from scipy.special import logsumexp, ndtri
+
+from spectcount.errors import UserError
+from spectcount.listeners.observer import Observer
+from spectcount.psychophysics.sdt import Interval
+from spectcount.stimulus import VERSION, Event, Stimulus
+from spectcount.synth import event_waveform
+from spectcount.tasks import MAX_COUNT
+from spectcount.trials import Question
+
+ROUNDING_SIGMA = 2.0**-25
+"""Standard deviation that stands for "no noise": half a float32 step at full scale. The ratio it
+gives is finite, and certain."""
+
+TIE_LOG_ODDS = -1e-9
+"""What an observer that has nothing to look for says: no, by a hair."""
+
+
+class IdealObserver(Observer):
+    """Matched filter on the very clip.
+
+    What it knows: every event's exact waveform and place, and the noise sigma. On a clip that
+    declares no events (a catch trial) the waveform comes from its signal twin:
+    `stimulus.meta["template"]`, a list of events as data that the plan puts there. Where that is
+    missing too it has nothing to look for, and answers "no" at even odds.
+
+    - detect: likelihood ratio of all events together against noise alone.
+    - interval: the events where they are, against the same waveform half a clip away.
+    - count: each event may be there or not, all subsets equally likely beforehand; posterior of
+      the number present. At most 10 events.
+    """
+
+    name = "ideal"
+
+    @property
+    def fingerprint(self) -> str:
+        return f"ideal-1+synth-{VERSION}"
+
+    def log_odds(self, question: Question) -> np.ndarray:
+        """Log-probabilities up to a constant [A]; raises `UserError` for an uploaded clip."""
+        if question.stimulus is None:
+            raise UserError(
+                "the ideal observer must know the signal, and an uploaded clip has no stimulus; "
+                "ask `dsp` or a model instead"
+            )
+        stimulus, clip = question.stimulus, question.audio().astype(np.float64)
+        if question.task_name == "count":
+            return _count_log_odds(stimulus, clip)
+        if question.task_name == "interval":
+            return np.array([_interval_log_ratio(stimulus, clip), 0.0])
+        return np.array([_detect_log_ratio(stimulus, clip), 0.0])
+
+
+def templates(stimulus: Stimulus) -> tuple[Event, ...]:
+    """The events to look for: the clip's own, or those that a catch trial lacks."""
+    return stimulus.events or tuple(Event(**e) for e in stimulus.meta.get("template", ()))
+
+
+def d_prime_ideal(stimulus: Stimulus) -> float:
+    """d' = sqrt(2E/N0) of all events together, from their waveform; inf without noise."""
+    energy = float(np.sum(_signal(stimulus) ** 2))
+    if stimulus.noise_sigma == 0:
+        return math.inf if energy > 0 else 0.0
+    return math.sqrt(energy) / stimulus.noise_sigma
+
+
+def simulated_d_prime(stimulus: Stimulus, n: int, seed: int, level: float = 0.95) -> Interval:
+    """The ideal observer's d' as measured: `n` signal and `n` catch clips of fresh noise, scored
+    by the matched filter; distance of the mean scores over their common standard deviation.
+
+    Interval by the large-sample variance of a standardised difference, 2/n + d'^2 / 4n (Hedges &
+    Olkin 1985, Statistical Methods for Meta-Analysis, chapter 5).
+    """
+    template = [dataclasses.asdict(e) for e in templates(stimulus)]
+    noise_seeds = np.random.default_rng(seed).integers(2**31, size=(2, n))
+    observer = IdealObserver()
+    scores = []
+    for events, row in zip((templates(stimulus), ()), noise_seeds, strict=True):
+        clips = [
+            dataclasses.replace(
+                stimulus, events=events, noise_seed=int(s), meta={"template": template}
+            )
+            for s in row
+        ]
+        log_probs = observer.score([Question(clip, "detect") for clip in clips]).log_probs
+        scores.append(log_probs[:, 0] - log_probs[:, 1])
+    sd = math.sqrt((scores[0].var(ddof=1) + scores[1].var(ddof=1)) / 2)
+    value = float((scores[0].mean() - scores[1].mean()) / sd)
+    half = ndtri((1 + level) / 2) * math.sqrt(2 / n + value**2 / (4 * n))
+    return Interval(value, value - half, value + half, level, "standardised mean difference")
+
+
+def _signal(stimulus: Stimulus) -> np.ndarray:
+    """All templates together, float64 [T]."""
+    signal = np.zeros(stimulus.n_samples)
+    for event in templates(stimulus):
+        signal += event_waveform(event, stimulus.sample_rate, stimulus.n_samples)
+    return signal
+
+
+def _variance(stimulus: Stimulus) -> float:
+    return max(stimulus.noise_sigma, ROUNDING_SIGMA) ** 2
+
+
+def _detect_log_ratio(stimulus: Stimulus, clip: np.ndarray) -> float:
+    """ln p(clip | events) - ln p(clip | noise alone)."""
+    signal = _signal(stimulus)
+    if not signal.any():
+        return TIE_LOG_ODDS
+    return float(signal @ clip - signal @ signal / 2) / _variance(stimulus)
+
+
+def _interval_log_ratio(stimulus: Stimulus, clip: np.ndarray) -> float:
+    """ln p(clip | events in the first half) - ln p(clip | in the second)."""
+    events = templates(stimulus)
+    here = _signal(stimulus)
+    there = np.roll(here, len(here) // 2)
+    middles_s = [e.onset_s + e.duration_s / 2 for e in events]
+    in_first = np.mean(middles_s) < stimulus.duration_s / 2 if events else True
+    log_ratio = float(here @ clip - there @ clip) / _variance(stimulus)
+    return log_ratio if in_first else -log_ratio
+
+
+def _count_log_odds(stimulus: Stimulus, clip: np.ndarray) -> np.ndarray:
+    """Posterior of the number of templates present, ln [MAX_COUNT + 1]: each subset b scores
+    (b . c - b' G b / 2) / sigma^2, c being the correlations with the clip, G the Gram matrix."""
+    events = templates(stimulus)
+    if len(events) > MAX_COUNT:
+        raise UserError(
+            f"{len(events)} events cannot be counted in the closed set 0..{MAX_COUNT}; ask about "
+            f"at most {MAX_COUNT} events"
+        )
+    bank = np.array([event_waveform(e, stimulus.sample_rate, len(clip)) for e in events])
+    bank = bank.reshape(len(events), len(clip))
+    subsets = np.array(list(itertools.product((0.0, 1.0), repeat=len(events))))
+    fit = subsets @ (bank @ clip) - np.einsum("bi,ij,bj->b", subsets, bank @ bank.T, subsets) / 2
+    size = subsets.sum(axis=1).astype(int)
+    log_odds = np.full(MAX_COUNT + 1, -np.inf)
+    for n in range(len(events) + 1):
+        log_odds[n] = logsumexp(fit[size == n] / _variance(stimulus))
+    return log_odds

@@ -1,0 +1,354 @@
+"""Weak regions -> what is drawn for training: question i is a function of (seed, i) alone.
+
+A curriculum mixes three sources: the weak regions that a map found, a replay of what lies outside
+them, and the counting distribution of the SpectCount paper (Kim et al., 2026, section 3.1).
+
+Conventions: a region is plain data, `{"ranges": {name: [low, high]}, "severity": 0..1}`, with
+names `frequency_hz`, `onset_s` or any numeric parameter of the pulses. All clips of one group (an
+optimiser step) have one length.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from spectcount.designs import Pulses, draw
+from spectcount.errors import UserError
+from spectcount.params import Declared, param
+from spectcount.scales import mel_centres_hz
+from spectcount.stimulus import Event, Stimulus
+from spectcount.tasks import MAX_COUNT, TASKS
+from spectcount.trials import Question
+
+SOURCES = ("weak", "replay", "paper")
+TRAINING, HELD_OUT = 1, 2
+PLACES = ("frequency_hz", "onset_s")
+UNTRAINABLE = {
+    "duration_s": "clips of one step share a length: set clip_low_s and clip_high_s instead",
+}
+ATTEMPTS = 40
+SHORTEST_DRAW_S = Pulses.param("duration_s").low or 0.5
+ROOM_S = 0.1
+"""Left over behind the latest onset that a region asks for."""
+CHECKED_DRAWS = 4
+MIN_SEVERITY = 0.05
+
+
+@dataclass(frozen=True)
+class Curriculum(Declared):
+    """Parameters of the mixture; defaults follow the paper, without any region."""
+
+    title: ClassVar[str] = "Curriculum"
+
+    weak_share: float = param(
+        0.5, "Share of clips drawn inside the weak regions.", low=0, high=1, step=0.05,
+        label="Weak regions", group="mixture",
+    )  # fmt: skip
+    replay: float = param(
+        0.3, "Share of clips drawn outside the weak regions, against forgetting; the rest follows "
+        "the paper's distribution.", low=0, high=1, step=0.05, label="Replay", group="mixture",
+    )  # fmt: skip
+    sharpness: float = param(
+        1.0, "How strongly the worst regions are preferred: odds are severity to this power; 0 "
+        "treats all alike.", low=0, high=8, step=0.1, label="Sharpness", group="mixture",
+    )  # fmt: skip
+    detect_share: float = param(
+        0.0, "Share of 'is there a beep?' (half of them on noise alone).", low=0, high=1, step=0.05,
+        label="Detection", group="tasks",
+    )  # fmt: skip
+    interval_share: float = param(
+        0.0, "Share of 'which half has the beep?'; the rest is counting.", low=0, high=1, step=0.05,
+        label="Two intervals", group="tasks",
+    )  # fmt: skip
+    count_low: int = param(1, "Fewest events to count.", low=0, high=MAX_COUNT, step=1,
+                           label="Count from", group="tasks")  # fmt: skip
+    count_high: int = param(10, "Most events to count.", low=1, high=MAX_COUNT, step=1,
+                            label="Count to", group="tasks")  # fmt: skip
+    clip_low_s: float | None = param(
+        None, "Shortest clip; empty: the model's whole window.", kind=float, low=0.5, high=30,
+        step=0.1, unit="s", label="Clip from", group="clip",
+    )  # fmt: skip
+    clip_high_s: float | None = param(
+        None, "Longest clip; empty: the model's whole window.", kind=float, low=0.5, high=30,
+        step=0.1, unit="s", label="Clip to", group="clip",
+    )  # fmt: skip
+    event_low_ms: float = param(40.0, "Shortest event.", low=14, high=2000, step=1, unit="ms",
+                                label="Event from", group="clip")  # fmt: skip
+    event_high_ms: float = param(160.0, "Longest event.", low=14, high=2000, step=1, unit="ms",
+                                 label="Event to", group="clip")  # fmt: skip
+    min_gap_ms: float = param(40.0, "Smallest gap.", low=0, high=2000, step=1, unit="ms",
+                              label="Smallest gap", group="clip")  # fmt: skip
+    level_low_dbfs: float = param(-20.0, "Softest event (paper: amplitude 0.1).", low=-90, high=0,
+                                  step=0.5, unit="dBFS", label="Level from",
+                                  group="clip")  # fmt: skip
+    level_high_dbfs: float = param(-1.0, "Loudest event (paper: amplitude 0.9).", low=-90, high=0,
+                                   step=0.5, unit="dBFS", label="Level to",
+                                   group="clip")  # fmt: skip
+    sigma_low: float = param(1e-4, "Weakest noise, sigma.", low=1e-6, high=0.3, step=1e-4,
+                             label="Noise from", log=True, group="clip")  # fmt: skip
+    sigma_high: float = param(1e-3, "Strongest noise, sigma.", low=1e-6, high=0.3, step=1e-4,
+                              label="Noise to", log=True, group="clip")  # fmt: skip
+
+    def check(self) -> None:
+        for low, high in (
+            ("count_low", "count_high"), ("event_low_ms", "event_high_ms"),
+            ("level_low_dbfs", "level_high_dbfs"), ("sigma_low", "sigma_high"),
+            ("clip_low_s", "clip_high_s"),
+        ):  # fmt: skip
+            a, b = getattr(self, low), getattr(self, high)
+            if a is not None and b is not None and a > b:
+                raise UserError(f"{low}={a:g} is above {high}={b:g}; swap them")
+        for a, b in (("weak_share", "replay"), ("detect_share", "interval_share")):
+            total = getattr(self, a) + getattr(self, b)
+            if total > 1 + 1e-9:
+                raise UserError(f"{a} + {b} = {total:g} is above 1; lower one of them")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A question and the source it came from (weak, replay or paper)."""
+
+    question: Question
+    source: str
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A curriculum with its regions, seed and model window, ready to draw from.
+
+    `group` is the number of consecutive questions that share one clip length. Raises `UserError`
+    on construction where a region cannot be realised.
+    """
+
+    curriculum: Curriculum
+    regions: Sequence[Mapping[str, Any]]
+    seed: int
+    window_s: float
+    group: int = 1
+
+    def __post_init__(self) -> None:
+        longest_s = self.curriculum.clip_high_s or self.window_s
+        if longest_s > self.window_s:
+            raise UserError(
+                f"clip_high_s={longest_s:g} is longer than the model's window of "
+                f"{self.window_s:g} s; lower it"
+            )
+        for region in self.regions:
+            _check_region(region)
+            for k in range(CHECKED_DRAWS):
+                rng = np.random.default_rng([self.seed, 0, k])
+                self._weak_clip(region, rng, self._clip_s(0, TRAINING), "count")
+
+    def question(self, i: int) -> Question:
+        """Training question `i`."""
+        return self.draw(i).question
+
+    def draw(self, i: int, stream: int = TRAINING) -> Drawn:
+        """Question `i` of a stream and where it came from."""
+        rng = np.random.default_rng([self.seed, stream, i])
+        return self._draw(rng, self._clip_s(i // self.group, stream), self._source(rng))
+
+    def held_out(self, source: str, n: int) -> list[Question]:
+        """`n` counting questions of one source that training never draws; weak falls back to the
+        paper's distribution where there is no region."""
+        questions = []
+        for i in range(n):
+            rng = np.random.default_rng([self.seed, HELD_OUT, SOURCES.index(source), i])
+            questions.append(
+                self._draw(rng, self._clip_s(i // 8, HELD_OUT), source, "count").question
+            )
+        return questions
+
+    def preview(self, n: int) -> list[Drawn]:
+        """The first `n` draws of training, for a page to play."""
+        return [self.draw(i) for i in range(n)]
+
+    def _draw(
+        self, rng: np.random.Generator, clip_s: float, source: str, task: str | None = None
+    ) -> Drawn:
+        if source == "weak" and not self.regions:
+            source = "paper"
+        task = task or self._task(rng)
+        if source == "weak":
+            stimulus = self._weak_clip(self._region(rng), rng, clip_s, task)
+        elif source == "replay":
+            stimulus = self._clip(rng, clip_s, task, *self._strong_band(rng), (0.0, clip_s))
+        else:
+            stimulus = self._clip(rng, clip_s, task, *_whole_band(), (0.0, clip_s))
+        spec = TASKS[task]
+        wording, reverse = int(rng.integers(len(spec.wordings))), bool(rng.integers(2))
+        question = Question(stimulus, task, wording, reverse and spec.reversible)
+        return Drawn(question, source)
+
+    def _clip_s(self, group: int, stream: int) -> float:
+        """Length of a group's clips: as declared, but long enough for the latest region."""
+        low_s = self.curriculum.clip_low_s or self.window_s
+        high_s = self.curriculum.clip_high_s or self.window_s
+        starts_s = [r["ranges"]["onset_s"][0] for r in self.regions if "onset_s" in r["ranges"]]
+        needed_s = max(starts_s, default=0.0) + self.curriculum.event_high_ms / 1000 + ROOM_S
+        low_s, high_s = max(min(low_s, high_s), needed_s), max(high_s, needed_s)
+        rng = np.random.default_rng([self.seed, 10 + stream, group])
+        return min(round(float(rng.uniform(low_s, high_s)), 2), self.window_s)
+
+    def _source(self, rng: np.random.Generator) -> str:
+        weak, replay = self.curriculum.weak_share, self.curriculum.replay
+        shares = [weak, replay, max(0.0, 1 - weak - replay)]
+        return str(rng.choice(SOURCES, p=np.array(shares) / sum(shares)))
+
+    def _task(self, rng: np.random.Generator) -> str:
+        detect, interval = self.curriculum.detect_share, self.curriculum.interval_share
+        count = max(0.0, 1 - detect - interval)
+        return str(rng.choice(["detect", "interval", "count"], p=[detect, interval, count]))
+
+    def _region(self, rng: np.random.Generator) -> Mapping[str, Any]:
+        weights = np.array([max(r.get("severity", 1.0), MIN_SEVERITY) for r in self.regions])
+        weights = weights**self.curriculum.sharpness
+        return self.regions[int(rng.choice(len(self.regions), p=weights / weights.sum()))]
+
+    def _weak_clip(
+        self, region: Mapping[str, Any], rng: np.random.Generator, clip_s: float, task: str
+    ) -> Stimulus:
+        """A clip whose events lie inside `region`; the rest as in the paper's distribution."""
+        ranges = region["ranges"]
+        band = ranges.get("frequency_hz", _whole_band())
+        onsets_s = ranges.get("onset_s", (0.0, clip_s))
+        fixed = {
+            name: Pulses.param(name).draw(rng, *ends)
+            for name, ends in ranges.items()
+            if name not in PLACES
+        }
+        return self._clip(rng, clip_s, task, band[0], band[1], onsets_s, fixed)
+
+    def _strong_band(self, rng: np.random.Generator) -> tuple[float, float]:
+        bands = strong_bands([r["ranges"] for r in self.regions])
+        widths = np.array([last - first + 1 for first, last in bands], float)
+        first, last = bands[int(rng.choice(len(bands), p=widths / widths.sum()))]
+        centres = mel_centres_hz()
+        return float(centres[first]), float(centres[last])
+
+    def _clip(
+        self,
+        rng: np.random.Generator,
+        clip_s: float,
+        task: str,
+        low_hz: float,
+        high_hz: float,
+        onsets_s: Sequence[float],
+        fixed: Mapping[str, Any] | None = None,
+    ) -> Stimulus:
+        """Random pulses between two frequencies, beginning inside `onsets_s`."""
+        c, fixed = self.curriculum, dict(fixed or {})
+        n = int(fixed.pop("n_events", rng.integers(c.count_low, c.count_high + 1)))
+        n = {"detect": int(rng.integers(2)), "interval": 1}.get(task, n)
+        low_hz, high_hz = _usable_band(low_hz, high_hz)
+        event_ms = fixed.pop("event_duration_ms", rng.uniform(c.event_low_ms, c.event_high_ms))
+        if task == "interval":
+            half_s = int(rng.integers(2)) * clip_s / 2
+            onsets_s = (half_s, half_s + clip_s / 2 - event_ms / 1000)
+        values = {
+            "event_duration_ms": event_ms,
+            "min_gap_ms": c.min_gap_ms,
+            "placement": "sequence" if "gap_ms" in fixed else "random",
+            "onset_s": 0.0,
+            "frequency_order": "shuffled" if "frequency_overlap" in fixed else "random_mel",
+            "frequency_low_hz": low_hz,
+            "frequency_high_hz": high_hz,
+            "level_dbfs": rng.uniform(c.level_low_dbfs, c.level_high_dbfs),
+            "noise_sigma": float(np.exp(rng.uniform(np.log(c.sigma_low), np.log(c.sigma_high)))),
+            **fixed,
+        }
+        return _placed(Pulses.from_dict(values), n, onsets_s, clip_s, rng)
+
+
+def strong_bands(weak_ranges: Sequence[Mapping[str, Sequence[float]]]) -> list[tuple[int, int]]:
+    """Runs of mel channels (first, last) that no weak region covers at all times and levels; all
+    channels where nothing is left, or where no region is bound to frequency."""
+    centres = mel_centres_hz()
+    free = np.ones(len(centres), bool)
+    for ranges in weak_ranges:
+        if "frequency_hz" in ranges:
+            low, high = ranges["frequency_hz"]
+            free &= ~((centres >= low) & (centres <= high))
+    if not free.any():
+        return [(0, len(centres) - 1)]
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], free.astype(int), [0]])))
+    return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+@functools.cache
+def _whole_band() -> tuple[float, float]:
+    centres = mel_centres_hz()
+    return float(centres[0]), float(centres[-1])
+
+
+def _usable_band(low_hz: float, high_hz: float) -> tuple[float, float]:
+    """The band, widened to the nearest mel channel where it holds no channel's centre."""
+    centres = mel_centres_hz()
+    low_hz, high_hz = max(low_hz, 20.0), min(high_hz, float(centres[-1]))
+    if not ((centres >= low_hz) & (centres <= high_hz)).any():
+        middle = (low_hz + high_hz) / 2
+        nearest = float(centres[np.argmin(np.abs(centres - middle))])
+        return min(low_hz, nearest), max(high_hz, nearest)
+    return low_hz, high_hz
+
+
+def _placed(
+    design: Pulses,
+    n_events: int,
+    onsets_s: Sequence[float],
+    clip_s: float,
+    rng: np.random.Generator,
+) -> Stimulus:
+    """A clip with `n_events` whose onsets all lie in `onsets_s`, or with as many as fit. Raises
+    `UserError` where not even one does."""
+    event_s = design.event_duration_ms / 1000
+    first_s, last_s = max(onsets_s[0], 0.0), min(onsets_s[1], clip_s - event_s)
+    if last_s < first_s:
+        raise UserError(
+            f"events from {onsets_s[0]:g} s on do not fit a clip of {clip_s:g} s; raise clip_low_s "
+            "or leave the region out"
+        )
+    window_s = max(last_s - first_s + event_s, SHORTEST_DRAW_S)
+    while True:
+        for _ in range(ATTEMPTS):
+            events = _try_events(design.replace(duration_s=window_s, n_events=n_events), rng)
+            if events is not None and all(e.onset_s <= last_s - first_s + 1e-9 for e in events):
+                moved = [dataclasses.replace(e, onset_s=e.onset_s + first_s) for e in events]
+                noise_seed = int(rng.integers(2**31))
+                return Stimulus(clip_s, tuple(moved), design.noise_sigma, noise_seed)
+            if events is None:
+                break
+        if n_events <= 1:
+            raise UserError(f"no event fits between {first_s:g} and {last_s:g} s; widen the region")
+        n_events -= 1
+
+
+def _try_events(design: Pulses, rng: np.random.Generator) -> tuple[Event, ...] | None:
+    """One draw of the events; None where they do not fit the window."""
+    try:
+        return draw(design, int(rng.integers(2**31))).events
+    except UserError:
+        if design.n_events <= 1:
+            raise
+        return None
+
+
+def _check_region(region: Mapping[str, Any]) -> None:
+    ranges = region.get("ranges")
+    if not isinstance(ranges, Mapping) or not ranges:
+        raise UserError(
+            f"region {region!r} has no ranges; give {{'ranges': {{name: [low, high]}}}}"
+        )
+    for name, ends in ranges.items():
+        if name in UNTRAINABLE:
+            raise UserError(f"a region of {name} cannot be trained on: {UNTRAINABLE[name]}")
+        if name not in PLACES and not Pulses.param(name).numeric:
+            raise UserError(f"region: {name} has no numeric range; use a numeric parameter")
+        if len(ends) != 2 or ends[0] > ends[1]:
+            raise UserError(f"region: {name}={ends!r} is no range; give [low, high]")

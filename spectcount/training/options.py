@@ -1,0 +1,73 @@
+"""What can be set of a fine-tune besides its curriculum. Defaults: the SpectCount paper's
+(Kim et al., 2026, arXiv 2606.06907, Table 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spectcount.params import Declared, param
+
+SCOPES = ("encoder", "llm", "both")
+
+
+@dataclass(frozen=True)
+class LoraOptions(Declared):
+    """Low-rank adaptation (Hu et al., 2022)."""
+
+    scope: str = param(
+        "both",
+        "Which part learns: the audio encoder with its projector, the language model, or both.",
+        choices=SCOPES,
+        label="Scope",
+    )
+    rank: int = param(8, "Rank of the adapter's matrices.", low=1, high=256, step=1, label="Rank",
+                      slider_high=64)  # fmt: skip
+    alpha: float = param(16.0, "Scale: the update is multiplied by alpha / rank.", low=0.1,
+                         high=512, step=1, label="Alpha", slider_high=128)  # fmt: skip
+    dropout: float = param(
+        0.05, "Dropout before the adapter.", low=0, high=0.9, step=0.01, label="Dropout"
+    )
+
+
+@dataclass(frozen=True)
+class TrainOptions(Declared):
+    """The optimisation."""
+
+    steps: int = param(
+        1000, "Optimiser steps.", low=1, high=1_000_000, step=1, label="Steps", slider_high=5000
+    )
+    batch: int = param(8, "Clips per forward.", low=1, high=1024, step=1, label="Batch",
+                       slider_high=64)  # fmt: skip
+    accumulation: int = param(
+        1, "Forwards per step.", low=1, high=1024, step=1, label="Accumulation", slider_high=16
+    )
+    learning_rate: float = param(
+        2e-4, "Peak learning rate.", low=1e-7, high=1e-1, step=1e-5, label="Learning rate",
+        log=True, slider_high=5e-3,
+    )  # fmt: skip
+    schedule: str = param(
+        "cosine", "How the rate falls after the warm-up.", choices=("cosine", "linear", "constant"),
+        label="Schedule",
+    )  # fmt: skip
+    warmup_steps: int = param(
+        20, "Steps over which the rate rises.", low=0, high=100_000, step=1, label="Warm-up",
+        slider_high=500,
+    )  # fmt: skip
+    save_every: int = param(
+        100, "Steps between checkpoints, from which a run resumes.", low=1, high=100_000, step=1,
+        label="Checkpoint every", slider_high=1000,
+    )  # fmt: skip
+    evaluate_every: int = param(
+        100, "Steps between held-out measurements.", low=1, high=100_000, step=1,
+        label="Measure every", slider_high=1000,
+    )  # fmt: skip
+    held_out: int = param(
+        48, "Held-out questions per measurement, weak and strong each.", low=4, high=2000, step=1,
+        label="Held-out questions", slider_high=200,
+    )  # fmt: skip
+    threads: int = param(2, "CPU threads.", low=1, high=256, step=1, label="CPU threads",
+                         slider_high=16)  # fmt: skip
+
+    @property
+    def clips_per_step(self) -> int:
+        return self.batch * self.accumulation
