@@ -1,0 +1,6 @@
+"""What is really in a waveform, and how that compares with what was declared."""
+
+from spectcount.measure.table import declared_and_measured
+from spectcount.measure.waveform import Measured, measure
+
+__all__ = ["Measured", "declared_and_measured", "measure"]

@@ -1,0 +1,1 @@
+"""Pure functions from answers to sensitivity, bias and their intervals."""

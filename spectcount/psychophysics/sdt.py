@@ -1,0 +1,274 @@
+"""Signal detection theory: sensitivity and bias apart, each with its interval.
+
+*Conventions*: hits and false alarms are counts, `n_signal` and `n_noise` the numbers of signal
+and catch trials. Counts may be arrays of any one shape (the cells of a map); results then hold
+arrays of that shape, otherwise floats. A cell without trials has the value nan and an unbounded
+interval. Every result names its rule.
+
+Sources: Hautus (1995), Behav. Res. Methods Instrum. Comput. 27:46, for the log-linear rule;
+Gourevitch & Galanter (1967), Psychometrika 32:25, for the variance of d'; Wilson (1927), J. Am.
+Stat. Assoc. 22:209; Newcombe (2006), Stat. Med. 25:559, for the interval of the AUC; Macmillan &
+Creelman (2005), Detection Theory, for the forced-choice designs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
+from scipy.stats import rankdata
+
+from spectcount.errors import UserError
+
+LOG_LINEAR = "log-linear (Hautus 1995)"
+UNCORRECTED = "uncorrected rates"
+WILSON = "Wilson score"
+MANN_WHITNEY = "Mann-Whitney, score interval (Newcombe 2006, method 5)"
+_BISECTIONS = 60
+_MAX_D_PRIME = 20.0
+_QUADRATURE = np.linspace(-9.0, 9.0, 1801)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and its confidence interval at `level`; `rule` says how both were found."""
+
+    value: Any
+    low: Any
+    high: Any
+    level: float = 0.95
+    rule: str = ""
+
+    def at(self, index: Any) -> Interval:
+        """The interval of one cell of an array of intervals."""
+        parts = (float(np.asarray(x)[index]) for x in (self.value, self.low, self.high))
+        return Interval(*parts, self.level, self.rule)
+
+    def __str__(self) -> str:
+        if np.ndim(self.value):
+            return repr(self)
+        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a block of signal and catch trials says about a listener; `auc` is None where there
+    were no graded scores."""
+
+    hits: Any
+    n_signal: Any
+    false_alarms: Any
+    n_noise: Any
+    hit_rate: Interval
+    false_alarm_rate: Interval
+    d_prime: Interval
+    criterion: Interval
+    auc: Interval | None = None
+    rule: str = LOG_LINEAR
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, every interval with its level and rule."""
+        return dataclasses.asdict(self)
+
+
+def wilson(k, n, level: float = 0.95) -> Interval:
+    """Wilson score interval of the proportion `k` of `n`; n = 0 gives nan in 0..1."""
+    k, n = _counts(k, n, "successes", "trials")
+    z2 = _z(level) ** 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = k / n
+        centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+        half = np.sqrt(z2 * p * (1 - p) / n + (z2 / (2 * n)) ** 2) / (1 + z2 / n)
+    low = np.where(k == 0, 0.0, centre - half)
+    high = np.where(k == n, 1.0, centre + half)
+    return _interval(p, low, np.where(n == 0, 1.0, high), level, WILSON)
+
+
+def rates(hits, n_signal, false_alarms, n_noise, log_linear: bool = True):
+    """Hit rate H and false-alarm rate F.
+
+    Log-linear: H = (h + 1/2) / (n_s + 1), F = (f + 1/2) / (n_n + 1), whatever the counts;
+    nan where there are no trials. Raises `UserError` for counts that cannot be.
+    """
+    h, n_s = _counts(hits, n_signal, "hits", "signal trials")
+    f, n_n = _counts(false_alarms, n_noise, "false alarms", "catch trials")
+    add = 0.5 if log_linear else 0.0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        hit_rate = np.where(n_s > 0, (h + add) / (n_s + 2 * add), np.nan)
+        false_alarm_rate = np.where(n_n > 0, (f + add) / (n_n + 2 * add), np.nan)
+    return _plain(hit_rate), _plain(false_alarm_rate)
+
+
+def d_prime(
+    hits, n_signal, false_alarms, n_noise, level: float = 0.95, log_linear: bool = True
+) -> Interval:
+    """Yes/no sensitivity d' = z(H) - z(F), interval from Gourevitch & Galanter's variance."""
+    z_h, z_f, sd = _z_scores(hits, n_signal, false_alarms, n_noise, log_linear)
+    return _gaussian(z_h - z_f, sd, level, _rule(log_linear))
+
+
+def criterion(
+    hits, n_signal, false_alarms, n_noise, level: float = 0.95, log_linear: bool = True
+) -> Interval:
+    """Bias c = -(z(H) + z(F)) / 2; negative: inclined to say yes."""
+    z_h, z_f, sd = _z_scores(hits, n_signal, false_alarms, n_noise, log_linear)
+    return _gaussian(-(z_h + z_f) / 2, sd / 2, level, _rule(log_linear))
+
+
+def d_prime_2afc(
+    hits, n_first, false_alarms, n_second, level: float = 0.95, log_linear: bool = True
+) -> Interval:
+    """Two-interval (2AFC, 2IFC) d' = (z(H) - z(F)) / sqrt 2.
+
+    A hit is "first" when it was the first, a false alarm "first" when it was the second.
+    """
+    z_h, z_f, sd = _z_scores(hits, n_first, false_alarms, n_second, log_linear)
+    root = np.sqrt(2)
+    return _gaussian((z_h - z_f) / root, sd / root, level, "2AFC, " + _rule(log_linear))
+
+
+def auc(signal_scores, noise_scores, level: float = 0.95) -> Interval:
+    """Area under the ROC: the chance that a signal trial scores above a catch trial, ties 1/2.
+
+    Scores [..., n_signal] and [..., n_noise], leading axes being cells. The interval inverts
+    Hanley & McNeil's variance taken at the bound itself (Newcombe 2006, method 5), so that it has
+    a width at AUC = 0 and 1 too.
+    """
+    signal, noise = np.asarray(signal_scores, float), np.asarray(noise_scores, float)
+    if signal.ndim == 0 or noise.ndim == 0 or not (signal.shape[-1] and noise.shape[-1]):
+        raise UserError("an AUC of 0 trials is undefined; give at least 1 signal and 1 catch score")
+    if np.isnan(signal).any() or np.isnan(noise).any():
+        raise UserError("an AUC of scores that are nan is undefined; leave those trials out")
+    n_s, n_n = signal.shape[-1], noise.shape[-1]
+    ranks = rankdata(np.concatenate([signal, noise], axis=-1), axis=-1)
+    u = ranks[..., :n_s].sum(-1) - n_s * (n_s + 1) / 2
+    area = u / (n_s * n_n)
+    low = 1 - _auc_upper(1 - area, n_n, n_s, level)
+    return _interval(area, low, _auc_upper(area, n_s, n_n, level), level, MANN_WHITNEY)
+
+
+def pc_mafc(d, m: int):
+    """Proportion correct of an unbiased observer of sensitivity `d` among `m` alternatives:
+    the integral of phi(x - d) Phi(x)^(m - 1) dx."""
+    _check_alternatives(m)
+    d = np.asarray(d, float)
+    x = _QUADRATURE
+    density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+    pc = np.sum(density * ndtr(x + d[..., None]) ** (m - 1), axis=-1) * (x[1] - x[0])
+    return _plain(np.clip(pc, 0, 1))
+
+
+def d_prime_mafc(pc, m: int):
+    """The inverse of `pc_mafc`; 1 gives inf, below chance (1/m) gives a negative d'."""
+    _check_alternatives(m)
+    pc = np.asarray(pc, float)
+    if np.any((pc < 0) | (pc > 1)):
+        raise UserError(f"a proportion correct of {pc} is impossible; give 0..1")
+    return _plain(np.vectorize(_d_prime_mafc, otypes=[float])(pc, m))
+
+
+def summarise(
+    hits,
+    n_signal,
+    false_alarms,
+    n_noise,
+    signal_scores=None,
+    noise_scores=None,
+    level: float = 0.95,
+) -> Summary:
+    """Everything a yes/no block tells, log-linear rule; with AUC where graded scores are given."""
+    counts = (hits, n_signal, false_alarms, n_noise)
+    graded = signal_scores is not None and noise_scores is not None
+    return Summary(
+        *counts,
+        hit_rate=wilson(hits, n_signal, level),
+        false_alarm_rate=wilson(false_alarms, n_noise, level),
+        d_prime=d_prime(*counts, level=level),
+        criterion=criterion(*counts, level=level),
+        auc=auc(signal_scores, noise_scores, level) if graded else None,
+    )
+
+
+def _d_prime_mafc(pc: float, m: int) -> float:
+    if pc <= pc_mafc(-_MAX_D_PRIME, m):
+        return -np.inf
+    if pc >= pc_mafc(_MAX_D_PRIME, m) or pc >= 1 - 1e-14:
+        return np.inf
+    return float(brentq(lambda d: pc_mafc(d, m) - pc, -_MAX_D_PRIME, _MAX_D_PRIME, xtol=1e-10))
+
+
+def _check_alternatives(m: int) -> None:
+    if m < 2:
+        raise UserError(f"{m} alternatives leave no choice; give 2 or more")
+
+
+def _z_scores(hits, n_signal, false_alarms, n_noise, log_linear):
+    """z(H), z(F) and the standard deviation of their difference."""
+    hit_rate, false_alarm_rate = rates(hits, n_signal, false_alarms, n_noise, log_linear)
+    z_h, z_f = ndtri(hit_rate), ndtri(false_alarm_rate)
+    variance = _z_variance(hit_rate, z_h, n_signal) + _z_variance(false_alarm_rate, z_f, n_noise)
+    return z_h, z_f, np.sqrt(variance)
+
+
+def _z_variance(rate, z, n):
+    """Var z(rate) = rate (1 - rate) / (n phi(z)^2); infinite where z is, or without trials."""
+    density = np.exp(-np.square(z) / 2) / np.sqrt(2 * np.pi)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        variance = np.asarray(rate * (1 - rate) / (np.asarray(n, float) * density**2))
+    return np.where(np.isfinite(variance), variance, np.inf)
+
+
+def _gaussian(value, sd, level: float, rule: str) -> Interval:
+    with np.errstate(invalid="ignore"):
+        half = _z(level) * sd
+        low, high = value - half, value + half
+    low = np.where(np.isfinite(half), low, -np.inf)
+    return _interval(value, low, np.where(np.isfinite(half), high, np.inf), level, rule)
+
+
+def _auc_upper(area, n_s: int, n_n: int, level: float) -> np.ndarray:
+    """Largest AUC that the observed one does not refute, by bisection."""
+    area = np.asarray(area, float)
+    z2, n_mean = _z(level) ** 2, (n_s + n_n) / 2
+    low, high = area, np.ones_like(area)
+    for _ in range(_BISECTIONS):
+        t = (low + high) / 2
+        spread = 1 + (n_mean - 1) * ((1 - t) / (2 - t) + t / (1 + t))
+        inside = (t - area) ** 2 <= z2 * t * (1 - t) * spread / (n_s * n_n)
+        low, high = np.where(inside, t, low), np.where(inside, high, t)
+    return high
+
+
+def _counts(k, n, what: str, of: str) -> tuple[np.ndarray, np.ndarray]:
+    k, n = np.broadcast_arrays(np.asarray(k, float), np.asarray(n, float))
+    wrong = (k < 0) | (k > n) | ~np.isfinite(k) | ~np.isfinite(n)
+    if np.any(wrong):
+        first = tuple(np.argwhere(wrong)[0])
+        raise UserError(
+            f"{k[first]:g} {what} of {n[first]:g} {of} cannot be; give counts from 0 to the "
+            "number of trials"
+        )
+    return k, n
+
+
+def _rule(log_linear: bool) -> str:
+    return LOG_LINEAR if log_linear else UNCORRECTED
+
+
+def _z(level: float) -> float:
+    if not 0 < level < 1:
+        raise UserError(f"level={level} is no confidence level; give one between 0 and 1")
+    return float(ndtri((1 + level) / 2))
+
+
+def _interval(value, low, high, level: float, rule: str) -> Interval:
+    return Interval(_plain(value), _plain(low), _plain(high), level, rule)
+
+
+def _plain(x):
+    """A float where `x` is one number, else the array."""
+    return float(x) if np.ndim(x) == 0 else np.asarray(x)

@@ -1,0 +1,122 @@
+"""Settings: read once at the start, passed down, never a global.
+
+The environment gives the defaults (SPECTCOUNT_HOME, SPECTCOUNT_MODE, SPECTCOUNT_DEVICE,
+SPECTCOUNT_ROOT), arguments win over it. `demo` is the mode of a public page: listed models only,
+caps on what one visitor may ask for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from spectcount.errors import UserError
+
+MODES = ("local", "demo")
+PACKAGE_ROOT = Path(__file__).resolve().parents[1]
+_DEVICE = re.compile(r"cpu|mps|cuda(:\d+)?")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the mode allows, and the guards of the job queue.
+
+    `max_upload_s`: longest clip read from a file (a model's own window may be shorter);
+    `stop_timeout_s`: how long a stopping job may take to finish its step before it is terminated,
+    and again before it is killed; `min_free_mb`: free disk space without which no job starts.
+    """
+
+    max_upload_s: float = 30.0
+    max_upload_mb: float = 50.0
+    max_events: int = 40
+    max_trials: int = 1_000_000
+    stop_timeout_s: float = 60.0
+    min_free_mb: float = 200.0
+
+
+DEMO_LIMITS = Limits(max_upload_mb=10.0, max_events=20, max_trials=2_000)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are and what is allowed. `root` is the folder that holds `presets/`; `home`
+    holds everything that a user makes."""
+
+    mode: str
+    home: Path
+    device: str
+    root: Path = PACKAGE_ROOT
+    limits: Limits = Limits()
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise UserError(f"mode={self.mode!r} is not known; choose one of {', '.join(MODES)}")
+        if not _DEVICE.fullmatch(self.device):
+            raise UserError(f"device={self.device!r} is not known; give cpu, mps, cuda or cuda:N")
+
+    @property
+    def demo(self) -> bool:
+        return self.mode == "demo"
+
+    @property
+    def presets(self) -> Path:
+        """The presets that are shipped."""
+        return self.root / "presets"
+
+    @property
+    def own_presets(self) -> Path:
+        """The presets that the user saved."""
+        return self.home / "presets"
+
+    @property
+    def models(self) -> Path:
+        """The models that are shipped, each a folder, and their adapters."""
+        return self.presets / "models"
+
+    @property
+    def runs(self) -> Path:
+        return self.home / "runs"
+
+    @property
+    def database(self) -> Path:
+        return self.home / "spectcount.sqlite"
+
+    def environment(self) -> dict[str, str]:
+        """The variables from which `load_settings` makes these settings in another process."""
+        return {
+            "SPECTCOUNT_MODE": self.mode,
+            "SPECTCOUNT_HOME": str(self.home),
+            "SPECTCOUNT_DEVICE": self.device,
+            "SPECTCOUNT_ROOT": str(self.root),
+        }
+
+
+def load_settings(
+    mode: str | None = None,
+    home: str | Path | None = None,
+    device: str | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Settings from arguments, then the environment, then the defaults (mode local, home
+    ~/.spectcount, device cpu). Makes the home folder; raises `UserError` where it cannot."""
+    mode = mode or environ.get("SPECTCOUNT_MODE") or "local"
+    folder = Path(home or environ.get("SPECTCOUNT_HOME") or "~/.spectcount").expanduser().resolve()
+    settings = Settings(
+        mode=mode,
+        home=folder,
+        device=device or environ.get("SPECTCOUNT_DEVICE") or "cpu",
+        root=Path(environ.get("SPECTCOUNT_ROOT") or PACKAGE_ROOT).resolve(),
+        limits=DEMO_LIMITS if mode == "demo" else Limits(),
+    )
+    try:
+        settings.runs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"the home folder {folder} cannot be made ({error.strerror}); give another with "
+            "--home or SPECTCOUNT_HOME"
+        ) from None
+    return settings
