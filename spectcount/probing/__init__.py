@@ -1,0 +1,1 @@
+"""Probing: what to ask (plan), asking it (run), what the answers say (maps, weakness)."""

@@ -1,0 +1,81 @@
+"""What every plan's trials are made of: seeds, wordings in turn, ranges, and what is refused.
+
+Conventions: a cell is its indices (x, y), y = 0 where the plan has one axis.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from spectcount.errors import UserError
+from spectcount.params import Param
+from spectcount.probing.axes import Axis
+from spectcount.stimulus import Stimulus
+from spectcount.synth import synthesise
+from spectcount.tasks import task
+from spectcount.trials import Question
+
+Cell = tuple[int, ...]
+MAX_NOISE_SIGMAS = 5.2
+"""Where the synthesis bounds its noise."""
+
+
+@dataclass(frozen=True)
+class PlannedQuestion:
+    """A question and its place in the plan: cell indices `x`, `y`, the values drawn there
+    (`x_value`, `y_value`), `role` signal or catch, and the `trial` number within the cell."""
+
+    question: Question
+    coords: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a plan will take: trials over all listeners, and minutes at the rate given."""
+
+    n_trials: int
+    minutes: float
+
+
+def words_in_turn(task_name: str, wordings: str, place: int) -> tuple[int, bool]:
+    """Wording and answer order number `place` of the balanced cycle through `wordings` (training,
+    held-out or all) in both orders."""
+    asked = task(task_name)
+    first = len(asked.wordings) if wordings == "held-out" else 0
+    last = len(asked.wordings) if wordings == "training" else len(asked.all_wordings)
+    turn, index = divmod(place, last - first)
+    return first + index, asked.reversible and (index + turn) % 2 == 1
+
+
+def corners(axes: tuple[Axis, ...], cell: Cell) -> Iterator[list[float]]:
+    """Every combination of the lowest and highest axis values of `cell`."""
+    corners: list[list[float]] = [[]]
+    for axis, i in zip(axes, cell, strict=False):
+        corners = [[*c, v] for c in corners for v in sorted(set(axis.bounds(i)))]
+    yield from corners
+
+
+def seed_of(seed: int, *parts: Any) -> int:
+    """A seed: a number below 2^48 that depends on all parts and on nothing else."""
+    text = json.dumps([seed, *parts])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
+
+
+def check_ends(declared: Param, ends: Any) -> None:
+    if not isinstance(ends, (list, tuple)) or len(ends) != 2:
+        raise UserError(f"draw {declared.name}={ends!r} is no range; write [low, high]")
+    low, high = (declared.validate(v) for v in ends)
+    if not declared.numeric or low > high:
+        raise UserError(f"draw {declared.name}: {low}..{high} is no rising range; swap its ends")
+
+
+def refuse_clipping(stimulus: Stimulus) -> None:
+    """Render a clip that could exceed full scale, so that it is refused before the run starts."""
+    peak = sum(10 ** (e.level_dbfs / 20) for e in stimulus.events)
+    plain = all(e.wave in ("sine", "chirp") for e in stimulus.events)
+    if not plain or peak + MAX_NOISE_SIGMAS * stimulus.noise_sigma > 1:
+        synthesise(stimulus)

@@ -1,0 +1,288 @@
+"""Trials -> maps, curves and confusion matrices: pure functions, nothing else is shown.
+
+Conventions: arrays are [ny, nx], row y = 0 first; a curve is a map of one row; nan (and an
+unbounded interval) where there are no trials. The trials of one listener go in, in any order and
+as incomplete as they are. A hit is "yes" to a signal trial (detect) or the right number (count);
+false alarms come from the catch trials, shared by all cells of the same background. d', c and AUC
+exist for the task detect only. Rates have Wilson intervals, d' and c follow the log-linear rule;
+each Interval names its rule.
+
+Sources: Green & Swets (1966) for the ideal observer, d' = sqrt(2E/N0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spectcount.probing.base import Plan
+from spectcount.psychophysics import sdt
+from spectcount.psychophysics.sdt import Interval
+from spectcount.scales import noise_density
+from spectcount.stimulus import Event
+from spectcount.tasks import task
+from spectcount.trials import Trial
+
+Grid = dict[tuple[int, ...], list[Trial]]
+"""Trials by cell (x, y)."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One listener's map. `rate` is the hit rate (detect) or accuracy (count) of the signal
+    trials, `n` their number, `hits` how many were right; `ideal` the mean d' of the ideal
+    observer; `bias` and `error` the mean signed and absolute counting error; `mass` the mean
+    probability of the closed answer set."""
+
+    plan: Plan
+    n: np.ndarray
+    hits: np.ndarray
+    n_catch: np.ndarray
+    false_alarms: np.ndarray
+    rate: Interval
+    ideal: np.ndarray
+    mass: np.ndarray
+    d_prime: Interval | None = None
+    criterion: Interval | None = None
+    auc: Interval | None = None
+    bias: np.ndarray | None = None
+    error: np.ndarray | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every cell has all its trials."""
+        return bool(np.all(self.n >= self.plan.trials))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for the page and for exports; nan and infinities become None."""
+        fields = {k: v for k, v in vars(self).items() if k != "plan" and v is not None}
+        axes = [
+            {"name": a.name, "label": a.label, "edges": list(a.edges), "points": a.points,
+             "middles": a.middles}
+            for a in self.plan.axes
+        ]  # fmt: skip
+        return {"axes": axes, "task": self.plan.task, **{k: plain(v) for k, v in fields.items()}}
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Several cells as one: what a region's or a whole run's trials say together."""
+
+    n: int
+    n_catch: int
+    rate: Interval
+    false_alarm_rate: Interval | None
+    d_prime: Interval | None
+    criterion: Interval | None
+    auc: Interval | None
+    ideal: float
+    mass: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; nan and infinities become None."""
+        return {k: plain(v) for k, v in vars(self).items() if v is not None}
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """`matrix` [truth, answer]: how often each number was said; `truths` and `answers` label it.
+    `accuracy` per truth with its interval, `overall` for all trials; `bias` and `error`: mean
+    signed and absolute error per truth; `unparsed`: free replies in which no number was found;
+    `low_mass`: share of trials where the closed set got less than half of the probability."""
+
+    truths: tuple[str, ...]
+    answers: tuple[str, ...]
+    matrix: np.ndarray
+    accuracy: Interval
+    overall: Interval
+    bias: np.ndarray
+    error: np.ndarray
+    mean_bias: float
+    mean_error: float
+    unparsed: int
+    n_replies: int
+    low_mass: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; nan becomes None."""
+        return {k: plain(v) for k, v in vars(self).items()}
+
+
+def measure_map(plan: Plan, trials: Iterable[Trial], level: float = 0.95) -> Cells:
+    """The map (or the curve, one row) that one listener's `trials` of `plan` draw."""
+    grid = _by_cell(plan, trials, "signal")
+    catch = _catch_by_cell(plan, trials)
+    n, hits = _count(plan, grid, lambda t: True), _count(plan, grid, lambda t: bool(t.correct))
+    n_catch = _count(plan, catch, lambda t: True)
+    false_alarms = _count(plan, catch, lambda t: not t.correct)
+    cells: dict[str, Any] = {
+        "n": n,
+        "hits": hits,
+        "n_catch": n_catch,
+        "false_alarms": false_alarms,
+        "rate": sdt.wilson(hits, n, level),
+        "ideal": _mean(plan, grid, ideal_d_prime),
+        "mass": _mean(plan, grid, lambda t: t.mass),
+    }
+    if plan.task == "detect":
+        counts = (hits, n, false_alarms, n_catch)
+        cells["d_prime"] = sdt.d_prime(*counts, level=level)
+        cells["criterion"] = sdt.criterion(*counts, level=level)
+        cells["auc"] = _auc_map(plan, grid, catch, level)
+    else:
+        cells["bias"] = _mean(plan, grid, signed_error)
+        cells["error"] = _mean(plan, grid, lambda t: abs(signed_error(t)))
+    return Cells(plan=plan, **cells)
+
+
+def pool(
+    plan: Plan, trials: Iterable[Trial], cells: Iterable[Sequence[int]] | None = None,
+    level: float = 0.95,
+) -> Pooled:  # fmt: skip
+    """All trials of some cells (x, y) together (None: all cells), and the catch trials that
+    belong to them."""
+    listed = list(trials)
+    chosen = {tuple(c[:2]) for c in cells} if cells is not None else set(plan.cells)
+    grid, around = _by_cell(plan, listed, "signal"), _catch_by_cell(plan, listed)
+    signal = [t for c in sorted(chosen) for t in grid.get(c, [])]
+    catch = list({t.key: t for c in sorted(chosen) for t in around.get(c, [])}.values())
+    hits, alarms = sum(bool(t.correct) for t in signal), sum(not t.correct for t in catch)
+    detect = plan.task == "detect" and bool(signal) and bool(catch)
+    counts = (hits, len(signal), alarms, len(catch))
+    return Pooled(
+        n=len(signal),
+        n_catch=len(catch),
+        rate=sdt.wilson(hits, len(signal), level),
+        false_alarm_rate=sdt.wilson(alarms, len(catch), level) if catch else None,
+        d_prime=sdt.d_prime(*counts, level=level) if detect else None,
+        criterion=sdt.criterion(*counts, level=level) if detect else None,
+        auc=sdt.auc(_scores(signal), _scores(catch), level) if detect else None,
+        ideal=_average([ideal_d_prime(t) for t in signal]),
+        mass=_average([t.mass for t in signal + catch]),
+    )
+
+
+def confusion(trials: Iterable[Trial], level: float = 0.95) -> Confusion:
+    """How many there were against how many were said, over counting trials (catch trials are
+    zeros)."""
+    listed = [t for t in trials if t.task == "count" and t.truth is not None]
+    truths = tuple(str(n) for n in sorted({int(t.truth or 0) for t in listed}))
+    answers = listed[0].answers if listed else ()
+    matrix = np.zeros((len(truths), len(answers)), int)
+    for t in listed:
+        matrix[truths.index(str(t.truth)), answers.index(t.answer)] += 1
+    right = np.array([matrix[r, answers.index(w)] for r, w in enumerate(truths)], int)
+    errors = [[signed_error(t) for t in listed if t.truth == w] for w in truths]
+    replies = [t for t in listed if t.reply is not None]
+    return Confusion(
+        truths=truths,
+        answers=answers,
+        matrix=matrix,
+        accuracy=sdt.wilson(right, matrix.sum(axis=1), level),
+        overall=sdt.wilson(int(right.sum()), len(listed), level),
+        bias=np.array([_average(e) for e in errors]),
+        error=np.array([_average(np.abs(e)) for e in errors]),
+        mean_bias=_average([signed_error(t) for t in listed]),
+        mean_error=_average([abs(signed_error(t)) for t in listed]),
+        unparsed=sum(parsed(t) is None for t in replies),
+        n_replies=len(replies),
+        low_mass=_average([float(t.mass < 0.5) for t in listed]),
+    )
+
+
+def ideal_d_prime(trial: Trial) -> float:
+    """d' of the ideal observer for a trial's events: sqrt(2E/N0) of all events together
+    (detect), or of the least of them (count); infinite without noise, nan without events."""
+    stimulus = trial.stimulus
+    if not stimulus or not stimulus["events"]:
+        return float("nan")
+    energies = [Event(**e).energy for e in stimulus["events"]]
+    energy = min(energies) if trial.task == "count" else sum(energies)
+    density = noise_density(stimulus["noise_sigma"], stimulus["sample_rate"])
+    return float(np.sqrt(2 * energy / density)) if density > 0 else float("inf")
+
+
+def signed_error(trial: Trial) -> float:
+    """Said minus there, of a counting trial."""
+    return float(int(trial.answer) - int(trial.truth or 0))
+
+
+def parsed(trial: Trial) -> str | None:
+    """The answer that the task's parser finds in a free reply; None: unparsed."""
+    return task(trial.task).parse(trial.reply or "")
+
+
+def of_listener(trials: Iterable[Trial], name: str) -> list[Trial]:
+    """The trials of a run that belong to the listener called `name`."""
+    return [t for t in trials if t.listener == name]
+
+
+def plain(value: Any) -> Any:
+    """Arrays, intervals and numbers as JSON-ready data: nan and infinities become None."""
+    if isinstance(value, Interval):
+        parts = {k: plain(getattr(value, k)) for k in ("value", "low", "high")}
+        return {**parts, "level": value.level, "rule": value.rule}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if np.isfinite(value) else None
+    return value
+
+
+def _by_cell(plan: Plan, trials: Iterable[Trial], role: str) -> Grid:
+    grid: Grid = {}
+    for t in trials:
+        if t.coords.get("role") == role:
+            grid.setdefault((int(t.coords["x"]), int(t.coords["y"])), []).append(t)
+    return grid
+
+
+def _catch_by_cell(plan: Plan, trials: Iterable[Trial]) -> Grid:
+    """For each cell the catch trials with its background."""
+    own = _by_cell(plan, trials, "catch")
+    shared: Grid = {}
+    for cell, found in own.items():
+        shared.setdefault(background_of(plan, cell), []).extend(found)
+    return {cell: shared.get(background_of(plan, cell), []) for cell in plan.cells}
+
+
+def background_of(plan: Plan, cell: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(cell[a] for a in plan.background_axes)
+
+
+def _fill(plan: Plan, grid: Grid, of_cell: Any) -> np.ndarray:
+    rows = [
+        [of_cell(grid.get((i, j), [])) for i in range(plan.n_columns)] for j in range(plan.n_rows)
+    ]
+    return np.array(rows)
+
+
+def _count(plan: Plan, grid: Grid, keep: Any) -> np.ndarray:
+    return _fill(plan, grid, lambda trials: sum(map(keep, trials)))
+
+
+def _mean(plan: Plan, grid: Grid, value: Any) -> np.ndarray:
+    return _fill(plan, grid, lambda trials: _average([value(t) for t in trials]))
+
+
+def _average(values: Any) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")
+
+
+def _scores(trials: list[Trial]) -> list[float]:
+    return [t.yes_score for t in trials]
+
+
+def _auc_map(plan: Plan, grid: Grid, catch: Grid, level: float) -> Interval:
+    parts = np.full((3, plan.n_rows, plan.n_columns), np.nan)
+    parts[1], parts[2] = 0.0, 1.0
+    for (i, j), signal in grid.items():
+        if catch.get((i, j)):
+            found = sdt.auc(_scores(signal), _scores(catch[i, j]), level)
+            parts[:, j, i] = found.value, found.low, found.high
+    return Interval(parts[0], parts[1], parts[2], level, sdt.MANN_WHITNEY)

@@ -1,0 +1,155 @@
+"""The plans: detection map over two axes, curve over one, count confusion.
+
+A plan is built from plain data (`plan_from_dict({"kind": "map", "x": "time", ...})`), says what
+it costs, and hands out the same questions to every listener. See `spectcount.probing.base` for
+the conventions.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from spectcount.errors import UserError
+from spectcount.params import param
+from spectcount.probing.axes import AXIS_NAMES, Axis, cell_axis, declaration, level_axis
+from spectcount.probing.base import CLIPS_PER_S, Plan
+from spectcount.probing.draws import Cost, PlannedQuestion
+from spectcount.tasks import MAX_COUNT
+
+
+@dataclass(frozen=True)
+class DetectionMap(Plan):
+    """A map over two axes; the probe lies at a random place within its cell."""
+
+    kind: ClassVar[str] = "map"
+    title: ClassVar[str] = "Detection map"
+
+    x: str = param("time", "Axis across.", choices=AXIS_NAMES, label="Across", group="axes")
+    y: str = param("mel_channel", "Axis up.", choices=AXIS_NAMES, label="Up", group="axes")
+    x_low: float | None = param(
+        None, "Where the axis across starts; empty: as declared.", kind=float, label="Across from",
+        group="axes",
+    )  # fmt: skip
+    x_high: float | None = param(
+        None, "Where the axis across ends; empty: as declared (time: the last onset that fits).",
+        kind=float, label="Across to", group="axes",
+    )  # fmt: skip
+    y_low: float | None = param(
+        None, "Where the axis up starts; empty: as declared.", kind=float, label="Up from",
+        group="axes",
+    )  # fmt: skip
+    y_high: float | None = param(
+        None, "Where the axis up ends; empty: as declared (time: the last onset that fits).",
+        kind=float, label="Up to", group="axes",
+    )  # fmt: skip
+    nx: int = param(8, "Cells across.", low=1, high=128, step=1, label="Cells across", group="axes")
+    ny: int = param(12, "Cells up.", low=1, high=128, step=1, label="Cells up", group="axes")
+
+    def check(self) -> None:
+        if self.x == self.y:
+            raise UserError(f"x and y are both {self.x}; choose two different axes")
+        if {self.x, self.y} == {"frequency", "mel_channel"} or {self.x, self.y} == {
+            "time", "onset_s",
+        }:  # fmt: skip
+            raise UserError(f"x={self.x} and y={self.y} are the same thing; choose another y")
+        super().check()
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        return self.x, self.y
+
+    @functools.cached_property
+    def axes(self) -> tuple[Axis, ...]:
+        return (
+            self._axis(self.x, self.x_low, self.x_high, self.nx),
+            self._axis(self.y, self.y_low, self.y_high, self.ny),
+        )
+
+    def _axis(self, name: str, low: float | None, high: float | None, n: int) -> Axis:
+        if name in ("time", "onset_s") and high is None:
+            high = self._last_onset_s()
+        return cell_axis(declaration(name, self._family), low, high, n)
+
+    def _last_onset_s(self) -> float:
+        """The latest onset at which the longest sequence still fits the clip."""
+        design = self.base
+        n = self.count_high if self.draws_count else design.n_events
+        event_ms = design.event_duration_ms + design.event_duration_jitter_ms
+        gap_ms = max(design.gap_ms + design.gap_jitter_ms, 0)
+        return round(design.duration_s - (n * event_ms + (n - 1) * gap_ms) / 1000, 6)
+
+
+@dataclass(frozen=True)
+class Curve(Plan):
+    """Performance against one parameter at exact levels."""
+
+    kind: ClassVar[str] = "curve"
+    title: ClassVar[str] = "Curve"
+
+    parameter: str = param(
+        "level_dbfs", "The parameter that changes.", choices=AXIS_NAMES, label="Parameter",
+        group="axes",
+    )  # fmt: skip
+    start: float = param(-60.0, "First level.", label="From", group="axes")
+    stop: float = param(-14.0, "Last level.", label="To", group="axes")
+    levels: int = param(8, "Number of levels.", low=2, high=128, step=1, label="Levels",
+                        slider_high=30, group="axes")  # fmt: skip
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        return (self.parameter,)
+
+    @functools.cached_property
+    def axes(self) -> tuple[Axis, ...]:
+        declared = declaration(self.parameter, self._family)
+        return (level_axis(declared, self.start, self.stop, self.levels),)
+
+
+@dataclass(frozen=True)
+class CountConfusion(Plan):
+    """How many are there against how many are said."""
+
+    kind: ClassVar[str] = "confusion"
+    title: ClassVar[str] = "Count confusion"
+
+    task: str = param("count", "How many?", choices=("count",), label="Task", group="task")
+    catch_trials: int = param(
+        0, "Trials without any event, beside those of count 0.", low=0, high=5000, step=1,
+        label="Catch trials", slider_high=500, group="task",
+    )  # fmt: skip
+    count_low: int = param(
+        0, "Fewest events.", low=0, high=MAX_COUNT, step=1, label="Count from", group="task"
+    )
+    count_high: int = param(
+        MAX_COUNT, "Most events.", low=0, high=MAX_COUNT, step=1, label="Count to", group="task"
+    )
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        return ("n_events",)
+
+    @functools.cached_property
+    def axes(self) -> tuple[Axis, ...]:
+        declared = declaration("n_events", self._family)
+        n = self.count_high - self.count_low + 1
+        return (level_axis(declared, self.count_low, self.count_high, max(n, 1)),)
+
+
+PLANS: dict[str, type[Plan]] = {p.kind: p for p in (DetectionMap, Curve, CountConfusion)}
+
+
+def plan_from_dict(values: Mapping[str, Any]) -> Plan:
+    """The plan that plain data describes: its `kind` and its parameters, `design` and `draw`."""
+    kind = values.get("kind")
+    if kind not in PLANS:
+        raise UserError(f"kind={kind!r} is no plan; choose one of {', '.join(PLANS)}")
+    return PLANS[kind].from_dict(values)
+
+
+__all__ = [
+    "CLIPS_PER_S", "PLANS", "Cost", "CountConfusion", "Curve", "DetectionMap", "Plan",
+    "PlannedQuestion", "plan_from_dict",
+]  # fmt: skip

@@ -1,0 +1,185 @@
+"""Asking a plan's questions of one or several listeners, into the ledger.
+
+Conventions: listeners take turns batch by batch, so their maps fill together; a question that the
+ledger has answered for the same fingerprint is linked to the run, not asked again; what a stopped
+or killed run left is skipped when it is executed again. Errors of a listener propagate.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from spectcount.context import RunContext
+from spectcount.errors import UserError
+from spectcount.listeners.base import Listener
+from spectcount.probing.base import Plan
+from spectcount.probing.draws import PlannedQuestion
+from spectcount.probing.plan import plan_from_dict
+from spectcount.probing.summary import summarise
+from spectcount.trials import Question, Trial, make_trial
+
+
+@dataclass
+class _Seat:
+    """One listener's progress through the plan."""
+
+    name: str
+    listener: Listener
+    fingerprint: str
+    plan: Generator[list[PlannedQuestion], list[Trial], None]
+    linked: dict[str, Trial]
+    batch: list[PlannedQuestion] | None = None
+    asked: int = 0
+    known: int = 0
+    seconds: float = 0.0
+    trials: list[Trial] = field(default_factory=list)
+
+
+def execute(context: RunContext, listeners: Mapping[str, Listener]) -> dict[str, Any]:
+    """Ask `context.config["plan"]` at `context.config["seed"]` of every listener (name -> who).
+
+    Returns the run's summary: done, total, stopped, and per listener what was asked, at which
+    rate, and the headline numbers of its map. Raises `UserError` before the first question where
+    a cell cannot be realised or two listeners are the same.
+    """
+    plan = plan_from_dict(context.config["plan"])
+    seed = int(context.config.get("seed", 0))
+    plan.refuse_infeasible()
+    seats = _seats(context, plan, seed, listeners)
+    total = plan.n_trials * len(seats)
+    context.log(f"{plan.n_trials} trials for each of {len(seats)} listener(s), seed {seed}")
+    stopped = _run(context, seats, total)
+    done = sum(len(seat.trials) for seat in seats)
+    return {
+        "done": done,
+        "total": total,
+        "stopped": stopped,
+        "listeners": {seat.name: _report(seat) for seat in seats},
+        **summarise(plan, {seat.name: seat.trials for seat in seats}),
+    }
+
+
+def measure_rate(listener: Listener, questions: Sequence[Question]) -> float:
+    """Clips per second of `listener` on `questions` (of one task and one clip length)."""
+    start = time.perf_counter()
+    listener.score(questions)
+    return len(questions) / max(time.perf_counter() - start, 1e-9)
+
+
+def _seats(
+    context: RunContext, plan: Plan, seed: int, listeners: Mapping[str, Listener]
+) -> list[_Seat]:
+    if not listeners:
+        raise UserError("no listener was given; name at least one, such as tiny-lalm or ideal")
+    linked = context.ledger.trials(context.run_id)
+    seats: list[_Seat] = []
+    for name, listener in listeners.items():
+        mark = listener.fingerprint
+        twin = next((s.name for s in seats if s.fingerprint == mark), None)
+        if twin is not None:
+            raise UserError(
+                f"{name} and {twin} are the same listener (fingerprint {mark}); choose another "
+                "adapter, or probe one of them alone"
+            )
+        mine = {t.key: t for t in linked if t.fingerprint == mark}
+        seats.append(_Seat(name, listener, mark, plan.ask(seed), mine))
+    for seat in seats:
+        seat.batch = next(seat.plan, None)
+    return seats
+
+
+def _run(context: RunContext, seats: list[_Seat], total: int) -> bool:
+    """Batches in turn until every seat is through; true when a stop was asked for before."""
+    timed = False
+    while any(seat.batch is not None for seat in seats):
+        for seat in seats:
+            if seat.batch is None:
+                continue
+            if context.should_stop():
+                return True
+            answered = _answer(context, seat, seat.batch)
+            seat.trials.extend(answered)
+            seat.batch = _following(seat.plan, answered)
+            done = sum(len(s.trials) for s in seats)
+            context.progress(done, total)
+            if seat.asked and not timed:
+                timed = True
+                rate = seat.asked / seat.seconds
+                left_min = (total - done) / rate / 60
+                context.log(f"{rate:.1f} clips/s with {seat.name}: about {left_min:.1f} min left")
+    return False
+
+
+def _following(
+    plan: Generator[list[PlannedQuestion], list[Trial], None], answered: list[Trial]
+) -> list[PlannedQuestion] | None:
+    try:
+        return plan.send(answered)
+    except StopIteration:
+        return None
+
+
+def _answer(context: RunContext, seat: _Seat, batch: list[PlannedQuestion]) -> list[Trial]:
+    """Trials of a batch, in its order: from this run, from the ledger, or asked now."""
+    keys = [planned.question.key for planned in batch]
+    missing = [key for key in keys if key not in seat.linked]
+    known = context.ledger.known_trials(seat.fingerprint, missing) if missing else {}
+    fresh: list[Trial] = []
+    for planned, key in zip(batch, keys, strict=True):
+        if key in known and key not in seat.linked:
+            seat.linked[key] = dataclasses.replace(
+                known[key], coords=planned.coords, listener=seat.name
+            )
+            fresh.append(seat.linked[key])
+    seat.known += len(fresh)
+    to_ask = [p for p in batch if p.question.key not in seat.linked]
+    for group in _alike(to_ask):
+        answered = _score(seat, group)
+        seat.linked.update({t.key: t for t in answered})
+        fresh.extend(answered)
+    if fresh:
+        context.ledger.add_trials(context.run_id, fresh)
+    return [seat.linked[key] for key in keys]
+
+
+def _alike(batch: Iterable[PlannedQuestion]) -> list[list[PlannedQuestion]]:
+    """Questions of one task and clips of one length together; each question once."""
+    groups: dict[tuple[str, int], dict[str, PlannedQuestion]] = {}
+    for planned in batch:
+        stimulus = planned.question.stimulus
+        length = 0 if stimulus is None else stimulus.n_samples
+        group = groups.setdefault((planned.question.task_name, length), {})
+        group.setdefault(planned.question.key, planned)
+    return [list(group.values()) for group in groups.values()]
+
+
+def _score(seat: _Seat, group: list[PlannedQuestion]) -> list[Trial]:
+    start = time.perf_counter()
+    scores = seat.listener.score([planned.question for planned in group])
+    seat.seconds += time.perf_counter() - start
+    seat.asked += len(group)
+    return [
+        make_trial(
+            planned.question,
+            scores.log_probs[row],
+            float(scores.mass[row]),
+            fingerprint=seat.fingerprint,
+            listener=seat.name,
+            coords=planned.coords,
+        )
+        for row, planned in enumerate(group)
+    ]
+
+
+def _report(seat: _Seat) -> dict[str, Any]:
+    rate = seat.asked / seat.seconds if seat.asked else None
+    return {
+        "fingerprint": seat.fingerprint,
+        "asked": seat.asked,
+        "known": seat.known,
+        "clips_per_s": rate,
+    }

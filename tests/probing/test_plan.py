@@ -1,0 +1,139 @@
+"""Plans: the same questions for everybody, balanced, reproducible, refused before they start."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from spectcount.errors import UserError
+from spectcount.probing.plan import CountConfusion, Curve, DetectionMap, plan_from_dict
+from spectcount.scales import mel_channel
+from spectcount.stimulus import Event
+from spectcount.tasks import DETECT
+
+SMALL = DetectionMap(nx=3, ny=4, trials=14, catch_trials=28)
+
+
+def test_questions_depend_on_the_seed_and_on_nothing_else():
+    keys = [[p.question.key for p in SMALL.questions(seed)] for seed in (0, 0, 1)]
+    assert keys[0] == keys[1]
+    assert not set(keys[0]) & set(keys[2])
+    assert len(set(keys[0])) == SMALL.n_trials
+
+
+def test_more_trials_or_other_rows_extend_a_plan_without_new_stimuli():
+    few, many = SMALL.questions(3), SMALL.replace(trials=20, catch_trials=40).questions(3)
+    assert {p.question.key for p in few} <= {p.question.key for p in many}
+
+
+def test_probes_lie_within_their_cells():
+    for planned in SMALL.questions(0):
+        if planned.coords["role"] == "signal":
+            (event,) = planned.question.stimulus.events
+            low, high = SMALL.axes[0].bounds(planned.coords["x"])
+            assert low <= event.onset_s <= high
+            low, high = SMALL.axes[1].bounds(planned.coords["y"])
+            assert low - 0.01 <= mel_channel(event.frequency_hz) <= high + 0.01
+
+
+def test_wordings_and_orders_are_balanced_in_every_cell():
+    used = {}
+    for planned in SMALL.questions(0):
+        cell = (planned.coords["role"], planned.coords["x"], planned.coords["y"])
+        cell = ("catch",) if cell[0] == "catch" else cell
+        question = planned.question
+        used.setdefault(cell, Counter())[question.wording, question.reverse] += 1
+    n = 2 * len(DETECT.wordings)
+    assert all(len(c) == n and len(set(c.values())) == 1 for c in used.values())
+
+
+def test_held_out_wordings_only_where_asked_for():
+    held = SMALL.replace(wordings="held-out").questions(0)
+    assert {p.question.wording for p in held} == {7, 8}
+
+
+def test_catch_trials_are_noise_alone_and_remember_the_absent_signal():
+    catch = [p for p in SMALL.questions(0) if p.coords["role"] == "catch"]
+    assert len(catch) == 28
+    for planned in catch:
+        stimulus = planned.question.stimulus
+        assert stimulus.events == () and stimulus.noise_sigma == 0.001
+        (template,) = stimulus.meta["template"]
+        assert Event(**template).duration_s == 0.1
+
+
+def test_the_map_fills_evenly():
+    half = SMALL.questions(0)[: SMALL.n_trials // 2]
+    cells = Counter((p.coords["x"], p.coords["y"]) for p in half if p.coords["role"] == "signal")
+    assert max(cells.values()) - min(cells.values()) <= 1 and len(cells) == 12
+    assert sum(p.coords["role"] == "catch" for p in half) == pytest.approx(14, abs=1)
+
+
+def test_counting_cells_hold_every_number_equally_often():
+    plan = DetectionMap(task="count", nx=2, ny=2, trials=10, x="level_dbfs", x_low=-50, x_high=-20)
+    truths = Counter(
+        (p.coords["x"], p.coords["y"], p.question.truth)
+        for p in plan.questions(0)
+        if p.coords["role"] == "signal"
+    )
+    assert set(truths.values()) == {2} and len(truths) == 4 * 5
+
+
+def test_catch_trials_share_their_background_with_the_cells():
+    plan = Curve(parameter="noise_sigma", start=0.001, stop=0.1, levels=4, catch_trials=8)
+    catch = [p for p in plan.questions(0) if p.coords["role"] == "catch"]
+    assert Counter(p.coords["x"] for p in catch) == {0: 2, 1: 2, 2: 2, 3: 2}
+    sigmas = {p.coords["x"]: p.question.stimulus.noise_sigma for p in catch}
+    assert sigmas == dict(enumerate(plan.axes[0].edges))
+
+
+@pytest.mark.parametrize("plan", [SMALL, Curve(), CountConfusion(draw={"level_dbfs": [-30, -10]})])
+def test_plans_make_a_round_trip(plan):
+    assert plan_from_dict(plan.to_dict()) == plan
+
+
+def test_cost_is_trials_and_minutes():
+    cost = SMALL.cost(n_listeners=2, clips_per_s=10)
+    assert cost.n_trials == 2 * (12 * 14 + 28)
+    assert cost.minutes == pytest.approx(cost.n_trials / 600)
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        ({"kind": "nap"}, "choose one of map, curve, confusion"),
+        ({"kind": "map", "nz": 3}, "no parameter 'nz'"),
+        ({"kind": "map", "x": "loudness"}, "not known; choose one of time"),
+        ({"kind": "map", "x": "time", "y": "time"}, "two different axes"),
+        ({"kind": "map", "x": "frequency"}, "the same thing"),
+        ({"kind": "map", "ny": 128, "y_high": 20}, "at most 21 cells"),
+        ({"kind": "map", "x_low": 3, "x_high": 1}, "backwards"),
+        ({"kind": "map", "catch_trials": 0}, "give at least 1"),
+        ({"kind": "map", "design": {"gap": 3}}, "no parameter 'gap'"),
+        ({"kind": "map", "design": {"level_dbfs": 3}}, "above the limit 0 dBFS"),
+        ({"kind": "map", "draw": {"level_dbfs": [-3]}}, r"write \[low, high\]"),
+        ({"kind": "map", "design": {"n_events": 0}}, "changes nothing"),
+        ({"kind": "curve", "parameter": "level_dbfs", "start": -20, "stop": 9}, "above the limit"),
+        ({"kind": "curve", "parameter": "gap_ms", "start": 0, "stop": 9}, "changes nothing"),
+        ({"kind": "confusion", "count_low": 7, "count_high": 3}, "swap them"),
+    ],
+)
+def test_bad_plans_are_refused_when_built(plan, message):
+    with pytest.raises(UserError, match=message):
+        plan_from_dict(plan)
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        ({"kind": "map", "x_high": 4}, r"cell \(7, 11\), time=3.5..4 s.*lower"),
+        (
+            {"kind": "curve", "start": -20, "stop": 0, "design": {"noise_sigma": 0.1}},
+            r"level_dbfs=.*would peak at",
+        ),
+    ],
+)
+def test_cells_that_cannot_be_are_refused_by_name(plan, message):
+    with pytest.raises(UserError, match=message):
+        plan_from_dict(plan).refuse_infeasible()
