@@ -1,0 +1,73 @@
+"""The worker: does one run's work in this process; `python -m spectcount run RUN_ID`.
+
+It was started by `queue.tend` with the run's lock inherited. What it ends with, it writes into
+the store: done, stopped, or failed with a reason; then it lets go of the lock and tends the queue
+once more, so that a queue drains with no app open.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from typing import Any
+
+from spectcount.errors import UserError
+from spectcount.jobs import alive
+from spectcount.jobs.context import JobContext
+from spectcount.jobs.executors import Executor
+from spectcount.jobs.executors.local import LOCK_VARIABLE
+from spectcount.jobs.failures import reason_of
+from spectcount.jobs.kinds import KINDS
+from spectcount.jobs.queue import LOCAL, check_disk, tend
+from spectcount.settings import Settings
+from spectcount.store import ACTIVE, Run, Store
+
+
+def main(run_id: str, settings: Settings, executor: Executor = LOCAL) -> bool:
+    """Do the work of a run that was claimed for this process; whether it ended well. Raises
+    `UserError` when the run is not this process's to do."""
+    store = Store(settings.database)
+    run = store.run(run_id)
+    lock = _inherited_lock(run)
+    try:
+        state = _work(store, run, settings)
+    finally:
+        os.close(lock)
+    tend(store, settings, executor)
+    return state in ("done", "stopped")
+
+
+def _inherited_lock(run: Run) -> int:
+    """The lock's descriptor, kept from programs that this process starts."""
+    inherited = os.environ.pop(LOCK_VARIABLE, "")
+    if not inherited.isdigit() or run.state not in ACTIVE or not alive.is_alive(run):
+        raise UserError(
+            f"run {run.id} is {run.state} and not this process's; start it with: runs resume "
+            f"{run.id}"
+        )
+    os.set_inheritable(int(inherited), False)
+    return int(inherited)
+
+
+def _work(store: Store, run: Run, settings: Settings) -> str:
+    context, summary, reason = JobContext(run, store), run.summary, ""
+    try:
+        check_disk(settings)
+        summary = KINDS[run.kind](context, settings)
+        state = "stopped" if context.stop_seen else "done"
+    except BaseException as error:
+        traceback.print_exc()
+        state, reason = "failed", reason_of(error)
+    if state == "stopped":
+        reason = "stopped on request; resume to go on"
+    fields: dict[str, Any] = {
+        "state": state,
+        "reason": reason,
+        "summary": summary,
+        "ended_at": time.time(),
+    }
+    store.transition(run.id, ACTIVE, **fields)
+    store.add_event(run.id, f"{state}: {reason}" if reason else state)
+    print(time.strftime("%H:%M:%S"), state, reason, flush=True)
+    return state

@@ -1,0 +1,419 @@
+"""The store: runs, trials, metrics and events in one SQLite file.
+
+Conventions: times are seconds since the epoch; `config`, `lineage`, `summary` and `coords` are
+plain JSON data. A trial is one row whatever the number of runs that use it, unique by question
+key and listener fingerprint; a run links to it, with the coords and the listener's name that it
+has in that run. Readers
+that follow a run pass the last row they saw to `*_since` and get only what is new.
+
+Every call opens its own short connection (WAL, 30 s busy timeout), so one Store serves all
+threads and any number of processes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spectcount.errors import UserError
+from spectcount.trials import Trial
+
+STATES = ("queued", "running", "stopping", "stopped", "done", "failed", "interrupted")
+ACTIVE = ("running", "stopping")
+ENDED = ("stopped", "done", "failed", "interrupted")
+SCHEMA_VERSION = 1
+_ID_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
+_JSON_FIELDS = ("config", "lineage", "summary")
+_UPDATABLE = (
+    "state", "reason", "started_at", "ended_at", "pid", "pid_started_at", "heartbeat_at",
+    "stop_requested_at", "done", "total", "done_before", "config", "lineage", "summary",
+)  # fmt: skip
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, device TEXT NOT NULL, state TEXT NOT NULL,
+    reason TEXT NOT NULL DEFAULT '', config TEXT NOT NULL, lineage TEXT NOT NULL,
+    summary TEXT NOT NULL DEFAULT 'null', created_at REAL NOT NULL, queued_at REAL NOT NULL,
+    started_at REAL, ended_at REAL, stop_requested_at REAL, heartbeat_at REAL,
+    pid INTEGER, pid_started_at REAL,
+    done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0,
+    done_before INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS runs_by_state ON runs (state, device, queued_at);
+CREATE TABLE IF NOT EXISTS trials (
+    row INTEGER PRIMARY KEY, key TEXT NOT NULL, fingerprint TEXT NOT NULL, body TEXT NOT NULL,
+    UNIQUE (fingerprint, key));
+CREATE TABLE IF NOT EXISTS run_trials (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, trial INTEGER NOT NULL,
+    listener TEXT NOT NULL, coords TEXT NOT NULL, UNIQUE (run, trial, coords));
+CREATE TABLE IF NOT EXISTS metrics (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, step INTEGER NOT NULL,
+    name TEXT NOT NULL, value REAL, at REAL NOT NULL, UNIQUE (run, name, step));
+CREATE TABLE IF NOT EXISTS events (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, at REAL NOT NULL,
+    message TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS run_trials_by_run ON run_trials (run, row);
+CREATE INDEX IF NOT EXISTS metrics_by_run ON metrics (run, row);
+CREATE INDEX IF NOT EXISTS events_by_run ON events (run, row);
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: a row of the store and a folder. `done` of `total` units of work are done; the
+    present attempt began at `done_before`."""
+
+    id: str
+    kind: str
+    device: str
+    state: str
+    reason: str
+    config: dict[str, Any]
+    lineage: dict[str, Any]
+    summary: dict[str, Any] | None
+    created_at: float
+    queued_at: float
+    started_at: float | None
+    ended_at: float | None
+    stop_requested_at: float | None
+    heartbeat_at: float | None
+    pid: int | None
+    pid_started_at: float | None
+    done: int
+    total: int
+    done_before: int
+    folder: Path
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+    @property
+    def log_path(self) -> Path:
+        return self.folder / "log.txt"
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds to go at the rate so far; None before the first step and after the end."""
+        done_now = self.done - self.done_before
+        if (
+            self.state not in ACTIVE
+            or not self.started_at
+            or not self.heartbeat_at
+            or done_now <= 0
+        ):
+            return None
+        return (self.heartbeat_at - self.started_at) / done_now * (self.total - self.done)
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The last lines of the run's log."""
+        if not self.log_path.exists():
+            return ""
+        with self.log_path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - 400 * lines))
+            text = file.read().decode(errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, JSON ready."""
+        return {**asdict(self), "folder": str(self.folder)}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of a learning curve."""
+
+    step: int
+    name: str
+    value: float
+    at: float
+
+
+@dataclass(frozen=True)
+class LogEvent:
+    """One line that a run said."""
+
+    at: float
+    message: str
+
+
+class Store:
+    """The store in the SQLite file `path`; run folders lie in `runs/` beside it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._connect() as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise UserError(
+                    f"{self.path} was written by a newer release (schema {version}, this one "
+                    f"knows {SCHEMA_VERSION}); upgrade, or give another home folder"
+                )
+            if version < SCHEMA_VERSION:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.executescript(f"{_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION};")
+
+    # Runs
+
+    def create_run(
+        self,
+        kind: str,
+        config: Mapping[str, Any],
+        lineage: Mapping[str, Any] | None = None,
+        device: str = "cpu",
+    ) -> Run:
+        """A new run, queued, with its folder."""
+        now = time.time()
+        while True:
+            run_id = _new_id(kind, now)
+            with self._write() as db:
+                created = db.execute(
+                    "INSERT OR IGNORE INTO runs (id, kind, device, state, config, lineage, "
+                    "created_at, queued_at) VALUES (?, ?, ?, 'queued', ?, ?, ?, ?)",
+                    (run_id, kind, device, _dump(config), _dump(lineage or {}), now, now),
+                ).rowcount
+            if created:
+                run = self.run(run_id)
+                run.folder.mkdir(parents=True, exist_ok=True)
+                return run
+
+    def run(self, run_id: str) -> Run:
+        """The run called `run_id`; an unknown one is refused with the nearest known."""
+        with self._connect() as db:
+            row = db.execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchone()
+            if row is not None:
+                return self._run(row)
+            ids = [r["id"] for r in db.execute("SELECT id FROM runs ORDER BY created_at DESC")]
+        near = difflib.get_close_matches(run_id, ids, n=1)
+        hint = f"did you mean {near[0]}?" if near else "list them with: runs list"
+        raise UserError(f"there is no run {run_id!r}; {hint}")
+
+    def runs(self, kind: str | None = None, states: Sequence[str] = STATES) -> list[Run]:
+        """Runs, newest first, of one kind or all, in any of `states`."""
+        query = (
+            "SELECT * FROM runs WHERE (?1 IS NULL OR kind = ?1) "
+            "AND state IN (SELECT value FROM json_each(?2)) ORDER BY created_at DESC, id DESC"
+        )
+        with self._connect() as db:
+            return [self._run(r) for r in db.execute(query, (kind, json.dumps(list(states))))]
+
+    def update(self, run_id: str, **fields: Any) -> None:
+        """Set some of a run's fields."""
+        self.transition(run_id, STATES, **fields)
+
+    def transition(
+        self,
+        run_id: str,
+        from_states: Sequence[str],
+        attempt_at: float | None = None,
+        **fields: Any,
+    ) -> bool:
+        """Set fields only if the run is in one of `from_states` (and, when given, still in the
+        attempt that began at `attempt_at`), in one atomic step; whether it was."""
+        unknown = set(fields) - set(_UPDATABLE)
+        if unknown:
+            raise ValueError(f"a run has no field {', '.join(sorted(unknown))} to update")
+        sets = ", ".join(f"{name} = :{name}" for name in fields)
+        values = {k: _dump(v) if k in _JSON_FIELDS else v for k, v in fields.items()}
+        query = (
+            f"UPDATE runs SET {sets} WHERE id = :_id AND state IN "
+            "(SELECT value FROM json_each(:_states)) AND (:_at IS NULL OR started_at = :_at)"
+        )
+        keys = {"_id": run_id, "_states": json.dumps(list(from_states)), "_at": attempt_at}
+        with self._write() as db:
+            return db.execute(query, {**values, **keys}).rowcount == 1
+
+    def claim(self, run_id: str) -> bool:
+        """Take a queued run for this device's one place: state running, in one atomic step;
+        False where another took it, or the device is taken."""
+        with self._write() as db:
+            return (
+                db.execute(
+                    "UPDATE runs SET state = 'running', reason = '', started_at = ?2, "
+                    "heartbeat_at = ?2, ended_at = NULL, "
+                    "stop_requested_at = NULL, pid = NULL, pid_started_at = NULL "
+                    "WHERE id = ?1 AND state = 'queued' AND NOT EXISTS "
+                    "(SELECT 1 FROM runs AS other WHERE other.device = runs.device AND "
+                    "other.state IN ('running', 'stopping'))",
+                    (run_id, time.time()),
+                ).rowcount
+                == 1
+            )
+
+    def requeue(self, run_id: str, from_states: Sequence[str]) -> bool:
+        """Put a run at the end of its queue again; False where its state is not one of
+        `from_states`."""
+        with self._write() as db:
+            return (
+                db.execute(
+                    "UPDATE runs SET state = 'queued', reason = '', queued_at = ?2, "
+                    "ended_at = NULL, stop_requested_at = NULL WHERE id = ?1 AND state IN "
+                    "(SELECT value FROM json_each(?3))",
+                    (run_id, time.time(), json.dumps(list(from_states))),
+                ).rowcount
+                == 1
+            )
+
+    def queue(self) -> list[Run]:
+        """Queued runs, first in first."""
+        with self._connect() as db:
+            rows = db.execute("SELECT * FROM runs WHERE state = 'queued' ORDER BY queued_at, id")
+            return [self._run(r) for r in rows]
+
+    def request_stop(self, run_id: str) -> None:
+        """Ask a run to stop: a queued one is stopped at once, a running one finishes its step."""
+        now = time.time()
+        reason = "stopped before it started"
+        if self.transition(run_id, ["queued"], state="stopped", reason=reason, ended_at=now):
+            return
+        self.transition(run_id, ["running"], state="stopping", stop_requested_at=now)
+
+    # Trials: the Ledger of context.py
+
+    def known_trials(self, fingerprint: str, keys: Sequence[str]) -> dict[str, Trial]:
+        """The trials that `fingerprint` has already answered, by question key."""
+        query = (
+            "SELECT key, body FROM trials WHERE fingerprint = ? "
+            "AND key IN (SELECT value FROM json_each(?))"
+        )
+        with self._connect() as db:
+            rows = db.execute(query, (fingerprint, json.dumps(list(keys)))).fetchall()
+        return {row["key"]: _trial(row["body"]) for row in rows}
+
+    def add_trials(self, run_id: str, trials: Iterable[Trial]) -> None:
+        """Store trials and link them, with their coords, to a run; neither happens twice."""
+        with self._write() as db:
+            for trial in trials:
+                body = {k: v for k, v in asdict(trial).items() if k != "coords"}
+                identity = (trial.fingerprint, trial.key)
+                db.execute(
+                    "INSERT OR IGNORE INTO trials (fingerprint, key, body) VALUES (?, ?, ?)",
+                    (*identity, _dump(body)),
+                )
+                db.execute(
+                    "INSERT OR IGNORE INTO run_trials (run, trial, listener, coords) "
+                    "SELECT ?, row, ?, ? FROM trials WHERE fingerprint = ? AND key = ?",
+                    (run_id, trial.listener, _dump(trial.coords), *identity),
+                )
+
+    def trials(self, run_id: str) -> list[Trial]:
+        """Every trial linked to a run, in the order of linking."""
+        return self.trials_since(run_id, 0)[1]
+
+    def trials_since(self, run_id: str, row: int = 0) -> tuple[int, list[Trial]]:
+        """Trials linked after `row`: (last row now, trials)."""
+        query = (
+            "SELECT l.row AS row, t.body, l.listener, l.coords FROM run_trials AS l "
+            "JOIN trials AS t ON t.row = l.trial WHERE l.run = ? AND l.row > ? ORDER BY l.row"
+        )
+        rows = self._since(query, run_id, row)
+        last = rows[-1]["row"] if rows else row
+        return last, [
+            _trial(r["body"], listener=r["listener"], coords=json.loads(r["coords"])) for r in rows
+        ]
+
+    # Metrics and events
+
+    def add_metrics(self, run_id: str, step: int, values: Mapping[str, float]) -> None:
+        """Store the numbers of one step; a step done again after a resume replaces its numbers."""
+        now = time.time()
+        with self._write() as db:
+            db.executemany(
+                "INSERT OR REPLACE INTO metrics (run, step, name, value, at) "
+                "VALUES (?, ?, ?, ?, ?)",
+                [(run_id, int(step), name, float(value), now) for name, value in values.items()],
+            )
+
+    def metrics_since(self, run_id: str, row: int = 0) -> tuple[int, list[Metric]]:
+        """Metrics stored after `row`: (last row now, metrics)."""
+        query = "SELECT * FROM metrics WHERE run = ? AND row > ? ORDER BY row"
+        rows = self._since(query, run_id, row)
+        return (rows[-1]["row"] if rows else row), [_metric(r) for r in rows]
+
+    def add_event(self, run_id: str, message: str) -> None:
+        """Store one line that a run said."""
+        with self._write() as db:
+            db.execute(
+                "INSERT INTO events (run, at, message) VALUES (?, ?, ?)",
+                (run_id, time.time(), message),
+            )
+
+    def events_since(self, run_id: str, row: int = 0) -> tuple[int, list[LogEvent]]:
+        """Events stored after `row`: (last row now, events)."""
+        query = "SELECT * FROM events WHERE run = ? AND row > ? ORDER BY row"
+        rows = self._since(query, run_id, row)
+        return (rows[-1]["row"] if rows else row), [LogEvent(r["at"], r["message"]) for r in rows]
+
+    def _since(self, query: str, run_id: str, row: int) -> list[sqlite3.Row]:
+        with self._connect() as db:
+            return db.execute(query, (run_id, row)).fetchall()
+
+    def _run(self, row: sqlite3.Row) -> Run:
+        fields = {k: json.loads(row[k]) if k in _JSON_FIELDS else row[k] for k in row.keys()}  # noqa: SIM118
+        return Run(**fields, folder=self.path.parent / "runs" / row["id"])
+
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+        try:
+            db.row_factory = sqlite3.Row
+            db.execute("PRAGMA synchronous = NORMAL")
+            yield db
+        finally:
+            db.close()
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        """A connection inside one immediate transaction."""
+        with self._connect() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
+
+
+def _new_id(kind: str, now: float) -> str:
+    """Kind, local date and time, four letters that cannot be misread."""
+    letters = "".join(secrets.choice(_ID_LETTERS) for _ in range(4))
+    return f"{kind}-{time.strftime('%m%d-%H%M%S', time.localtime(now))}-{letters}"
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=_plain)
+
+
+def _metric(row: sqlite3.Row) -> Metric:
+    """SQLite keeps NaN as NULL."""
+    value = float("nan") if row["value"] is None else row["value"]
+    return Metric(row["step"], row["name"], value, row["at"])
+
+
+def _plain(value: Any) -> Any:
+    """NumPy values, paths and result classes as plain data; anything else is a defect."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot be stored as JSON")
+
+
+def _trial(body: str, **link: Any) -> Trial:
+    fields = json.loads(body)
+    tuples = {name: tuple(fields[name]) for name in ("answers", "log_probs")}
+    return Trial(**{**fields, **tuples, **link})

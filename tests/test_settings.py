@@ -1,0 +1,49 @@
+"""Settings: where they come from, and what they refuse."""
+
+from __future__ import annotations
+
+import pytest
+
+from spectcount.errors import UserError
+from spectcount.settings import load_settings
+
+
+def test_arguments_win_over_the_environment_and_that_over_defaults(tmp_path):
+    environ = {"SPECTCOUNT_HOME": str(tmp_path / "a"), "SPECTCOUNT_MODE": "demo"}
+    settings = load_settings(environ=environ)
+    assert settings.home == tmp_path / "a"
+    assert settings.demo and settings.device == "cpu"
+    other = load_settings(mode="local", home=tmp_path / "b", device="cuda:1", environ=environ)
+    assert (other.home, other.mode, other.device) == (tmp_path / "b", "local", "cuda:1")
+    assert other.runs.is_dir()
+
+
+def test_another_process_gets_the_same_settings(tmp_path):
+    settings = load_settings(mode="demo", home=tmp_path / "x", environ={})
+    assert load_settings(environ=settings.environment()) == settings
+
+
+def test_demo_allows_less(tmp_path):
+    local = load_settings(home=tmp_path, environ={}).limits
+    demo = load_settings(mode="demo", home=tmp_path, environ={}).limits
+    assert demo.max_events < local.max_events
+    assert demo.max_trials < local.max_trials
+    assert demo.max_upload_mb < local.max_upload_mb
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"mode": "public"}, "mode='public' is not known; choose one of local, demo"),
+        ({"device": "gpu; rm"}, "device='gpu; rm' is not known; give cpu"),
+    ],
+)
+def test_unknown_mode_and_device_are_refused(tmp_path, given, words):
+    with pytest.raises(UserError, match=words):
+        load_settings(home=tmp_path, environ={}, **given)
+
+
+def test_a_home_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot be made .* --home or SPECTCOUNT_HOME"):
+        load_settings(home=tmp_path / "file" / "home", environ={})
