@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -194,11 +195,7 @@ class Declared:
     @classmethod
     def params(cls) -> dict[str, Param]:
         """Name -> declaration, in the order of declaration."""
-        return {
-            f.name: Param(name=f.name, **f.metadata["param"])
-            for f in dataclasses.fields(cls)
-            if "param" in f.metadata
-        }
+        return dict(_declarations(cls))
 
     @classmethod
     def param(cls, name: str) -> Param:
@@ -224,6 +221,15 @@ class Declared:
     def to_dict(self) -> dict[str, Any]:
         """Every parameter and its value: JSON and YAML ready."""
         return {name: getattr(self, name) for name in self.params()}
+
+
+@functools.cache
+def _declarations(cls: type[Declared]) -> Mapping[str, Param]:
+    return {
+        f.name: Param(name=f.name, **f.metadata["param"])
+        for f in dataclasses.fields(cls)
+        if "param" in f.metadata
+    }
 
 
 def parse_assignments(cls: type[Declared], assignments: Iterable[str]) -> dict[str, Any]:

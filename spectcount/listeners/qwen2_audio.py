@@ -29,7 +29,9 @@ LORA_TARGETS = {
 def load(folder: str, device: str, dtype: torch.dtype) -> tuple[Any, Any]:
     """(model, processor) of a local checkpoint; safetensors only, no code from the checkpoint."""
     from transformers import AutoModelForSeq2SeqLM, AutoProcessor
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     model = AutoModelForSeq2SeqLM.from_pretrained(
         folder, dtype=dtype, use_safetensors=True, local_files_only=True
     )
