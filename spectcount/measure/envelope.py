@@ -17,6 +17,8 @@ from spectcount.measure.ridges import HOP, N_FFT, Ridge, between_bins, window
 
 FLUTTER = 0.35
 """Standard deviation over mean of a plateau above which a sound is no tone."""
+SHORT = 640
+"""Samples; a shorter event may be all ramp, so its level is read at its crest."""
 MERGE_S = 0.005
 HARMONIC_TOLERANCE = 0.005
 
@@ -97,6 +99,9 @@ def _read_envelope(
     """Onset, offset, effective length (all in samples), plateau and its flutter."""
     quarter = (last - first) // 4
     plateau = envelope[first + quarter : max(last - quarter, first + quarter + 1)]
+    if last - first < SHORT:
+        inside = envelope[first:last]
+        plateau = inside[inside >= 0.9 * inside.max()]
     amplitude = float(np.median(plateau))
     middle = (first + last) // 2
     rise, rise_half = _ramp(envelope[: middle + 1][::-1] / amplitude, n_smooth)

@@ -31,6 +31,8 @@ CLICK = 0.16
 STEADY = 1000.0
 """Power over the noise from which a ridge's slope is believed."""
 MAX_RIDGES = 64
+BLOCK = 128
+"""Frames transformed at a time: what fits the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,12 @@ def window() -> np.ndarray:
 
 def short_time_power(wave: np.ndarray) -> np.ndarray:
     """Short-time power [frames, bins]; frame i is centred on sample i * HOP."""
-    padded = np.pad(wave, N_FFT // 2)
-    frames = sliding_window_view(padded, N_FFT)[::HOP] * window()
-    spectrum = scipy.fft.rfft(frames, axis=1)
-    return spectrum.real**2 + spectrum.imag**2
+    frames = sliding_window_view(np.pad(wave, N_FFT // 2), N_FFT)[::HOP]
+    power = np.empty((len(frames), N_FFT // 2 + 1), np.float32)
+    for start in range(0, len(frames), BLOCK):
+        spectrum = scipy.fft.rfft(frames[start : start + BLOCK] * window(), axis=1)
+        power[start : start + BLOCK] = spectrum.real**2 + spectrum.imag**2
+    return power
 
 
 def noise_sigma(power: np.ndarray) -> float:
@@ -89,9 +93,9 @@ def find_ridges(power: np.ndarray, noise_power: float, sample_rate: int) -> list
     """Ridges, loudest first; each clears its own surroundings and its skirt."""
     left = np.zeros_like(power)
     inner = power[:, 1:-1]
-    crest = (inner >= power[:, :-2]) & (inner >= power[:, 2:])
-    left[:, 1:-1] = np.where(crest, inner, 0)
     seed_power = noise_power * 10 ** (SEED_DB / 10)
+    crest = (inner >= seed_power) & (inner >= power[:, :-2]) & (inner >= power[:, 2:])
+    np.copyto(left[:, 1:-1], inner, where=crest)
     frame_max = left.max(axis=1)
     ridges: list[Ridge] = []
     for _ in range(16 * MAX_RIDGES):

@@ -8,7 +8,6 @@ in frequency are the events' distinct frequencies in rising order.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,7 +20,9 @@ from spectcount.stimulus import Event, Stimulus
 NOT_RESOLVED = "not resolved"
 SILENT_SIGMA = 1e-7
 SAME_HZ = 3.0
-LIMIT_MARGIN_DB = 3.0
+LIMIT_MARGIN_DB = 6.0
+GLIDE_MARGIN_DB = 20.0
+SHORTEST_GLIDE_S = 0.05
 APART_HZ = 200.0
 APART_S = 0.01
 LOWEST_HZ = 100.0
@@ -29,13 +30,12 @@ LOWEST_HZ = 100.0
 TOLERANCE = {
     "onset_s": 0.004,
     "gap_ms": 6.0,
-    "frequency": 0.01,
+    "frequency_cam": 0.07,
     "level_db": 0.7,
     "sigma": 0.05,
     "peak": 1e-6,
 }
-"""How far a measurement may lie from the declaration and still agree; frequency and sigma as a
-share."""
+"""How far a measurement may lie from the declaration and still agree; sigma as a share."""
 
 
 def declared_and_measured(stimulus: Stimulus, waveform: np.ndarray) -> list[dict[str, Any]]:
@@ -69,7 +69,7 @@ def _event_rows(stimulus: Stimulus, found: Measured, agree: bool) -> list[dict[s
         ("First onset", "s", onsets[:1], found.onsets_s[:1], _digits(3), tol["onset_s"]),
         ("Smallest gap", "ms", gaps, found.gaps_ms, _of(min, 1), tol["gap_ms"]),
         ("Mean gap", "ms", gaps, found.gaps_ms, _of(np.mean, 1), tol["gap_ms"]),
-        ("Frequencies", "Hz", hz, found.frequencies_hz, _range(0), tol["frequency"] * min(hz)),
+        ("Frequencies", "Hz", hz, found.frequencies_hz, _range(0), tol["frequency_cam"]),
         ("Levels", "dBFS", levels, found.levels_dbfs, _range(1), tol["level_db"]),
     ]
     rows = [_compared(*pair, agree) for pair in pairs if len(pair[2])]
@@ -98,8 +98,10 @@ def _neighbour_rows(
         )
         for name, unit, of, n, tol in scales
     ]
-    shared = [_shared_erb(hz) for hz in (declared_hz, measured_hz)]
-    return [*rows, _compared("ERB shared by neighbours", "", *shared, _range(2), 0.05, agree)]
+    declared, measured = _shared_erb(declared_hz), _shared_erb(measured_hz)
+    words = _range(2)
+    shared = _compared("ERB shared by neighbours", "", declared, measured, words, 0.05, agree)
+    return [*rows, shared]
 
 
 def _clip_rows(stimulus: Stimulus, found: Measured) -> list[dict[str, Any]]:
@@ -127,7 +129,8 @@ def _compared(
     """One row about a list per side; "not resolved" unless the events were found one by one."""
     if not agree or len(declared) != len(measured):
         return _row(quantity, words(declared), NOT_RESOLVED, unit, None)
-    ends = [abs(f(declared) - f(measured)) for f in (min, max)]
+    ruler = erb_number if quantity == "Frequencies" else float
+    ends = [abs(ruler(f(declared)) - ruler(f(measured))) for f in (min, max)]
     return _row(quantity, words(declared), words(measured), unit, bool(max(ends) <= tolerance))
 
 
@@ -142,11 +145,16 @@ def _row(quantity: str, declared: str, measured: str, unit: str, ok: bool | None
 
 
 def _separable(stimulus: Stimulus) -> bool:
-    """Whether no two declared events are closer than `measure` can tell apart, and none too low."""
-    too_low = any(e.lowest_hz < LOWEST_HZ for e in stimulus.events)
-    return not too_low and not any(
+    """Whether `measure` can tell the declared events apart: tones, none too low, no glide too
+    short, no two too close."""
+    events = stimulus.events
+    if any(e.wave == "noise" or e.lowest_hz < LOWEST_HZ for e in events):
+        return False
+    if any(e.wave == "chirp" and e.duration_s < SHORTEST_GLIDE_S for e in events):
+        return False
+    return not any(
         b.onset_s - a.offset_s < APART_S - 1e-6 and _hz_apart(a, b) < APART_HZ
-        for a, b in itertools.combinations(stimulus.events, 2)
+        for a, b in itertools.combinations(events, 2)
     )
 
 
@@ -155,9 +163,13 @@ def _hz_apart(a: Event, b: Event) -> float:
 
 
 def _above(stimulus: Stimulus, found: Measured) -> bool:
-    """Whether every declared event is loud enough to be found in the noise measured."""
-    levels = [e.level_dbfs for e in stimulus.events]
-    return min(levels, default=math.inf) > found.limit_dbfs + LIMIT_MARGIN_DB
+    """Whether every declared event is loud enough to be found in the noise measured, and every
+    glide to be followed."""
+    margins = {"chirp": GLIDE_MARGIN_DB}
+    return all(
+        e.level_dbfs > found.limit_dbfs + margins.get(e.wave, LIMIT_MARGIN_DB)
+        for e in stimulus.events
+    )
 
 
 def _steps(scale: Callable[[Any], Any], hz: Sequence[float]) -> list[float]:

@@ -11,8 +11,8 @@ its integral.
 *What it can tell apart*: tones of 10 ms or longer above 100 Hz, at least 13 dB over the noise in
 16 ms, with 10 ms between them, or overlapping in time and at least 200 Hz apart, the softer at
 most 26 dB below the louder. Partials that begin and end together on one harmonic series are one
-event. Sounds whose envelope flutters (noise bands, unresolved neighbours) are merged where they overlap,
-and the measurement says that it is not resolved.
+event. Sounds whose envelope flutters (noise bands, unresolved neighbours) are merged where they
+overlap, and the measurement says that it is not resolved.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ class Interval:
 
     def at(self, index: Any) -> Interval:
         """The interval of one cell of an array of intervals."""
-        parts = (float(np.asarray(x)[index]) for x in (self.value, self.low, self.high))
-        return Interval(*parts, self.level, self.rule)
+        value, low, high = (float(np.asarray(x)[index]) for x in (self.value, self.low, self.high))
+        return Interval(value, low, high, self.level, self.rule)
 
     def __str__(self) -> str:
         if np.ndim(self.value):

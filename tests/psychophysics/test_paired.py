@@ -48,7 +48,8 @@ def test_bootstrap_takes_any_statistic():
 
 def test_change_of_bias_is_told_from_change_of_sensitivity():
     rng = np.random.default_rng(3)
-    signal, noise = rng.normal(0.75, 1, 400), rng.normal(-0.75, 1, 400)
+    signal = rng.normal(0.75, 1, 400)
+    noise = -signal
     d_change, c_change = sdt_change(signal > 0.5, signal > -0.5, noise > 0.5, noise > -0.5, rng)
     assert d_change.low <= 0 <= d_change.high
     assert c_change.high < 0 and c_change.low <= -1 <= c_change.high
