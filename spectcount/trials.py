@@ -71,8 +71,11 @@ class Question:
 
     @functools.cached_property
     def key(self) -> str:
-        """Identity of the question, 16 hex digits: clip, words and closed set."""
-        parts = [self.clip_hash, self.task_name, self.prompt, list(self.answers)]
+        """Identity of the question, 16 hex digits: clip, words, closed set, and on a catch trial
+        the absent signal, which an ideal observer is told."""
+        parts: list[Any] = [self.clip_hash, self.task_name, self.prompt, list(self.answers)]
+        if self.stimulus is not None and "template" in self.stimulus.meta:
+            parts.append(self.stimulus.meta["template"])
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     def audio(self) -> np.ndarray:

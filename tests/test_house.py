@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 SOURCES = [*MODULES, *ROOT.glob("app.py")]
 
 LAYERS = (
-    "errors params settings scales stimulus synth measure spectrogram designs tasks trials "
+    "errors params settings scales stimulus synth clips measure spectrogram designs tasks trials "
     "context psychophysics listeners probing training benchmarks store jobs report presets "
     "actions cli __main__ ui"
 ).split()
@@ -133,6 +134,14 @@ def imports(path: Path) -> set[str]:
             if node.module == "spectcount":
                 found |= {f"spectcount.{alias.name}" for alias in node.names}
     return found
+
+
+def test_every_package_that_is_imported_is_required():
+    required = re.findall(r"^([\w-]+)>=", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    known = {name.lower().replace("-", "_") for name in required} | {"yaml", "pil", "spectcount"}
+    used = {module.split(".")[0] for path in SOURCES for module in imports(path)}
+    missing = {name for name in used - set(sys.stdlib_module_names) if name.lower() not in known}
+    assert missing == set()
 
 
 def layer(path: Path) -> str:

@@ -109,5 +109,5 @@ def test_every_probe_preset_runs(path, context, deaf):
 
 
 def test_the_shipped_presets_are_these():
-    expected = ["count-confusion", "gap-curve", "map", "overlap-curve", "quick-map"]
+    expected = ["count-confusion", "count-map", "gap-curve", "map", "overlap-curve", "quick-map"]
     assert [p.stem for p in PRESETS] == expected
