@@ -64,10 +64,12 @@ class Criterion(Declared):
 
 @dataclass(frozen=True)
 class Region:
-    """Touching weak cells. `ranges`: their bounding box; `severity` 0..1: how far below the
+    """Touching weak cells. `ranges`: their bounding box; `probed`: that of the whole map, beyond
+    which nothing is known; `severity` 0..1: how far below the
     criterion, 1 = nothing left; `sentence`: all of it in words; `pooled`: its trials together."""
 
     ranges: dict[str, list[float]]
+    probed: dict[str, list[float]]
     cells: list[list[int]]
     sentence: str
     severity: float
@@ -75,9 +77,10 @@ class Region:
     pooled: Pooled
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, what a curriculum takes: ranges, cells, sentence, severity, n, pooled."""
+        """Plain data for a curriculum: ranges, probed, cells, sentence, severity, n, pooled."""
         return {
             "ranges": {k: plain(v) for k, v in self.ranges.items()},
+            "probed": {k: plain(v) for k, v in self.probed.items()},
             "cells": plain(self.cells),
             "sentence": self.sentence,
             "severity": self.severity,
@@ -132,6 +135,7 @@ def _region(plan: Plan, trials: list[Trial], mask: np.ndarray, criterion: Criter
     box = int(np.prod([b - a + 1 for a, b in zip(first, last, strict=True)]))
     return Region(
         ranges={name: list(ends) for name, ends in spans},
+        probed={name: list(ends) for name, ends in (a.span(0, a.n - 1) for a in plan.axes)},
         cells=cells,
         sentence=_sentence(plan, first, last, pooled, len(cells), box),
         severity=_severity(pooled, criterion),

@@ -3,15 +3,17 @@
 A curriculum mixes three sources: the weak regions that a map found, a replay of what lies outside
 them, and the counting distribution of the SpectCount paper (Kim et al., 2026, section 3.1).
 
-Conventions: a region is plain data, `{"ranges": {name: [low, high]}, "severity": 0..1}`, with
-names `frequency_hz`, `onset_s` or any numeric parameter of the pulses. All clips of one group (an
-optimiser step) have one length.
+Conventions: a region is plain data, `{"ranges": {name: [low, high]}, "probed": {name: [low,
+high]}, "severity": 0..1}`, with names `frequency_hz`, `onset_s` or any numeric parameter of the
+pulses; `probed` is what its map covered. All clips of one group (an optimiser step) have one
+length.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -37,6 +39,7 @@ SHORTEST_DRAW_S = Pulses.param("duration_s").low or 0.5
 ROOM_S = 0.1
 """Left over behind the latest onset that a region asks for."""
 CHECKED_DRAWS = 4
+MIN_CHANNELS = 6
 MIN_SEVERITY = 0.05
 
 
@@ -84,6 +87,13 @@ class Curriculum(Declared):
                                  label="Event to", group="clip")  # fmt: skip
     min_gap_ms: float = param(40.0, "Smallest gap.", low=0, high=2000, step=1, unit="ms",
                               label="Smallest gap", group="clip")  # fmt: skip
+    regular_share: float = param(
+        0.0, "Share of clips whose events follow each other at one gap; the rest lie at random "
+        "places.", low=0, high=1, step=0.05, label="Regular trains", group="clip",
+    )  # fmt: skip
+    regular_gap_high_ms: float = param(400.0, "Largest gap of a regular train.", low=0, high=5000,
+                                       step=10, unit="ms", label="Regular gap to",
+                                       group="clip")  # fmt: skip
     level_low_dbfs: float = param(-20.0, "Softest event (paper: amplitude 0.1).", low=-90, high=0,
                                   step=0.5, unit="dBFS", label="Level from",
                                   group="clip")  # fmt: skip
@@ -99,7 +109,7 @@ class Curriculum(Declared):
         for low, high in (
             ("count_low", "count_high"), ("event_low_ms", "event_high_ms"),
             ("level_low_dbfs", "level_high_dbfs"), ("sigma_low", "sigma_high"),
-            ("clip_low_s", "clip_high_s"),
+            ("clip_low_s", "clip_high_s"), ("min_gap_ms", "regular_gap_high_ms"),
         ):  # fmt: skip
             a, b = getattr(self, low), getattr(self, high)
             if a is not None and b is not None and a > b:
@@ -178,7 +188,8 @@ class Sampler:
         if source == "weak":
             stimulus = self._weak_clip(self._region(rng), rng, clip_s, task)
         elif source == "replay":
-            stimulus = self._clip(rng, clip_s, task, *self._strong_band(rng), (0.0, clip_s))
+            band = _part_of(*self._strong_band(rng), rng)
+            stimulus = self._clip(rng, clip_s, task, *band, (0.0, clip_s))
         else:
             stimulus = self._clip(rng, clip_s, task, *_whole_band(), (0.0, clip_s))
         spec = TASKS[task]
@@ -187,14 +198,16 @@ class Sampler:
         return Drawn(question, source)
 
     def _clip_s(self, group: int, stream: int) -> float:
-        """Length of a group's clips: as declared, but long enough for the latest region."""
+        """Length of a group's clips, log-uniform as declared, but long enough for the latest
+        region."""
         low_s = self.curriculum.clip_low_s or self.window_s
         high_s = self.curriculum.clip_high_s or self.window_s
         starts_s = [r["ranges"]["onset_s"][0] for r in self.regions if "onset_s" in r["ranges"]]
         needed_s = max(starts_s, default=0.0) + self.curriculum.event_high_ms / 1000 + ROOM_S
         low_s, high_s = max(min(low_s, high_s), needed_s), max(high_s, needed_s)
         rng = np.random.default_rng([self.seed, 10 + stream, group])
-        return min(round(float(rng.uniform(low_s, high_s)), 2), self.window_s)
+        clip_s = math.exp(rng.uniform(math.log(low_s), math.log(high_s)))
+        return min(round(clip_s, 2), self.window_s)
 
     def _source(self, rng: np.random.Generator) -> str:
         weak, replay = self.curriculum.weak_share, self.curriculum.replay
@@ -223,10 +236,10 @@ class Sampler:
             for name, ends in ranges.items()
             if name not in PLACES
         }
-        return self._clip(rng, clip_s, task, band[0], band[1], onsets_s, fixed)
+        return self._clip(rng, clip_s, task, *_part_of(*band, rng), onsets_s, fixed)
 
     def _strong_band(self, rng: np.random.Generator) -> tuple[float, float]:
-        bands = strong_bands([r["ranges"] for r in self.regions])
+        bands = strong_bands(self.regions)
         widths = np.array([last - first + 1 for first, last in bands], float)
         first, last = bands[int(rng.choice(len(bands), p=widths / widths.sum()))]
         centres = mel_centres_hz()
@@ -251,11 +264,14 @@ class Sampler:
         if task == "interval":
             half_s = int(rng.integers(2)) * clip_s / 2
             onsets_s = (half_s, half_s + clip_s / 2 - event_ms / 1000)
+        span_s = max(min(onsets_s[1], clip_s - event_ms / 1000) - max(onsets_s[0], 0.0), 0.0)
+        if "gap_ms" not in fixed and rng.random() < c.regular_share:
+            fixed["gap_ms"] = rng.uniform(c.min_gap_ms, c.regular_gap_high_ms)
         values = {
             "event_duration_ms": event_ms,
             "min_gap_ms": c.min_gap_ms,
             "placement": "sequence" if "gap_ms" in fixed else "random",
-            "onset_s": 0.0,
+            "onset_s": rng.uniform(0, span_s if n == 1 else span_s / 2),
             "frequency_order": "shuffled" if "frequency_overlap" in fixed else "random_mel",
             "frequency_low_hz": low_hz,
             "frequency_high_hz": high_hz,
@@ -266,25 +282,43 @@ class Sampler:
         return _placed(Pulses.from_dict(values), n, onsets_s, clip_s, rng)
 
 
-def strong_bands(weak_ranges: Sequence[Mapping[str, Sequence[float]]]) -> list[tuple[int, int]]:
-    """Runs of mel channels (first, last) that no weak region covers at all times and levels; all
-    channels where nothing is left, or where no region is bound to frequency."""
-    centres = mel_centres_hz()
-    free = np.ones(len(centres), bool)
-    for ranges in weak_ranges:
-        if "frequency_hz" in ranges:
-            low, high = ranges["frequency_hz"]
-            free &= ~((centres >= low) & (centres <= high))
+def strong_bands(regions: Sequence[Mapping[str, Any]]) -> list[tuple[int, int]]:
+    """Runs of mel channels (first, last) that the maps probed and no weak region covers; all
+    probed channels where nothing is left."""
+    probed, free = np.ones((2, len(mel_centres_hz())), bool)
+    for region in regions:
+        if "frequency_hz" in region.get("probed", {}):
+            probed &= _channels_in(region["probed"]["frequency_hz"])
+        if "frequency_hz" in region["ranges"]:
+            free &= ~_channels_in(region["ranges"]["frequency_hz"])
+    free &= probed
     if not free.any():
-        return [(0, len(centres) - 1)]
+        free = probed if probed.any() else np.ones_like(probed)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], free.astype(int), [0]])))
     return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _channels_in(band_hz: Sequence[float]) -> np.ndarray:
+    centres = mel_centres_hz()
+    return (centres >= band_hz[0]) & (centres <= band_hz[1])
 
 
 @functools.cache
 def _whole_band() -> tuple[float, float]:
     centres = mel_centres_hz()
     return float(centres[0]), float(centres[-1])
+
+
+def _part_of(low_hz: float, high_hz: float, rng: np.random.Generator) -> tuple[float, float]:
+    """A random part of a band, at least `MIN_CHANNELS` mel channels wide: so that a place which
+    is hardest to hear does not spoil every clip of its band."""
+    centres = mel_centres_hz()
+    inside = np.flatnonzero((centres >= low_hz) & (centres <= high_hz))
+    if len(inside) <= MIN_CHANNELS:
+        return low_hz, high_hz
+    width = int(rng.integers(MIN_CHANNELS, len(inside) + 1))
+    first = int(rng.integers(0, len(inside) - width + 1))
+    return float(centres[inside[first]]), float(centres[inside[first + width - 1]])
 
 
 def _usable_band(low_hz: float, high_hz: float) -> tuple[float, float]:

@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 import torch
 from torch.utils.data import SequentialSampler
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from spectcount import listeners
 from spectcount.context import RunContext
@@ -83,6 +83,7 @@ def execute(context: RunContext, settings: Settings) -> dict[str, Any]:
         data_collator=Collate(loaded.processor),
         callbacks=[Follower(context, job, held_out)],
     )
+    trainer.remove_callback(PrinterCallback)
     trainer.prepare(loaded.processor, job.lora)
     last = checkpoints.last_complete(context.folder / "checkpoints")
     context.log(f"resuming from {last.name}" if last else _opening(job))

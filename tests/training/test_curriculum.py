@@ -115,9 +115,17 @@ def test_tasks_follow_their_shares_and_have_truths():
 def test_strong_bands_are_the_free_channels():
     last = len(mel_centres_hz()) - 1
     assert strong_bands([]) == [(0, last)]
-    (band,) = strong_bands([HIGH["ranges"], LOW["ranges"]])
+    (band,) = strong_bands([HIGH, LOW])
     assert 0 < band[0] < band[1] < last
-    assert strong_bands([{"frequency_hz": [0, 8000]}]) == [(0, last)]
+    assert strong_bands([{"ranges": {"frequency_hz": [0, 8000]}}]) == [(0, last)]
+
+
+def test_what_no_map_covered_is_not_called_strong():
+    region = {"ranges": {"frequency_hz": [2000, 3000]}, "probed": {"frequency_hz": [500, 3000]}}
+    centres = mel_centres_hz()
+    (band,) = strong_bands([region])
+    assert centres[band[0] - 1] < 500 <= centres[band[0]]
+    assert centres[band[1]] < 2000 <= centres[band[1] + 1]
 
 
 @pytest.mark.parametrize(
