@@ -1,0 +1,106 @@
+"""The typed functions of the API: `synthesise`, `ask`, `probe_status`, for gradio_client and MCP.
+
+Everything else on the page is private. Bad input is refused with the sentence that the page would
+show. Arguments arrive as they were sent, so all of them are checked here or below.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from spectcount import actions
+from spectcount.errors import UserError
+from spectcount.settings import Settings
+from spectcount.store import Store
+from spectcount.synth import synthesise as synthesise_stimulus
+from spectcount.trials import Question
+from spectcount.ui import clip
+
+
+def build(settings: Settings, store: Store) -> None:
+    """Register the functions, inside the page's `gr.Blocks`."""
+
+    @_refusing
+    def synthesise(family: str, params: dict, seed: int) -> dict:
+        """Draw a stimulus and render it.
+
+        Args:
+            family: the design family, e.g. "pulses".
+            params: its parameters by name, e.g. {"n_events": 3, "gap_ms": 80}; others keep their
+                defaults.
+            seed: which draw, a whole number from 0.
+
+        Returns:
+            hash, stimulus (JSON object), sample_rate in Hz, wav_base64 (32-bit float WAV).
+        """
+        stimulus = actions.draw_stimulus(family, _mapping(params), seed, settings)
+        data = clip.wav_bytes(synthesise_stimulus(stimulus), "FLOAT")
+        return {
+            "hash": stimulus.hash,
+            "stimulus": stimulus.to_dict(),
+            "sample_rate": stimulus.sample_rate,
+            "wav_base64": base64.b64encode(data).decode("ascii"),
+        }
+
+    @_refusing
+    def ask(
+        listener: str, family: str, params: dict, seed: int, task: str, wording: int = 0
+    ) -> dict:
+        """Ask a listener one closed question about a stimulus.
+
+        Args:
+            listener: "tiny-lalm", "tiny-lalm@ADAPTER", "ideal", "dsp" or "first".
+            family: the design family, e.g. "pulses".
+            params: its parameters by name; others keep their defaults.
+            seed: which draw, a whole number from 0.
+            task: "detect", "count" or "interval".
+            wording: which of the task's wordings, from 0.
+
+        Returns:
+            answer, truth, probabilities over the closed set, mass, reply, fingerprint and more.
+        """
+        stimulus = actions.draw_stimulus(family, _mapping(params), seed, settings)
+        question = Question(stimulus, task, wording=wording)
+        return actions.ask(settings, listener, question).to_dict()
+
+    @_refusing
+    def probe_status(run: str) -> dict:
+        """How far a run is.
+
+        Args:
+            run: its id, as the page or the command line shows it.
+
+        Returns:
+            id, kind, state, reason, done, total, eta_s and, once it ended, summary.
+        """
+        found = store.run(run)
+        names = ("id", "kind", "state", "reason", "done", "total", "eta_s", "summary")
+        return {name: getattr(found, name) for name in names}
+
+    gr.api(synthesise, api_name="synthesise")
+    gr.api(ask, api_name="ask", concurrency_limit=1, concurrency_id="model")
+    gr.api(probe_status, api_name="probe_status", queue=False)
+
+
+def _mapping(params: Any) -> dict[str, Any]:
+    if not isinstance(params, dict):
+        raise UserError(f'params={params!r} is no mapping; give {{"name": value}}')
+    return params
+
+
+def _refusing(function: Callable[..., dict]) -> Callable[..., dict]:
+    """Refuse bad input with its own sentence instead of a blank error."""
+
+    @functools.wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> dict:
+        try:
+            return function(*args, **kwargs)
+        except UserError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    return checked

@@ -1,0 +1,52 @@
+"""build_app: header, five tabs in the order of the work, and the typed functions of the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from spectcount.settings import Settings
+from spectcount.store import Store
+from spectcount.ui import api, compare, design, header, probe, runs, theme, tune
+
+TITLE = "SpectCount"
+CACHE_SWEEP_S = (3600, 24 * 3600)
+
+
+def build_app(settings: Settings) -> gr.Blocks:
+    """The page, ready to launch. Starts loading the embedded model behind it."""
+    store = Store(settings.database)
+    loader = header.ModelLoader(settings)
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SWEEP_S) as page:
+        who = header.build(settings, loader)
+        with gr.Tabs(elem_id="places"):
+            with gr.Tab("Design", id="design"):
+                design.build(settings, who, page)
+            with gr.Tab("Probe", id="probe"):
+                probe.build(settings, store, who)
+            with gr.Tab("Tune", id="tune"):
+                tune.build(settings, store, who)
+            with gr.Tab("Compare", id="compare"):
+                compare.build(settings, store, who)
+            with gr.Tab("Runs", id="runs"):
+                runs.build(settings, store, who)
+        api.build(settings, store)
+    page.queue(max_size=32, api_open=False, default_concurrency_limit=4)
+    return page
+
+
+def launch_options(settings: Settings) -> dict[str, Any]:
+    """Everything `launch` needs besides host and port: safe by default, nothing external."""
+    return {
+        "theme": theme.theme(),
+        "css_paths": [theme.STYLE, theme.STATIC / "runs.css"],
+        "head": theme.head(),
+        "run_history": False,
+        "ssr_mode": False,
+        "show_error": False,
+        "share": False,
+        "enable_monitoring": False,
+        "max_file_size": f"{settings.limits.max_upload_mb:g}mb",
+        "footer_links": ["api"],
+    }

@@ -1,0 +1,174 @@
+"""One clip on the page: two pictures, a player, a table, and the files that reproduce it.
+
+How a tab uses it::
+
+    view = clip_view("The clip of the cell")
+    button.click(lambda: stimulus_value(stimulus), outputs=view)
+
+The pictures are reduced to what a screen shows (the loudest of each group of cells); levels are
+sent as bytes. The player fetches its copy, 16 bit, once the pictures stand, so that a long clip
+does not hold them up; the file to download is exact float32.
+
+Conventions: seconds, Hz, dB; row 0 of a picture is its lowest frequency.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import soundfile
+
+from spectcount.errors import UserError
+from spectcount.measure import declared_and_measured
+from spectcount.scales import SAMPLE_RATE, erb_hz, mel_channel
+from spectcount.spectrogram import Spectrogram, log_mel, stft_db
+from spectcount.stimulus import Event, Stimulus
+from spectcount.synth import synthesise
+from spectcount.ui.theme import STATIC
+
+MAX_COLUMNS = 800
+MAX_ROWS = 128
+HEAR_RANGE_DB = (-110.0, 0.0)
+MODEL_SPAN = 2.0
+"""The span of the log-mel picture: 80 dB, which the front end divides by 40."""
+
+
+_SERIAL = itertools.count()
+"""Makes each value differ from the last one: the page ignores a value that it has already."""
+
+
+def clip_view(
+    label: str = "Clip",
+    *,
+    files: bool = True,
+    empty: str = "",
+    draw: Callable[[list[Any]], str] | None = None,
+) -> gr.HTML:
+    """The component; its value comes from `stimulus_value`, `waveform_value` or `error_value`.
+    `files` adds the buttons for the link and the downloads; `empty` is shown before the first
+    value. `draw` makes the view live: it gets the values that the page's `SpectCount.move(values)`
+    was called with and returns a value; calls that come while it works are merged, the last wins.
+    """
+    return gr.HTML(
+        value=None,
+        label=label,
+        html_template=(STATIC / "clip.html").read_text(),
+        js_on_load="SpectCount.clip(element, props, watch, server);",
+        server_functions=[player_wav, exact_wav, *([draw] if draw else [])],
+        apply_default_css=False,
+        files=files,
+        empty_text=empty,
+        live=draw.__name__ if draw else "",
+    )
+
+
+def stimulus_value(
+    stimulus: Stimulus, *, query: str = "", note: str = "", table: bool = True
+) -> str:
+    """What a `clip_view` shows of a Stimulus. `query` is the part of a link after "?" that
+    reproduces it; `note` is a line of words; `table` compares declared and measured. Raises
+    `UserError` where the clip would exceed full scale."""
+    waveform = synthesise(stimulus)
+    return _value(
+        waveform,
+        note=note,
+        name=stimulus.hash,
+        rows=declared_and_measured(stimulus, waveform) if table else [],
+        events=[_outline(event) for event in stimulus.events],
+        stimulus=stimulus.to_json(),
+        query=query,
+    )
+
+
+def waveform_value(waveform: np.ndarray, *, note: str = "", name: str = "clip") -> str:
+    """What a `clip_view` shows of a waveform, mono float32 [T] at 16 kHz."""
+    wav = _base64(wav_bytes(waveform, "PCM_16"))
+    return _value(waveform, note=note, name=name, wav=wav)
+
+
+def error_value(error: UserError) -> str:
+    """The sentence of a refused design; the last good picture stays, dimmed."""
+    return json.dumps({"error": str(error), "serial": next(_SERIAL)})
+
+
+def _value(waveform: np.ndarray, **more: Any) -> str:
+    """JSON text, which the page's framework passes on without walking through it."""
+    mel = log_mel(waveform)
+    top = float(np.max(mel.values))
+    value = {
+        "error": "",
+        "serial": next(_SERIAL),
+        "duration_s": len(waveform) / SAMPLE_RATE,
+        "hear": _picture(stft_db(waveform, SAMPLE_RATE), *HEAR_RANGE_DB),
+        "model": _picture(mel, top - MODEL_SPAN, top),
+        "rows": [],
+        "events": [],
+        "stimulus": "",
+        "query": "",
+    }
+    return json.dumps({**value, **more})
+
+
+def player_wav(stimulus_json: str) -> str:
+    """The clip as a 16-bit WAV file, base64: the player's copy."""
+    return _base64(wav_bytes(synthesise(Stimulus.from_json(stimulus_json)), "PCM_16"))
+
+
+def exact_wav(stimulus_json: str) -> str:
+    """The clip as a float32 WAV file, base64: the bytes behind the download button."""
+    return _base64(wav_bytes(synthesise(Stimulus.from_json(stimulus_json)), "FLOAT"))
+
+
+def wav_bytes(waveform: np.ndarray, subtype: str) -> bytes:
+    """A WAV file in memory; `subtype` as soundfile names it."""
+    file = io.BytesIO()
+    soundfile.write(file, waveform, SAMPLE_RATE, format="WAV", subtype=subtype)
+    return file.getvalue()
+
+
+def _picture(spectrogram: Spectrogram, low: float, high: float) -> dict[str, Any]:
+    """Levels as bytes, row-major from the lowest frequency, `low` = 0 and `high` = 255."""
+    values = _reduce(_reduce(spectrogram.values, MAX_COLUMNS, axis=1), MAX_ROWS, axis=0)
+    levels = np.clip((values - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
+    return {
+        "rows": levels.shape[0],
+        "columns": levels.shape[1],
+        "levels": _base64(levels.tobytes()),
+        "low": low,
+        "high": high,
+        "unit": spectrogram.unit,
+    }
+
+
+def _reduce(values: np.ndarray, most: int, axis: int) -> np.ndarray:
+    """Maximum over equal groups along `axis`, so that at most `most` remain."""
+    n = values.shape[axis]
+    if n <= most:
+        return values
+    starts = np.linspace(0, n, most, endpoint=False).astype(int)
+    return np.maximum.reduceat(values, starts, axis=axis)
+
+
+def _outline(event: Event) -> dict[str, float]:
+    """Box around an event: its extent in time, its band widened by half an ERB either way."""
+    low, high = event.lowest_hz, event.highest_hz
+    low, high = max(0.0, low - erb_hz(low) / 2), min(SAMPLE_RATE / 2, high + erb_hz(high) / 2)
+    return {
+        "from_s": event.onset_s,
+        "to_s": event.offset_s,
+        "low_hz": float(low),
+        "high_hz": float(high),
+        "low_channel": float(mel_channel(low)),
+        "high_channel": float(mel_channel(high)),
+    }
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

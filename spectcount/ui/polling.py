@@ -1,0 +1,173 @@
+"""What runs have said so far, read in increments and shared by every open page.
+
+Conventions: a page polls once a second; whatever is shown is a pure function of the store, so a
+reload, a second tab or a restarted app shows the same. `Feed` keeps, per run, the rows already
+read and asks the store only for newer ones.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+from spectcount.errors import UserError
+from spectcount.store import LogEvent, Metric, Run, Store
+from spectcount.trials import Trial
+
+KEPT_RUNS = 6
+QUIET: dict[str, Any] = {
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "queue": False,
+    "trigger_mode": "always_last",
+}
+"""How a page's own refreshing is registered: unseen, not offered as API, cheap, and never left on
+the state before the last."""
+STATE_MARKS = {
+    "queued": "◷",
+    "running": "▶",
+    "stopping": "◐",
+    "stopped": "■",
+    "done": "✔",
+    "failed": "✖",
+    "interrupted": "⚠",
+}
+
+
+class Feed:
+    """Growing lists of trials, metrics and events of the runs looked at last. Thread-safe."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._lock = threading.Lock()
+        self._rows: OrderedDict[tuple[str, str], tuple[int, list[Any]]] = OrderedDict()
+
+    def trials(self, run_id: str) -> list[Trial]:
+        """Every trial linked to the run so far."""
+        return self._grow("trials", run_id, self.store.trials_since)
+
+    def metrics(self, run_id: str) -> dict[str, dict[int, float]]:
+        """Name -> step -> value so far; a step done again replaces its value."""
+        curves: dict[str, dict[int, float]] = {}
+        rows: list[Metric] = self._grow("metrics", run_id, self.store.metrics_since)
+        for row in rows:
+            curves.setdefault(row.name, {})[row.step] = row.value
+        return {name: dict(sorted(values.items())) for name, values in curves.items()}
+
+    def events(self, run_id: str) -> list[LogEvent]:
+        """Every line that the run said so far."""
+        return self._grow("events", run_id, self.store.events_since)
+
+    def _grow(self, what: str, run_id: str, since: Callable[..., tuple[int, list]]) -> list[Any]:
+        with self._lock:
+            last, rows = self._rows.pop((what, run_id), (0, []))
+            last, new = since(run_id, last)
+            rows = rows + new if new else rows
+            self._rows[what, run_id] = (last, rows)
+            while len(self._rows) > 3 * KEPT_RUNS:
+                self._rows.popitem(last=False)
+            return rows
+
+
+def redraw_step(n: int, total: int, share: float, ended: bool) -> int:
+    """A number that changes when figures of `n` trials should be drawn again: whenever `share` of
+    the total has come in, and at the end."""
+    return n if ended or not total else int(n / max(1.0, share * total))
+
+
+def find_run(store: Store, run_id: str | None, kind: str | None = None) -> Run | None:
+    """The run, or None where nothing is chosen or it is gone."""
+    if not run_id:
+        return None
+    try:
+        run = store.run(run_id)
+    except UserError:
+        return None
+    return run if kind is None or run.kind == kind else None
+
+
+def run_choices(store: Store, kind: str) -> list[tuple[str, str]]:
+    """(label, id) of every run of a kind, newest first, for a dropdown."""
+    return [(run_label(run), run.id) for run in store.runs(kind)]
+
+
+def run_label(run: Run) -> str:
+    """The run in a line: mark, what it did, when."""
+    when = time.strftime("%d %b %H:%M", time.localtime(run.created_at))
+    return f"{STATE_MARKS.get(run.state, '')} {run_subject(run)} · {when} · {run.id[-4:]}"
+
+
+def run_subject(run: Run) -> str:
+    """What a run is about, from its configuration."""
+    config = run.config
+    plan = run.lineage.get("probe") or (config.get("plan") or {}).get("kind", "")
+    heard = " + ".join(config.get("listeners") or [])
+    if run.kind == "tune":
+        return f"tune {config.get('base', '')}".strip()
+    return " · ".join(part for part in (f"{run.kind} {plan}".strip(), heard) if part)
+
+
+def duration_text(seconds: float | None) -> str:
+    """A duration in words: `8 s`, `3 min 20 s`, `2 h 5 min`; a dash where unknown."""
+    if seconds is None or seconds < 0:
+        return "–"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def run_duration_s(run: Run, now: float | None = None) -> float | None:
+    """Seconds a run has worked in its latest attempt; None before the start."""
+    if run.started_at is None:
+        return None
+    return (run.ended_at or now or time.time()) - run.started_at
+
+
+def badge(run: Run) -> str:
+    """The state as a mark and a word, never by colour alone (HTML)."""
+    mark = STATE_MARKS.get(run.state, "")
+    return f'<span class="run-state run-{run.state}">{mark} {run.state}</span>'
+
+
+def progress_html(run: Run, store: Store) -> str:
+    """State, bar, counts, time left and reason of a run, as one HTML block."""
+    share = run.done / run.total if run.total else 0.0
+    words = [badge(run), escape(run.id)]
+    if run.total:
+        words.append(f"{run.done} of {run.total} {'steps' if run.kind == 'tune' else 'trials'}")
+    if run.state == "queued":
+        words.append(_queue_words(run, store))
+    if run.eta_s is not None:
+        words.append(f"about {duration_text(run.eta_s)} left")
+    elif run.ended:
+        words.append(f"took {duration_text(run_duration_s(run))}")
+    reason = f'<p class="run-reason">{escape(run.reason)}</p>' if run.reason else ""
+    bar = (
+        f'<div class="run-bar" role="progressbar" aria-label="Progress of {escape(run.id)}" '
+        f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{100 * share:.0f}">'
+        f'<div style="width:{100 * share:.1f}%"></div></div>'
+    )
+    return f'<div class="run-progress"><p>{" · ".join(words)}</p>{bar}{reason}</div>'
+
+
+def _queue_words(run: Run, store: Store) -> str:
+    ahead = [r.id for r in store.queue() if r.device == run.device]
+    running = store.runs(states=("running", "stopping"))
+    place = ahead.index(run.id) + 1 if run.id in ahead else 1
+    before = f", behind {running[0].id}" if running else ""
+    return f"place {place} in the queue of {run.device}{before}"
+
+
+def notice(text: str, kind: str = "hint") -> str:
+    """A sentence for the page: `hint` says what to do next, `error` what was refused (HTML)."""
+    if not text:
+        return ""
+    role = "alert" if kind == "error" else "status"
+    return f'<p class="notice notice-{kind}" role="{role}">{escape(text)}</p>'

@@ -1,0 +1,170 @@
+// Plotly inside gr.HTML: heat maps and line charts that keep their zoom while values arrive.
+(() => {
+  const S = window.SpectCount;
+  let plotly;
+
+  // Plotly is 4.6 MB: fetched when the first figure has something to show.
+  function load(url) {
+    plotly ??= new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = url;
+      script.onload = () => resolve(window.Plotly);
+      script.onerror = () => reject(new Error(`cannot load ${url}`));
+      document.head.appendChild(script);
+    });
+    return plotly;
+  }
+
+  const config = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "autoScale2d"] };
+
+  function axis(label, extra = {}) {
+    const c = S.colours();
+    return { title: { text: label, standoff: 10, font: { size: 13 } }, automargin: true, gridcolor: c.grid,
+      linecolor: c.grid, zeroline: false, ticks: "outside", tickcolor: c.grid, tickfont: { size: 12 }, ...extra };
+  }
+
+  function layout(value, extra) {
+    const c = S.colours();
+    return { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", uirevision: value.key || "same",
+      font: { family: S.font, size: 12, color: c.text }, margin: { l: 10, r: 10, t: value.title ? 58 : 12, b: 10 },
+      title: value.title ? { text: value.title, font: { size: 14 }, x: 0, xanchor: "left", xref: "paper", y: 1, yref: "container", yanchor: "top", pad: { t: 10 } } : undefined,
+      hoverlabel: { font: { family: S.font } }, showlegend: false, ...extra };
+  }
+
+  function cellText(value, row, column) {
+    const z = value.z[row][column];
+    const shown = z === null ? "not measured" : `${value.z_label}: ${(+z).toPrecision(3)}`;
+    const lines = [`${value.x_label}: ${value.x_ticks?.[column] ?? value.x[column]}`,
+      `${value.y_label}: ${value.y_ticks?.[row] ?? value.y[row]}`, shown];
+    const note = value.hover?.[row]?.[column];
+    return (note ? [...lines, note] : lines).join("<br>");
+  }
+
+  function box(region, c) {
+    return { type: "rect", x0: region.columns[0] - 0.5, x1: region.columns[1] + 0.5,
+      y0: region.rows[0] - 0.5, y1: region.rows[1] + 0.5, line: { color: c, width: 2 }, fillcolor: "rgba(0,0,0,0)" };
+  }
+
+  const SYMBOLS = { changed: "circle-open", confounded: "x-thin-open", weak: "square-open" };
+
+  function marks(value) {
+    return Object.entries(value.marks || {}).filter(([, cells]) => cells.length).map(([name, cells]) => ({
+      type: "scatter", mode: "markers", name, hoverinfo: "skip", showlegend: true,
+      x: cells.map((cell) => cell[1]), y: cells.map((cell) => cell[0]),
+      marker: { symbol: SYMBOLS[value.symbols?.[name] || name] || value.symbols?.[name] || "circle-open", size: 8,
+        color: S.dark() ? "#ffffff" : "#111820", line: { width: 1.5, color: S.dark() ? "#ffffff" : "#111820" } } }));
+  }
+
+  // Axes count cells (so that uneven steps look even); tick labels carry the values.
+  function ticks(values, labels, most) {
+    const every = Math.max(1, Math.ceil(values.length / most));
+    const at = values.map((_, i) => i).filter((i) => i % every === 0);
+    return { tickmode: "array", tickvals: at, ticktext: at.map((i) => labels?.[i] ?? values[i]) };
+  }
+
+  function heatmapFigure(value, cursor, width) {
+    const c = S.colours();
+    const [low, high] = value.z_range || [0, 1];
+    const text = value.z.map((line, row) => line.map((_, column) => cellText(value, row, column)));
+    const trace = { type: "heatmap", z: value.z, zmin: low, zmax: high, hoverinfo: "text", text,
+      x: value.x.map((_, i) => i), y: value.y.map((_, i) => i), xgap: 1, ygap: 1, hoverongaps: true,
+      colorscale: value.diverging ? S.diverging() : S.sequential,
+      colorbar: { title: { text: value.z_label, side: "right", font: { size: 12 } }, thickness: 12, outlinewidth: 0,
+        len: 1, tickfont: { size: 11 } } };
+    const points = { type: "scatter", mode: "markers", hoverinfo: "skip", showlegend: false, name: "cells",
+      x: value.z.flatMap((line) => line.map((_, column) => column)), y: value.z.flatMap((line, row) => line.map(() => row)),
+      marker: { opacity: 0, size: 4 }, selected: { marker: { opacity: 0.9, color: c.accent, size: 7 } },
+      unselected: { marker: { opacity: 0 } } };
+    const shapes = (value.regions || []).map((region) => box(region, c.accent));
+    if (cursor) shapes.push(box({ rows: [cursor[0], cursor[0]], columns: [cursor[1], cursor[1]] }, S.dark() ? "#ffffff" : "#000000"));
+    const annotations = (value.regions || []).map((region, i) => ({ x: region.columns[0] - 0.4, y: region.rows[1] + 0.4,
+      text: region.label ?? String(i + 1), showarrow: false, xanchor: "left", yanchor: "top", font: { size: 11, color: "#ffffff" },
+      bgcolor: "rgba(10,20,28,0.75)", borderpad: 2 }));
+    return { data: [trace, points, ...marks(value)],
+      layout: layout(value, { dragmode: value.lasso ? "lasso" : "zoom", shapes, annotations, showlegend: true,
+        legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 11 } },
+        xaxis: axis(value.x_label, { showgrid: false, range: [-0.5, value.x.length - 0.5], ...ticks(value.x, value.x_ticks, width < 500 ? 5 : 12) }),
+        yaxis: axis(value.y_label, { showgrid: false, range: [-0.5, value.y.length - 0.5], ...ticks(value.y, value.y_ticks, 12) }) }) };
+  }
+
+  function lineFigure(value) {
+    const palette = S.lines();
+    const data = value.series.flatMap((line, i) => {
+      const colour = palette[(line.colour ?? i) % palette.length];
+      const band = line.low && { type: "scatter", mode: "lines", x: [...line.x, ...[...line.x].reverse()],
+        y: [...line.high, ...[...line.low].reverse()], fill: "toself", fillcolor: colour + "33", line: { width: 0 },
+        hoverinfo: "skip", showlegend: false };
+      const curve = { type: "scatter", mode: line.mode || "lines+markers", name: line.name, x: line.x, y: line.y,
+        line: { color: colour, width: 2, dash: line.dash || "solid" }, marker: { size: 6 },
+        text: line.hover, hovertemplate: `${line.name}<br>${value.x_label}: %{x}<br>${value.y_label}: %{y:.3g}`
+          + (line.hover ? "<br>%{text}" : "") + "<extra></extra>" };
+      return band ? [band, curve] : [curve];
+    });
+    const c = S.colours();
+    const shapes = (value.levels || []).map((level) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y0: level.y, y1: level.y,
+      line: { color: c.faint, width: 1, dash: "dot" } }));
+    const annotations = (value.levels || []).map((level) => ({ xref: "paper", x: 1, xanchor: "right", y: level.y,
+      yanchor: "bottom", text: level.label, showarrow: false, font: { size: 11, color: c.faint } }));
+    return { data, layout: layout(value, { shapes, annotations, hovermode: "closest", showlegend: true,
+      legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 12 } },
+      xaxis: axis(value.x_label, { type: value.x_log ? "log" : "-" }),
+      yaxis: axis(value.y_label, { range: value.y_range || undefined, rangemode: value.y_range ? undefined : "tozero" }) }) };
+  }
+
+  // One figure: draws when it has a value and a width, redraws on new values, theme and size.
+  function mount(element, props, watch, makeFigure, onReady) {
+    const holder = element.querySelector(".figure");
+    let ready = false, busy = Promise.resolve();
+    async function draw() {
+      const value = props.value;
+      holder.classList.toggle("empty", !value);
+      if (!value) return;
+      if (!holder.clientWidth) return;
+      const Plotly = await load(holder.dataset.plotly);
+      const figure = makeFigure(value, holder.clientWidth);
+      figure.layout.height = holder.clientHeight;
+      await Plotly.react(holder, figure.data, figure.layout, config);
+      if (!ready) { ready = true; onReady?.(holder); }
+    }
+    const redraw = () => { busy = busy.then(draw).catch((error) => console.error(error)); return busy; };
+    watch("value", redraw);
+    S.onTheme(redraw);
+    new ResizeObserver(redraw).observe(holder);
+    redraw();
+    return redraw;
+  }
+
+  S.heatmap = (element, props, watch, trigger) => {
+    const holder = element.querySelector(".figure");
+    let cursor = null;
+    const select = (row, column) => {
+      cursor = [row, column];
+      redraw();
+      trigger("select", { index: [row, column], value: props.value.z[row][column] });
+    };
+    const redraw = mount(element, props, watch, (value, width) => heatmapFigure(value, cursor, width), () => {
+      holder.on("plotly_click", (event) => {
+        const point = event.points.find((p) => p.data.type === "heatmap") || event.points[0];
+        select(Math.round(point.y), Math.round(point.x));
+      });
+      holder.on("plotly_selected", (event) => {
+        if (event) trigger("lasso", { cells: event.points.map((p) => [p.y, p.x]) });
+      });
+    });
+    const steps = { ArrowUp: [1, 0], ArrowDown: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] };
+    holder.addEventListener("keydown", (event) => {
+      const value = props.value;
+      if (!value) return;
+      if (event.key === "Enter" && cursor) select(...cursor);
+      const step = steps[event.key];
+      if (!step) return;
+      event.preventDefault();
+      const from = cursor || [0, -1];
+      cursor = [Math.min(Math.max(from[0] + step[0], 0), value.y.length - 1), Math.min(Math.max(from[1] + step[1], 0), value.x.length - 1)];
+      element.querySelector(".figure-cell").textContent = cellText(value, ...cursor).replaceAll("<br>", ", ");
+      redraw();
+    });
+  };
+
+  S.lineChart = (element, props, watch) => mount(element, props, watch, lineFigure);
+})();

@@ -1,0 +1,213 @@
+"""The Tune tab: the weak regions found, what the curriculum will draw, the fine-tune live.
+
+The fine-tune is a job: it goes on when the tab is closed, the page reloaded or the app restarted,
+and this tab shows it again from the store.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from gradio.context import Context
+
+from spectcount import actions
+from spectcount.errors import UserError
+from spectcount.settings import Settings
+from spectcount.store import Run, Store
+from spectcount.ui import curriculum_form
+from spectcount.ui.figures import Line, line_chart, lines_value
+from spectcount.ui.header import Header, adapter_choices
+from spectcount.ui.polling import QUIET, Feed, find_run, notice, progress_html, run_choices
+from spectcount.ui.probe import act, newest, run_buttons, run_dropdown
+
+EMPTY = (
+    "No fine-tune yet. Choose the map whose weak regions to train, listen to what will be drawn, "
+    "and press Start fine-tune: it runs behind the page, and its curves appear here."
+)
+NO_CURVE = "The held-out accuracies appear here, in the weak regions and outside them."
+_ACCURACIES = {"weak_accuracy": "weak regions", "strong_accuracy": "outside them"}
+
+
+def build(settings: Settings, store: Store, header: Header) -> None:
+    """The Tune tab, inside its `gr.Tab`."""
+    view = TuneView(settings, store)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=320, elem_classes="panel"):
+            form = view.form = curriculum_form.build(settings, store, view.feed, header.base)
+            hear = gr.Button("Listen to what will be drawn", elem_id="tune-preview")
+            previews = gr.HTML(elem_id="tune-previews", apply_default_css=False)
+            start = gr.Button("Start fine-tune", variant="primary", elem_id="tune-start")
+            message = gr.HTML(elem_id="tune-message", apply_default_css=False)
+        with gr.Column(scale=2, min_width=320):
+            with gr.Row(equal_height=False):
+                run = run_dropdown(store, "tune")
+                stop, resume = run_buttons("tune")
+            progress = gr.HTML(elem_id="tune-progress", apply_default_css=False)
+            result = gr.HTML(elem_id="tune-result", apply_default_css=False)
+            use = gr.Button(
+                "Use as tuned", visible=False, variant="primary", elem_id="tune-use", size="sm"
+            )
+            accuracy = line_chart(
+                "Held-out accuracy", empty=NO_CURVE, height=300, elem_id="tune-accuracy"
+            )
+            loss = line_chart(
+                "Loss",
+                empty="The loss appears here, every few steps.",
+                height=260,
+                elem_id="tune-loss",
+            )
+
+    sent = gr.State({})
+    shown = {
+        "inputs": [run, form.source, header.base, sent],
+        "outputs": [run, progress, result, use, accuracy, loss, form.regions, sent],
+    }
+    asked = [header.base, *form.inputs]
+    start.click(view.start, asked, [run, message], api_visibility="private").then(
+        view.poll, **shown, **QUIET
+    )
+    hear.click(form.preview, asked, previews, api_visibility="private", show_progress="minimal")
+    gr.on([form.source.change, header.base.change], form.show_regions,
+          [form.source, header.base], form.regions, **QUIET)  # fmt: skip
+    run.change(view.poll, **shown, **QUIET)
+    gr.Timer(1.0).tick(view.poll, **shown, **QUIET)
+    Context.root_block.load(view.poll, **shown, **QUIET)
+    Context.root_block.load(form.refresh, [form.source, header.base], form.source, **QUIET)
+    stop.click(view.stop, run, message, api_visibility="private")
+    resume.click(view.resume, run, message, api_visibility="private")
+    use.click(view.use, run, [header.tuned, message], api_visibility="private")
+
+
+class TuneView:
+    """The tab's handlers, over one store; `form` is set once it is laid out."""
+
+    form: curriculum_form.CurriculumForm
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.settings = settings
+        self.store = store
+        self.feed = Feed(store)
+
+    def start(self, base: str, *values: Any) -> tuple[Any, str]:
+        """Queue the fine-tune that the form describes."""
+        try:
+            asked = self.form.read(base, values)
+            run = actions.start_tune(
+                self.settings,
+                asked["config"],
+                base,
+                weakness=asked["source"],
+                regions=asked["regions"],
+                seed=asked["seed"],
+            )
+        except UserError as error:
+            return gr.skip(), notice(str(error), "error")
+        words = "" if asked["regions"] else notice(curriculum_form.NO_REGIONS)
+        return gr.update(choices=run_choices(self.store, "tune"), value=run.id), words
+
+    def stop(self, run_id: str | None) -> str:
+        """Ask the chosen run to stop; its work is kept."""
+        return act(lambda: actions.cancel(self.settings, run_id or ""), run_id)
+
+    def resume(self, run_id: str | None) -> str:
+        """Queue the chosen run again; it goes on from its last checkpoint."""
+        return act(lambda: actions.resume(self.settings, run_id or ""), run_id)
+
+    def use(self, run_id: str | None) -> tuple[Any, str]:
+        """Choose the run's adapter in the header."""
+        run = find_run(self.store, run_id, "tune")
+        if run is None or not has_adapter(run):
+            return gr.skip(), notice("This run has no adapter yet; wait until it is done.", "error")
+        choices = adapter_choices(self.settings, run.config["base"])
+        words = f"{run.config['base']}@{run.id} is now the tuned listener of every tab."
+        return gr.update(choices=choices, value=run.id), notice(words)
+
+    def poll(
+        self, run_id: str | None, source: str | None, base: str, sent: dict[str, Any]
+    ) -> tuple[Any, ...]:
+        """Everything about the chosen run that is new since `sent`: run, progress, result, use,
+        accuracy, loss, regions, sent. A session that the app does not know (a new page, or an app
+        that was restarted under an open one) gets its regions too."""
+        regions = gr.skip() if sent else self.form.show_regions(source, base)
+        run = find_run(self.store, run_id, "tune") or newest(self.store, "tune", run_id)
+        if run is None:
+            words = f"There is no fine-tune {run_id!r}; choose a run." if run_id else EMPTY
+            progress = gr.skip() if sent == {"empty": words} else notice(words)
+            return gr.skip(), progress, *[gr.skip()] * 4, regions, {"empty": words}
+        curves = self.feed.metrics(run.id)
+        points = sum(len(curve) for curve in curves.values())
+        choices = run_choices(self.store, "tune")
+        now = {
+            "runs": [choices, run.id],
+            "progress": progress_html(run, self.store) + memory_html(curves),
+            "result": result_html(run),
+            "curves": [run.id, points],
+        }
+        fresh = {name: sent.get(name) != value for name, value in now.items()}
+        keep = gr.skip()
+        return (
+            gr.update(choices=choices, value=run.id) if fresh["runs"] else keep,
+            now["progress"] if fresh["progress"] else keep,
+            now["result"] if fresh["result"] else keep,
+            gr.update(visible=has_adapter(run)) if fresh["result"] else keep,
+            accuracy_value(run, curves) if fresh["curves"] else keep,
+            loss_value(run, curves) if fresh["curves"] else keep,
+            regions,
+            now,
+        )
+
+
+def has_adapter(run: Run) -> bool:
+    """Whether the run has left an adapter that can be used."""
+    return (run.folder / "adapter" / "adapter_config.json").exists()
+
+
+def accuracy_value(run: Run, curves: dict[str, dict[int, float]]) -> dict[str, Any] | None:
+    """Held-out counting accuracy, weak and strong."""
+    found = {words: curves[name] for name, words in _ACCURACIES.items() if name in curves}
+    if not found:
+        return None
+    lines = [
+        Line(words, list(c), list(c.values()), colour=k)
+        for k, (words, c) in enumerate(found.items())
+    ]
+    n = run.config.get("train", {}).get("held_out", "?")
+    return lines_value(
+        lines, x_label="step", y_label=f"held-out accuracy (n = {n} each)", y_range=(-0.02, 1.02),
+        key=run.id,
+    )  # fmt: skip
+
+
+def loss_value(run: Run, curves: dict[str, dict[int, float]]) -> dict[str, Any] | None:
+    """Training loss over the answer tokens."""
+    curve = curves.get("loss")
+    if not curve:
+        return None
+    line = Line("loss", list(curve), list(curve.values()), colour=5, mode="lines")
+    return lines_value([line], x_label="step", y_label="loss (nats per answer token)",
+key=run.id)  # fmt: skip
+
+
+def memory_html(curves: dict[str, dict[int, float]]) -> str:
+    """The memory in use, where it is known (HTML)."""
+    curve = curves.get("memory_mb")
+    if not curve:
+        return ""
+    return f'<p class="run-reason">device memory {list(curve.values())[-1]:.0f} MB</p>'
+
+
+def result_html(run: Run) -> str:
+    """The adapter and what it did to the held-out accuracies (HTML)."""
+    if not has_adapter(run) or not run.summary:
+        return ""
+    before, after = (run.summary.get(f"held_out_{when}", {}) for when in ("before", "after"))
+    words = [
+        f"{place} {100 * before[place]:.0f} % → {100 * after[place]:.0f} %"
+        for place in ("weak", "strong")
+        if place in before and place in after
+    ]
+    told = f"Held-out counting accuracy: {', '.join(words)}. " if words else ""
+    steps = f"{run.summary.get('steps')} of {run.summary.get('of_steps')} steps"
+    name = f"{run.config['base']}@{run.id}"
+    return notice(f"Adapter {name} ({steps}). {told}Use it here, then see the change in Compare.")

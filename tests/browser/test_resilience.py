@@ -1,0 +1,140 @@
+"""The page against what happens: reload in mid-run, the app killed and started again, a second
+tab, bad input. The job goes on, the page shows it."""
+
+from __future__ import annotations
+
+import subprocess
+
+import psutil
+import pytest
+from playwright.sync_api import expect
+
+from spectcount.settings import load_settings
+from spectcount.store import Store
+from tests.browser.page import chromium, free_port, open_page, start, wait_until_up
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(900)]
+
+MINUTES = 60_000
+N = 96 * 3 + 100
+"""Trials of the shipped quick map with three per cell."""
+
+
+class App:
+    """The app on one port and home folder, to be killed and started again."""
+
+    def __init__(self, home):
+        self.home = home
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen | None = None
+
+    def start(self):
+        self.process = start(self.home, self.port)
+        wait_until_up(self.url, self.process)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(timeout=20)
+
+    @property
+    def store(self):
+        return Store(load_settings(home=self.home).database)
+
+
+@pytest.fixture
+def app(tmp_path):
+    app = App(tmp_path / "home")
+    app.start()
+    yield app
+    app.kill()
+    for run in app.store.runs(states=("running", "stopping")):
+        if run.pid and psutil.pid_exists(run.pid):
+            psutil.Process(run.pid).kill()
+
+
+@pytest.fixture
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+def open_tab(page, name):
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def start_quick_map(page):
+    open_tab(page, "Probe")
+    page.locator("#probe-plan > button").click()
+    trials = page.locator("#probe-map-trials input[type=number]").first
+    trials.fill("3")
+    trials.press("Enter")
+    expect(page.locator("#probe-cost")).to_contain_text(f"{N} trials", timeout=MINUTES)
+    page.locator("#probe-start").click()
+    expect(page.locator("#probe-progress")).to_contain_text(f"of {N} trials", timeout=2 * MINUTES)
+
+
+def test_reload_and_second_tab_in_mid_run(app, browser):
+    page, _ = open_page(browser, app.url)
+    start_quick_map(page)
+    run_id = app.store.runs("probe")[0].id
+
+    page.reload()
+    open_tab(page, "Probe")
+    expect(page.locator("#probe-progress")).to_contain_text(run_id, timeout=MINUTES)
+
+    second, _ = open_page(browser, app.url)
+    open_tab(second, "Probe")
+    expect(second.locator("#probe-progress")).to_contain_text(run_id, timeout=MINUTES)
+    second.locator("#probe-stop").click()
+    for tab in (page, second):
+        expect(tab.locator("#probe-progress")).to_contain_text("stopped", timeout=2 * MINUTES)
+    done = app.store.run(run_id).done
+    assert 0 < done < N
+
+    second.locator("#probe-resume").click()
+    expect(page.locator("#probe-progress")).to_contain_text(f"{N} of {N}", timeout=5 * MINUTES)
+    trials = app.store.trials(run_id)
+    assert len(trials) == len({t.key for t in trials}) == N
+
+
+def test_app_killed_in_mid_run(app, browser):
+    page, _ = open_page(browser, app.url)
+    start_quick_map(page)
+    run = app.store.runs("probe")[0]
+
+    app.kill()
+    assert psutil.Process(run.pid).is_running()
+    app.start()
+
+    progress = page.locator("#probe-progress")
+    expect(progress).to_contain_text(f"{N} of {N}", timeout=5 * MINUTES)
+    expect(progress).to_contain_text("done", timeout=MINUTES)
+    assert app.store.run(run.id).pid == run.pid
+    page.locator("#probe-start").click()
+    expect(page.locator("#probe-run input")).not_to_have_value("", timeout=MINUTES)
+    expect(progress).not_to_contain_text(run.id, timeout=MINUTES)
+
+
+def test_bad_input_is_answered_in_words(app, browser):
+    page, _ = open_page(browser, app.url)
+    open_tab(page, "Probe")
+    page.locator("#probe-plan > button").click()
+    clip = page.locator("#probe-clip textarea")
+    clip.fill("level = -20")
+    expect(page.locator("#probe-cost")).to_contain_text("did you mean", timeout=MINUTES)
+    clip.fill("duration_s = 0.1")
+    expect(page.locator("#probe-cost")).to_contain_text("below the limit 0.5 s", timeout=MINUTES)
+    page.locator("#probe-start").click()
+    expect(page.locator("#probe-message [role=alert]")).to_contain_text("0.5 s", timeout=MINUTES)
+
+    open_tab(page, "Compare")
+    if "@" not in page.locator("#compare-who").inner_text():
+        page.locator("#compare-start").click()
+        expect(page.locator("#compare-message [role=alert]")).to_contain_text("no tuned adapter")
+
+    open_tab(page, "Runs")
+    expect(page.locator("#runs-list")).to_contain_text("No runs yet")
+    page.locator("#runs-stop").click()
+    expect(page.locator("#runs-message [role=alert]")).to_contain_text("Choose a run")
+    assert app.store.runs() == []

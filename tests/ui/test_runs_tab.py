@@ -1,0 +1,79 @@
+"""The Runs tab without a browser: list, details, stop, resume, export."""
+
+from __future__ import annotations
+
+import zipfile
+
+import gradio as gr
+import pytest
+
+from spectcount import jobs
+from spectcount.store import Store
+from spectcount.ui.polling import duration_text, progress_html
+from spectcount.ui.runs import RunsView, artefact_text, list_html
+
+
+@pytest.fixture
+def view(settings, monkeypatch):
+    monkeypatch.setattr(jobs, "tend", lambda *_: None)
+    return RunsView(settings, Store(settings.database))
+
+
+def test_empty_list_says_what_to_do(view):
+    table, details, _ = view.poll(None, {})
+    assert "Probe" in table and "Probe" in details
+
+
+def test_failed_run_shows_reason_log_and_files(view):
+    run = view.store.create_run("tune", {"base": "m"}, {"probe": "probe-1"})
+    run.log_path.write_text("first\nlast <line>\n")
+    view.store.add_event(run.id, "it said this")
+    view.store.update(
+        run.id, state="failed", reason="out of memory; lower the batch", done=3, total=9
+    )
+    table, details, sent = view.poll(run.id, {})
+    assert "out of memory" in table and "✖ failed" in table and "3 / 9" in table
+    for words in ("last &lt;line&gt;", "it said this", "probe-1", "log.txt", "lower the batch"):
+        assert words in details
+    assert view.poll(run.id, sent)[:2] == (gr.skip(), gr.skip())
+
+
+def test_stop_and_resume_answer_in_words(view):
+    run = view.store.create_run("probe", {"plan": {"kind": "map"}, "listeners": ["m"]})
+    assert "Choose a run" in view.cancel(None)
+    assert "Asked" in view.cancel(run.id)
+    assert view.store.run(run.id).state == "stopped"
+    assert "nothing to stop" in view.cancel(run.id)
+    assert "queued again" in view.resume(run.id)
+    assert "no run" in view.cancel("probe-unknown")
+
+
+def test_export_is_a_zip_outside_the_run_folder(view):
+    run = view.store.create_run("probe", {"plan": {"kind": "map"}, "listeners": ["m"]})
+    words, files = view.export(run.id)
+    path = files["value"][0] if isinstance(files, dict) else files.value[0]["path"]
+    assert run.id in words and str(view.settings.home) not in path
+    assert f"{run.id}/run.json" in zipfile.ZipFile(path).namelist()
+
+
+def test_queue_position_is_told(view):
+    first, second = (view.store.create_run("tune", {"base": "m"}) for _ in range(2))
+    assert "place 2 in the queue of cpu" in progress_html(second, view.store)
+    assert "place 1" in progress_html(first, view.store)
+
+
+def test_list_escapes_and_marks_the_chosen(view):
+    run = view.store.create_run("tune", {"base": "<b>"})
+    html = list_html(view.store.runs(), run.id)
+    assert "<b>" not in html.replace("<b>tune", "") and 'aria-pressed="true"' in html
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(None, "–"), (8.4, "8 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")]
+)
+def test_durations_in_words(seconds, words):
+    assert duration_text(seconds) == words
+
+
+def test_no_files_is_said(tmp_path):
+    assert artefact_text(tmp_path / "none") == "No files yet."

@@ -1,0 +1,81 @@
+"""The Tune tab without a browser: live curves, the result, regions from a map, previews."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from spectcount.store import Store
+from spectcount.training.curriculum import Curriculum, Sampler
+from spectcount.ui.curriculum_form import NO_MAP, previews_html, source_choices, source_run
+from spectcount.ui.polling import Feed
+from spectcount.ui.tune import TuneView, accuracy_value, has_adapter, loss_value, result_html
+
+CONFIG = {"base": "m", "train": {"held_out": 24}}
+
+
+class Form:
+    def show_regions(self, source, base):
+        return f"regions of {base}"
+
+
+def view_of(settings):
+    view = TuneView(settings, Store(settings.database))
+    view.form = Form()
+    return view
+
+
+def test_curves_grow_and_nothing_is_sent_twice(settings):
+    view = view_of(settings)
+    run = view.store.create_run("tune", CONFIG)
+    view.store.add_metrics(run.id, 0, {"weak_accuracy": 0.1, "strong_accuracy": 0.9})
+    view.store.add_metrics(run.id, 5, {"loss": 2.0, "memory_mb": 400})
+    _, progress, _, _, accuracy, loss, regions, sent = view.poll(run.id, None, "m", {})
+    assert [line["name"] for line in accuracy["series"]] == ["weak regions", "outside them"]
+    assert loss["series"][0]["y"] == [2.0] and "400 MB" in progress
+    assert regions == "regions of m"
+    *again, _ = view.poll(run.id, None, "m", sent)
+    assert all(update == gr.skip() for update in again)
+    view.store.add_metrics(run.id, 10, {"loss": 1.0})
+    assert view.poll(run.id, None, "m", sent)[5]["series"][0]["x"] == [5, 10]
+
+
+def test_result_names_the_adapter(settings):
+    store = Store(settings.database)
+    run = store.create_run("tune", CONFIG)
+    assert not has_adapter(run) and result_html(run) == ""
+    (run.folder / "adapter").mkdir()
+    (run.folder / "adapter" / "adapter_config.json").write_text("{}")
+    summary = {"steps": 9, "of_steps": 9, "held_out_before": {"weak": 0.1},
+               "held_out_after": {"weak": 0.9}}  # fmt: skip
+    store.update(run.id, summary=summary, state="done")
+    words = result_html(store.run(run.id))
+    assert f"m@{run.id}" in words and "weak 10 % → 90 %" in words
+
+
+def test_curves_without_numbers_stay_empty(settings):
+    run = Store(settings.database).create_run("tune", CONFIG)
+    assert accuracy_value(run, {}) is None and loss_value(run, {}) is None
+
+
+def test_a_step_done_again_replaces_its_value(settings):
+    store = Store(settings.database)
+    run, feed = store.create_run("tune", CONFIG), Feed(store)
+    store.add_metrics(run.id, 5, {"loss": 2.0})
+    assert feed.metrics(run.id)["loss"] == {5: 2.0}
+    store.add_metrics(run.id, 5, {"loss": 1.5})
+    assert feed.metrics(run.id)["loss"] == {5: 1.5}
+
+
+def test_only_maps_of_the_base_are_offered(settings):
+    store = Store(settings.database)
+    run = store.create_run("probe", {"listeners": ["m"], "plan": {"kind": "map"}})
+    store.update(run.id, done=5)
+    assert [run_id for _, run_id in source_choices(store, "m")] == [run.id, NO_MAP]
+    assert [run_id for _, run_id in source_choices(store, "other")] == [NO_MAP]
+    assert source_run(store, NO_MAP) is None
+
+
+def test_previews_play_and_tell_the_truth():
+    drawn = Sampler(Curriculum(), [], 0, 4.0).preview(3)
+    html = previews_html(drawn)
+    assert html.count("<audio") == 3 and html.count("Truth") == 3
