@@ -195,7 +195,8 @@ class Declared:
     @classmethod
     def params(cls) -> dict[str, Param]:
         """Name -> declaration, in the order of declaration."""
-        return dict(_declarations(cls))
+        found: Any = cls  # a class is hashable, though its instances' __hash__ hides it from mypy
+        return dict(_declarations(found))
 
     @classmethod
     def param(cls, name: str) -> Param:

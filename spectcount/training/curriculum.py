@@ -236,7 +236,8 @@ class Sampler:
             for name, ends in ranges.items()
             if name not in PLACES
         }
-        return self._clip(rng, clip_s, task, *_part_of(*band, rng), onsets_s, fixed)
+        low_hz, high_hz = _part_of(band[0], band[1], rng)
+        return self._clip(rng, clip_s, task, low_hz, high_hz, onsets_s, fixed)
 
     def _strong_band(self, rng: np.random.Generator) -> tuple[float, float]:
         bands = strong_bands(self.regions)
