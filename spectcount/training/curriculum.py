@@ -55,7 +55,8 @@ class Curriculum(Declared):
     )  # fmt: skip
     replay: float = param(
         0.3, "Share of clips drawn outside the weak regions, against forgetting; the rest follows "
-        "the paper's distribution.", low=0, high=1, step=0.05, label="Replay", group="mixture",
+        "the paper's distribution over all that the map covered.", low=0, high=1, step=0.05,
+        label="Replay", group="mixture",
     )  # fmt: skip
     sharpness: float = param(
         1.0, "How strongly the worst regions are preferred: odds are severity to this power; 0 "
@@ -80,6 +81,10 @@ class Curriculum(Declared):
     clip_high_s: float | None = param(
         None, "Longest clip; empty: the model's whole window.", kind=float, low=0.5, high=30,
         step=0.1, unit="s", label="Clip to", group="clip",
+    )  # fmt: skip
+    long_share: float = param(
+        0.0, "Share of steps whose clips are longer, up to the model's window: against forgetting "
+        "how to listen for long.", low=0, high=1, step=0.05, label="Longer clips", group="clip",
     )  # fmt: skip
     event_low_ms: float = param(40.0, "Shortest event.", low=14, high=2000, step=1, unit="ms",
                                 label="Event from", group="clip")  # fmt: skip
@@ -191,7 +196,7 @@ class Sampler:
             band = _part_of(*self._strong_band(rng), rng)
             stimulus = self._clip(rng, clip_s, task, *band, (0.0, clip_s))
         else:
-            stimulus = self._clip(rng, clip_s, task, *_whole_band(), (0.0, clip_s))
+            stimulus = self._clip(rng, clip_s, task, *self._probed_band(), (0.0, clip_s))
         spec = TASKS[task]
         wording, reverse = int(rng.integers(len(spec.wordings))), bool(rng.integers(2))
         question = Question(stimulus, task, wording, reverse and spec.reversible)
@@ -206,6 +211,8 @@ class Sampler:
         needed_s = max(starts_s, default=0.0) + self.curriculum.event_high_ms / 1000 + ROOM_S
         low_s, high_s = max(min(low_s, high_s), needed_s), max(high_s, needed_s)
         rng = np.random.default_rng([self.seed, 10 + stream, group])
+        if rng.random() < self.curriculum.long_share:
+            low_s, high_s = high_s, self.window_s
         clip_s = math.exp(rng.uniform(math.log(low_s), math.log(high_s)))
         return min(round(clip_s, 2), self.window_s)
 
@@ -238,6 +245,12 @@ class Sampler:
         }
         low_hz, high_hz = _part_of(band[0], band[1], rng)
         return self._clip(rng, clip_s, task, low_hz, high_hz, onsets_s, fixed)
+
+    def _probed_band(self) -> tuple[float, float]:
+        """All that the maps covered; the whole scale where there is no map."""
+        channels = np.flatnonzero(probed_channels(self.regions))
+        centres = mel_centres_hz()
+        return float(centres[channels[0]]), float(centres[channels[-1]])
 
     def _strong_band(self, rng: np.random.Generator) -> tuple[float, float]:
         bands = strong_bands(self.regions)
@@ -283,18 +296,24 @@ class Sampler:
         return _placed(Pulses.from_dict(values), n, onsets_s, clip_s, rng)
 
 
-def strong_bands(regions: Sequence[Mapping[str, Any]]) -> list[tuple[int, int]]:
-    """Runs of mel channels (first, last) that the maps probed and no weak region covers; all
-    probed channels where nothing is left."""
-    probed, free = np.ones((2, len(mel_centres_hz())), bool)
+def probed_channels(regions: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Mel channels that every region's map covered, bool; all where none is limited."""
+    probed = np.ones(len(mel_centres_hz()), bool)
     for region in regions:
         if "frequency_hz" in region.get("probed", {}):
             probed &= _channels_in(region["probed"]["frequency_hz"])
+    return probed if probed.any() else np.ones_like(probed)
+
+
+def strong_bands(regions: Sequence[Mapping[str, Any]]) -> list[tuple[int, int]]:
+    """Runs of mel channels (first, last) that the maps covered and no weak region does; all
+    that they covered where nothing is left."""
+    free = probed_channels(regions)
+    for region in regions:
         if "frequency_hz" in region["ranges"]:
-            free &= ~_channels_in(region["ranges"]["frequency_hz"])
-    free &= probed
+            free = free & ~_channels_in(region["ranges"]["frequency_hz"])
     if not free.any():
-        free = probed if probed.any() else np.ones_like(probed)
+        free = probed_channels(regions)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], free.astype(int), [0]])))
     return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
