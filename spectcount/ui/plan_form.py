@@ -53,7 +53,7 @@ class PlanForm:
     @property
     def triggers(self) -> list[Callable]:
         plans = [trigger for part in self.forms.values() for trigger in part.triggers]
-        return [self.clip.input, self.seed.input, *plans]
+        return [self.clip.change, self.seed.input, *plans]
 
     def read(self, values: Sequence[Any]) -> tuple[Plan, int, str]:
         """(plan, seed, preset) that the widgets' `values` describe; raises `UserError`."""

@@ -60,6 +60,7 @@ def browser():
 
 
 def open_tab(page, name):
+    page.set_default_timeout(2 * MINUTES)
     page.get_by_role("tab", name=name, exact=True).click()
 
 
@@ -131,10 +132,14 @@ def test_bad_input_is_answered_in_words(app, browser):
     open_tab(page, "Compare")
     if "@" not in page.locator("#compare-who").inner_text():
         page.locator("#compare-start").click()
-        expect(page.locator("#compare-message [role=alert]")).to_contain_text("no tuned adapter")
+        expect(page.locator("#compare-message [role=alert]")).to_contain_text(
+            "no tuned adapter", timeout=MINUTES
+        )
 
     open_tab(page, "Runs")
-    expect(page.locator("#runs-list")).to_contain_text("No runs yet")
+    expect(page.locator("#runs-list")).to_contain_text("No runs yet", timeout=MINUTES)
     page.locator("#runs-stop").click()
-    expect(page.locator("#runs-message [role=alert]")).to_contain_text("Choose a run")
+    expect(page.locator("#runs-message [role=alert]")).to_contain_text(
+        "Choose a run", timeout=MINUTES
+    )
     assert app.store.runs() == []
