@@ -26,6 +26,8 @@ VERSION = 1
 
 WAVES = ("sine", "harmonic", "noise", "chirp")
 MAX_DURATION_S = 30.0
+MAX_EVENTS = 200
+MAX_HARMONICS = 100
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,10 @@ class Event:
         _round_fields(self)
         if self.wave not in WAVES:
             raise UserError(f"wave={self.wave!r} is not known; choose one of {', '.join(WAVES)}")
+        if not 1 <= self.n_harmonics <= MAX_HARMONICS:
+            raise UserError(
+                f"n_harmonics={self.n_harmonics} is outside 1..{MAX_HARMONICS}; give one inside"
+            )
         if self.duration_s <= 0 or self.onset_s < 0:
             raise UserError(
                 f"an event at {self.onset_s:g} s lasting {self.duration_s:g} s is impossible; "
@@ -124,6 +130,10 @@ class Stimulus:
             raise UserError(
                 f"duration_s={self.duration_s:g} is outside 0..{MAX_DURATION_S:g} s; "
                 "shorten the clip"
+            )
+        if len(self.events) > MAX_EVENTS:
+            raise UserError(
+                f"{len(self.events)} events are above the limit of {MAX_EVENTS}; leave some out"
             )
         if self.noise_sigma < 0:
             raise UserError(f"noise_sigma={self.noise_sigma:g} is negative; give 0 or more")

@@ -19,6 +19,9 @@ import numpy as np
 from spectcount.errors import UserError
 from spectcount.stimulus import Event, Stimulus
 
+MAX_COMPONENTS = 400
+"""Components of a noise band at most; more would only cost time."""
+
 # Taylor coefficients of sin(2 pi x), x in cycles, |x| <= 1/4: error below 1e-11.
 _SINE = [(-1) ** k * (2 * math.pi) ** (2 * k + 1) / math.factorial(2 * k + 1) for k in range(9)]
 
@@ -113,11 +116,18 @@ def _carrier(event: Event, t: np.ndarray) -> np.ndarray:
 
 def _noise_band(event: Event, t: np.ndarray) -> np.ndarray:
     """Equal-amplitude components of random phase, one per 1/duration Hz (at least two), across
-    the band; Hartmann (1998), Signals, Sound, and Sensation, chapter 23."""
-    n = max(2, int(event.bandwidth_hz * event.duration_s) + 1)
-    raw = np.random.PCG64(event.seed).random_raw(n)
-    phases = (raw >> 11) * 2.0**-53
-    spread = np.arange(n) / (n - 1) - 0.5
+    the band; Hartmann (1998), Signals, Sound, and Sensation, chapter 23. Where that would be more
+    than `MAX_COMPONENTS`, so many at a random place each within equal parts of the band, so that
+    nothing repeats."""
+    wanted = max(2, int(event.bandwidth_hz * event.duration_s) + 1)
+    n = min(wanted, MAX_COMPONENTS)
+    raw = np.random.PCG64(event.seed).random_raw(2 * n)
+    uniform = (raw >> 11) * 2.0**-53
+    phases = uniform[:n]
+    if wanted <= MAX_COMPONENTS:
+        spread = np.arange(n) / (n - 1) - 0.5
+    else:
+        spread = (np.arange(n) + uniform[n:]) / n - 0.5
     wave = np.zeros(len(t))
     for k in range(n):
         wave += sine_cycles((event.frequency_hz + spread[k] * event.bandwidth_hz) * t + phases[k])

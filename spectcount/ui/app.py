@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import gradio as gr
 
+from spectcount import jobs
 from spectcount.settings import Settings
 from spectcount.store import Store
-from spectcount.ui import api, compare, design, header, probe, runs, theme, tune
+from spectcount.ui import api, clip, compare, design, header, probe, runs, theme, tune
 
 TITLE = "SpectCount"
 CACHE_SWEEP_S = (3600, 24 * 3600)
 
 
 def build_app(settings: Settings) -> gr.Blocks:
-    """The page, ready to launch. Starts loading the embedded model behind it."""
+    """The page, ready to launch. Takes care of the jobs that an earlier app left behind; the
+    embedded model loads behind the page."""
     store = Store(settings.database)
+    threading.Thread(target=clip.warm_up, daemon=True).start()
+    jobs.tend(store, settings)
     loader = header.ModelLoader(settings)
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SWEEP_S) as page:
         who = header.build(settings, loader)

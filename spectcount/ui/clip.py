@@ -25,6 +25,7 @@ import gradio as gr
 import numpy as np
 import soundfile
 
+from spectcount.designs import Pulses, draw
 from spectcount.errors import UserError
 from spectcount.measure import declared_and_measured
 from spectcount.scales import SAMPLE_RATE, erb_hz, mel_channel
@@ -85,6 +86,11 @@ def stimulus_value(
         stimulus=stimulus.to_json(),
         query=query,
     )
+
+
+def warm_up() -> None:
+    """Draw a clip for nobody, so that the libraries behind it are loaded when the page asks."""
+    stimulus_value(draw(Pulses(), 0))
 
 
 def waveform_value(waveform: np.ndarray, *, note: str = "", name: str = "clip") -> str:

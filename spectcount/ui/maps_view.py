@@ -18,12 +18,15 @@ from spectcount.probing.axes import Axis
 from spectcount.probing.base import Plan
 from spectcount.probing.difference import Difference
 from spectcount.probing.maps import Cells, Confusion
+from spectcount.probing.marks import front_end_marks
 from spectcount.probing.weakness import Region
 from spectcount.psychophysics.sdt import Interval
 from spectcount.ui.figures import Line, heatmap_value, lines_value
 
 D_PRIME_TOP = 4.5
 MEASURES = {"Sensitivity d′": "d_prime", "Hit rate or accuracy": "rate", "AUC": "auc"}
+SILENT = "front end hears no difference"
+MERGED = "front end cannot tell from a neighbour"
 _RANGES = {"d_prime": (0.0, D_PRIME_TOP), "rate": (0.0, 1.0), "auc": (0.5, 1.0)}
 _DIFFERENCE_TOPS = {"d_prime": 3.0, "rate": 1.0}
 
@@ -43,10 +46,10 @@ def measure_words(measure: str, plan: Plan) -> str:
 
 
 def map_value(
-    cells: Cells, measure: str, regions: Sequence[Region] = (), title: str = "",
-    marks: Mapping[str, Sequence[tuple[int, int]]] | None = None,
-) -> dict[str, Any]:  # fmt: skip
-    """One listener's map; weak regions are outlined and numbered."""
+    cells: Cells, measure: str, regions: Sequence[Region] = (), title: str = ""
+) -> dict[str, Any]:
+    """One listener's map; weak regions are outlined and numbered, cells that the model's front
+    end cannot tell apart are marked."""
     measure, words, values = measured(cells, measure)
     boxes = [_box(region, str(k + 1)) for k, region in enumerate(regions)]
     return heatmap_value(
@@ -56,7 +59,8 @@ def map_value(
         z_range=_RANGES[measure],
         hover=_hover(cells, values),
         regions=boxes,
-        marks=marks,
+        marks=_front_end_marks(cells.plan),
+        symbols={SILENT: "x-thin-open", MERGED: "diamond-open"},
         title=title,
         key=plan_key(cells.plan),
     )
@@ -213,6 +217,14 @@ def _axes(plan: Plan) -> dict[str, Any]:
         "y_label": up.label if up else "",
         "x_ticks": axis_ticks(across),
         "y_ticks": axis_ticks(up) if up else [""],
+    }
+
+
+def _front_end_marks(plan: Plan) -> dict[str, list[tuple[int, int]]]:
+    found = front_end_marks(plan)
+    return {
+        name: [(int(r), int(c)) for r, c in np.argwhere(mask)]
+        for name, mask in ((SILENT, found.silent), (MERGED, found.merged))
     }
 
 
