@@ -82,7 +82,10 @@ def build(settings: Settings, store: Store, header: Header) -> None:
             progress = gr.HTML(elem_id="compare-progress", apply_default_css=False)
             summary = gr.HTML(elem_id="compare-summary", apply_default_css=False)
             measure = gr.Radio(
-                list(MEASURES.items()), value="d_prime", label="Colour", elem_id="compare-measure"
+                list(MEASURES.items()),
+                value="d_prime",
+                label="Colour (counting plans show accuracy)",
+                elem_id="compare-measure",
             )
             with gr.Row(equal_height=False) as maps_box:
                 with gr.Column(min_width=320):

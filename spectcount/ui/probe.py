@@ -66,7 +66,10 @@ def build(settings: Settings, store: Store, header: Header) -> None:
                     [], label="Whose map", allow_custom_value=True, elem_id="probe-listener"
                 )
                 measure = gr.Radio(
-                    list(MEASURES.items()), value="d_prime", label="Colour", elem_id="probe-measure"
+                    list(MEASURES.items()),
+                    value="d_prime",
+                    label="Colour (counting plans show accuracy)",
+                    elem_id="probe-measure",
                 )
             with gr.Column() as heat_box:
                 heat = heatmap("Probe map", empty=NO_CELLS, elem_id="probe-map")
