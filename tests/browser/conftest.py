@@ -15,20 +15,20 @@ def url():
 
 
 @pytest.fixture(scope="module")
-def chrome():
+def browser():
     """A headless Chromium."""
-    with chromium() as browser:
-        yield browser
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture
-def visit(chrome, url):
+def visit(browser, url):
     """`visit(query, **context)` opens the page and returns it; on the way out nothing may have
     been asked of another host, and the console must hold no error."""
     opened = []
 
     def visit(query="", **context):
-        page, outside = open_page(chrome, url + query, **context)
+        page, outside = open_page(browser, url + query, **context)
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         opened.append((page, outside, errors))

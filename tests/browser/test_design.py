@@ -91,8 +91,8 @@ def test_the_address_reproduces_the_exact_clip(visit):
     expect(slider(again, "Spacing (ms)")).to_have_value("151")
 
 
-def test_a_damaged_link_is_refused_in_words(chrome, url):
-    page = chrome.new_page()
+def test_a_damaged_link_is_refused_in_words(browser, url):
+    page = browser.new_page()
     page.goto(f"{url}/?design=%7Boops")
     expect(page.locator(".clip-error").first).to_contain_text("copy the link again")
     page.close()

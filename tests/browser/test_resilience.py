@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from spectcount.settings import load_settings
 from spectcount.store import Store
-from tests.browser.page import chromium, free_port, open_page, start, wait_until_up
+from tests.browser.page import free_port, open_page, start, wait_until_up
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -51,12 +51,6 @@ def app(tmp_path):
     for run in app.store.runs(states=("running", "stopping")):
         if run.pid and psutil.pid_exists(run.pid):
             psutil.Process(run.pid).kill()
-
-
-@pytest.fixture
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 def open_tab(page, name):
