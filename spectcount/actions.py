@@ -6,6 +6,7 @@ data that overrides a preset's; bad input raises `UserError`.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -172,23 +173,29 @@ def load_clip(path: str | Path, settings: Settings) -> tuple[np.ndarray, tuple[s
 def ask(settings: Settings, spec: str, question: Question, *, with_reply: bool = True) -> AskResult:
     """Ask one question of one listener: scores over the closed set and, unless `with_reply` is
     false, its answer in its own words."""
+    results = ask_stream(settings, spec, question)
+    return [*results][-1] if with_reply else next(results)
+
+
+def ask_stream(settings: Settings, spec: str, question: Question) -> Iterator[AskResult]:
+    """The result as it grows: the scores first, then the reply word by word."""
     from spectcount import listeners
 
     refuse_unknown_listener(settings, spec)
     listener = listeners.load(spec, settings)
     start = time.perf_counter()
     scores = listener.score([question])
-    reply = "".join([*listener.reply(question)][-1:]) if with_reply else None
     trial = make_trial(
         question,
         scores.log_probs[0],
         float(scores.mass[0]),
         fingerprint=listener.fingerprint,
         listener=listener.name,
-        reply=reply,
     )
-    parsed = question.task.parse(reply) if reply is not None else None
-    return AskResult(trial, reply, parsed, time.perf_counter() - start)
+    yield AskResult(trial, None, None, time.perf_counter() - start)
+    for reply in listener.reply(question):
+        said = dataclasses.replace(trial, reply=reply)
+        yield AskResult(said, reply, question.task.parse(reply), time.perf_counter() - start)
 
 
 def ask_each(
@@ -196,14 +203,6 @@ def ask_each(
 ) -> list[AskResult]:
     """Ask one question of several listeners, in their order."""
     return [ask(settings, spec, question, with_reply=with_reply) for spec in specs]
-
-
-def stream_reply(settings: Settings, spec: str, question: Question) -> Iterator[str]:
-    """A listener's answer in its own words, in growing prefixes."""
-    from spectcount import listeners
-
-    refuse_unknown_listener(settings, spec)
-    yield from listeners.load(spec, settings).reply(question)
 
 
 def refuse_foreign_model(settings: Settings, spec: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from spectcount.probing.base import Plan
 from spectcount.probing.draws import PlannedQuestion
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.summary import summarise
-from spectcount.trials import Question, Trial, make_trial
+from spectcount.trials import Trial, make_trial
 
 
 @dataclass
@@ -61,13 +61,6 @@ def execute(context: RunContext, listeners: Mapping[str, Listener]) -> dict[str,
         "listeners": {seat.name: _report(seat) for seat in seats},
         **summarise(plan, {seat.name: seat.trials for seat in seats}),
     }
-
-
-def measure_rate(listener: Listener, questions: Sequence[Question]) -> float:
-    """Clips per second of `listener` on `questions` (of one task and one clip length)."""
-    start = time.perf_counter()
-    listener.score(questions)
-    return len(questions) / max(time.perf_counter() - start, 1e-9)
 
 
 def _seats(

@@ -7,7 +7,7 @@ is queued, since it runs the models.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,21 +95,23 @@ def build(
     def answer_all(
         base: str, tuned: str, name: str, which: int, order: bool, text: str, mine: str | None,
         path: str | None, *values: Any,
-    ) -> str:  # fmt: skip
+    ) -> Iterator[str]:  # fmt: skip
         try:
             clip_of = _recording(path, settings) if path else current(*values)
             question = _question(clip_of, name, which, order, text)
         except UserError as error:
-            return f'<p class="refusal" role="alert">{html.escape(str(error))}</p>'
+            yield f'<p class="refusal" role="alert">{html.escape(str(error))}</p>'
+            return
         specs = [("Base", base), ("Tuned", listener_spec(base, tuned))]
         specs += [("Ideal observer", "ideal"), ("DSP counter", "dsp")]
-        cards = [
-            Card(title, "", None, _NO_ADAPTER)
-            if title == "Tuned" and spec == base
-            else _card(settings, title, spec, question)
-            for title, spec in specs
-        ]
-        return _render(question, cards, mine)
+        done: list[Card] = []
+        for title, spec in specs:
+            card = Card(title, "", None, _NO_ADAPTER)
+            if title != "Tuned" or spec != base:
+                for card in _cards(settings, title, spec, question):
+                    yield _render(question, [*done, card], mine)
+            done.append(card)
+        yield _render(question, done, mine)
 
     button.click(
         answer_all,
@@ -164,11 +166,13 @@ def _hear(path: str | None, settings: Settings) -> str | None:
     return clip.waveform_value(waveform, note="; ".join(notes), name=Path(path).name)
 
 
-def _card(settings: Settings, title: str, spec: str, question: Question) -> Card:
+def _cards(settings: Settings, title: str, spec: str, question: Question) -> Iterator[Card]:
+    """One listener's card as its answer grows."""
     try:
-        return Card(title, spec, actions.ask(settings, spec, question))
+        for result in actions.ask_stream(settings, spec, question):
+            yield Card(title, spec, result)
     except UserError as error:
-        return Card(title, spec, None, str(error))
+        yield Card(title, spec, None, str(error))
 
 
 def _render(question: Question, cards: Sequence[Card], mine: str | None) -> str:
