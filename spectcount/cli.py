@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import typer
 
 from spectcount.errors import UserError
+from spectcount.params import split_assignments
 from spectcount.settings import Settings, load_settings
 
 app = typer.Typer(
@@ -62,7 +63,7 @@ def render(
     """Draw a stimulus; write clip.wav (32-bit float), stimulus.json and spectrogram.png."""
     from spectcount import actions
 
-    stimulus = actions.preset_stimulus(context.obj, preset, _assignments(set_), seed)
+    stimulus = actions.preset_stimulus(context.obj, preset, split_assignments(set_ or []), seed)
     files = actions.render(stimulus, out)
     result = {
         "clip": str(files.clip),
@@ -117,7 +118,7 @@ def probe(
     """Probe one listener; prints the run's id and summary."""
     from spectcount import actions
 
-    run = actions.start_probe(context.obj, preset, listener, seed, _assignments(set_))
+    run = actions.start_probe(context.obj, preset, listener, seed, split_assignments(set_ or []))
     _follow(context.obj, run.id, wait, as_json)
 
 
@@ -135,7 +136,9 @@ def compare(
     """Ask two listeners the same questions; prints the run's id and summary."""
     from spectcount import actions
 
-    run = actions.start_compare(context.obj, preset, base, tuned, seed, _assignments(set_))
+    run = actions.start_compare(
+        context.obj, preset, base, tuned, seed, split_assignments(set_ or [])
+    )
     _follow(context.obj, run.id, wait, as_json)
 
 
@@ -158,7 +161,7 @@ def tune(
     """Fine-tune an adapter; prints the run's id, and with --wait its summary."""
     from spectcount import actions
 
-    params = _assignments(set_) | ({} if steps is None else {"steps": steps})
+    params = split_assignments(set_ or []) | ({} if steps is None else {"steps": steps})
     run = actions.start_tune(
         context.obj, preset, listener, weakness=weakness, params=params, seed=seed
     )
@@ -285,18 +288,11 @@ def _sound(
         return None, waveform, notes
     if stimulus is not None:
         return actions.read_stimulus(stimulus), None, ()
-    return actions.preset_stimulus(settings, str(preset), _assignments(set_), seed), None, ()
-
-
-def _assignments(texts: list[str] | None) -> dict[str, str]:
-    """`["gap_ms=40"]` -> {"gap_ms": "40"}; values are checked where the parameter is known."""
-    values = {}
-    for text in texts or []:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise UserError(f"--set {text!r} has no '='; write name=value")
-        values[name.strip()] = value.strip()
-    return values
+    return (
+        actions.preset_stimulus(settings, str(preset), split_assignments(set_ or []), seed),
+        None,
+        (),
+    )
 
 
 def _tended(settings: Settings) -> Any:

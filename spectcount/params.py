@@ -233,12 +233,18 @@ def _declarations(cls: type[Declared]) -> Mapping[str, Param]:
     }
 
 
-def parse_assignments(cls: type[Declared], assignments: Iterable[str]) -> dict[str, Any]:
-    """`["gap_ms=40", ...]` -> {"gap_ms": 40.0, ...}, validated against `cls`."""
+def split_assignments(assignments: Iterable[str]) -> dict[str, str]:
+    """`["gap_ms=40", ...]` -> {"gap_ms": "40"}, values as written."""
     values = {}
     for text in assignments:
         name, equals, value = text.partition("=")
         if not equals:
             raise UserError(f"--set {text!r} has no '='; write name=value")
-        values[name.strip()] = cls.param(name.strip()).parse(value.strip())
+        values[name.strip()] = value.strip()
     return values
+
+
+def parse_assignments(cls: type[Declared], assignments: Iterable[str]) -> dict[str, Any]:
+    """`["gap_ms=40", ...]` -> {"gap_ms": 40.0, ...}, validated against `cls`."""
+    written = split_assignments(assignments)
+    return {name: cls.param(name).parse(value) for name, value in written.items()}
