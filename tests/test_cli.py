@@ -165,11 +165,11 @@ def test_every_verb_has_help_and_json():
 
 def test_results_are_printed_as_valid_json(capsys):
     found = {"d_prime": Interval(1.5, float("-inf"), float("nan")), "cells": [(0, 1)]}
-    cli._print(found, as_json=True)
+    cli.output.show(found, as_json=True)
     printed = json.loads(capsys.readouterr().out)
     assert printed["cells"] == [[0, 1]]
     assert printed["d_prime"] == {
         "value": 1.5, "low": None, "high": None, "level": 0.95, "rule": "",
     }  # fmt: skip
-    cli._print(found, as_json=False)
+    cli.output.show(found, as_json=False)
     assert "d_prime: 1.5 [-, -]" in capsys.readouterr().out

@@ -1,0 +1,59 @@
+"""What a user can do, as plain functions: the page, the command line and the API call only these.
+
+Conventions: settings come first; a preset is a name or the path of a YAML file; `params` is plain
+data that overrides a preset's; bad input raises `UserError`.
+"""
+
+from spectcount.actions.questions import (
+    AskResult,
+    ask,
+    ask_each,
+    ask_stream,
+    refuse_foreign_model,
+    refuse_unknown_listener,
+)
+from spectcount.actions.runs import (
+    cancel,
+    export,
+    probe_plan,
+    resume,
+    start_compare,
+    start_probe,
+    start_tune,
+    summary,
+    training_config,
+    weak_regions,
+)
+from spectcount.actions.sounds import (
+    Rendered,
+    draw_stimulus,
+    load_clip,
+    preset_stimulus,
+    read_stimulus,
+    render,
+)
+
+__all__ = [
+    "AskResult",
+    "Rendered",
+    "ask",
+    "ask_each",
+    "ask_stream",
+    "cancel",
+    "draw_stimulus",
+    "export",
+    "load_clip",
+    "preset_stimulus",
+    "probe_plan",
+    "read_stimulus",
+    "refuse_foreign_model",
+    "refuse_unknown_listener",
+    "render",
+    "resume",
+    "start_compare",
+    "start_probe",
+    "start_tune",
+    "summary",
+    "training_config",
+    "weak_regions",
+]

@@ -1,0 +1,193 @@
+"""Runs: starting, watching, stopping and exporting long work.
+
+Conventions: settings come first; a preset is a name or the path of a YAML file; `params` is plain
+data that overrides a preset's; bad input raises `UserError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from spectcount import jobs, presets, report
+from spectcount.actions.questions import refuse_unknown_listener
+from spectcount.designs import family
+from spectcount.errors import UserError
+from spectcount.params import Declared
+from spectcount.settings import Settings
+from spectcount.store import Run, Store
+
+Params = Mapping[str, Any]
+
+
+def probe_plan(
+    settings: Settings, preset: str | Params, params: Params | None = None
+) -> dict[str, Any]:
+    """The plan of a probe preset (or plain data), checked, with `params` overriding its own
+    parameters or, by name, those of its design."""
+    from spectcount.probing.plan import PLANS, plan_from_dict
+
+    plan = (
+        presets.load("probes", preset, settings).body["plan"]
+        if isinstance(preset, str)
+        else plan_from_dict(preset).to_dict()
+    )
+    plan = {**plan, "design": dict(plan.get("design", {}))}
+    plan_class = PLANS[plan["kind"]]
+    own, designs = plan_class.params(), family(plan.get("family", "pulses"))
+    for name, value in (params or {}).items():
+        if name in own:
+            plan[name] = plan_class.param(name).validate(value)
+        elif name in designs.params():
+            plan["design"][name] = designs.param(name).validate(value)
+        else:
+            _refuse_name(name, plan_class, designs)
+    return plan_from_dict(plan).to_dict()
+
+
+def start_probe(
+    settings: Settings,
+    plan: str | Params,
+    listener: str | Sequence[str],
+    seed: int = 0,
+    params: Params | None = None,
+) -> Run:
+    """Queue a probe of one or several listeners and start it if the device is free."""
+    specs = [listener] if isinstance(listener, str) else list(listener)
+    return _start_probing(settings, "probe", plan, specs, seed, params)
+
+
+def start_compare(
+    settings: Settings,
+    plan: str | Params,
+    base: str,
+    tuned: str,
+    seed: int = 0,
+    params: Params | None = None,
+) -> Run:
+    """Queue the same questions for two listeners."""
+    return _start_probing(settings, "compare", plan, [base, tuned], seed, params)
+
+
+def start_tune(
+    settings: Settings,
+    training: str | Params,
+    base: str,
+    *,
+    weakness: str | None = None,
+    regions: Sequence[Params] = (),
+    params: Params | None = None,
+    seed: int = 0,
+) -> Run:
+    """Queue a fine-tune of `base` with a training preset (or plain data of its form). Its weak
+    regions are `regions`, or those that the probe run `weakness` found. `params` overrides
+    single parameters by name, such as steps."""
+    from spectcount import listeners
+
+    folder = listeners.model_folder(base, settings)
+    if settings.demo and folder != settings.models / listeners.EMBEDDED:
+        raise UserError(f"the demo tunes {listeners.EMBEDDED} only; to tune {base}, run a copy")
+    config = training_config(settings, training, params)
+    store = Store(settings.database)
+    found = list(regions) or (weak_regions(store, weakness, base) if weakness else [])
+    lineage = {
+        "base": base,
+        "training": training if isinstance(training, str) else None,
+        "probe": weakness,
+    }
+    full = {"base": base, **config, "regions": found, "seed": seed}
+    run = jobs.submit(store, settings, "tune", full, lineage)
+    jobs.tend(store, settings)
+    return store.run(run.id)
+
+
+def training_config(
+    settings: Settings, training: str | Params, params: Params | None = None
+) -> dict[str, dict[str, Any]]:
+    """{"curriculum", "lora", "train"} of a training preset or plain data, checked, with `params`
+    overriding single parameters by name."""
+    if isinstance(training, str):
+        config = presets.load("training", training, settings).body
+    else:
+        head = {"title": "training", "about": "as given"}
+        config = presets.check("training", {**head, **training}).body
+    config = {part: dict(values) for part, values in config.items()}
+    parts = presets.training_parts()
+    for name, value in (params or {}).items():
+        owner = next((p for p, declared in parts.items() if name in declared.params()), None)
+        if owner is None:
+            _refuse_name(name, *parts.values())
+        else:
+            config[owner][name] = parts[owner].param(name).validate(value)
+    return config
+
+
+def weak_regions(store: Store, run_id: str, listener: str) -> list[dict[str, Any]]:
+    """The weak regions of `listener` that a probe or comparison found, as plain data."""
+    run = store.run(run_id)
+    found = (run.summary or {}).get("regions", {})
+    if not found.get(listener):
+        of = f" of {listener}" if found else ""
+        raise UserError(
+            f"run {run_id} ({run.kind}, {run.state}) has found no weak regions{of}; give a probe "
+            f"of {listener} that has, or leave the weakness out"
+        )
+    return list(found[listener])
+
+
+def summary(settings: Settings, run_id: str) -> dict[str, Any]:
+    """A run and its summary: plain data."""
+    return Store(settings.database).run(run_id).to_dict()
+
+
+def cancel(settings: Settings, run_id: str) -> Run:
+    """Ask a run to stop: it finishes its step, saves and ends as stopped."""
+    return jobs.cancel(Store(settings.database), run_id)
+
+
+def resume(settings: Settings, run_id: str) -> Run:
+    """Queue a stopped, interrupted or failed run again; it goes on where it was."""
+    store = Store(settings.database)
+    jobs.resume(store, settings, run_id)
+    jobs.tend(store, settings)
+    return store.run(run_id)
+
+
+def export(settings: Settings, run_id: str, out_dir: str | Path) -> Path:
+    """Write a run's bundle as one zip into `out_dir`; its path."""
+    store = Store(settings.database)
+    return report.export(store.run(run_id), store, out_dir)
+
+
+def _start_probing(
+    settings: Settings,
+    kind: str,
+    plan: str | Params,
+    specs: list[str],
+    seed: int,
+    params: Params | None,
+) -> Run:
+    from spectcount.probing.plan import plan_from_dict
+
+    body = probe_plan(settings, plan, params)
+    n_trials = plan_from_dict(body).cost(len(specs)).n_trials
+    if n_trials > settings.limits.max_trials:
+        raise UserError(
+            f"{n_trials} trials are above the limit {settings.limits.max_trials} of "
+            f"{settings.mode} mode; lower the trials or the number of cells"
+        )
+    for spec in specs:
+        refuse_unknown_listener(settings, spec)
+    lineage = {"probe": plan if isinstance(plan, str) else None}
+    store = Store(settings.database)
+    config = {"plan": body, "listeners": specs, "seed": seed}
+    run = jobs.submit(store, settings, kind, config, lineage)
+    jobs.tend(store, settings)
+    return store.run(run.id)
+
+
+def _refuse_name(name: str, *declared: type[Declared]) -> None:
+    """Raise `UserError` for a name that none of these classes declares."""
+    known = [known for cls in declared for known in cls.params()]
+    presets.refuse_unknown({name: None}, known, "--set")

@@ -1,0 +1,110 @@
+"""What the command line prints: one JSON document, or the same as indented lines."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+
+@contextmanager
+def bar(total: int | None) -> Iterator[Callable[[int, int, str], None]]:
+    """A progress bar on stderr; yields show(done, total, words). Hidden where stderr is no
+    terminal."""
+    words_now = ""
+    bar: Any
+    with typer.progressbar(
+        length=total or 1, file=sys.stderr, item_show_func=lambda _: words_now
+    ) as bar:
+
+        def step(done: int, total: int, words: str) -> None:
+            nonlocal words_now
+            words_now = words
+            bar.length = max(total, 1)
+            bar.update(done - bar.pos)
+
+        yield step
+
+
+def brief(found: Any) -> dict[str, Any]:
+    names = ("id", "kind", "state", "reason", "done", "total", "summary")
+    return {"run": found.id, **{name: getattr(found, name) for name in names[1:]}}
+
+
+def words(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in values.items())
+
+
+def show(result: Any, as_json: bool) -> None:
+    """One JSON document, or the same as indented lines."""
+    result = _plain(result)
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+        return
+    for line in _outline(_terse(result)):
+        typer.echo(line)
+
+
+def _terse(value: Any) -> Any:
+    """For reading: an interval as `value [low, high]`, a region as its sentence, local times."""
+    if isinstance(value, Mapping):
+        if {"value", "low", "high"} <= set(value):
+            return f"{_short(value['value'])} [{_short(value['low'])}, {_short(value['high'])}]"
+        if "sentence" in value:
+            return value["sentence"]
+        return {k: _moment(v) if k.endswith("_at") else _terse(v) for k, v in value.items()}
+    return [_terse(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _moment(seconds: Any) -> Any:
+    """Seconds since the epoch as local time."""
+    if not isinstance(seconds, float):
+        return seconds
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def _plain(value: Any) -> Any:
+    """JSON data: result classes as mappings, null for NaN and infinity, which JSON lacks."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = dataclasses.asdict(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _outline(value: Any, depth: int = 0) -> list[str]:
+    pad = "  " * depth
+    if isinstance(value, Mapping):
+        return [line for k, v in value.items() for line in _entry(f"{pad}{k}:", v, depth)]
+    if isinstance(value, list | tuple):
+        return [line for v in value for line in _entry(f"{pad}-", v, depth)]
+    return [f"{pad}{_short(value)}"]
+
+
+def _entry(head: str, value: Any, depth: int) -> list[str]:
+    """`head` and a value: on one line where the value is short."""
+    flat = isinstance(value, list | tuple) and not any(
+        isinstance(v, Mapping | list | tuple) or (isinstance(v, str) and " " in v) for v in value
+    )
+    if flat:
+        return [f"{head} {', '.join(map(_short, value))}".rstrip()]
+    if isinstance(value, Mapping | list | tuple):
+        return [head, *_outline(value, depth + 1)]
+    return [f"{head} {_short(value)}".rstrip()]
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

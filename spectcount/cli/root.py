@@ -1,0 +1,34 @@
+"""The root of the command line: the app itself, and the options that verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spectcount.settings import load_settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Find where an audio language model is deaf, and teach it.",
+)
+
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Override one parameter.")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the run to end.")]
+Listener = Annotated[str, typer.Option("--listener", help="tiny-lalm, tiny-lalm@ADAPTER, ideal…")]
+
+
+@app.callback()
+def _configure(
+    context: typer.Context,
+    home: Annotated[Path | None, typer.Option(help="Folder for runs and the store.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, mps, cuda or cuda:N.")] = None,
+) -> None:
+    context.obj = load_settings(home=home, device=device)

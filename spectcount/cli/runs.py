@@ -1,0 +1,123 @@
+"""`runs`: list, show, cancel, resume and export; following a run to its end; the worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spectcount.cli.output import bar, brief, show
+from spectcount.cli.root import Json, Wait, app
+from spectcount.settings import Settings
+
+runs_app = typer.Typer(no_args_is_help=True, help="List, show, cancel, resume and export runs.")
+app.add_typer(runs_app, name="runs")
+
+FAILED = 1
+
+
+@app.command(hidden=True)
+def run(context: typer.Context, run_id: str) -> None:
+    """Do a run's work in this process: the worker."""
+    from spectcount.jobs import worker
+
+    if not worker.main(run_id, context.obj):
+        raise typer.Exit(FAILED)
+
+
+@runs_app.command("list")
+def runs_list(context: typer.Context, as_json: Json = False) -> None:
+    """Every run, newest first."""
+    store = tended(context.obj)
+    found = store.runs()
+    if as_json:
+        show([r.to_dict() for r in found], as_json)
+        return
+    for r in found:
+        typer.echo(f"{r.id:32} {r.state:12} {r.done}/{r.total}  {r.reason}".rstrip())
+    if not found:
+        typer.echo("no runs yet; start one with: probe quick-map", err=True)
+
+
+@runs_app.command("show")
+def runs_show(context: typer.Context, run_id: str, as_json: Json = False) -> None:
+    """One run: state, reason, configuration, summary and the end of its log."""
+    found = tended(context.obj).run(run_id)
+    show({**found.to_dict(), "log_tail": found.log_tail()}, as_json)
+
+
+@runs_app.command("cancel")
+def runs_cancel(
+    context: typer.Context, run_id: str, wait: Wait = False, as_json: Json = False
+) -> None:
+    """Ask a run to stop: it finishes its step, saves and ends as stopped."""
+    from spectcount import actions
+
+    found = actions.cancel(context.obj, run_id)
+    if wait:
+        found = wait_for(context.obj, run_id)
+    show(brief(found), as_json)
+
+
+@runs_app.command("resume")
+def runs_resume(
+    context: typer.Context, run_id: str, wait: Wait = False, as_json: Json = False
+) -> None:
+    """Queue a stopped, interrupted or failed run again; it goes on where it was."""
+    from spectcount import actions
+
+    actions.resume(context.obj, run_id)
+    follow(context.obj, run_id, wait, as_json)
+
+
+@runs_app.command("export")
+def runs_export(
+    context: typer.Context,
+    run_id: str,
+    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("."),
+    as_json: Json = False,
+) -> None:
+    """Write a run's bundle as one zip."""
+    from spectcount import actions
+
+    show({"run": run_id, "bundle": str(actions.export(context.obj, run_id, out))}, as_json)
+
+
+def tended(settings: Settings) -> Any:
+    """The store, after a look at what died and what may start."""
+    from spectcount import jobs
+    from spectcount.store import Store
+
+    store = Store(settings.database)
+    jobs.tend(store, settings)
+    return store
+
+
+def follow(settings: Settings, run_id: str, wait: bool, as_json: bool) -> None:
+    """Print a run, after its end when `wait`; exit 1 when it did not end well."""
+    from spectcount.store import Store
+
+    found = wait_for(settings, run_id) if wait else Store(settings.database).run(run_id)
+    show(brief(found), as_json)
+    if found.state in ("failed", "interrupted") or (wait and found.state != "done"):
+        raise typer.Exit(FAILED)
+
+
+def wait_for(settings: Settings, run_id: str) -> Any:
+    """The run when it has ended, with a progress bar until then. Ctrl-C leaves it running."""
+    from spectcount import jobs
+    from spectcount.store import Store
+
+    typer.echo(run_id, err=True)
+    try:
+        with bar(None) as step:
+            return jobs.wait(
+                Store(settings.database),
+                settings,
+                run_id,
+                lambda r: step(r.done, r.total, r.state),
+            )
+    except KeyboardInterrupt:
+        typer.echo(f"{run_id} goes on; stop it with: runs cancel {run_id}", err=True)
+        raise typer.Exit(FAILED) from None

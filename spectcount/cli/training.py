@@ -1,0 +1,63 @@
+"""`tune` and `pretrain`: making adapters, and the embedded model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spectcount.cli.output import bar, show, words
+from spectcount.cli.root import Json, Listener, Seed, Sets, Wait, app
+from spectcount.cli.runs import follow
+from spectcount.params import split_assignments
+
+
+@app.command()
+def tune(
+    context: typer.Context,
+    preset: Annotated[str, typer.Argument(help="A training preset, or the path of its YAML.")],
+    listener: Listener = "tiny-lalm",
+    weakness: Annotated[
+        str | None, typer.Option(help="A probe run whose weak regions to teach.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Optimiser steps instead of the preset's.")
+    ] = None,
+    set_: Sets = None,
+    seed: Seed = 0,
+    wait: Wait = False,
+    as_json: Json = False,
+) -> None:
+    """Fine-tune an adapter; prints the run's id, and with --wait its summary."""
+    from spectcount import actions
+
+    params = split_assignments(set_ or []) | ({} if steps is None else {"steps": steps})
+    run = actions.start_tune(
+        context.obj, preset, listener, weakness=weakness, params=params, seed=seed
+    )
+    follow(context.obj, run.id, wait, as_json)
+
+
+@app.command()
+def pretrain(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("tiny-lalm"),
+    seed: Seed = 0,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make the embedded model from a seed."""
+    from spectcount.training.pretrain import PretrainOptions, pretrain
+
+    given = {"seed": seed, "steps": steps, "threads": threads}
+    options = PretrainOptions.from_dict({k: v for k, v in given.items() if v is not None})
+    with bar(options.steps) as step_to:
+        result = pretrain(
+            options,
+            out,
+            device=context.obj.device,
+            report=lambda step, losses: step_to(step, options.steps, words(losses)),
+        )
+    show({"out": str(out), **result}, as_json)
