@@ -171,6 +171,36 @@ def d_prime_mafc(pc, m: int):
     return _plain(np.vectorize(_d_prime_mafc, otypes=[float])(pc, m))
 
 
+def mafc_sensitivity(n_correct, n, m: int, level: float = 0.95) -> Interval:
+    """d' of `n_correct` right answers in `n` m-alternative trials, unbiased observer.
+
+    Counts or arrays of one shape. The interval is Wilson's of the proportion correct, each end
+    taken through the same monotone curve as the value, so its coverage is Wilson's. Below chance
+    (1/m) d' is negative. All right: d' inf, interval [low, inf]; none right: -inf, [-inf, high];
+    no trials: nan, unbounded.
+    """
+    share = wilson(n_correct, n, level)
+    value, low, high = (
+        _monotone(x, lambda pc: d_prime_mafc(pc, m)) for x in (share.value, share.low, share.high)
+    )
+    return Interval(value, low, high, level, f"{m}-AFC d' of a {WILSON} proportion")
+
+
+def auc_sensitivity(area: Interval) -> Interval:
+    """d_a = sqrt 2 z(AUC) of an AUC and its interval: the d' of equal-variance Gaussian scores
+    with that AUC (Macmillan & Creelman 2005, chapter 3). An end at 0 or 1 is unbounded; nan stays
+    nan, unbounded. Raises `UserError` for an AUC outside 0..1."""
+    for x in (area.value, area.low, area.high):
+        if np.any((np.asarray(x) < 0) | (np.asarray(x) > 1)):
+            raise UserError(f"an AUC of {x} is impossible; give 0..1")
+    value, low, high = (
+        _monotone(x, lambda a: np.sqrt(2) * ndtri(a)) for x in (area.value, area.low, area.high)
+    )
+    low = np.where(np.isnan(low), -np.inf, low)
+    high = np.where(np.isnan(high), np.inf, high)
+    return _interval(value, low, high, area.level, f"d_a = sqrt 2 z(AUC), {area.rule}")
+
+
 def summarise(
     hits,
     n_signal,
@@ -191,6 +221,17 @@ def summarise(
         criterion=criterion(*counts, level=level),
         auc=auc(signal_scores, noise_scores, level) if graded else None,
     )
+
+
+def _monotone(x, transform):
+    """`transform` of every different number in `x`; nan stays nan."""
+    x = np.asarray(x, float)
+    known = ~np.isnan(x)
+    out = np.full(x.shape, np.nan)
+    if known.any():
+        different, places = np.unique(x[known], return_inverse=True)
+        out[known] = transform(different)[places]
+    return _plain(out)
 
 
 def _d_prime_mafc(pc: float, m: int) -> float:
