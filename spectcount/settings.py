@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from spectcount import carriers
 from spectcount.errors import UserError
 
 MODES = ("local", "demo")
@@ -119,4 +120,5 @@ def load_settings(
             f"the home folder {folder} cannot be made ({error.strerror}); give another with "
             "--home or SPECTCOUNT_HOME"
         ) from None
+    carriers.use_folder(settings.home / "carriers")
     return settings

@@ -24,10 +24,18 @@ from spectcount.scales import SAMPLE_RATE
 VERSION = 1
 """Version of the synthesis: raised when the same JSON would give other bytes."""
 
-WAVES = ("sine", "harmonic", "noise", "chirp")
+WAVES = ("sine", "harmonic", "noise", "chirp", "white", "clip")
+RAMPS = ("linear", "cosine")
 MAX_DURATION_S = 30.0
 MAX_EVENTS = 200
 MAX_HARMONICS = 100
+
+_GROUPS = ("events", "background")
+
+
+def _later(default: Any) -> Any:
+    """A field that came after the first release: left out of plain data at its default."""
+    return dataclasses.field(default=default, metadata={"later": True})
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,13 @@ class Event:
 
     `frequency_hz` is a sine's frequency, a complex's fundamental, a noise band's centre or the
     start of a chirp, which ends at `end_frequency_hz`; `bandwidth_hz` and `seed` belong to the
-    noise band, `n_harmonics` to the complex. The envelope is a trapezoid inside the duration.
+    noise band, `seed` to white noise too, `n_harmonics` to the complex, `carrier` (a content
+    hash, see `spectcount.carriers`) to a clip.
+
+    The envelope lies inside the duration: attack and release, `ramp` linear or cosine (raised
+    cosine). It may be modulated, 1 + am_depth sin(2 pi am_rate_hz t + am_phase_deg), at unchanged
+    RMS, and hold one gap: silent for `gap_ms` from `gap_onset_ms` after the onset, with ramps of
+    `gap_ramp_ms` before and after the silence.
     """
 
     onset_s: float
@@ -51,11 +65,20 @@ class Event:
     n_harmonics: int = 1
     bandwidth_hz: float = 0.0
     seed: int = 0
+    ramp: str = _later("linear")
+    am_rate_hz: float = _later(0.0)
+    am_depth: float = _later(0.0)
+    am_phase_deg: float = _later(0.0)
+    gap_ms: float = _later(0.0)
+    gap_onset_ms: float = _later(0.0)
+    gap_ramp_ms: float = _later(0.0)
+    carrier: str = _later("")
 
     def __post_init__(self) -> None:
         _round_fields(self)
         if self.wave not in WAVES:
             raise UserError(f"wave={self.wave!r} is not known; choose one of {', '.join(WAVES)}")
+        self._check_envelope()
         if not 1 <= self.n_harmonics <= MAX_HARMONICS:
             raise UserError(
                 f"n_harmonics={self.n_harmonics} is outside 1..{MAX_HARMONICS}; give one inside"
@@ -72,9 +95,40 @@ class Event:
                 f"event of {self.duration_s * 1000:g} ms; shorten the ramps or lengthen the event"
             )
 
+    def _check_envelope(self) -> None:
+        if self.ramp not in RAMPS:
+            raise UserError(f"ramp={self.ramp!r} is not known; choose one of {', '.join(RAMPS)}")
+        if not 0 <= self.am_depth <= 1 or self.am_rate_hz < 0:
+            raise UserError(
+                f"am_depth={self.am_depth:g} at am_rate_hz={self.am_rate_hz:g} is no modulation; "
+                "give a depth from 0 to 1 and a rate of 0 or more"
+            )
+        if min(self.gap_ms, self.gap_onset_ms, self.gap_ramp_ms) < 0:
+            raise UserError(
+                f"gap_ms={self.gap_ms:g}, gap_onset_ms={self.gap_onset_ms:g}, gap_ramp_ms="
+                f"{self.gap_ramp_ms:g}: one is negative; give 0 or more"
+            )
+        start_ms = self.gap_onset_ms - self.gap_ramp_ms
+        end_ms = self.gap_onset_ms + self.gap_ms + self.gap_ramp_ms
+        if self.gap_ms and (start_ms < -1e-6 or end_ms > 1000 * self.duration_s + 1e-6):
+            raise UserError(
+                f"a gap from {start_ms:g} to {end_ms:g} ms, ramps included, does not fit an event "
+                f"of {1000 * self.duration_s:g} ms; move or shorten it"
+            )
+        if (self.wave == "clip") != bool(self.carrier):
+            raise UserError(
+                f"wave={self.wave!r} with carrier={self.carrier!r}; a clip names its carrier, and "
+                "nothing else does"
+            )
+
     @property
     def offset_s(self) -> float:
         return self.onset_s + self.duration_s
+
+    @property
+    def broadband(self) -> bool:
+        """Whether it has no frequency of its own: white noise, or a clip."""
+        return self.wave in ("white", "clip")
 
     @property
     def lowest_hz(self) -> float:
@@ -97,18 +151,27 @@ class Event:
     @property
     def energy(self) -> float:
         """Integral of the squared waveform as declared, full-scale^2 seconds: power of the sine
-        at this level times the squared trapezoid's area."""
-        flat = self.duration_s - (self.attack_ms + self.release_ms) / 1000
-        area = flat + (self.attack_ms + self.release_ms) / 3000
-        return 0.5 * 10 ** (self.level_dbfs / 10) * area
+        at this level times the squared envelope's area (a ramp's share is 1/3 where it is linear,
+        3/8 where it is a raised cosine; modulation is taken over whole periods)."""
+        share = 1 / 3 if self.ramp == "linear" else 3 / 8
+        lost_ms = (1 - share) * (self.attack_ms + self.release_ms)
+        if self.gap_ms:
+            lost_ms += self.gap_ms + 2 * (1 - share) * self.gap_ramp_ms
+        return 0.5 * 10 ** (self.level_dbfs / 10) * (self.duration_s - lost_ms / 1000)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; fields that came after the first release only where they say something, so
+        that the hashes of older stimuli stay."""
+        return _sparse(self)
 
 
 @dataclass(frozen=True)
 class Stimulus:
     """Events in white noise over a clip of `duration_s`; see the module's conventions.
 
-    `meta` holds the design, its parameters and the seed that drew this stimulus: provenance, not
-    content, and so outside the hash.
+    `events` are what is asked about, `background` what sounds beside them whatever the answer: a
+    masker, a cue. `meta` holds the design, its parameters and the seed that drew this stimulus:
+    provenance, not content, and so outside the hash.
     """
 
     duration_s: float
@@ -117,6 +180,7 @@ class Stimulus:
     noise_seed: int = 0
     sample_rate: int = SAMPLE_RATE
     version: int = VERSION
+    background: tuple[Event, ...] = _later(())
     meta: dict[str, Any] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -131,16 +195,16 @@ class Stimulus:
                 f"duration_s={self.duration_s:g} is outside 0..{MAX_DURATION_S:g} s; "
                 "shorten the clip"
             )
-        if len(self.events) > MAX_EVENTS:
+        if len(self.sounds) > MAX_EVENTS:
             raise UserError(
-                f"{len(self.events)} events are above the limit of {MAX_EVENTS}; leave some out"
+                f"{len(self.sounds)} events are above the limit of {MAX_EVENTS}; leave some out"
             )
         if self.noise_sigma < 0:
             raise UserError(f"noise_sigma={self.noise_sigma:g} is negative; give 0 or more")
-        object.__setattr__(
-            self, "events", tuple(sorted(self.events, key=lambda e: (e.onset_s, e.frequency_hz)))
-        )
-        for event in self.events:
+        for name in ("events", "background"):
+            ordered = sorted(getattr(self, name), key=lambda e: (e.onset_s, e.frequency_hz))
+            object.__setattr__(self, name, tuple(ordered))
+        for event in self.sounds:
             self._check_event(event)
 
     def _check_event(self, event: Event) -> None:
@@ -150,6 +214,8 @@ class Stimulus:
                 "lengthen the clip or move the event"
             )
         nyquist = self.sample_rate / 2
+        if event.broadband:
+            return
         if event.highest_hz >= nyquist or event.lowest_hz <= 0:
             edge = event.highest_hz if event.highest_hz >= nyquist else event.lowest_hz
             raise UserError(
@@ -158,19 +224,26 @@ class Stimulus:
             )
 
     @property
+    def sounds(self) -> tuple[Event, ...]:
+        """Everything that sounds but the noise: background, then events."""
+        return self.background + self.events
+
+    @property
     def n_samples(self) -> int:
         return round(self.duration_s * self.sample_rate)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, all fields."""
-        return dataclasses.asdict(self)
+        """Plain data; see `Event.to_dict`."""
+        groups = {name: [e.to_dict() for e in getattr(self, name)] for name in _GROUPS}
+        data = {**_sparse(self), **{k: v for k, v in groups.items() if v or k == "events"}}
+        return data
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Stimulus:
         """The inverse of `to_dict`; unknown fields are refused."""
         try:
-            events = tuple(Event(**e) for e in data.get("events", ()))
-            return cls(**{**data, "events": events})
+            groups = {k: tuple(Event(**e) for e in data.get(k, ())) for k in _GROUPS}
+            return cls(**{**data, **groups})
         except (TypeError, AttributeError) as error:
             raise UserError(f"not a stimulus: {error}; give the JSON that `render` wrote") from None
 
@@ -196,7 +269,7 @@ class Stimulus:
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
     def without_events(self) -> Stimulus:
-        """The catch trial of this stimulus: the same noise, no event."""
+        """The catch trial of this stimulus: the same noise and background, no event."""
         return dataclasses.replace(self, events=(), meta={**self.meta, "catch": True})
 
 
@@ -215,3 +288,10 @@ def _round_fields(spec: Any) -> None:
             if isinstance(value, bool) or value != int(value):
                 raise UserError(f"{field.name}={value!r} is not a whole number; give one")
             object.__setattr__(spec, field.name, int(value))
+
+
+def _sparse(spec: Any) -> dict[str, Any]:
+    """A dataclass as plain data, without the later fields that are at their default."""
+    fields = dataclasses.fields(spec)
+    kept = [f for f in fields if not ("later" in f.metadata and getattr(spec, f.name) == f.default)]
+    return {f.name: getattr(spec, f.name) for f in kept}

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from spectcount import carriers
 from spectcount.errors import UserError
 from spectcount.stimulus import Event, Stimulus
 
@@ -37,7 +38,7 @@ _FAR_DEN = (1.0, 0.24197894225, 0.012258202635)
 def synthesise(stimulus: Stimulus) -> np.ndarray:
     """Render `stimulus` as float32 [T]; raises `UserError` where it would clip (|x| > 1)."""
     wave = np.zeros(stimulus.n_samples)
-    for event in stimulus.events:
+    for event in stimulus.sounds:
         start, samples = _event_samples(event, stimulus.sample_rate, len(wave))
         wave[start : start + len(samples)] += samples
     if stimulus.noise_sigma > 0:
@@ -95,7 +96,7 @@ def _event_samples(event: Event, sample_rate: int, n_samples: int) -> tuple[int,
     n = min(round(event.duration_s * sample_rate), n_samples - start)
     t = np.arange(n) / sample_rate
     amplitude = float(f"{10 ** (event.level_dbfs / 20):.9e}")
-    return start, amplitude * _carrier(event, t) * _trapezoid(event, n, sample_rate)
+    return start, amplitude * _carrier(event, t) * _envelope(event, t, sample_rate)
 
 
 def _carrier(event: Event, t: np.ndarray) -> np.ndarray:
@@ -111,6 +112,10 @@ def _carrier(event: Event, t: np.ndarray) -> np.ndarray:
         return sum(parts, start=np.zeros(len(t))) / math.sqrt(event.n_harmonics)
     if event.wave == "noise":
         return _noise_band(event, t)
+    if event.wave == "white":
+        return white_noise(len(t), event.seed) * math.sqrt(0.5)
+    if event.wave == "clip":
+        return _clip(event, len(t))
     return sine_cycles(event.frequency_hz * t + phase)
 
 
@@ -134,16 +139,51 @@ def _noise_band(event: Event, t: np.ndarray) -> np.ndarray:
     return wave / math.sqrt(n)
 
 
-def _trapezoid(event: Event, n: int, sample_rate: int) -> np.ndarray:
-    """Linear attack and release inside the event, [n]."""
+def _clip(event: Event, n: int) -> np.ndarray:
+    """The first `n` samples of a carrier, silence behind its end, with the RMS of a full-scale
+    sine over what sounds. The sum is exact (fsum), so that the bytes are the same everywhere."""
+    sound = carriers.waveform(event.carrier)[:n].astype(np.float64)
+    power = math.fsum(sound * sound) / max(len(sound), 1)
+    if power == 0:
+        raise UserError(
+            f"carrier {event.carrier} is silent in its first {event.duration_s:g} s; choose "
+            "another clip, or a longer event"
+        )
+    return np.pad(sound * math.sqrt(0.5 / power), (0, n - len(sound)))
+
+
+def _envelope(event: Event, t: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Attack, release, modulation and gap inside the event, [n]."""
+    n = len(t)
     rise, fall = event.attack_ms * sample_rate / 1000, event.release_ms * sample_rate / 1000
     i = np.arange(n) + 0.5
     envelope = np.ones(n)
     if rise > 0:
-        envelope = np.minimum(envelope, i / rise)
+        envelope = np.minimum(envelope, _ramp(event, i / rise))
     if fall > 0:
-        envelope = np.minimum(envelope, (n - i) / fall)
+        envelope = np.minimum(envelope, _ramp(event, (n - i) / fall))
+    if event.am_depth > 0:
+        wave = sine_cycles(event.am_rate_hz * t + event.am_phase_deg / 360)
+        envelope = envelope * (1 + event.am_depth * wave) / math.sqrt(1 + event.am_depth**2 / 2)
+    if event.gap_ms > 0:
+        envelope = envelope * _gap(event, i / sample_rate * 1000)
     return envelope
+
+
+def _gap(event: Event, at_ms: np.ndarray) -> np.ndarray:
+    """1 outside the gap and its ramps, 0 inside, [n]; `at_ms` from the event's onset."""
+    before_ms = event.gap_onset_ms - at_ms
+    after_ms = at_ms - (event.gap_onset_ms + event.gap_ms)
+    outside_ms = np.maximum(before_ms, after_ms)
+    if event.gap_ramp_ms == 0:
+        return (outside_ms > 0).astype(float)
+    return _ramp(event, outside_ms / event.gap_ramp_ms)
+
+
+def _ramp(event: Event, place: np.ndarray) -> np.ndarray:
+    """0 up to place 0, 1 from place 1, in between a straight line or a raised cosine."""
+    place = np.clip(place, 0.0, 1.0)
+    return place if event.ramp == "linear" else 0.5 + 0.5 * sine_cycles(place / 2 - 0.25)
 
 
 def _polynomial(x: np.ndarray, coefficients: Sequence[float]) -> np.ndarray:

@@ -8,18 +8,22 @@ used in training; tests ask with them.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from spectcount.errors import UserError
-from spectcount.stimulus import Stimulus
+from spectcount.stimulus import Event, Stimulus
 
 MAX_COUNT = 10
 COUNTS = tuple(str(n) for n in range(MAX_COUNT + 1))
 _NUMBER_WORDS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
 )  # fmt: skip
+YES_NO, FORCED_CHOICE, COUNTING, SUBJECTIVE = "yes_no", "forced_choice", "count", "subjective"
+SAME_S = 1e-4
+"""Onsets and intervals that differ by less are the same."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,11 @@ class Task:
 
     `wordings` are for training and use, `held_out` for tests only; `{options}` in a wording is
     replaced by the options in the chosen order. `truth` gives None where the task makes no sense
-    of a stimulus.
+    of a stimulus, and always where the task is subjective.
+
+    `title` is the question in a few words. `kind`: yes_no, the first answer is "yes";
+    forced_choice, two alternatives (d' is over sqrt 2); count; subjective, what is heard has no
+    right answer.
     """
 
     name: str
@@ -38,6 +46,14 @@ class Task:
     truth: Callable[[Stimulus], str | None]
     parse: Callable[[str], str | None]
     options: tuple[str, ...]
+    title: str = ""
+    kind: str = YES_NO
+
+    @property
+    def two_class(self) -> bool:
+        """Whether it has a signal (the first answer is true) and a counterpart (the second is), so
+        that sensitivity and bias can be told apart."""
+        return self.kind in (YES_NO, FORCED_CHOICE)
 
     @property
     def all_wordings(self) -> tuple[str, ...]:
@@ -100,6 +116,39 @@ def parse_count(reply: str) -> str | None:
     return number if number in COUNTS else None
 
 
+def _pair(
+    stimulus: Stimulus, value: Callable[[Event], float], names: tuple[str, str]
+) -> str | None:
+    """`names[0]` where the first of exactly two events has the larger value, `names[1]` where the
+    second has; None where they are equal or not two."""
+    if len(stimulus.events) != 2:
+        return None
+    first, second = map(value, stimulus.events)
+    return None if first == second else names[int(second > first)]
+
+
+def _order_truth(stimulus: Stimulus) -> str | None:
+    """Whether the higher or the lower of two events began first."""
+    events = stimulus.events
+    if len(events) != 2 or events[1].onset_s - events[0].onset_s < SAME_S:
+        return None
+    return _pair(stimulus, lambda e: e.frequency_hz, ("high", "low"))
+
+
+def _jitter_truth(stimulus: Stimulus) -> str | None:
+    """Whether the onsets of three or more events lie at unequal distances."""
+    onsets_s = [e.onset_s for e in stimulus.events]
+    if len(onsets_s) < 3:
+        return None
+    steps_s = [b - a for a, b in itertools.pairwise(onsets_s)]
+    return "yes" if max(steps_s) - min(steps_s) > SAME_S else "no"
+
+
+def _any_truth(found: Callable[[Event], bool]) -> Callable[[Stimulus], str | None]:
+    """ "yes" where any event has it; None where there is no event to ask about."""
+    return lambda s: ("yes" if any(map(found, s.events)) else "no") if s.events else None
+
+
 DETECT = Task(
     name="detect",
     answers=("yes", "no"),
@@ -119,6 +168,7 @@ DETECT = Task(
     truth=_detect_truth,
     parse=parse_one_of(("yes", "no")),
     options=("yes", "no"),
+    title="Is there a beep?",
 )
 
 COUNT = Task(
@@ -140,6 +190,8 @@ COUNT = Task(
     truth=_count_truth,
     parse=parse_count,
     options=(),
+    title="How many beeps?",
+    kind=COUNTING,
 )
 
 INTERVAL = Task(
@@ -160,9 +212,186 @@ INTERVAL = Task(
     truth=_interval_truth,
     parse=parse_one_of(("first", "second")),
     options=("first", "second"),
+    title="Which half has the beep?",
+    kind=FORCED_CHOICE,
 )
 
-TASKS = {task.name: task for task in (DETECT, COUNT, INTERVAL)}
+
+def _closed(
+    name: str,
+    answers: tuple[str, str],
+    title: str,
+    truth: Callable[[Stimulus], str | None],
+    wordings: tuple[str, ...],
+    held_out: tuple[str, ...],
+    kind: str = FORCED_CHOICE,
+) -> Task:
+    """A task of two answers that are also its options."""
+    return Task(
+        name, answers, wordings, held_out, truth, parse_one_of(answers), answers, title, kind
+    )
+
+
+GAP = _closed(
+    "gap", ("yes", "no"), "Is there a gap?", _any_truth(lambda e: e.gap_ms > 0),
+    (
+        "Is there a gap in the sound? Answer {options}.",
+        "Does the sound stop for a moment and go on? Answer {options}.",
+        "Listen. Is the sound interrupted by silence? {options}?",
+        "Do you hear a short pause in the sound? Reply with {options}.",
+        "Is there a break in the sound? Say {options}.",
+        "{options}: is the sound interrupted?",
+    ),
+    (
+        "Does the sound have a gap? Reply with {options}.",
+        "Can you hear a short silence within the sound? Answer {options}.",
+    ),
+    YES_NO,
+)  # fmt: skip
+
+MODULATED = _closed(
+    "modulated", ("yes", "no"), "Does the loudness fluctuate?",
+    _any_truth(lambda e: e.am_depth > 0),
+    (
+        "Does the loudness of the sound fluctuate? Answer {options}.",
+        "Is the sound fluttering? Answer {options}.",
+        "Listen. Does the sound go up and down in level? {options}?",
+        "Do you hear a tremolo in the sound? Reply with {options}.",
+        "Is the sound unsteady in level? Say {options}.",
+        "{options}: does the level of the sound fluctuate?",
+    ),
+    (
+        "Is there a tremolo in the sound? Answer {options}.",
+        "Does the level of the sound go up and down? Say {options}.",
+    ),
+    YES_NO,
+)  # fmt: skip
+
+HIGHER = _closed(
+    "higher", ("first", "second"), "Which tone is higher?",
+    lambda s: _pair(s, lambda e: e.frequency_hz, ("first", "second")),
+    (
+        "Which tone is higher in pitch? Answer {options}.",
+        "There are two tones. Which one is higher? Answer {options}.",
+        "Listen. Is the {options} tone higher?",
+        "Compare the two tones. Which has the higher frequency? Reply with {options}.",
+        "Which of the two beeps is higher? Say {options}.",
+        "{options}: which tone has the higher pitch?",
+    ),
+    (
+        "Which of the two tones has the higher pitch? Answer {options}.",
+        "Compare the two beeps. Which one is higher? Say {options}.",
+    ),
+)  # fmt: skip
+
+LOUDER = _closed(
+    "louder", ("first", "second"), "Which sound is louder?",
+    lambda s: _pair(s, lambda e: e.level_dbfs, ("first", "second")),
+    (
+        "Which sound is louder? Answer {options}.",
+        "There are two sounds. Which one is louder? Answer {options}.",
+        "Listen. Is the {options} sound louder?",
+        "Compare the two sounds. Which has the higher level? Reply with {options}.",
+        "Which of the two beeps is louder? Say {options}.",
+        "{options}: which sound is the louder one?",
+    ),
+    (
+        "Which of the two sounds has more level? Answer {options}.",
+        "Compare the two beeps. Which one is louder? Say {options}.",
+    ),
+)  # fmt: skip
+
+LONGER = _closed(
+    "longer", ("first", "second"), "Which sound is longer?",
+    lambda s: _pair(s, lambda e: e.duration_s, ("first", "second")),
+    (
+        "Which sound lasts longer? Answer {options}.",
+        "There are two sounds. Which one is longer? Answer {options}.",
+        "Listen. Is the {options} sound longer?",
+        "Compare the two sounds. Which has the longer duration? Reply with {options}.",
+        "Which of the two beeps lasts longer? Say {options}.",
+        "{options}: which sound is the longer one?",
+    ),
+    (
+        "Which of the two sounds has the longer duration? Answer {options}.",
+        "Compare the two beeps. Which one lasts longer? Say {options}.",
+    ),
+)  # fmt: skip
+
+ORDER = _closed(
+    "order", ("high", "low"), "Which tone came first?", _order_truth,
+    (
+        "Two tones overlap. Which one began first? Answer {options}.",
+        "Which tone started first, the {options} one?",
+        "Listen. Which tone comes first? Reply with {options}.",
+        "A high and a low tone: which one begins first? Answer {options}.",
+        "Which of the two tones has the earlier onset? Say {options}.",
+        "{options}: which tone starts first?",
+    ),
+    (
+        "Which of the two tones begins first? Answer {options}.",
+        "A high and a low tone: which has the earlier onset? Say {options}.",
+    ),
+)  # fmt: skip
+
+JITTER = _closed(
+    "jitter", ("yes", "no"), "Is the rhythm uneven?", _jitter_truth,
+    (
+        "Is the rhythm uneven? Answer {options}.",
+        "Are the beeps unevenly spaced in time? Answer {options}.",
+        "Listen. Is the rhythm irregular? {options}?",
+        "Do the beeps come at unequal intervals? Reply with {options}.",
+        "Does the beat stumble? Say {options}.",
+        "{options}: is the rhythm irregular?",
+    ),
+    (
+        "Do the intervals between the beeps differ? Answer {options}.",
+        "Is the rhythm of the beeps unsteady? Say {options}.",
+    ),
+    YES_NO,
+)  # fmt: skip
+
+CUE = _closed(
+    "cue", ("yes", "no"), "Does the first tone come back?", _detect_truth,
+    (
+        "The clip begins with a tone. Is it in the sound that follows too? Answer {options}.",
+        "Does the first tone come back later in the clip? Answer {options}.",
+        "Listen to the first tone. Is it part of the second sound? {options}?",
+        "Is the tone at the start also in the mixture after it? Reply with {options}.",
+        "Can you hear the first tone again among the others? Say {options}.",
+        "{options}: does the mixture contain the first tone?",
+    ),
+    (
+        "Is the first tone heard again in the mixture? Answer {options}.",
+        "Does the second sound contain the tone at the start? Say {options}.",
+    ),
+    YES_NO,
+)  # fmt: skip
+
+STREAMS = _closed(
+    "streams", ("one", "two"), "One stream or two?", lambda s: None,
+    (
+        "Do you hear one galloping melody or two separate streams? Answer {options}.",
+        "How many streams of tones do you hear, {options}?",
+        "Listen. Do the tones form {options} streams?",
+        "Does the sequence split into {options} streams? Reply with one number word.",
+        "Is it {options} melodies that you hear? Say which.",
+        "{options}: how many separate streams do the tones form?",
+    ),
+    (
+        "Do the tones belong to {options} streams? Answer with one word.",
+        "How many melodies do you hear, {options}?",
+    ),
+    SUBJECTIVE,
+)  # fmt: skip
+
+TASKS = {
+    task.name: task
+    for task in (
+        DETECT, COUNT, INTERVAL, GAP, MODULATED, HIGHER, LOUDER, LONGER, ORDER, JITTER, CUE,
+        STREAMS,
+    )
+}  # fmt: skip
 
 
 def task(name: str) -> Task:

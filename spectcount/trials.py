@@ -71,11 +71,11 @@ class Question:
 
     @functools.cached_property
     def key(self) -> str:
-        """Identity of the question, 16 hex digits: clip, words, closed set, and on a catch trial
-        the absent signal, which an ideal observer is told."""
+        """Identity of the question, 16 hex digits: clip, words, closed set, and what an ideal
+        observer is told: on a catch trial the absent signal, else the sound to tell it from."""
         parts: list[Any] = [self.clip_hash, self.task_name, self.prompt, list(self.answers)]
-        if self.stimulus is not None and "template" in self.stimulus.meta:
-            parts.append(self.stimulus.meta["template"])
+        meta = {} if self.stimulus is None else self.stimulus.meta
+        parts += [meta[name] for name in ("template", "pair") if name in meta]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     def audio(self) -> np.ndarray:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from spectcount.designs import FAMILIES, Pulses, draw, family, spread_centres_hz
+from spectcount.designs.pulses import WAVES
 from spectcount.errors import UserError
 from spectcount.scales import e_n0_db, erb_number, mel_centres_hz
-from spectcount.stimulus import WAVES, Event
+from spectcount.stimulus import Event
 from spectcount.synth import synthesise
 
 

@@ -13,31 +13,51 @@ import sys
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.signal import hilbert
 
+from spectcount import carriers
 from spectcount.errors import UserError
 from spectcount.stimulus import WAVES, Event, Stimulus
 from spectcount.synth import event_waveform, normal_quantile, sine_cycles, synthesise, white_noise
 
 EVENT = Event(0.05, 0.1, 700.0, -12.0, phase_deg=30.0)
+SOUND = (((np.arange(8000) * 37) % 101 - 50) / 128).astype(np.float32)
+"""Stands for a recording."""
+CARRIER = hashlib.sha256(SOUND.astype("<f4").tobytes()).hexdigest()[:16]
 EVENTS = {
     "sine": EVENT,
     "harmonic": dataclasses.replace(EVENT, wave="harmonic", n_harmonics=4),
     "noise": dataclasses.replace(EVENT, wave="noise", bandwidth_hz=200.0, seed=5),
     "chirp": dataclasses.replace(EVENT, wave="chirp", end_frequency_hz=1400.0),
+    "white": dataclasses.replace(EVENT, wave="white", seed=5),
+    "clip": dataclasses.replace(EVENT, wave="clip", carrier=CARRIER),
 }
 DIGESTS = {
     "sine": "701b05177ea80723e0737d6234e54b48b20178e6f167bcd9e05207eb59bc7315",
     "harmonic": "a5bb9125c89698d779d6ebcc6c6a9ff25e040b1e6acab9531336dec097b17923",
     "noise": "f171a3eccc514a8ec6a0fb9b72284e074b1fb33720dafd3d1969f45a16344b8e",
     "chirp": "890e0d1a3a694027c5b52d8d3f07b8ba83d418533dba2ba59cd6f8a6227c9ec8",
+    "white": "33f491f1440b32398ca277a1d6af10f25e0e721cda8cb0994933797d11c01bc6",
+    "clip": "820c26bdfd2fe11f26c11262928d64fa3780fa71baad6ad7071221a9d2041947",
 }
 RENDER = """
-import hashlib, json, sys
+import hashlib, json, pathlib, sys
+from spectcount.carriers import use_folder
 from spectcount.stimulus import Stimulus
 from spectcount.synth import synthesise
+use_folder(pathlib.Path(sys.argv[1]))
 for text in reversed(json.load(sys.stdin)):
     print(hashlib.sha256(synthesise(Stimulus.from_json(text)).tobytes()).hexdigest())
 """
+
+
+@pytest.fixture(autouse=True, scope="module")
+def carrier_folder(tmp_path_factory):
+    """The recording is on this machine."""
+    folder = tmp_path_factory.mktemp("carriers")
+    carriers.use_folder(folder)
+    assert carriers.register(SOUND) == CARRIER
+    return folder
 
 
 def golden(wave: str) -> Stimulus:
@@ -58,11 +78,11 @@ def test_golden_bytes(wave):
     assert digest(golden(wave)) == DIGESTS[wave]
 
 
-def test_other_processes_and_orders_give_the_same_bytes(root):
+def test_other_processes_and_orders_give_the_same_bytes(root, carrier_folder):
     texts = [golden(wave).to_json() for wave in WAVES]
     for n_threads, hash_seed in (("1", "1"), ("2", "77")):
         done = subprocess.run(
-            [sys.executable, "-c", RENDER],
+            [sys.executable, "-c", RENDER, str(carrier_folder)],
             input=json.dumps(texts),
             capture_output=True,
             text=True,
@@ -93,6 +113,40 @@ def test_the_envelope_rises_and_falls_linearly():
     assert at == pytest.approx(expected, abs=0.01)
 
 
+def test_raised_cosine_ramps_are_raised_cosines():
+    event = Event(0.1, 0.2, 4000.0, 0.0, attack_ms=50, release_ms=100, phase_deg=90, ramp="cosine")
+    crest = np.abs(event_waveform(event, 16000, 8000)).reshape(-1, 4).max(axis=1)
+    at = {ms: crest[round(ms * 16 / 4)] for ms in (110, 125, 140, 180, 225, 250, 275)}
+    rise = {ms: 0.5 - 0.5 * np.cos(np.pi * (ms - 100) / 50) for ms in (110, 125, 140)}
+    fall = {ms: 0.5 - 0.5 * np.cos(np.pi * (300 - ms) / 100) for ms in (225, 250, 275)}
+    assert at == pytest.approx({**rise, 180: 1.0, **fall}, abs=0.01)
+    energy = np.sum(event_waveform(event, 16000, 8000) ** 2) / 16000
+    assert energy == pytest.approx(event.energy, rel=0.01)
+
+
+def test_modulation_has_the_declared_rate_and_depth_and_keeps_the_rms():
+    event = Event(0.0, 1.0, 2000.0, -6.0, attack_ms=0, release_ms=0, am_rate_hz=8, am_depth=0.5)
+    wave = event_waveform(event, 16000, 16000)
+    envelope = np.abs(hilbert(wave))
+    spectrum = np.abs(np.fft.rfft(envelope))
+    assert np.argmax(spectrum[1:]) + 1 == 8
+    assert 2 * spectrum[8] / spectrum[0] == pytest.approx(0.5, abs=0.01)
+    assert np.sqrt(2 * np.mean(wave**2)) == pytest.approx(10 ** (-6 / 20), rel=1e-3)
+
+
+def test_a_gap_inside_an_event_is_silence_of_the_declared_length():
+    event = Event(
+        0.1, 0.3, 1003.0, -6.0, gap_ms=20, gap_onset_ms=150, gap_ramp_ms=2, attack_ms=0,
+        release_ms=0, phase_deg=17,
+    )  # fmt: skip
+    wave = event_waveform(event, 16000, 8000)
+    silent = np.flatnonzero(np.abs(wave[1600:6400]) < 1e-12)
+    inside = silent[(silent > 2000) & (silent < 3000)]
+    assert (len(inside), inside[0]) == (320, 2400)
+    energy = np.sum(wave**2) / 16000
+    assert energy == pytest.approx(event.energy, rel=0.01)
+
+
 def test_gaps_are_digital_silence_without_noise():
     second = dataclasses.replace(EVENT, onset_s=0.19)
     wave = synthesise(Stimulus(0.5, (EVENT, second)))
@@ -105,7 +159,7 @@ def test_every_wave_has_the_rms_of_the_sine_at_its_level(wave):
     event = dataclasses.replace(EVENTS[wave], duration_s=0.4, attack_ms=0, release_ms=0)
     samples = synthesise(Stimulus(0.5, (event,)))[800:7200].astype(float)
     rms_db = 20 * np.log10(np.sqrt(2 * np.mean(samples**2)))
-    assert rms_db == pytest.approx(-12, abs=0.5 if wave == "noise" else 0.05)
+    assert rms_db == pytest.approx(-12, abs=0.5 if wave in ("noise", "white") else 0.05)
 
 
 @pytest.mark.parametrize("wave", ["sine", "harmonic", "chirp"])

@@ -14,13 +14,28 @@ from spectcount.stimulus import Stimulus
 
 @dataclass(frozen=True)
 class Design(Declared):
-    """A family of stimuli: declared parameters and one way of drawing from them."""
+    """A family of stimuli: declared parameters and one way of drawing from them.
+
+    `tasks` are the questions that make sense of it, the usual one first. `background` names the
+    parameters that change what the counterpart sounds like, `listeners` says in words which
+    observer knows the answer: an ideal one, a DSP floor, or none.
+    """
 
     family: ClassVar[str] = ""
+    tasks: ClassVar[tuple[str, ...]] = ()
+    background: ClassVar[tuple[str, ...]] = ()
+    listeners: ClassVar[str] = ""
 
     def draw(self, rng: np.random.Generator) -> Stimulus:
-        """One stimulus. Raises `UserError` where the parameters cannot be realised."""
+        """One stimulus, for which the first answer of a two-answer task is true. Raises
+        `UserError` where the parameters cannot be realised."""
         raise NotImplementedError(type(self).__name__)
+
+    def counterpart(self, stimulus: Stimulus, task_name: str) -> Stimulus:
+        """What `stimulus`, drawn from this design, would be if the other answer to `task_name`
+        were true, all else equal: the catch trial of a detection, the other order of a forced
+        choice. Raises `UserError` where there is none."""
+        return stimulus.without_events()
 
 
 def draw(design: Design, seed: int) -> Stimulus:
@@ -28,6 +43,19 @@ def draw(design: Design, seed: int) -> Stimulus:
     stimulus = design.draw(np.random.default_rng(seed))
     meta = {"family": design.family, "params": design.to_dict(), "seed": seed}
     return replace(stimulus, meta=meta)
+
+
+def in_the_other_half(stimulus: Stimulus) -> Stimulus:
+    """All events half a clip earlier or later, so that each lies in the other half; what would
+    leave the clip is held at its edge."""
+    half_s = stimulus.duration_s / 2
+    events = []
+    for event in stimulus.events:
+        later = event.onset_s + event.duration_s / 2 < half_s
+        onset_s = event.onset_s + half_s if later else event.onset_s - half_s
+        onset_s = min(max(onset_s, 0.0), stimulus.duration_s - event.duration_s)
+        events.append(replace(event, onset_s=onset_s))
+    return replace(stimulus, events=tuple(events))
 
 
 def spread_centres_hz(n: int, low_hz: float, high_hz: float, overlap: float) -> np.ndarray:

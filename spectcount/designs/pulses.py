@@ -11,13 +11,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from spectcount.designs.base import Design, spread_centres_hz
+from spectcount.designs.base import Design, in_the_other_half, spread_centres_hz
 from spectcount.errors import UserError
 from spectcount.params import param
 from spectcount.scales import mel_centres_hz, sigma_for_e_n0
-from spectcount.stimulus import WAVES, Event, Stimulus
+from spectcount.stimulus import RAMPS, Event, Stimulus
 
 ORDERS = ("rising", "falling", "shuffled", "alternating", "aba", "random_mel")
+WAVES = ("sine", "harmonic", "noise", "chirp", "white")
 MAX_EVENTS = 40
 ABA_SLOTS = 4
 
@@ -28,6 +29,12 @@ class Pulses(Design):
 
     family: ClassVar[str] = "pulses"
     title: ClassVar[str] = "Pulses in noise"
+    tasks: ClassVar[tuple[str, ...]] = ("count", "detect", "interval")
+    background: ClassVar[tuple[str, ...]] = ("duration_s", "noise_sigma", "e_n0_db")
+    listeners: ClassVar[str] = (
+        "Ideal observer: matched filters for the very pulses. DSP floor: bursts of the spectral "
+        "peak."
+    )
 
     duration_s: float = param(
         4.0, "Length of the clip.", low=0.5, high=30, step=0.1, unit="s", label="Clip", group="clip"
@@ -180,12 +187,16 @@ class Pulses(Design):
         group="level",
     )
     attack_ms: float = param(
-        3.0, "Linear rise.", low=0, high=500, step=0.5, unit="ms", label="Attack",
+        3.0, "Rise.", low=0, high=500, step=0.5, unit="ms", label="Attack",
         slider_high=50, group="events",
     )  # fmt: skip
     release_ms: float = param(
-        10.0, "Linear fall.", low=0, high=500, step=0.5, unit="ms", label="Release",
+        10.0, "Fall.", low=0, high=500, step=0.5, unit="ms", label="Release",
         slider_high=50, group="events",
+    )  # fmt: skip
+    ramp: str = param(
+        "linear", "Shape of rise and fall: a straight line, or a raised cosine.", choices=RAMPS,
+        label="Ramps", group="events",
     )  # fmt: skip
     wave: str = param(
         "sine", "What each event is made of.", choices=WAVES, label="Wave", group="events"
@@ -270,6 +281,12 @@ class Pulses(Design):
             noise_sigma=self._sigma(),
             noise_seed=int(rng.integers(2**31)),
         )
+
+    def counterpart(self, stimulus: Stimulus, task_name: str) -> Stimulus:
+        """Detection and counting: the noise alone; interval: the events half a clip away."""
+        if task_name != "interval":
+            return stimulus.without_events()
+        return in_the_other_half(stimulus)
 
     def neighbours_hz(self) -> np.ndarray:
         """The set of centres before ordering, rising, Hz [n_events] (not for random_mel)."""
@@ -383,7 +400,8 @@ class Pulses(Design):
             end_frequency_hz=centre_hz * 2**self.chirp_octaves if self.wave == "chirp" else 0.0,
             n_harmonics=self.n_harmonics if self.wave == "harmonic" else 1,
             bandwidth_hz=self.bandwidth_hz if self.wave == "noise" else 0.0,
-            seed=seed if self.wave == "noise" else 0,
+            seed=seed if self.wave in ("noise", "white") else 0,
+            ramp=self.ramp,
         )
 
     def _sigma(self) -> float:
@@ -391,6 +409,6 @@ class Pulses(Design):
             return self.noise_sigma
         nominal = Event(
             0.0, self.event_duration_ms / 1000, 1000.0, self.level_dbfs,
-            attack_ms=self.attack_ms, release_ms=self.release_ms,
+            attack_ms=self.attack_ms, release_ms=self.release_ms, ramp=self.ramp,
         )  # fmt: skip
         return sigma_for_e_n0(nominal.energy, self.e_n0_db)

@@ -17,6 +17,7 @@ from scipy.special import logsumexp, ndtri
 
 from spectcount.errors import UserError
 from spectcount.listeners.observer import Observer
+from spectcount.pairs import pair_of
 from spectcount.psychophysics.sdt import Interval
 from spectcount.stimulus import VERSION, Event, Stimulus
 from spectcount.synth import event_waveform
@@ -41,6 +42,8 @@ class IdealObserver(Observer):
 
     - detect: likelihood ratio of all events together against noise alone.
     - interval: the events where they are, against the same waveform half a clip away.
+    - any other two-answer task: likelihood ratio of signal against counterpart, both known
+      exactly, frozen noise carriers included.
     - count: each event may be there or not, all subsets equally likely beforehand; posterior of
       the number present. At most 10 events.
     """
@@ -63,6 +66,8 @@ class IdealObserver(Observer):
             return _count_log_odds(stimulus, clip)
         if question.task_name == "interval":
             return np.array([_interval_log_ratio(stimulus, clip), 0.0])
+        if question.task_name != "detect" or "pair" in stimulus.meta:
+            return np.array([_pair_log_ratio(stimulus, question.task_name, clip), 0.0])
         return np.array([_detect_log_ratio(stimulus, clip), 0.0])
 
 
@@ -86,7 +91,7 @@ def simulated_d_prime(stimulus: Stimulus, n: int, seed: int, level: float = 0.95
     Interval by the large-sample variance of a standardised difference, 2/n + d'^2 / 4n (Hedges &
     Olkin 1985, Statistical Methods for Meta-Analysis, chapter 5).
     """
-    template = [dataclasses.asdict(e) for e in templates(stimulus)]
+    template = [e.to_dict() for e in templates(stimulus)]
     noise_seeds = np.random.default_rng(seed).integers(2**31, size=(2, n))
     observer = IdealObserver()
     scores = []
@@ -111,6 +116,37 @@ def _signal(stimulus: Stimulus) -> np.ndarray:
     for event in templates(stimulus):
         signal += event_waveform(event, stimulus.sample_rate, stimulus.n_samples)
     return signal
+
+
+def pair_d_prime(stimulus: Stimulus, task_name: str) -> float:
+    """d' of telling the signal from its counterpart, both known exactly in the white noise:
+    the distance between their waveforms over sigma; inf without noise, nan where the pair cannot
+    be drawn again."""
+    pair = pair_of(stimulus, task_name)
+    if pair is None:
+        return math.nan
+    distance = float(np.linalg.norm(_sounds(pair[0]) - _sounds(pair[1])))
+    if stimulus.noise_sigma == 0:
+        return math.inf if distance > 0 else 0.0
+    return distance / stimulus.noise_sigma
+
+
+def _sounds(stimulus: Stimulus) -> np.ndarray:
+    """Everything but the noise, float64 [T]."""
+    waves = (event_waveform(e, stimulus.sample_rate, stimulus.n_samples) for e in stimulus.sounds)
+    return sum(waves, start=np.zeros(stimulus.n_samples))
+
+
+def _pair_log_ratio(stimulus: Stimulus, task_name: str, clip: np.ndarray) -> float:
+    """ln p(clip | signal) - ln p(clip | counterpart)."""
+    pair = pair_of(stimulus, task_name)
+    if pair is None:
+        raise UserError(
+            f"the ideal observer must know both sounds of the task {task_name!r}, and this clip's "
+            "provenance does not tell them; ask about a clip drawn from a design that has the task"
+        )
+    signal, other = _sounds(pair[0]), _sounds(pair[1])
+    return float((signal - other) @ (clip - (signal + other) / 2)) / _variance(stimulus)
 
 
 def _variance(stimulus: Stimulus) -> float:

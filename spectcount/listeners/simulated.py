@@ -13,14 +13,16 @@ import numpy as np
 
 from spectcount.errors import UserError
 from spectcount.listeners.observer import Observer
+from spectcount.tasks import FORCED_CHOICE
 from spectcount.trials import Question
 
 
 class SimulatedObserver(Observer):
     """Draws one internal value per question, the same whenever that question is asked.
 
-    - detect: x ~ N(+d'/2, 1) on signal trials, N(-d'/2, 1) on catch trials; "yes" where x > c.
-    - interval: the difference of two such values, over sqrt 2; "first" where it exceeds c.
+    - yes/no: x ~ N(+d'/2, 1) on signal trials, N(-d'/2, 1) on catch trials; the first answer
+      where x > c.
+    - forced choice: the difference of two such values, over sqrt 2; "first" where it exceeds c.
     - count: one event more moves the value by d'; the answer nearest to value - c wins.
 
     The score is the log-likelihood ratio at the criterion, d' (x - c); x - c where d' = 0. The
@@ -51,7 +53,7 @@ class SimulatedObserver(Observer):
             value = self.d_prime * int(truth) + deviate - self.criterion
             return -((value - self.d_prime * np.array([int(a) for a in question.answers])) ** 2) / 2
         side = 1 if truth == question.answers[0] else -1
-        scale = math.sqrt(2) if question.task_name == "interval" else 2
+        scale = math.sqrt(2) if question.task.kind == FORCED_CHOICE else 2
         value = side * self.d_prime / scale + deviate
         gain = abs(self.d_prime) or 1.0
         return np.array([gain * (value - self.criterion), 0.0])

@@ -35,8 +35,6 @@ SPECIAL = {
 }  # fmt: skip
 SEQUENCE_AXES = ("time", "onset_s", "gap_ms", "gap_jitter_ms")
 SPREAD_AXES = ("frequency_overlap",)
-BACKGROUND_AXES = ("duration_s", "noise_sigma", "e_n0_db")
-"""Axes that change what a catch trial sounds like."""
 
 
 def _numeric(design: type[Design]) -> dict[str, Param]:
@@ -48,7 +46,7 @@ AXIS_NAMES = (*SPECIAL, *dict.fromkeys(n for d in FAMILIES.values() for n in _nu
 
 def declaration(name: str, design: type[Design]) -> Param:
     """What is declared about axis `name` for a design family; refuses axes it does not have."""
-    known = {**SPECIAL, **_numeric(design)}
+    known = {**(SPECIAL if design.family == "pulses" else {}), **_numeric(design)}
     if name not in known:
         raise UserError(
             f"axis {name!r} is no numeric parameter of {design.family}; choose one of "

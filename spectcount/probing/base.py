@@ -2,8 +2,8 @@
 
 Conventions: cell (x, y) counts from 0 along the axes; trial k of a cell depends only on (seed,
 cell, k) and the plan's design, so listeners are paired and longer runs extend shorter ones.
-Signal trials hold events; catch trials hold the same noise without them and keep the absent
-signal in `meta["template"]` for the ideal observer. Wordings and answer orders are balanced, not
+Of a two-answer task, the first answer is true of signal trials and the second of catch trials,
+their counterparts (`spectcount.pairs`). Wordings and answer orders are balanced, not
 drawn: consecutive trials take consecutive combinations.
 """
 
@@ -20,8 +20,9 @@ import numpy as np
 from spectcount import designs
 from spectcount.designs import FAMILIES, Design
 from spectcount.errors import UserError
+from spectcount.pairs import draw_pair
 from spectcount.params import Declared, param
-from spectcount.probing.axes import BACKGROUND_AXES, SEQUENCE_AXES, SPREAD_AXES, Axis
+from spectcount.probing.axes import SEQUENCE_AXES, SPREAD_AXES, Axis
 from spectcount.probing.draws import (
     Cell,
     Cost,
@@ -33,7 +34,7 @@ from spectcount.probing.draws import (
     words_in_turn,
 )
 from spectcount.stimulus import Stimulus
-from spectcount.tasks import MAX_COUNT
+from spectcount.tasks import FORCED_CHOICE, MAX_COUNT, SUBJECTIVE, TASKS, Task, task
 from spectcount.trials import Question, Trial
 
 BATCH = 32
@@ -57,7 +58,7 @@ class Plan(Declared):
     kind: ClassVar[str] = ""
 
     task: str = param(
-        "detect", "What is asked: is there a beep, or how many.", choices=("detect", "count"),
+        "detect", "What is asked: one of the tasks of the family.", choices=tuple(TASKS),
         label="Task", group="task",
     )  # fmt: skip
     trials: int = param(
@@ -65,8 +66,9 @@ class Plan(Declared):
         slider_high=50, group="task",
     )  # fmt: skip
     catch_trials: int = param(
-        100, "Trials without any event, shared by all cells.", low=0, high=5000, step=1,
-        label="Catch trials", slider_high=500, group="task",
+        100, "Trials for which the other answer is true, shared by all cells with the same "
+        "background; without any event where the task is to detect or to count.", low=0,
+        high=5000, step=1, label="Catch trials", slider_high=500, group="task",
     )  # fmt: skip
     count_low: int = param(
         1, "Fewest events of a counting trial.", low=0, high=MAX_COUNT, step=1,
@@ -87,6 +89,11 @@ class Plan(Declared):
     draw: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
+    def asked(self) -> Task:
+        """The task itself."""
+        return task(self.task)
+
+    @property
     def axis_names(self) -> tuple[str, ...]:
         """Name of the axis x, and of y where there is one."""
         raise NotImplementedError(type(self).__name__)
@@ -103,7 +110,12 @@ class Plan(Declared):
             )
         for name, ends in self.draw.items():
             check_ends(self._family.param(name), ends)
-        if self.task == "detect" and self.catch_trials < self._n_backgrounds:
+        if self.task not in self._family.tasks:
+            raise UserError(
+                f"task {self.task!r} makes no sense of {self.family}; choose one of "
+                + ", ".join(self._family.tasks)
+            )
+        if self.asked.two_class and self.catch_trials < self._n_backgrounds:
             raise UserError(
                 f"catch_trials={self.catch_trials} is below {self._n_backgrounds}, the number of "
                 "different backgrounds of this plan; without catch trials hits mean nothing: "
@@ -199,9 +211,11 @@ class Plan(Declared):
     @property
     def background_axes(self) -> tuple[int, ...]:
         """Which of the axes (0: x, 1: y) change the catch trials: the noise or the clip."""
-        follows = BACKGROUND_AXES + (
-            ("level_dbfs", "event_duration_ms") if self.base.e_n0_db is not None else ()
-        )
+        if self.asked.kind == FORCED_CHOICE:
+            return tuple(range(len(self.axes)))
+        follows = self._family.background
+        if getattr(self.base, "e_n0_db", None) is not None:
+            follows += ("level_dbfs", "event_duration_ms")
         return tuple(a for a, axis in enumerate(self.axes) if axis.name in follows)
 
     @property
@@ -215,6 +229,8 @@ class Plan(Declared):
     @functools.cached_property
     def base(self) -> Any:
         """The design before its axes: probe defaults, placement and order as the axes need."""
+        if self.family != "pulses":
+            return self._family.from_dict(self.design)
         names = set(self.axis_names)
         spread = bool(names & set(SPREAD_AXES))
         defaults = {
@@ -225,21 +241,13 @@ class Plan(Declared):
 
     def _signal(self, seed: int, cell: Cell, k: int) -> PlannedQuestion:
         stimulus, values = self._stimulus(seed, "signal", cell, k)
-        if self.task == "detect" and not stimulus.events:
-            raise UserError(
-                f"{self.cell_text(cell)}: a signal trial without any event cannot be detected; "
-                "set design n_events to 1 or more"
-            )
         place = k + cell[0] + cell[1] * self.n_columns
         return self._planned(stimulus, cell, values, "signal", k, place)
 
     def _catch(self, seed: int, k: int) -> PlannedQuestion:
         cell = self._catch_cell(seed, k)
         stimulus, values = self._stimulus(seed, "catch", cell, k)
-        template = [dataclasses.asdict(event) for event in stimulus.events]
-        quiet = stimulus.without_events()
-        quiet = dataclasses.replace(quiet, meta={**quiet.meta, "template": template})
-        return self._planned(quiet, cell, values, "catch", k, k)
+        return self._planned(stimulus, cell, values, "catch", k, k)
 
     def _catch_cell(self, seed: int, k: int) -> Cell:
         """The cell whose absent signal catch trial `k` stands for; backgrounds take turns."""
@@ -259,7 +267,7 @@ class Plan(Declared):
     ) -> PlannedQuestion:  # fmt: skip
         wording, reverse = words_in_turn(self.task, self.wordings, place)
         question = Question(stimulus, self.task, wording, reverse)
-        if question.truth is None:
+        if question.truth is None and self.asked.kind != SUBJECTIVE:
             raise UserError(
                 f"{self.cell_text(cell)}: {len(stimulus.events)} events have no answer in the "
                 f"task {self.task}; keep to {MAX_COUNT} or fewer"
@@ -269,7 +277,7 @@ class Plan(Declared):
         return PlannedQuestion(question, coords)
 
     def _stimulus(self, seed: int, role: str, cell: Cell, k: int) -> tuple[Stimulus, list[float]]:
-        """The stimulus of one trial with its events, and the axis values drawn for it."""
+        """The stimulus of one trial, and the axis values drawn for it."""
         trial_seed = seed_of(seed, role, *cell, k)
         rng = np.random.default_rng([trial_seed, 1])
         values = [axis.draw(i, rng) for axis, i in zip(self.axes, cell, strict=False)]
@@ -278,9 +286,9 @@ class Plan(Declared):
         }
         if self.draws_count:
             drawn["n_events"] = self._count(seed, role, cell, k)
-        stimulus = self._draw_at(cell, values, drawn, trial_seed)
-        found = [axis.found(v, stimulus) for axis, v in zip(self.axes, values, strict=True)]
-        return stimulus, found
+        signal, other = self._pair_at(cell, values, drawn, trial_seed)
+        found = [axis.found(v, signal) for axis, v in zip(self.axes, values, strict=True)]
+        return (other if role == "catch" else signal), found
 
     def _count(self, seed: int, role: str, cell: Cell, k: int) -> int:
         """Number of events of counting trial `k`: every number once per block, shuffled."""
@@ -292,15 +300,28 @@ class Plan(Declared):
     def _draw_at(
         self, cell: Cell, values: list[float], drawn: dict[str, Any], seed: int
     ) -> Stimulus:
+        return self._pair_at(cell, values, drawn, seed)[0]
+
+    def _pair_at(
+        self, cell: Cell, values: list[float], drawn: dict[str, Any], seed: int
+    ) -> tuple[Stimulus, Stimulus]:
+        """Signal and counterpart at some values of the axes; where the task has no such pair, the
+        stimulus and the same without events."""
         try:
             changes = dict(drawn)
             for axis, i, value in zip(self.axes, cell, values, strict=False):
                 changes.update(axis.assign(i, value))
-            stimulus = designs.draw(dataclasses.replace(self.base, **changes), seed)
-            refuse_clipping(stimulus)
+            design = dataclasses.replace(self.base, **changes)
+            if self.asked.two_class:
+                pair = draw_pair(design, seed, self.task)
+            else:
+                stimulus = designs.draw(design, seed)
+                pair = stimulus, stimulus.without_events()
+            for one in pair:
+                refuse_clipping(one)
         except UserError as error:
             raise UserError(f"{self.cell_text(cell)}: {error}") from None
-        return stimulus
+        return pair
 
     def refuse_infeasible(self) -> None:
         """Try every cell at its corners with the most events; raises `UserError` naming the
@@ -313,7 +334,8 @@ class Plan(Declared):
     @property
     def draws_count(self) -> bool:
         """Whether each trial draws its own number of events from count_low..count_high."""
-        return self.task == "count" and "n_events" not in {*self.axis_names, *self.draw}
+        fixed = {*self.axis_names, *self.draw}
+        return self.task == "count" and "n_events" in self._family.params().keys() - fixed
 
     def _refuse_idle_axes(self) -> None:
         """An axis that changes nothing in this design is a mistake, not a map."""

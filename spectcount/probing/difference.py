@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from spectcount.probing.base import Plan
-from spectcount.probing.maps import background_of, plain
+from spectcount.probing.maps import background_of, hit, plain
 from spectcount.psychophysics.paired import (
     PERCENTILE,
     benjamini_hochberg,
@@ -23,6 +23,7 @@ from spectcount.psychophysics.paired import (
     sdt_change,
 )
 from spectcount.psychophysics.sdt import Interval
+from spectcount.tasks import FORCED_CHOICE
 from spectcount.trials import Trial
 
 N_RESAMPLES = 1000
@@ -94,7 +95,7 @@ def difference(
                 target[:, j, i] = found.value, found.low, found.high
     p = np.where(n > 0, mcnemar(lost, gained), np.nan)
     made = {k: Interval(v[0], v[1], v[2], level, PERCENTILE) for k, v in parts.items()}
-    if plan.task != "detect":
+    if not plan.asked.two_class:
         made["d_prime"] = made["criterion"] = None  # type: ignore[assignment]
     return Difference(plan, n, gained, lost, p, benjamini_hochberg(p, q), q, **made)
 
@@ -116,15 +117,17 @@ def _change(
     plan: Plan, keys: list[str], catch: list[str], before: dict[str, Trial],
     after: dict[str, Trial], rng: np.random.Generator, level: float,
 ) -> Change:  # fmt: skip
-    x = np.array([bool(before[k].correct) for k in keys], bool)
-    y = np.array([bool(after[k].correct) for k in keys], bool)
+    x = np.array([hit(before[k]) for k in keys], bool)
+    y = np.array([hit(after[k]) for k in keys], bool)
     gained, lost = int(np.sum(~x & y)), int(np.sum(x & ~y))
     rate = d_prime = criterion = None
     if len(keys) >= 2:
         rate = paired_bootstrap(x, y, rng, n_resamples=N_RESAMPLES, level=level)
-    if plan.task == "detect" and keys and catch:
+    if plan.asked.two_class and keys and catch:
         f_x, f_y = ([not who[k].correct for k in catch] for who in (before, after))
         d_prime, criterion = sdt_change(x, y, f_x, f_y, rng, N_RESAMPLES, level)
+        if plan.asked.kind == FORCED_CHOICE:
+            d_prime = d_prime.scaled(2**-0.5)
     p = mcnemar(lost, gained) if keys else float("nan")
     return Change(len(keys), gained, lost, p, rate, d_prime, criterion)
 

@@ -75,7 +75,7 @@ def check_ends(declared: Param, ends: Any) -> None:
 
 def refuse_clipping(stimulus: Stimulus) -> None:
     """Render a clip that could exceed full scale, so that it is refused before the run starts."""
-    peak = sum(10 ** (e.level_dbfs / 20) for e in stimulus.events)
-    plain = all(e.wave in ("sine", "chirp") for e in stimulus.events)
+    peak = sum(10 ** (e.level_dbfs / 20) for e in stimulus.sounds)
+    plain = all(e.wave in ("sine", "chirp") and not e.am_depth for e in stimulus.sounds)
     if not plain or peak + MAX_NOISE_SIGMAS * stimulus.noise_sigma > 1:
         synthesise(stimulus)

@@ -4,26 +4,28 @@ Conventions: arrays are [ny, nx], row y = 0 first; a curve is a map of one row; 
 unbounded interval) where there are no trials. The trials of one listener go in, in any order and
 as incomplete as they are. A hit is "yes" to a signal trial (detect) or the right number (count);
 false alarms come from the catch trials, shared by all cells of the same background. d', c and AUC
-exist for the task detect only. Rates have Wilson intervals, d' and c follow the log-linear rule;
-each Interval names its rule.
+exist for two-answer tasks only; a forced choice's d' is over sqrt 2. Where a task is subjective,
+the rate is that of the first answer. Rates have Wilson intervals, d' and c follow the log-linear
+rule; each Interval names its rule.
 
 Sources: Green & Swets (1966) for the ideal observer, d' = sqrt(2E/N0).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from spectcount.listeners.ideal import pair_d_prime
 from spectcount.probing.base import Plan
 from spectcount.psychophysics import sdt
 from spectcount.psychophysics.sdt import Interval
 from spectcount.scales import noise_density
-from spectcount.stimulus import Event
-from spectcount.tasks import task
+from spectcount.stimulus import Event, Stimulus
+from spectcount.tasks import COUNTING, FORCED_CHOICE, Task, task
 from spectcount.trials import Trial
 
 Grid = dict[tuple[int, ...], list[Trial]]
@@ -115,7 +117,7 @@ def measure_map(plan: Plan, trials: Iterable[Trial], level: float = 0.95) -> Cel
     """The map (or the curve, one row) that one listener's `trials` of `plan` draw."""
     grid = _by_cell(plan, trials, "signal")
     catch = _catch_by_cell(plan, trials)
-    n, hits = _count(plan, grid, lambda t: True), _count(plan, grid, lambda t: bool(t.correct))
+    n, hits = _count(plan, grid, lambda t: True), _count(plan, grid, hit)
     n_catch = _count(plan, catch, lambda t: True)
     false_alarms = _count(plan, catch, lambda t: not t.correct)
     cells: dict[str, Any] = {
@@ -127,12 +129,12 @@ def measure_map(plan: Plan, trials: Iterable[Trial], level: float = 0.95) -> Cel
         "ideal": _mean(plan, grid, ideal_d_prime),
         "mass": _mean(plan, grid, lambda t: t.mass),
     }
-    if plan.task == "detect":
+    if plan.asked.two_class:
         counts = (hits, n, false_alarms, n_catch)
-        cells["d_prime"] = sdt.d_prime(*counts, level=level)
+        cells["d_prime"] = d_prime_of(plan.asked)(*counts, level=level)
         cells["criterion"] = sdt.criterion(*counts, level=level)
         cells["auc"] = _auc_map(plan, grid, catch, level)
-    else:
+    elif plan.asked.kind == COUNTING:
         cells["bias"] = _mean(plan, grid, signed_error)
         cells["error"] = _mean(plan, grid, lambda t: abs(signed_error(t)))
     return Cells(plan=plan, **cells)
@@ -149,15 +151,15 @@ def pool(
     grid, around = _by_cell(plan, listed, "signal"), _catch_by_cell(plan, listed)
     signal = [t for c in sorted(chosen) for t in grid.get(c, [])]
     catch = list({t.key: t for c in sorted(chosen) for t in around.get(c, [])}.values())
-    hits, alarms = sum(bool(t.correct) for t in signal), sum(not t.correct for t in catch)
-    detect = plan.task == "detect" and bool(signal) and bool(catch)
+    hits, alarms = sum(map(hit, signal)), sum(not t.correct for t in catch)
+    detect = plan.asked.two_class and bool(signal) and bool(catch)
     counts = (hits, len(signal), alarms, len(catch))
     return Pooled(
         n=len(signal),
         n_catch=len(catch),
         rate=sdt.wilson(hits, len(signal), level),
         false_alarm_rate=sdt.wilson(alarms, len(catch), level) if catch else None,
-        d_prime=sdt.d_prime(*counts, level=level) if detect else None,
+        d_prime=d_prime_of(plan.asked)(*counts, level=level) if detect else None,
         criterion=sdt.criterion(*counts, level=level) if detect else None,
         auc=sdt.auc(_scores(signal), _scores(catch), level) if detect else None,
         ideal=_average([ideal_d_prime(t) for t in signal]),
@@ -193,12 +195,26 @@ def confusion(trials: Iterable[Trial], level: float = 0.95) -> Confusion:
     )
 
 
+def hit(trial: Trial) -> bool:
+    """Whether a signal trial was answered as it should; where there is no truth, whether the
+    first answer was given."""
+    return bool(trial.correct) if trial.truth is not None else trial.answer == trial.answers[0]
+
+
+def d_prime_of(asked: Task) -> Callable[..., Interval]:
+    """The rule for the sensitivity of a two-answer task, from hits and false alarms."""
+    return sdt.d_prime_2afc if asked.kind == FORCED_CHOICE else sdt.d_prime
+
+
 def ideal_d_prime(trial: Trial) -> float:
-    """d' of the ideal observer for a trial's events: sqrt(2E/N0) of all events together
-    (detect), or of the least of them (count); infinite without noise, nan without events."""
+    """d' of the ideal observer for a trial: sqrt(2E/N0), E being the energy of all events together
+    (detect), of the least of them (count), or of the difference between signal and counterpart;
+    infinite without noise, nan without events or where nothing tells the counterpart."""
     stimulus = trial.stimulus
-    if not stimulus or not stimulus["events"]:
+    if not stimulus or not stimulus["events"] or trial.truth is None:
         return float("nan")
+    if "pair" in stimulus["meta"]:
+        return pair_d_prime(Stimulus.from_dict(stimulus), trial.task)
     energies = [Event(**e).energy for e in stimulus["events"]]
     energy = min(energies) if trial.task == "count" else sum(energies)
     density = noise_density(stimulus["noise_sigma"], stimulus["sample_rate"])

@@ -69,7 +69,7 @@ class DetectionMap(Plan):
         )
 
     def _axis(self, name: str, low: float | None, high: float | None, n: int) -> Axis:
-        if name in ("time", "onset_s") and high is None:
+        if name in ("time", "onset_s") and high is None and self.family == "pulses":
             high = self._last_onset_s()
         return cell_axis(declaration(name, self._family), low, high, n)
 

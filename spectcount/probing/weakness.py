@@ -17,6 +17,7 @@ import numpy as np
 from scipy.ndimage import label as label_regions
 from scipy.special import ndtri
 
+from spectcount import tasks
 from spectcount.params import Declared, param
 from spectcount.probing.base import Plan
 from spectcount.probing.maps import Cells, Pooled, measure_map, plain, pool
@@ -51,7 +52,8 @@ class Criterion(Declared):
 
     def words(self, task: str) -> str:
         """The criterion in words, for captions and exports."""
-        right = "hit rate" if task == "detect" else "accuracy"
+        two_class = tasks.task(task).two_class
+        right = "hit rate" if two_class else "accuracy"
         parts = {
             "d_prime": f"d' reliably below {self.d_prime:g}",
             "rate": f"{right} reliably below {100 * self.rate:g} %",
@@ -59,7 +61,7 @@ class Criterion(Declared):
         }
         if self.measure != "any":
             return parts[self.measure]
-        return " or ".join(parts[k] for k in (("d_prime",) if task == "detect" else ()) + ("rate",))
+        return " or ".join(parts[k] for k in (("d_prime",) if two_class else ()) + ("rate",))
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ def _sentence(
     size = f"{n_cells} cell{'s' if n_cells > 1 else ''}"
     if n_cells < box:
         size += f" of {box}"
-    if plan.task == "detect" and pooled.d_prime is not None:
+    if plan.asked.two_class and pooled.d_prime is not None:
         score = f"d' {_interval(pooled.d_prime, 1)}, hit rate {_percent(pooled.rate)}"
         ideal = f", ideal {float(f'{pooled.ideal:.2g}'):g}" if np.isfinite(pooled.ideal) else ""
         return f"{noun} {where}: {score}{ideal} ({size}, n = {pooled.n})"

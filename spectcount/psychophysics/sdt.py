@@ -48,6 +48,12 @@ class Interval:
         value, low, high = (float(np.asarray(x)[index]) for x in (self.value, self.low, self.high))
         return Interval(value, low, high, self.level, self.rule)
 
+    def scaled(self, factor: float) -> Interval:
+        """The same in another unit; `factor` is positive."""
+        return dataclasses.replace(
+            self, value=self.value * factor, low=self.low * factor, high=self.high * factor
+        )
+
     def __str__(self) -> str:
         if np.ndim(self.value):
             return repr(self)

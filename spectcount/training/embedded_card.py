@@ -18,6 +18,7 @@ from spectcount.psychophysics import sdt
 from spectcount.scales import mel_centres_hz
 from spectcount.tasks import TASKS
 from spectcount.training import diet, tiny
+from spectcount.training.diet import DRAWS
 from spectcount.trials import Question
 
 HELD_OUT_SEED = 990_001
@@ -85,9 +86,9 @@ def measure(listener: Listener, n: int = 400, n_cell: int = 44) -> dict[str, Any
         "n": n,
         "n_cell": n_cell,
         "detect_d_prime": d_prime,
-        "accuracy": {t: accuracy(listener, aligned_questions(t, n, False)) for t in TASKS},
+        "accuracy": {t: accuracy(listener, aligned_questions(t, n, False)) for t in DRAWS},
         "accuracy_held_out_wordings": {
-            t: accuracy(listener, aligned_questions(t, n, True)) for t in TASKS
+            t: accuracy(listener, aligned_questions(t, n, True)) for t in DRAWS
         },
         "levels_dbfs": LEVELS_DBFS,
         "bands_hz": [(float(centres[a]), float(centres[b])) for a, b in BANDS],

@@ -14,6 +14,7 @@ import torch
 
 from spectcount.scales import N_MELS
 from spectcount.tasks import TASKS
+from spectcount.training.diet import DRAWS
 
 WINDOW_S = 10
 WIDTH = 112
@@ -132,7 +133,7 @@ def _build_tokenizer() -> Any:
 def _corpus() -> list[str]:
     """Every wording in both orders, roles and answers."""
     lines = ["user\n", "assistant\n", "system\n"]
-    for task in TASKS.values():
+    for task in (TASKS[name] for name in DRAWS):
         lines += list(task.answers)
         for reverse in (False, True):
             lines += [task.prompt(k, reverse) for k in range(len(task.all_wordings))]

@@ -272,7 +272,7 @@ def _confusions(pair: Pair) -> list[Any]:
 
 def summary_html(pair: Pair, whole: Change, changed: Difference) -> str:
     """What changed over all, and where it was lost (HTML)."""
-    right = "Hit rate" if pair.plan.task == "detect" else "Accuracy"
+    right = "Hit rate" if pair.plan.asked.two_class else "Accuracy"
     parts = [f"{right} {signed(whole.rate)}"]
     if whole.d_prime is not None:
         parts.append(f"d′ {signed(whole.d_prime)}, criterion {signed(whole.criterion)}")

@@ -41,7 +41,7 @@ def measured(cells: Cells, measure: str) -> tuple[str, str, Interval]:
 
 def measure_words(measure: str, plan: Plan) -> str:
     """A measure's name for an axis."""
-    right = "hit rate" if plan.task == "detect" else "accuracy"
+    right = "hit rate" if plan.asked.two_class else "accuracy"
     return {"d_prime": "d′", "rate": right, "auc": "AUC"}[measure]
 
 

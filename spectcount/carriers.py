@@ -1,0 +1,77 @@
+"""Real sounds as carriers: kept by content hash in the user's home folder, never in a stimulus.
+
+A Stimulus names a carrier by its hash, so that it stays data; whoever holds the same sound renders
+the same bytes. *Conventions*: mono float32 [T] at 16 kHz, full scale 1.0; the hash is 16 hex
+digits of SHA-256 over the little-endian samples.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+
+from spectcount.errors import UserError
+
+_folder: Path | None = None
+
+
+def use_folder(folder: Path) -> None:
+    """Keep and look for carriers in `folder` (made on first use)."""
+    global _folder
+    if folder != _folder:
+        _folder = folder
+        waveform.cache_clear()
+
+
+def register(samples: np.ndarray) -> str:
+    """Keep a sound, float32 [T] at 16 kHz; its hash. The same sound is kept once."""
+    if samples.ndim != 1 or samples.dtype != np.float32 or not len(samples):
+        raise UserError(
+            f"the carrier is {samples.dtype} of shape {samples.shape}; give mono float32 samples"
+        )
+    if not np.isfinite(samples).all():
+        raise UserError("the carrier has samples that are not numbers; write the file again")
+    digest = hashlib.sha256(samples.astype("<f4").tobytes()).hexdigest()[:16]
+    path = _path(digest)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".part{os.getpid()}")
+        part.write_bytes(samples.astype("<f4").tobytes())
+        part.replace(path)
+    return digest
+
+
+@functools.lru_cache(maxsize=8)
+def waveform(digest: str) -> np.ndarray:
+    """The samples of a carrier, float32 [T], read-only; raises `UserError` where this machine does
+    not hold it."""
+    path = _path(digest)
+    if not path.is_file():
+        raise UserError(
+            f"carrier {digest} is not on this machine; open the recording that has this hash on "
+            "the Design page, or with `python -m spectcount carrier FILE`"
+        )
+    samples = np.frombuffer(path.read_bytes(), "<f4").astype(np.float32)
+    samples.setflags(write=False)
+    return samples
+
+
+def known() -> list[str]:
+    """Hashes of all carriers on this machine, newest first."""
+    if _folder is None or not _folder.is_dir():
+        return []
+    files = sorted(_folder.glob("*.f32"), key=lambda p: p.stat().st_mtime, reverse=True)
+    return [path.stem for path in files]
+
+
+def _path(digest: str) -> Path:
+    if not re.fullmatch(r"[0-9a-f]{16}", digest):
+        raise UserError(f"carrier {digest!r} is no hash; give the 16 hex digits of a carrier")
+    if _folder is None:
+        raise UserError("no folder for carriers was set; load the settings first")
+    return _folder / f"{digest}.f32"
