@@ -1,0 +1,1 @@
+"""Adaptive procedures: the next level from the answers so far."""

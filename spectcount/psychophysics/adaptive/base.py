@@ -1,0 +1,150 @@
+"""What every adaptive procedure offers: a next level, a place for the answer, a reason to stop.
+
+*Conventions*: a level is a tuple with one number per varied parameter, in the parameter's own
+unit. A success is a right answer (forced choice) or "yes" (yes/no). A catch trial holds no signal;
+its "yes" answers tell the guess rate. A track has no randomness: the next level follows from the
+options and the history alone, so that a run can be resumed by `replay`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from spectcount.errors import UserError
+from spectcount.psychophysics.sdt import Interval
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One trial of a track: the level `x` it was given at, and whether it was a success.
+    A catch trial has no level: `x` is empty."""
+
+    x: tuple[float, ...]
+    success: bool
+
+    @property
+    def is_catch(self) -> bool:
+        return not self.x
+
+
+class Estimate(Protocol):
+    """What every estimate has: nan in an unbounded interval where it is not measurable."""
+
+    @property
+    def threshold(self) -> Interval: ...
+
+    @property
+    def measurable(self) -> bool: ...
+
+    @property
+    def reason(self) -> str: ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+
+
+@runtime_checkable
+class Track(Protocol):
+    """An adaptive procedure over one or more stimulus parameters."""
+
+    def suggest(self) -> tuple[float, ...]:
+        """The level of the next trial; the same until `update` is called."""
+
+    def update(self, x: tuple[float, ...], success: bool) -> None:
+        """Take in an answer at level `x`, normally the one suggested."""
+
+    def catch(self, yes: bool) -> None:
+        """Take in the answer to a catch trial; it does not move the track."""
+
+    @property
+    def finished(self) -> bool: ...
+
+    @property
+    def reason(self) -> str:
+        """Why the track stopped, in words; empty while it runs."""
+
+    @property
+    def n(self) -> int:
+        """Trials so far, without catch trials."""
+
+    @property
+    def history(self) -> tuple[Answer, ...]:
+        """Every answer in order, catch trials among them."""
+
+    def estimate(self, level: float = 0.95) -> Estimate:
+        """The threshold with its interval, from all trials so far."""
+
+    def state(self) -> dict[str, Any]:
+        """Plain data for a live plot: n, finished, reason, suggestion, levels, successes,
+        reversals, bounds, estimate, and whatever else the procedure shows."""
+
+
+class Recorder:
+    """The history of a track, checked as it comes; `n_parameters` numbers make a level."""
+
+    def __init__(self, n_parameters: int) -> None:
+        self.n_parameters = n_parameters
+        self.answers: list[Answer] = []
+
+    def add(self, x: Iterable[float], success: bool) -> Answer:
+        """Keep an answer; raises `UserError` for a level that is none."""
+        x = tuple(float(v) for v in x)
+        if len(x) != self.n_parameters or not all(map(math.isfinite, x)):
+            raise UserError(
+                f"{x} is no level of this track; give {self.n_parameters} finite number(s)"
+            )
+        answer = Answer(x, _as_bool(success))
+        self.answers.append(answer)
+        return answer
+
+    def add_catch(self, yes: bool) -> None:
+        """Keep the answer to a catch trial."""
+        self.answers.append(Answer((), _as_bool(yes)))
+
+    @property
+    def trials(self) -> list[Answer]:
+        """The answers without those to catch trials."""
+        return [a for a in self.answers if not a.is_catch]
+
+    @property
+    def catch_counts(self) -> tuple[int, int]:
+        """ "Yes" answers to catch trials, and catch trials."""
+        caught = [a.success for a in self.answers if a.is_catch]
+        return sum(caught), len(caught)
+
+    def columns(self) -> tuple[np.ndarray, np.ndarray]:
+        """Levels [n, n_parameters] and successes [n] of the trials that were not catch trials."""
+        trials = self.trials
+        levels = np.array([a.x for a in trials], float).reshape(len(trials), self.n_parameters)
+        return levels, np.array([a.success for a in trials], int)
+
+
+def replay(track: Track, answers: Iterable[Answer]) -> Track:
+    """Feed `answers` to a fresh track in their order and return it."""
+    for answer in answers:
+        if answer.is_catch:
+            track.catch(answer.success)
+        else:
+            track.update(answer.x, answer.success)
+    return track
+
+
+def simulate(
+    track: Track, chance: Callable[..., float], rng: np.random.Generator, max_trials: int = 10_000
+) -> Track:
+    """Run a track to its end on a listener whose chance of a success at (x1, ...) is known."""
+    while not track.finished and track.n < max_trials:
+        x = track.suggest()
+        track.update(x, bool(rng.random() < chance(*x)))
+    return track
+
+
+def _as_bool(success: Any) -> bool:
+    if isinstance(success, bool | np.bool_) or success in (0, 1):
+        return bool(success)
+    raise UserError(f"an answer of {success!r} is neither right nor wrong; give True or False")

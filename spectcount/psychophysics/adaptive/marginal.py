@@ -1,0 +1,48 @@
+"""Summaries of a posterior over the values of a grid.
+
+*Conventions*: `grid` [n] rises, `mass` [n] sums to 1. For quantiles the mass of a value lies
+evenly over its cell, whose edges are halfway to its neighbours (as far out at the two ends); a
+grid of one value is a known number.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def mean(grid, mass) -> float:
+    """Mean of the values."""
+    return float(np.dot(grid, mass))
+
+
+def sd(grid, mass) -> float:
+    """Standard deviation of the values."""
+    return float(np.sqrt(np.dot((np.asarray(grid) - mean(grid, mass)) ** 2, mass)))
+
+
+def mode(grid, mass) -> float:
+    """The value of greatest mass, the first of equals."""
+    return float(grid[int(np.argmax(mass))])
+
+
+def edges(grid) -> np.ndarray:
+    """Edges [n + 1] of the cells."""
+    grid = np.asarray(grid, float)
+    if len(grid) == 1:
+        return np.repeat(grid, 2)
+    middle = (grid[1:] + grid[:-1]) / 2
+    ends = (2 * grid[0] - middle[0], 2 * grid[-1] - middle[-1])
+    return np.concatenate([[ends[0]], middle, [ends[1]]])
+
+
+def quantile(grid, mass, p) -> np.ndarray:
+    """Quantiles at `p`."""
+    below = np.concatenate([[0.0], np.cumsum(mass)])
+    return np.interp(p, below / below[-1], edges(grid))
+
+
+def weighted_quantile(values, mass, p) -> np.ndarray:
+    """Quantiles of unordered values, each in the middle of its own mass."""
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(mass[order])
+    return np.interp(p, (below - mass[order] / 2) / below[-1], np.asarray(values)[order])

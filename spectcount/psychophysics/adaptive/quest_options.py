@@ -1,0 +1,159 @@
+"""What a QUEST+ run is made of: grids of levels and of listeners, and when it stops.
+
+*Conventions*: `levels` holds one grid per stimulus parameter (one or two), `parameters` one grid
+per parameter of the listener by name; their product is the set of listeners considered. Functions
+by name and their parameters: "gaussian", "logistic" and "weibull" take `threshold` and `width` of
+`psychometric`; "weibull_db" takes `threshold` (its alpha, where F = 1 - 1/e) and `slope` (its
+beta), levels in dB, as in the examples of Watson (2017), J. Vis. 17(3):10. All take `guess` and
+`lapse`. With two stimulus parameters they also take `gradient`: the threshold on the first (its
+log10 where `log`) moves by `gradient` per unit of the second, away from its value at `reference`.
+Any other function is given as a callable `psi(x1[, x2], **parameters)` of arrays that broadcast.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from spectcount.errors import UserError
+from spectcount.psychophysics.psychometric import FUNCTIONS, shape, to_axis
+
+MAX_CELLS = 25_000_000
+"""Most levels x listeners; more would not fit a live session."""
+WEIBULL_DB = "weibull_db"
+
+
+@dataclass(frozen=True)
+class QuestPlusOptions:
+    """A QUEST+ run before its first trial; grids and functions as in the module.
+
+    `prior`: weights by parameter name, where they are not equal. `falling`: higher levels of the
+    first parameter are harder. `focus`: the parameters that the levels are chosen to tell about;
+    empty: all of them, as published. `of`: the parameter that is the threshold. It ends after
+    `max_trials`, or, from `min_trials` on, once the threshold's posterior standard deviation is
+    `stop_sd` or less, its 95 % interval `stop_width` or less wide (both in decades where `log`),
+    or the entropy of all parameters `stop_bits` or less.
+    """
+
+    levels: tuple[tuple[float, ...], ...]
+    parameters: Mapping[str, tuple[float, ...]]
+    function: str | Callable[..., Any] = "gaussian"
+    prior: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    falling: bool = False
+    log: bool = False
+    reference: float = 0.0
+    focus: tuple[str, ...] = ()
+    of: str = "threshold"
+    min_trials: int = 1
+    max_trials: int = 64
+    stop_sd: float | None = None
+    stop_width: float | None = None
+    stop_bits: float | None = None
+
+    def __post_init__(self) -> None:
+        grids = tuple(_grid(f"levels[{i}]", g) for i, g in enumerate(self.levels))
+        parameters = {name: _grid(name, g) for name, g in self.parameters.items()}
+        object.__setattr__(self, "levels", grids)
+        object.__setattr__(self, "parameters", parameters)
+        object.__setattr__(self, "focus", tuple(self.focus))
+        self._check_names()
+        self._check_prior()
+        self._check_sizes()
+
+    def _check_names(self) -> None:
+        if len(self.levels) not in (1, 2):
+            raise UserError(f"{len(self.levels)} stimulus parameters cannot be; give 1 or 2 grids")
+        if isinstance(self.function, str):
+            needed = _needed(self.function, len(self.levels))
+            if set(self.parameters) != needed:
+                raise UserError(
+                    f"parameters {sorted(self.parameters)} do not fit function={self.function!r}; "
+                    f"give grids for {', '.join(sorted(needed))} (one value fixes a parameter)"
+                )
+        for name in (self.of, *self.focus, *self.prior):
+            if name not in self.parameters:
+                known = ", ".join(self.parameters)
+                raise UserError(f"{name!r} is no parameter of the listener; choose one of {known}")
+
+    def _check_prior(self) -> None:
+        for name, weights in self.prior.items():
+            w, n = np.asarray(weights, float), len(self.parameters[name])
+            if w.shape != (n,) or not np.all(w >= 0) or not 0 < w.sum() < math.inf:
+                raise UserError(f"prior of {name}: give {n} weights of 0 or more, not all 0")
+
+    def _check_sizes(self) -> None:
+        cells = math.prod(map(len, (*self.levels, *self.parameters.values())))
+        if cells > MAX_CELLS:
+            raise UserError(
+                f"{cells} combinations of levels and listeners are too many; thin the grids to "
+                f"{MAX_CELLS} or fewer"
+            )
+        if not 1 <= self.min_trials <= self.max_trials:
+            raise UserError(
+                f"min_trials={self.min_trials}, max_trials={self.max_trials}: give "
+                "1 <= min_trials <= max_trials"
+            )
+        for name in ("stop_sd", "stop_width", "stop_bits"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise UserError(f"{name}={value} never stops a track; give a number above 0")
+
+    def axis(self, name: str) -> np.ndarray:
+        """A parameter's grid, log10 of it where it is a threshold on a log axis."""
+        grid = np.asarray(self.parameters[name], float)
+        return to_axis(grid, self.on_log_axis(name))
+
+    def on_log_axis(self, name: str) -> bool:
+        """Whether a parameter is a level of a log axis."""
+        return self.log and name == self.of and isinstance(self.function, str)
+
+    def chance(self, x: tuple[Any, ...], parameters: Mapping[str, Any]) -> np.ndarray:
+        """Chance of a success at levels `x` for parameters (as `axis` has them), all arrays that
+        broadcast."""
+        if isinstance(self.function, str):
+            return self._named_chance(self.function, x, parameters)
+        p = np.asarray(self.function(*x, **parameters), float)
+        if not np.all((p >= 0) & (p <= 1)):
+            raise UserError("the psychometric function leaves 0..1; check the grids it is given")
+        return p
+
+    def _named_chance(self, function: str, x, parameters) -> np.ndarray:
+        guess, lapse = parameters["guess"], parameters["lapse"]
+        distance = to_axis(x[0], self.log) - parameters["threshold"]
+        if len(x) == 2:
+            distance = distance - parameters["gradient"] * (np.asarray(x[1]) - self.reference)
+        if self.falling:
+            distance = -distance
+        if function == WEIBULL_DB:
+            rate = 10.0 ** np.minimum(parameters["slope"] * distance / 20, 20)
+            return guess + (1 - guess - lapse) * -np.expm1(-rate)
+        return guess + (1 - guess - lapse) * shape(function).cdf(distance / parameters["width"])
+
+
+def _needed(function: str, n_levels: int) -> set[str]:
+    if function not in (*FUNCTIONS, WEIBULL_DB):
+        known = ", ".join((*FUNCTIONS, WEIBULL_DB))
+        raise UserError(f"function={function!r} is not known; choose one of {known}")
+    names = {"threshold", "slope" if function == WEIBULL_DB else "width", "guess", "lapse"}
+    return names | {"gradient"} if n_levels == 2 else names
+
+
+def _grid(name: str, values: Any) -> tuple[float, ...]:
+    try:
+        grid = tuple(float(v) for v in np.atleast_1d(np.asarray(values, float)))
+    except (TypeError, ValueError):
+        raise UserError(f"{name}={values!r} is no grid; give one or more numbers") from None
+    if not grid or not all(map(math.isfinite, grid)):
+        raise UserError(f"{name}={values!r} is no grid; give one or more finite numbers")
+    if any(b <= a for a, b in itertools.pairwise(grid)):
+        raise UserError(f"the grid of {name} does not rise; give each value once, smallest first")
+    if name in ("width", "slope") and grid[0] <= 0:
+        raise UserError(f"{name}={grid[0]} is flat; give values above 0")
+    if name in ("guess", "lapse") and not (grid[0] >= 0 and grid[-1] < 1):
+        raise UserError(f"{name} from {grid[0]} to {grid[-1]}: give rates of 0 or more, below 1")
+    return grid

@@ -1,0 +1,241 @@
+"""QUEST+: the next level is the one whose answer is expected to tell most about the listener.
+
+*Conventions*: grids and functions are those of `quest_options`. The posterior starts from the
+product of the priors (equal weights unless given). The next level is the first one of greatest
+mutual information between its answer and the listener, which is that of least expected posterior
+entropy; two outcomes, success and failure. Estimates are means of the posterior marginals with
+equal-tailed intervals (`marginal`). The threshold is not measurable where its interval reaches an
+end of its grid, or leaves the range of the levels by more than a tenth, or its mean does at all.
+
+Sources: Watson (2017), J. Vis. 17(3):10; Prins (2013), J. Vis. 13(7):3, for information about
+some parameters only (`focus`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import entr
+
+from spectcount.errors import UserError
+from spectcount.psychophysics.adaptive import marginal
+from spectcount.psychophysics.adaptive.base import Answer, Recorder
+from spectcount.psychophysics.adaptive.quest_options import QuestPlusOptions
+from spectcount.psychophysics.measurable import UNMEASURABLE
+from spectcount.psychophysics.plain import plain
+from spectcount.psychophysics.psychometric import from_axis, to_axis
+from spectcount.psychophysics.sdt import Interval
+
+RULE = "QUEST+ posterior mean and equal-tailed interval"
+_TIE = 1e-10
+_SLACK = 0.1
+
+
+@dataclass(frozen=True)
+class QuestPlusEstimate:
+    """The posterior in brief: `intervals` and the `mode` of each parameter's marginal, and the
+    `threshold` (nan in an unbounded interval where not measurable)."""
+
+    threshold: Interval
+    intervals: Mapping[str, Interval]
+    mode: Mapping[str, float]
+    measurable: bool
+    reason: str
+    n_trials: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data; nan and infinities become None."""
+        return plain(self)
+
+
+class QuestPlus:
+    """A running QUEST+; see `QuestPlusOptions` and `base.Track`."""
+
+    def __init__(self, options: QuestPlusOptions) -> None:
+        self.options = options
+        self._record = Recorder(len(options.levels))
+        self._shape = tuple(len(g) for g in options.parameters.values())
+        self._levels = _product(options.levels)
+        listeners = _product([options.axis(name) for name in options.parameters])
+        self._listeners = dict(zip(options.parameters, listeners.T, strict=True))
+        columns = tuple(c[:, None] for c in self._levels.T)
+        shape = (len(self._levels), len(listeners))
+        self._chance = np.broadcast_to(options.chance(columns, self._listeners), shape)
+        self._noise = entr(self._chance) + entr(1 - self._chance)
+        self._posterior = self._prior()
+        self._suggestion: tuple[float, ...] | None = None
+
+    def _prior(self) -> np.ndarray:
+        mass = np.ones(())
+        for name, grid in self.options.parameters.items():
+            weights = np.asarray(self.options.prior.get(name, np.ones(len(grid))), float)
+            mass = np.multiply.outer(mass, weights)
+        return mass.ravel() / mass.sum()
+
+    def suggest(self) -> tuple[float, ...]:
+        if self._suggestion is None:
+            gain = self.expected_gain()
+            best = int(np.flatnonzero(gain >= gain.max() - _TIE)[0])
+            self._suggestion = tuple(map(float, self._levels[best]))
+        return self._suggestion
+
+    def expected_gain(self) -> np.ndarray:
+        """Expected fall of the entropy, in bits, for each level (of two parameters: for each pair,
+        the second one changing fastest)."""
+        chance = (self._chance @ self._posterior).clip(0, 1)
+        gain = entr(chance) + entr(1 - chance) - self._expected_noise()
+        return gain / math.log(2)
+
+    def _expected_noise(self) -> np.ndarray:
+        """Mean entropy of the answer, per level, once the parameters in `focus` are known."""
+        names = tuple(self.options.parameters)
+        rest = tuple(i for i, x in enumerate(names) if x not in (self.options.focus or names))
+        if not rest:
+            return self._noise @ self._posterior
+        joint = (self._chance * self._posterior).reshape(-1, *self._shape)
+        joint = joint.sum(axis=tuple(i + 1 for i in rest)).reshape(len(self._levels), -1)
+        mass = self._posterior.reshape(self._shape).sum(axis=rest).ravel()
+        p = np.divide(joint, mass, out=np.full_like(joint, 0.5), where=mass > 0).clip(0, 1)
+        return (entr(p) + entr(1 - p)) @ mass
+
+    def update(self, x: tuple[float, ...], success: bool) -> None:
+        answer = self._record.add(x, success)
+        p = self.options.chance(tuple(map(np.asarray, answer.x)), self._listeners)
+        self._learn(p if answer.success else 1 - p)
+
+    def catch(self, yes: bool) -> None:
+        if "guess" not in self._listeners:
+            raise UserError("a catch trial tells about `guess`, which this function does not have")
+        self._record.add_catch(yes)
+        guess = self._listeners["guess"]
+        self._learn(guess if yes else 1 - guess)
+
+    def _learn(self, likelihood: np.ndarray) -> None:
+        mass = self._posterior * likelihood
+        if not mass.sum() > 0:
+            raise UserError(
+                "no listener of the grids gives these answers; let the grids of guess and lapse "
+                "hold values above 0"
+            )
+        self._posterior = mass / mass.sum()
+        self._suggestion = None
+
+    @property
+    def n(self) -> int:
+        return len(self._record.trials)
+
+    @property
+    def history(self) -> tuple[Answer, ...]:
+        return tuple(self._record.answers)
+
+    @property
+    def finished(self) -> bool:
+        return bool(self.reason)
+
+    @property
+    def reason(self) -> str:
+        options, of = self.options, self.options.of
+        if self.n >= options.min_trials:
+            grid, mass = options.axis(of), self.marginal(of)
+            sd, entropy = marginal.sd(grid, mass), self.entropy
+            low, high = marginal.quantile(grid, mass, _tails(0.95))
+            if options.stop_sd is not None and sd <= options.stop_sd:
+                return f"standard deviation of the {of} is {sd:.3g}"
+            if options.stop_width is not None and high - low <= options.stop_width:
+                return f"95 % interval of the {of} is {high - low:.3g} wide"
+            if options.stop_bits is not None and entropy <= options.stop_bits:
+                return f"posterior entropy is {entropy:.3g} bits"
+        return f"{self.n} trials" if self.n >= options.max_trials else ""
+
+    @property
+    def entropy(self) -> float:
+        """Entropy of the posterior over all parameters, in bits."""
+        return float(entr(self._posterior).sum() / math.log(2))
+
+    def marginal(self, name: str) -> np.ndarray:
+        """Posterior mass at the values of one parameter's grid."""
+        names = list(self.options.parameters)
+        if name not in names:
+            raise UserError(f"{name!r} is no parameter; choose one of {', '.join(names)}")
+        rest = tuple(i for i, other in enumerate(names) if other != name)
+        return self._posterior.reshape(self._shape).sum(axis=rest)
+
+    def threshold_at(self, second: float, level: float = 0.95) -> Interval:
+        """The threshold on the first parameter where the second one is `second`."""
+        if "gradient" not in self._listeners:
+            raise UserError("the threshold of this function depends on one parameter only")
+        shift = self._listeners["gradient"] * (second - self.options.reference)
+        values = self._listeners["threshold"] + shift
+        ends = marginal.weighted_quantile(values, self._posterior, _tails(level))
+        return self._interval("threshold", float(values @ self._posterior), ends, level)
+
+    def estimate(self, level: float = 0.95) -> QuestPlusEstimate:
+        """Means, modes and intervals of all parameters from their marginals."""
+        intervals, modes = {}, {}
+        for name in self.options.parameters:
+            grid, mass = self.options.axis(name), self.marginal(name)
+            ends = marginal.quantile(grid, mass, _tails(level))
+            intervals[name] = self._interval(name, marginal.mean(grid, mass), ends, level)
+            modes[name] = marginal.mode(self.options.parameters[name], mass)
+        why = self._why_not_measurable(intervals[self.options.of], level)
+        unknown = Interval(math.nan, -math.inf, math.inf, level, UNMEASURABLE)
+        threshold = unknown if why else intervals[self.options.of]
+        return QuestPlusEstimate(threshold, intervals, modes, not why, why, self.n)
+
+    def _interval(self, name: str, value: float, ends, level: float) -> Interval:
+        log = self.options.on_log_axis(name)
+        value, low, high = (float(from_axis(v, log)) for v in (value, *ends))
+        return Interval(value, low, high, level, RULE)
+
+    def _why_not_measurable(self, found: Interval, level: float) -> str:
+        of, mass = self.options.of, self.marginal(self.options.of)
+        if self.n == 0:
+            return f"{UNMEASURABLE}: no trials yet"
+        if len(mass) > 1 and max(mass[0], mass[-1]) > (1 - level) / 2:
+            end = self.options.parameters[of][0 if mass[0] > mass[-1] else -1]
+            return f"{UNMEASURABLE}: the {of}'s posterior reaches the end of its grid, {end:g}"
+        if not isinstance(self.options.function, str) or len(self.options.levels) == 2:
+            return ""
+        tested = self.options.levels[0]
+        log = self.options.on_log_axis(of)
+        low, high = (float(to_axis(v, log)) for v in (tested[0], tested[-1]))
+        value, *ends = (float(to_axis(v, log)) for v in (found.value, found.low, found.high))
+        slack = _SLACK * (high - low)
+        if low <= value <= high and min(ends) >= low - slack and max(ends) <= high + slack:
+            return ""
+        return f"{UNMEASURABLE}: the {of} lies outside the levels {tested[0]:g}..{tested[-1]:g}"
+
+    def state(self) -> dict[str, Any]:
+        levels, successes = self._record.columns()
+        grids = self.options.parameters
+        return plain({
+            "kind": "quest_plus",
+            "n": self.n,
+            "finished": self.finished,
+            "reason": self.reason,
+            "suggestion": self.suggest(),
+            "levels": levels[:, 0] if levels.shape[1] == 1 else levels,
+            "successes": successes,
+            "reversals": [],
+            "bounds": [(g[0], g[-1]) for g in self.options.levels],
+            "catch": self._record.catch_counts,
+            "estimate": self.estimate().threshold,
+            "mode": self.estimate().mode,
+            "entropy_bits": self.entropy,
+            "marginals": {x: {"grid": grids[x], "mass": self.marginal(x)} for x in grids},
+        })  # fmt: skip
+
+
+def _product(grids) -> np.ndarray:
+    """All combinations [n, len(grids)], the last grid changing fastest."""
+    return np.stack(np.meshgrid(*grids, indexing="ij"), -1).reshape(-1, len(grids)).astype(float)
+
+
+def _tails(level: float) -> tuple[float, float]:
+    if not 0 < level < 1:
+        raise UserError(f"level={level} is no confidence level; give one between 0 and 1")
+    return (1 - level) / 2, (1 + level) / 2

@@ -1,0 +1,273 @@
+"""Fits of psychometric functions, Bayesian or by maximum likelihood, with intervals.
+
+*Conventions*: a success is a right answer (forced choice, `guess` = 1/m fixed) or "yes" (yes/no,
+`guess=None`: free, best with catch trials in `catch`). Thresholds are levels where F = 0.5 (see
+`psychometric`), in the unit of the levels; widths count decades on a log axis. Estimates are
+posterior medians (bayes) or the likeliest values (ml); intervals are equal-tailed. A threshold
+that the data do not hold is nan in an unbounded interval, `measurable` is False and `reason` says
+why (the rules: `measurable`).
+
+Sources: Schuett, Harmeling, Macke & Wichmann (2016), Vision Res. 122:105; Wichmann & Hill (2001),
+Percept. Psychophys. 63:1293 and 63:1314.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+
+from spectcount.errors import UserError
+from spectcount.psychophysics import fit_ml, goodness
+from spectcount.psychophysics.fit_data import Counts, counts
+from spectcount.psychophysics.fit_grid import (
+    NAMES,
+    Model,
+    log_likelihood,
+    log_prior,
+    posterior,
+)
+from spectcount.psychophysics.measurable import UNMEASURABLE, why_not_measurable
+from spectcount.psychophysics.plain import plain
+from spectcount.psychophysics.psychometric import Psychometric, shape
+from spectcount.psychophysics.sdt import Interval
+
+BAYES = "posterior median and equal-tailed interval (grid)"
+ML = "maximum likelihood, parametric bootstrap percentiles"
+FIXED = "fixed"
+METHODS = ("bayes", "ml")
+_N_DRAWS = 4000
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted psychometric function.
+
+    `function` is the curve of the estimates, `map` and `mean` those of the posterior mode and
+    means (with ml all three are the likeliest curve). `slope` is d psi / dx at the threshold (per
+    decade on a log axis). `tested` is the tested range. `draws` [n, 5] are parameters drawn from
+    the posterior, or refits of the bootstrap, on the inner axis of `fit_data`.
+    """
+
+    threshold: Interval
+    width: Interval
+    guess: Interval
+    lapse: Interval
+    slope: Interval
+    eta: Interval
+    function: Psychometric
+    map: Psychometric
+    mean: Psychometric
+    measurable: bool
+    reason: str
+    method: str
+    level: float
+    n_trials: int
+    n_levels: int
+    tested: tuple[float, float]
+    counts: Counts = field(repr=False, compare=False)
+    draws: np.ndarray = field(repr=False, compare=False)
+
+    @functools.cached_property
+    def deviance(self) -> float:
+        """Of the likeliest or, in a Bayesian fit, densest curve; catch trials left out."""
+        return float(goodness.deviance(self.counts.k, self.counts.n, self._chance))
+
+    @functools.cached_property
+    def goodness_p(self) -> float:
+        """Chance of a larger deviance were the curve true (see `goodness`)."""
+        return goodness.goodness_p(self.counts.k, self.counts.n, self._chance)
+
+    @property
+    def _chance(self) -> np.ndarray:
+        return np.asarray(self.map(self.counts.to_level(self.counts.u)))
+
+    def threshold_at(self, p: float) -> Interval:
+        """The level where F = `p`, without guess and lapse; 0 < p < 1."""
+        if not 0 < p < 1:
+            raise UserError(f"p={p} is reached at no level; give 0 < p < 1")
+        if p == 0.5 or not self.measurable:
+            return self.threshold
+        return self._level_of(np.full(len(self.draws), float(p)), self.function.at(p))
+
+    def level_for(self, pc: float) -> Interval:
+        """The level where psi = `pc`; nan in an unbounded interval where the curve does not reach
+        it, an unbounded end where a share of the posterior above that tail does not."""
+        _, _, lapse, guess, _ = self.draws.T
+        value = self.function.level_for(pc)
+        if not self.measurable or math.isnan(value):
+            return _unknown(self.level)
+        return self._level_of((pc - guess) / (1 - guess - lapse), value)
+
+    def _level_of(self, p: np.ndarray, value: float) -> Interval:
+        """Interval of the level where F is the `p` [n] of each draw."""
+        threshold, width = self.draws[:, 0], self.draws[:, 1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = shape(self.function.function).quantile(np.clip(p, 0, 1))
+        ends = np.quantile(threshold + width * z, _tails(self.level), method="closest_observation")
+        low, high = sorted(self.counts.to_level(ends))
+        return Interval(float(value), float(low), float(high), self.level, self.threshold.rule)
+
+    def not_measurable(self, reason: str) -> Fit:
+        """This fit with its threshold, width and slope withdrawn."""
+        unknown = _unknown(self.level)
+        return dataclasses.replace(
+            self, threshold=unknown, width=unknown, slope=unknown, measurable=False, reason=reason
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data, without the draws; nan and infinities become None."""
+        left_out = {"counts", "draws"}
+        data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        data = {name: value for name, value in data.items() if name not in left_out}
+        return plain(data | {"deviance": self.deviance, "goodness_p": self.goodness_p})
+
+
+def fit(
+    levels,
+    successes,
+    trials=None,
+    *,
+    function: str = "gaussian",
+    guess: float | None = 0.5,
+    lapse: float | None = None,
+    method: str = "bayes",
+    level: float = 0.95,
+    log: bool = False,
+    falling: bool = False,
+    overdispersion: bool = False,
+    lapse_max: float = 0.1,
+    catch: tuple[int, int] = (0, 0),
+    span: tuple[float, float] | None = None,
+    resamples: int = 400,
+) -> Fit:
+    """Fit psi = guess + (1 - guess - lapse) F to counts.
+
+    `levels`, `successes` and `trials` are lists of one length, [n]; without `trials` each row is
+    one trial. Equal levels are pooled. `guess` and `lapse`: a fixed rate, or None for a free one
+    (lapse within 0..`lapse_max`). `catch`: "yes" answers and trials without a signal. `span`: the
+    range that could have been tested, where it is wider than what was. `overdispersion` widens the
+    intervals where the counts vary more than binomials (bayes only). `resamples`: refits of the
+    bootstrap (ml only). Raises `UserError`.
+    """
+    model = Model(function, guess, lapse, lapse_max, overdispersion)
+    _check(model, method, level, resamples)
+    data = counts(levels, successes, trials, log=log, falling=falling, catch=catch, span=span)
+    found = posterior(data, model)
+    if method == "bayes":
+        best = _densest(data, model, found.best)
+        table = np.stack([found.quantile(i, [0.5, *_tails(level)]) for i in range(len(NAMES))])
+        parts = (table, best, found.mean(), found.draws(_N_DRAWS))
+    else:
+        best = fit_ml.maximise(data, model, found.likeliest)
+        draws = fit_ml.bootstrap(data, model, best, resamples)
+        table = np.vstack([best, np.quantile(draws, _tails(level), axis=0)]).T
+        parts = (table, best, best, draws)
+    why = why_not_measurable(data, model, parts[0][0], (found.likeliest, best))
+    fitted = _assemble(data, model, method, level, *parts)
+    return fitted.not_measurable(why) if why else fitted
+
+
+def _assemble(data, model, method, level, table, best, mean, draws) -> Fit:
+    """A fit from a `table` [5, (value, low, high)] of parameters on the inner axis, the best and
+    mean parameters [5] and draws [n, 5]."""
+    rule = BAYES if method == "bayes" else ML
+    by_name = dict(zip(NAMES, table, strict=True))
+    curve = functools.partial(_curve, data, model)
+    function, densest = curve(table[:, 0]), curve(best)
+    rates = {
+        name: Interval(fixed, fixed, fixed, level, FIXED)
+        if fixed is not None
+        else _interval(by_name[name], level, rule)
+        for name, fixed in (("guess", model.guess), ("lapse", model.lapse))
+    }
+    if model.overdispersion:
+        eta = _interval(by_name["eta"], level, rule)
+    else:
+        eta = goodness.overdispersion(data.k, data.n, densest(data.to_level(data.u)), level)
+    value, *ends = (float(data.to_level(u)) for u in by_name["threshold"])
+    return Fit(
+        threshold=Interval(value, min(ends), max(ends), level, rule),
+        width=_interval(by_name["width"], level, rule),
+        slope=_slope(function, draws, level, rule),
+        eta=eta, function=function, map=densest, mean=curve(mean),
+        measurable=True, reason="", method=method, level=level,
+        n_trials=int(data.n.sum()) + data.catch[1], n_levels=len(data.u), tested=data.tested(),
+        counts=data, draws=draws, **rates,
+    )  # fmt: skip
+
+
+def _curve(data: Counts, model: Model, values) -> Psychometric:
+    threshold, width, lapse, guess, _ = map(float, values)
+    level = float(data.to_level(threshold))
+    return Psychometric(model.function, level, width, guess, lapse, data.falling, data.log)
+
+
+def _slope(function: Psychometric, draws: np.ndarray, level: float, rule: str) -> Interval:
+    _, width, lapse, guess, _ = draws.T
+    steepest = float(shape(function.function).density(0.0))
+    slopes = (-1 if function.falling else 1) * (1 - guess - lapse) * steepest / width
+    low, high = np.quantile(slopes, _tails(level))
+    return Interval(function.slope, float(low), float(high), level, rule)
+
+
+def _densest(data: Counts, model: Model, start: np.ndarray) -> np.ndarray:
+    """The posterior mode [5], climbing from the densest node of the grid."""
+    bounds = [model.bounds(data)[name] for name in NAMES]
+    free = [i for i, (low, high) in enumerate(bounds) if low < high]
+    scale = np.array([data.spread, start[1], 0.1, 0.1, 0.1])[free]
+
+    def loss(x):
+        values = start.copy()
+        values[free] = x * scale
+        found = log_likelihood(data, model.function, *values) + log_prior(data, model, *values)
+        return -float(np.clip(found, -1e12, None))
+
+    limits = [(bounds[i][0] / s, bounds[i][1] / s) for i, s in zip(free, scale, strict=True)]
+    found = minimize(loss, start[free] / scale, bounds=limits, method="L-BFGS-B")
+    best = start.copy()
+    if found.fun <= loss(start[free] / scale):
+        best[free] = found.x * scale
+    return best
+
+
+def _check(model: Model, method: str, level: float, resamples: int) -> None:
+    shape(model.function)
+    if method not in METHODS:
+        raise UserError(f"method={method!r} is not known; choose one of {', '.join(METHODS)}")
+    if not 0 < level < 1:
+        raise UserError(f"level={level} is no confidence level; give one between 0 and 1")
+    for name, rate in (("guess", model.guess), ("lapse", model.lapse)):
+        if rate is not None and not 0 <= rate < 1:
+            raise UserError(f"{name}={rate} is no rate; give 0 <= {name} < 1, or None for free")
+    if not 0 < model.lapse_max < 1:
+        raise UserError(f"lapse_max={model.lapse_max} bounds nothing; give 0 < lapse_max < 1")
+    lapse = model.lapse_max if model.lapse is None else model.lapse
+    if (model.guess or 0.0) + lapse >= 1:
+        raise UserError(
+            f"guess={model.guess} and lapse={lapse} reach 1; give rates that sum below 1"
+        )
+    if model.overdispersion and method == "ml":
+        raise UserError(
+            "overdispersion needs method='bayes'; choose it, or leave overdispersion off"
+        )
+    if resamples < 20:
+        raise UserError(f"{resamples} resamples have no tails; give 20 or more")
+
+
+def _tails(level: float) -> list[float]:
+    return [(1 - level) / 2, (1 + level) / 2]
+
+
+def _interval(row, level: float, rule: str) -> Interval:
+    value, low, high = map(float, row)
+    return Interval(value, low, high, level, rule)
+
+
+def _unknown(level: float) -> Interval:
+    return Interval(math.nan, -math.inf, math.inf, level, UNMEASURABLE)

@@ -1,0 +1,218 @@
+"""The posterior of a psychometric function on a grid that closes in on where it lies.
+
+*Conventions*: the axes of a grid are, in this order, threshold, width, lapse, guess and eta
+(`NAMES`), all on the inner, rising axis of `fit_data`; a fixed parameter is an axis of one node. A
+posterior is a density over the parameters; `weight` turns it into the mass of each cell.
+
+Priors, after Schuett, Harmeling, Macke & Wichmann (2016), Vision Res. 122:105: the threshold is
+equally likely within the tested range and falls off, as a raised cosine, to nothing half a range
+beyond it; the width rises from the smallest spacing of levels to twice that, is flat up to the
+range and falls off to three times the range; lapse is Beta(1, 10), here cut off at its bound.
+Different from there: a free guess is equally likely anywhere in 0..0.95, since listeners that say
+yes too often are the rule, not the exception. The overdispersion eta is Beta(1, 10): successes at
+a level are beta-binomial with psi (1 / eta^2 - 1) and (1 - psi) (1 / eta^2 - 1), eta = 0 being
+binomial.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import betaln
+
+from spectcount.psychophysics.fit_data import Counts
+from spectcount.psychophysics.psychometric import shape
+
+NAMES = ("threshold", "width", "lapse", "guess", "eta")
+GUESS_MAX, ETA_MAX = 0.95, 0.9
+_COARSE = {"threshold": 33, "width": 21, "lapse": 6, "guess": 8, "eta": 6}
+_FINE = {"threshold": 51, "width": 33, "lapse": 12, "guess": 16, "eta": 12}
+_TAIL = 1e-3
+_MAX_ZOOMS = 8
+_TINY = 1e-10
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is fitted: the function and, for each rate, its fixed value or None where free."""
+
+    function: str
+    guess: float | None
+    lapse: float | None
+    lapse_max: float
+    overdispersion: bool
+
+    def bounds(self, data: Counts) -> dict[str, tuple[float, float]]:
+        """Where the prior of each parameter is above 0; equal ends where it is fixed."""
+        half = data.spread / 2
+        return {
+            "threshold": (data.low - half, data.high + half),
+            "width": (data.spacing, 3 * data.spread),
+            "lapse": (0.0, self.lapse_max) if self.lapse is None else (self.lapse, self.lapse),
+            "guess": (0.0, GUESS_MAX) if self.guess is None else (self.guess, self.guess),
+            "eta": (0.0, ETA_MAX) if self.overdispersion else (0.0, 0.0),
+        }
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Nodes of each axis and the posterior mass of each cell (sum 1); `best` and `likeliest` are
+    the parameters of the densest and of the likeliest node."""
+
+    nodes: tuple[np.ndarray, ...]
+    mass: np.ndarray
+    best: np.ndarray
+    likeliest: np.ndarray
+
+    def marginal(self, axis: int) -> np.ndarray:
+        """Mass at the nodes of one axis."""
+        return self.mass.sum(axis=tuple(i for i in range(self.mass.ndim) if i != axis))
+
+    def quantile(self, axis: int, p) -> np.ndarray:
+        """Quantiles of one parameter, its density being linear between nodes."""
+        nodes = self.nodes[axis]
+        if len(nodes) == 1:
+            return np.full(np.shape(p), nodes[0])
+        density = self.marginal(axis) / cell_sizes(nodes)
+        steps = np.diff(nodes) * (density[1:] + density[:-1]) / 2
+        below = np.concatenate([[0.0], np.cumsum(steps)])
+        return np.interp(p, below / below[-1], nodes)
+
+    def mean(self) -> np.ndarray:
+        """Posterior means [5]."""
+        return np.array([float(self.marginal(i) @ v) for i, v in enumerate(self.nodes)])
+
+    def draws(self, n: int) -> np.ndarray:
+        """`n` parameter vectors [n, 5], evenly spread over the cumulated mass: no randomness but
+        the place within the cell, which is seeded."""
+        rng = np.random.default_rng(0)
+        places = (np.arange(n) + 0.5) / n
+        cells = np.searchsorted(np.cumsum(self.mass.ravel()), places * self.mass.sum())
+        index = np.unravel_index(np.minimum(cells, self.mass.size - 1), self.mass.shape)
+        return np.stack([_within(v, i, rng) for v, i in zip(self.nodes, index, strict=True)], -1)
+
+
+def posterior(data: Counts, model: Model) -> Posterior:
+    """The posterior on a fine grid over where it is not negligible."""
+    whole = model.bounds(data)
+    bounds = dict(whole)
+    for _ in range(_MAX_ZOOMS):
+        found = _on_grid(data, model, whole, _nodes(bounds, _COARSE))
+        closer = _support(found)
+        shrunk = any(_length(closer, x) < 0.4 * _length(bounds, x) for x in NAMES)
+        bounds = closer
+        if not shrunk:
+            break
+    return _on_grid(data, model, whole, _nodes(bounds, _FINE))
+
+
+def log_likelihood(data: Counts, function: str, threshold, width, lapse, guess, eta):
+    """Log likelihood of parameters that broadcast together."""
+    cdf = shape(function).cdf
+    caught, n_catch = data.catch
+    total = _level_term(caught, n_catch, np.clip(guess, _TINY, 1 - _TINY), eta)
+    for u, k, n in zip(data.u, data.k, data.n, strict=True):
+        p = guess + (1 - guess - lapse) * cdf((u - threshold) / width)
+        total = total + _level_term(k, n, np.clip(p, _TINY, 1 - _TINY), eta)
+    return total
+
+
+def log_prior(data: Counts, model: Model, threshold, width, lapse, guess, eta):
+    """Log prior density up to a constant; -inf outside the bounds."""
+    half, spacing = data.spread / 2, data.spacing
+    parts = [
+        _plateau(threshold, data.low - half, data.low, data.high, data.high + half),
+        _plateau(width, spacing, 2 * spacing, data.spread, 3 * data.spread),
+    ]
+    if model.lapse is None:
+        parts.append((1 - np.asarray(lapse)) ** 9)
+    if model.overdispersion:
+        parts.append((1 - np.asarray(eta)) ** 9)
+    with np.errstate(divide="ignore"):
+        density = np.log(parts[0])
+        for part in parts[1:]:
+            density = density + np.log(part)
+    return np.where(np.asarray(guess) + lapse < 1, density, -np.inf)
+
+
+def cell_sizes(nodes: np.ndarray) -> np.ndarray:
+    """Weights of the trapezoidal rule; 1 for a single node."""
+    if len(nodes) == 1:
+        return np.ones(1)
+    steps = np.diff(nodes)
+    return (np.append(steps, 0) + np.append(0, steps)) / 2
+
+
+def _level_term(k, n, p, eta):
+    """k log p + (n - k) log(1 - p), beta-binomial where eta > 0."""
+    if np.ndim(eta) == 0 or np.size(eta) == 1:
+        binomial = 0.0 if k == 0 else k * np.log(p)
+        return binomial if k == n else binomial + (n - k) * np.log1p(-p)
+    nu = 1 / np.maximum(eta, 1e-3) ** 2 - 1
+    a, b = p * nu, (1 - p) * nu
+    return betaln(k + a, n - k + b) - betaln(a, b)
+
+
+def _on_grid(data: Counts, model: Model, whole, nodes: tuple[np.ndarray, ...]) -> Posterior:
+    mesh = np.meshgrid(*nodes, indexing="ij", sparse=True)
+    likelihood = log_likelihood(data, model.function, *mesh)
+    likelihood = np.broadcast_to(likelihood, tuple(map(len, nodes)))
+    density = likelihood + log_prior(data, model, *mesh)
+    sizes = np.ones(())
+    for axis in nodes:
+        sizes = np.multiply.outer(sizes, cell_sizes(axis))
+    mass = np.exp(density - density.max()) * sizes
+    return Posterior(
+        nodes, mass / mass.sum(), _node_at(nodes, density), _node_at(nodes, likelihood)
+    )
+
+
+def _node_at(nodes, values: np.ndarray) -> np.ndarray:
+    index = np.unravel_index(int(np.argmax(values)), values.shape)
+    return np.array([v[i] for v, i in zip(nodes, index, strict=True)])
+
+
+def _nodes(bounds, sizes: dict[str, int]) -> tuple[np.ndarray, ...]:
+    """Evenly spaced nodes, of the width on a log scale."""
+    found = []
+    for name in NAMES:
+        low, high = bounds[name]
+        if low == high:
+            found.append(np.array([low]))
+        elif name == "width":
+            found.append(np.geomspace(low, high, sizes[name]))
+        else:
+            found.append(np.linspace(low, high, sizes[name]))
+    return tuple(found)
+
+
+def _support(found: Posterior) -> dict[str, tuple[float, float]]:
+    """The part of each axis outside which the marginal is negligible, one node to spare."""
+    bounds = {}
+    for i, (name, nodes) in enumerate(zip(NAMES, found.nodes, strict=True)):
+        density = found.marginal(i) / cell_sizes(nodes)
+        used = np.flatnonzero(density > _TAIL * density.max())
+        low, high = max(used[0] - 1, 0), min(used[-1] + 1, len(nodes) - 1)
+        bounds[name] = (float(nodes[low]), float(nodes[high]))
+    return bounds
+
+
+def _length(bounds, name: str) -> float:
+    low, high = bounds[name]
+    return float(np.log(high / low)) if name == "width" else high - low
+
+
+def _plateau(x, zero_low: float, low: float, high: float, zero_high: float):
+    """1 from `low` to `high`, raised cosines down to 0 at the outer ends."""
+    up = np.clip((np.asarray(x) - zero_low) / (low - zero_low), 0, 1)
+    down = np.clip((zero_high - np.asarray(x)) / (zero_high - high), 0, 1)
+    return (1 - np.cos(np.pi * up)) * (1 - np.cos(np.pi * down)) / 4
+
+
+def _within(nodes: np.ndarray, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A uniform place within the cell of each node."""
+    if len(nodes) == 1:
+        return np.full(len(index), nodes[0])
+    edges = np.concatenate([nodes[:1], (nodes[1:] + nodes[:-1]) / 2, nodes[-1:]])
+    return edges[index] + rng.random(len(index)) * (edges[index + 1] - edges[index])

@@ -1,0 +1,57 @@
+"""How well a fitted function describes the counts: deviance, its chance, overdispersion.
+
+*Conventions*: `k`, `n` and `p` are successes, trials and fitted chances per level [n_levels]. The
+deviance is 2 (log likelihood of the rates seen - log likelihood of the fit).
+
+Sources: Wichmann & Hill (2001), Percept. Psychophys. 63:1293: the deviance is compared with those
+of data drawn from the fitted function itself, since its chi-square limit is poor at the few trials
+per level of an experiment. The drawn data are not fitted again, so that the chance errs on the
+high side: a small one is a warning to take seriously. Schuett et al. (2016), Vision Res. 122:105,
+for the beta-binomial overdispersion eta.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import betaln, xlogy
+
+from spectcount.psychophysics.fit_grid import ETA_MAX
+from spectcount.psychophysics.sdt import Interval
+
+_DRAWS = 2000
+_ETA_NODES = 400
+_EDGE = 1e-9
+
+
+def deviance(k, n, p):
+    """Deviance of counts [..., n_levels] from chances [n_levels]."""
+    k, n = np.asarray(k, float), np.asarray(n, float)
+    p = np.clip(p, _EDGE, 1 - _EDGE)
+    seen = k / n
+    terms = xlogy(k, seen) + xlogy(n - k, 1 - seen) - xlogy(k, p) - xlogy(n - k, 1 - p)
+    return 2 * terms.sum(axis=-1)
+
+
+def goodness_p(k, n, p, draws: int = _DRAWS) -> float:
+    """Chance of a deviance as large as that of the counts, if the function is true; seeded."""
+    rng = np.random.default_rng(0)
+    n = np.asarray(n).astype(int)
+    p = np.clip(p, _EDGE, 1 - _EDGE)
+    drawn = deviance(rng.binomial(n, p, size=(draws, len(n))), n, p)
+    extreme = np.count_nonzero(drawn >= deviance(k, n, p) - 1e-9)
+    return (extreme + 1) / (draws + 1)
+
+
+def overdispersion(k, n, p, level: float = 0.95) -> Interval:
+    """The posterior mean of eta under its Beta(1, 10) prior, with an equal-tailed interval, the
+    chances taken as known. 0: the counts vary as binomials do. Levels of one trial tell nothing."""
+    eta = (np.arange(_ETA_NODES) + 0.5) / _ETA_NODES * ETA_MAX
+    nu = (1 / eta**2 - 1)[:, None]
+    p = np.clip(p, _EDGE, 1 - _EDGE)
+    a, b = p * nu, (1 - p) * nu
+    log_density = np.sum(betaln(k + a, n - k + b) - betaln(a, b), axis=1) + 9 * np.log1p(-eta)
+    mass = np.exp(log_density - log_density.max())
+    below = np.cumsum(mass) / mass.sum()
+    low, high = np.interp([(1 - level) / 2, (1 + level) / 2], below, eta)
+    rule = "beta-binomial about the fitted function, equal-tailed posterior interval"
+    return Interval(float(mass @ eta / mass.sum()), float(low), float(high), level, rule)
