@@ -28,7 +28,8 @@ import numpy as np
 from spectcount.errors import UserError
 from spectcount.trials import Trial
 
-STATES = ("queued", "running", "stopping", "stopped", "done", "failed", "interrupted")
+STATES = ("queued", "running", "stopping", "stopped", "done", "failed", "interrupted", "open")
+"""`open`: waits for a person, no worker ever takes it."""
 ACTIVE = ("running", "stopping")
 ENDED = ("stopped", "done", "failed", "interrupted")
 SCHEMA_VERSION = 1
@@ -172,16 +173,17 @@ class Store:
         config: Mapping[str, Any],
         lineage: Mapping[str, Any] | None = None,
         device: str = "cpu",
+        state: str = "queued",
     ) -> Run:
-        """A new run, queued, with its folder."""
+        """A new run with its folder: queued for a worker, or `open` for a person."""
         now = time.time()
         while True:
             run_id = _new_id(kind, now)
             with self._write() as db:
                 created = db.execute(
                     "INSERT OR IGNORE INTO runs (id, kind, device, state, config, lineage, "
-                    "created_at, queued_at) VALUES (?, ?, ?, 'queued', ?, ?, ?, ?)",
-                    (run_id, kind, device, _dump(config), _dump(lineage or {}), now, now),
+                    "created_at, queued_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (run_id, kind, device, state, _dump(config), _dump(lineage or {}), now, now),
                 ).rowcount
             if created:
                 run = self.run(run_id)
@@ -276,6 +278,9 @@ class Store:
         now = time.time()
         reason = "stopped before it started"
         if self.transition(run_id, ["queued"], state="stopped", reason=reason, ended_at=now):
+            return
+        reason = "ended before its last question"
+        if self.transition(run_id, ["open"], state="stopped", reason=reason, ended_at=now):
             return
         self.transition(run_id, ["running"], state="stopping", stop_requested_at=now)
 

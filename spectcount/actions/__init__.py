@@ -4,6 +4,14 @@ Conventions: settings come first; a preset is a name or the path of a YAML file;
 data that overrides a preset's; bad input raises `UserError`.
 """
 
+from spectcount.actions.listening import (
+    Asked,
+    ListenOptions,
+    give_answer,
+    next_question,
+    start_listening,
+    stop_listening,
+)
 from spectcount.actions.questions import (
     AskResult,
     ask,
@@ -35,6 +43,8 @@ from spectcount.actions.sounds import (
 
 __all__ = [
     "AskResult",
+    "Asked",
+    "ListenOptions",
     "Rendered",
     "ask",
     "ask_each",
@@ -42,7 +52,9 @@ __all__ = [
     "cancel",
     "draw_stimulus",
     "export",
+    "give_answer",
     "load_clip",
+    "next_question",
     "preset_stimulus",
     "probe_plan",
     "read_stimulus",
@@ -51,8 +63,10 @@ __all__ = [
     "render",
     "resume",
     "start_compare",
+    "start_listening",
     "start_probe",
     "start_tune",
+    "stop_listening",
     "summary",
     "training_config",
     "weak_regions",

@@ -10,7 +10,14 @@ import sys
 
 import typer
 
-from spectcount.cli import output, probing, runs, sounds, training  # noqa: F401 - adds verbs
+from spectcount.cli import (  # noqa: F401 - each adds its verbs
+    listening,
+    output,
+    probing,
+    runs,
+    sounds,
+    training,
+)
 from spectcount.cli.root import app
 from spectcount.errors import UserError
 

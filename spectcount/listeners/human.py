@@ -12,16 +12,18 @@ from spectcount.trials import Question
 class Human(Observer):
     """Holds the answers given at the page, by question; `score` refuses what was not answered.
 
-    `person` tells people apart: it is part of the fingerprint.
+    `person` and `session` are part of the fingerprint: the same question asked on another day is
+    another trial.
     """
 
-    def __init__(self, person: str = "you"):
+    def __init__(self, person: str = "you", session: str = ""):
         self.name = person
+        self._session = session
         self._answers: dict[str, str] = {}
 
     @property
     def fingerprint(self) -> str:
-        return f"human-1:{self.name}"
+        return f"human-1:{self.name}" + (f":{self._session}" if self._session else "")
 
     def answer(self, question: Question, answer: str) -> None:
         """Keep the answer to `question`; raises `UserError` where the set does not hold it."""

@@ -35,6 +35,7 @@ STATE_MARKS = {
     "done": "✔",
     "failed": "✖",
     "interrupted": "⚠",
+    "open": "◌",
 }
 
 

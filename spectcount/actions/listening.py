@@ -1,0 +1,174 @@
+"""You as the listener: a person takes a plan, question by question, on page or terminal.
+
+Conventions: a session is a run of kind `listen` in state `open`: no worker, it waits for a person,
+and every answer is a trial of the run at once, so that it can be left and resumed. Nothing of it
+leaves the machine that holds the store.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from spectcount.actions.runs import Params, probe_plan
+from spectcount.errors import UserError
+from spectcount.listeners.human import Human
+from spectcount.params import Declared, param
+from spectcount.probing.plan import plan_from_dict
+from spectcount.probing.session import Session
+from spectcount.probing.summary import summarise
+from spectcount.settings import Settings
+from spectcount.store import Run, Store
+from spectcount.trials import Question, Trial
+
+KIND = "listen"
+_PRACTICE_SEED = 7919
+"""Added to the seed for the practice block, whose sounds are then not those of the test."""
+_sessions: dict[str, Session] = {}
+_lock = threading.RLock()
+
+
+@dataclass(frozen=True)
+class ListenOptions(Declared):
+    """What a session is like, besides its plan."""
+
+    practice: int = param(
+        5, "Questions to warm up with, with feedback, not recorded.", low=0, high=50, step=1,
+        label="Practice trials",
+    )  # fmt: skip
+    feedback: bool = param(
+        False, "Say after each answer whether it was right. It changes what is measured: leave it "
+        "off unless you ask for it.", label="Feedback",
+    )  # fmt: skip
+    break_every: int = param(
+        40, "A break is offered after this many answers; 0: never.", low=0, high=500, step=5,
+        label="Break every", slider_high=100,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The next thing to do: a question (with its place), or the end (`question` None)."""
+
+    run: Run
+    question: Question | None
+    practice: bool
+    n_answered: int
+    n_at_most: int
+    pause: bool = False
+
+
+def start_listening(
+    settings: Settings,
+    plan: str | Params,
+    seed: int = 0,
+    params: Params | None = None,
+    options: Mapping[str, Any] | None = None,
+    name: str = "you",
+) -> Run:
+    """Open a session of a probe preset (or plain data). Raises `UserError` for what no plan or
+    option is, and where the session would be longer than the mode allows."""
+    body = probe_plan(settings, plan, params)
+    made = plan_from_dict(body)
+    made.refuse_infeasible()
+    if made.n_trials > settings.limits.max_trials:
+        raise UserError(
+            f"{made.n_trials} trials are above the limit {settings.limits.max_trials} of "
+            f"{settings.mode} mode; lower the trials or the number of cells"
+        )
+    chosen = ListenOptions.from_dict(options or {})
+    config = {"plan": body, "listeners": [_person(name)], "seed": seed, **chosen.to_dict()}
+    lineage = {"probe": plan if isinstance(plan, str) else None}
+    return Store(settings.database).create_run(KIND, config, lineage, state="open")
+
+
+def next_question(settings: Settings, run_id: str, practised: int = 0) -> Asked:
+    """What is asked next. `practised`: practice questions already taken in this sitting; the
+    practice block comes before the first answer that counts."""
+    with _lock:
+        run, session = _open(settings, run_id)
+        n, most = len(session.trials), max(session.plan.n_trials, len(session.trials))
+        if n == 0 and practised < run.config["practice"] and session.current is not None:
+            question = _practice(session, run, practised)
+            return Asked(run, question, True, practised, run.config["practice"])
+        every = run.config["break_every"]
+        pause = bool(every and n and n % every == 0)
+        planned = session.current
+        if planned is None:
+            return Asked(_finish(settings, run, session), None, False, n, n)
+        return Asked(run, planned.question, False, n, most, pause)
+
+
+def give_answer(
+    settings: Settings, run_id: str, key: str, answer: str, seconds: float | None = None
+) -> Trial:
+    """Answer the current question, told by its `key` (so that a second tab or a double press
+    cannot answer another one); the trial, kept."""
+    with _lock:
+        _, session = _open(settings, run_id)
+        planned = session.current
+        if planned is None or planned.question.key != key:
+            raise UserError("this question was answered already; the next one is shown now")
+        trial = session.answer(answer, seconds)
+        store = Store(settings.database)
+        store.add_trials(run_id, [trial])
+        n = len(session.trials)
+        total = n if session.current is None else max(session.plan.n_trials, n)
+        store.update(run_id, done=n, total=total, heartbeat_at=time.time())
+        return trial
+
+
+def stop_listening(settings: Settings, run_id: str) -> Run:
+    """End a session before its plan does: what was answered stays and is summed up."""
+    with _lock:
+        run, session = _open(settings, run_id)
+        reason = f"ended by the listener after {len(session.trials)} answers"
+        return _finish(settings, run, session, state="stopped", reason=reason)
+
+
+def _person(name: str) -> str:
+    text = str(name).strip() or "you"
+    if len(text) > 40 or any(c in text for c in "@:<>/"):
+        raise UserError(
+            f"name {text[:60]!r} is not usable; give up to 40 letters without @ : < > /"
+        )
+    return text
+
+
+def _open(settings: Settings, run_id: str) -> tuple[Run, Session]:
+    """An open session, replayed from its trials where this process does not know it yet."""
+    store = Store(settings.database)
+    run = store.run(run_id)
+    if run.kind != KIND:
+        raise UserError(f"run {run_id} is a {run.kind}, no listening session; choose another")
+    if run.state == "stopped":
+        raise UserError(f"session {run_id} was ended; start another one")
+    if run_id not in _sessions:
+        person = Human(run.config["listeners"][0], run_id)
+        plan = plan_from_dict(run.config["plan"])
+        _sessions[run_id] = Session(plan, run.config["seed"], person, store.trials(run_id))
+    return run, _sessions[run_id]
+
+
+def _practice(session: Session, run: Run, place: int) -> Question:
+    """Question number `place` of the practice block: the plan's own first ones at another seed."""
+    batch = next(session.plan.ask(run.config["seed"] + _PRACTICE_SEED + place // 8))
+    return batch[place % len(batch)].question
+
+
+def _finish(
+    settings: Settings, run: Run, session: Session, state: str = "done", reason: str = ""
+) -> Run:
+    store = Store(settings.database)
+    if run.state == "open":
+        found = summarise(session.plan, {session.person.name: session.trials})
+        n = len(session.trials)
+        facts = {"done": n, "total": n, "summary": {"done": n, "total": n, **found}}
+        store.transition(
+            run.id, ("open",), state=state, reason=reason, ended_at=time.time(), **facts
+        )
+    _sessions.pop(run.id, None)
+    return store.run(run.id)
