@@ -1,4 +1,4 @@
-"""build_app: header, five tabs in the order of the work, and the typed functions of the API."""
+"""build_app: header, six tabs in the order of the work, and the typed functions of the API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import gradio as gr
 from spectcount import jobs
 from spectcount.settings import Settings
 from spectcount.store import Store
-from spectcount.ui import api, clip, compare, design, header, probe, runs, theme, tune
+from spectcount.ui import api, clip, compare, design, header, probe, runs, theme, tune, you
 
 TITLE = "SpectCount"
 CACHE_SWEEP_S = (3600, 24 * 3600)
@@ -34,6 +34,8 @@ def build_app(settings: Settings) -> gr.Blocks:
                 tune.build(settings, store, who)
             with gr.Tab("Compare", id="compare"):
                 compare.build(settings, store, who)
+            with gr.Tab("You", id="you"):
+                you.build(settings, store, who)
             with gr.Tab("Runs", id="runs"):
                 runs.build(settings, store, who)
         api.build(settings, store)
@@ -45,7 +47,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     """Everything `launch` needs besides host and port: safe by default, nothing external."""
     return {
         "theme": theme.theme(),
-        "css_paths": [theme.STYLE, theme.STATIC / "runs.css"],
+        "css_paths": theme.STYLES,
         "head": theme.head(),
         "run_history": False,
         "ssr_mode": False,

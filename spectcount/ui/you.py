@@ -1,0 +1,250 @@
+"""The You tab: a person takes any plan with headphones and keys, beside the models.
+
+The stage is a component of its own: it fetches one question at a time from the server functions
+below and sends each answer at once, so that a closed page loses nothing. What is shown below it is
+a pure function of the trials.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import gradio as gr
+from gradio.context import Context
+
+from spectcount import actions
+from spectcount.errors import UserError
+from spectcount.settings import Settings
+from spectcount.store import Run, Store
+from spectcount.synth import synthesise
+from spectcount.trials import Question
+from spectcount.ui import beside, clip, plan_form
+from spectcount.ui.controls import form
+from spectcount.ui.header import Header, listener_spec
+from spectcount.ui.polling import QUIET, Feed, find_run, notice, run_choices
+from spectcount.ui.theme import STATIC
+
+KIND = "listen"
+FIRST_PLAN = "listen-level"
+EMPTY = (
+    "Choose a plan, and press Start: you answer the same questions as the models, with the keys of "
+    "your keyboard. Nothing leaves the machine that runs this page."
+)
+
+
+def build(settings: Settings, store: Store, header: Header) -> None:
+    """The You tab, inside its `gr.Tab`."""
+    view = YouView(settings, store)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=320, elem_classes="panel"):
+            view.form = plan_form.build(settings, "you", 0, first=FIRST_PLAN)
+            options = form(actions.ListenOptions, prefix="you-option")
+            name = gr.Textbox("you", label="Your name in the results", max_length=40,
+                              max_lines=1, elem_id="you-name")  # fmt: skip
+            start = gr.Button("Start session", variant="primary", elem_id="you-start")
+            message = gr.HTML(elem_id="you-message", apply_default_css=False)
+        with gr.Column(scale=2, min_width=320):
+            with gr.Row(equal_height=False):
+                run = gr.Dropdown(
+                    run_choices(store, KIND), value=None, label="Session", elem_id="you-run",
+                    allow_custom_value=True,
+                )  # fmt: skip
+                end = gr.Button("End session", elem_id="you-end", size="sm", min_width=110, scale=0)
+            stage = _stage(view)
+            models = gr.Button("Ask the models the same", elem_id="you-models", size="sm")
+            results = gr.HTML(elem_id="you-results", apply_default_css=False)
+            chart = beside.build("you")
+
+    plan = view.form
+    asked = [*plan.inputs]
+    gr.on(plan.triggers, view.cost, asked, plan.cost, **QUIET)
+    plan.shown.then(view.cost, asked, plan.cost, **QUIET)
+    shown = [results, *chart.outputs]
+    start.click(
+        view.start, [*asked, name, *options.inputs], [run, stage, message],
+        api_visibility="private",
+    ).then(view.results, run, shown, **QUIET)  # fmt: skip
+    run.input(view.choose, run, [stage, message], **QUIET).then(view.results, run, shown, **QUIET)
+    end.click(view.end, run, [stage, message], api_visibility="private").then(
+        view.results, run, shown, **QUIET
+    )
+    stage.submit(view.results, run, shown, **QUIET)
+    models.click(
+        view.ask_models, [run, header.base, header.tuned], message, api_visibility="private"
+    )
+    gr.Timer(2.0).tick(view.fresh_results, run, shown, **QUIET)
+    Context.root_block.load(view.arrive, None, [run, stage], **QUIET).then(
+        view.results, run, shown, **QUIET
+    )
+    Context.root_block.load(view.cost, asked, plan.cost, **QUIET)
+
+
+def _stage(view: YouView) -> gr.HTML:
+    return gr.HTML(
+        value=None,
+        label="Listening session",
+        html_template=(STATIC / "you.html").read_text(),
+        js_on_load="SpectCount.you(element, props, watch, server, trigger); /* 'submit' */",
+        server_functions=[view.sample, view.question, view.answer],
+        elem_id="you-stage",
+        apply_default_css=False,
+        empty_text=EMPTY,
+    )
+
+
+class YouView:
+    """The tab's handlers, over one store; `form` is set once it is laid out."""
+
+    form: plan_form.PlanForm
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.settings = settings
+        self.store = store
+        self.feed = Feed(store)
+        self.sample = _answering(self._sample, "sample")
+        self.question = _answering(self._question, "question")
+        self.answer = _answering(self._answer, "answer")
+
+    def cost(self, *values: Any) -> str:
+        """How long the plan of the form would take a person, or why it cannot be."""
+        try:
+            plan, _, _ = self.form.read(values)
+            plan.refuse_infeasible()
+        except UserError as error:
+            return notice(str(error), "error")
+        return notice(
+            f"At most {plan.n_trials} questions, about {beside.minutes(plan)} of listening."
+        )
+
+    def start(self, *values: Any) -> tuple[Any, Any, str]:
+        """Open a session of the form's plan."""
+        n = len(self.form.inputs)
+        plan_values, name, chosen = values[:n], values[n], values[n + 1 :]
+        options = dict(zip(actions.ListenOptions.params(), chosen, strict=True))
+        try:
+            plan, seed, preset = self.form.read(plan_values)
+            source = plan_form.source_of(plan, preset, self.settings)
+            run = actions.start_listening(
+                self.settings, source, seed, options=options, name=name or "you"
+            )
+        except UserError as error:
+            return gr.skip(), gr.skip(), notice(str(error), "error")
+        chooser = gr.update(choices=run_choices(self.store, KIND), value=run.id)
+        return chooser, _stage_value(run), ""
+
+    def arrive(self) -> tuple[Any, Any]:
+        """On a fresh page: the newest session, ready to go on with where it is open."""
+        runs = self.store.runs(KIND)
+        chosen = runs[0] if runs else None
+        chooser = gr.update(
+            choices=run_choices(self.store, KIND), value=chosen.id if chosen else None
+        )
+        return chooser, _stage_value(chosen)
+
+    def choose(self, run_id: str | None) -> tuple[Any, str]:
+        """Show another session on the stage."""
+        run = find_run(self.store, run_id, KIND)
+        if run is None and run_id:
+            return gr.skip(), notice(f"There is no session {run_id!r}; choose one.", "error")
+        return _stage_value(run), ""
+
+    def end(self, run_id: str | None) -> tuple[Any, str]:
+        """End the chosen session."""
+        try:
+            run = actions.stop_listening(self.settings, run_id or "")
+        except UserError as error:
+            return gr.skip(), notice(str(error) if run_id else "Choose a session first.", "error")
+        return _stage_value(None), notice(f"{run.id}: {run.reason}.")
+
+    def ask_models(self, run_id: str | None, base: str, tuned: str) -> str:
+        """Queue the session's own plan and seed for base, tuned and the ideal observer."""
+        run = find_run(self.store, run_id, KIND)
+        if run is None:
+            return notice("Choose a session first.", "error")
+        specs = list(dict.fromkeys([base, listener_spec(base, tuned), "ideal"]))
+        try:
+            made = actions.start_probe(self.settings, run.config["plan"], specs, run.config["seed"])
+        except UserError as error:
+            return notice(str(error), "error")
+        return notice(f"{made.id} asks {', '.join(specs)} the same; the results join yours below.")
+
+    def results(self, run_id: str | None) -> tuple[Any, ...]:
+        """The table and the figure of a session beside everybody else who was asked the same."""
+        run = find_run(self.store, run_id, KIND)
+        return beside.show(run, self.store, self.feed)
+
+    def fresh_results(self, run_id: str | None) -> tuple[Any, ...]:
+        """The same, only while models are being asked."""
+        run = find_run(self.store, run_id, KIND)
+        if run is None or not beside.growing(run, self.store):
+            return tuple(gr.skip() for _ in range(beside.N_OUTPUTS))
+        return self.results(run_id)
+
+    def _sample(self, run_id: str) -> dict[str, Any]:
+        question = actions.next_question(self.settings, run_id).question
+        if question is None:
+            raise UserError("this session is over; start another one")
+        return {"wav": _wav(question)}
+
+    def _question(self, at: dict[str, Any]) -> dict[str, Any]:
+        asked = actions.next_question(self.settings, at["run"], int(at["practised"]))
+        if asked.question is None:
+            return {"ended": True, "answered": asked.n_answered}
+        return {
+            "key": asked.question.key,
+            "prompt": asked.question.prompt,
+            "answers": list(asked.question.answers),
+            "wav": _wav(asked.question),
+            "practice": asked.practice,
+            "answered": asked.n_answered,
+            "most": asked.n_at_most,
+            "pause": asked.pause,
+        }
+
+    def _answer(self, given: dict[str, Any]) -> dict[str, Any]:
+        run_id, answer = given["run"], str(given["answer"])
+        if given["practice"]:
+            asked = actions.next_question(self.settings, run_id, int(given["practised"]))
+            question, tell = asked.question, True
+            right = None if question is None else question.truth
+        else:
+            seconds = float(given["seconds"])
+            trial = actions.give_answer(self.settings, run_id, given["key"], answer, seconds)
+            right, tell = trial.truth, self.store.run(run_id).config["feedback"]
+        if not tell or right is None:
+            return {"told": "", "right": None}
+        told = "Right." if answer == right else f"It was: {right}."
+        return {"told": told, "right": answer == right}
+
+
+def _stage_value(run: Run | None) -> str | None:
+    if run is None or run.state != "open":
+        return None
+    about = f"{run.lineage.get('probe') or run.config['plan']['kind']} · {run.id}"
+    return json.dumps({"run": run.id, "about": about})
+
+
+def _wav(question: Question) -> str:
+    """The very samples: 32-bit float WAV, base64."""
+    assert question.stimulus is not None
+    data = clip.wav_bytes(synthesise(question.stimulus), "FLOAT")
+    return base64.b64encode(data).decode("ascii")
+
+
+def _answering(function: Callable[[Any], dict[str, Any]], name: str) -> Callable[[Any], str]:
+    """A server function called `name`: its result, or the sentence that refuses it, as JSON."""
+
+    def called(value: Any) -> str:
+        try:
+            return json.dumps({"error": "", **function(value)})
+        except UserError as error:
+            return json.dumps({"error": str(error)})
+        except (KeyError, TypeError, ValueError) as error:
+            return json.dumps({"error": f"the page sent something unusable ({escape(str(error))})"})
+
+    called.__name__ = name
+    return called
