@@ -1,0 +1,148 @@
+"""Forward masking: a short probe soon after a masker has stopped.
+
+A person's masking, in dB, grows with the masker's level (by less than 1 dB per dB) and falls with
+the logarithm of the delay, to nothing at some 200 ms (Jesteadt, Bacon & Lehman 1982, JASA 71:950;
+Moore & Glasberg 1983, JASA 73:1249). A machine need show none of this: the masker is over when the
+probe begins.
+
+*Conventions*: the masker is background, the probe the event; the delay runs from the end of the
+masker's release to the beginning of the probe's attack, so there is silence of that length between
+them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from spectcount.designs import fields
+from spectcount.designs.base import Design
+from spectcount.errors import UserError
+from spectcount.params import param
+from spectcount.stimulus import Event, Stimulus
+
+MASKERS = {"white": "white", "band": "noise", "tone": "sine"}
+"""Kind of masker -> wave of its event."""
+
+
+@dataclass(frozen=True)
+class ForwardMasking(Design):
+    """Parameters of the family `forward_masking`; see each one's help."""
+
+    family: ClassVar[str] = "forward_masking"
+    title: ClassVar[str] = "Forward masking"
+    tasks: ClassVar[tuple[str, ...]] = ("detect", "cue")
+    background: ClassVar[tuple[str, ...]] = (
+        "duration_s", "onset_s", "masker", "masker_duration_ms", "masker_frequency_hz",
+        "masker_bandwidth_hz", "masker_level_dbfs", "ramp_ms", "ramp", "noise_sigma",
+    )  # fmt: skip
+    listeners: ClassVar[str] = (
+        "Ideal observer: a matched filter for the probe; it knows the masker exactly and so is not "
+        "masked at all. DSP floor, detect: the loudest moment of the clip, which is the masker's "
+        "unless the probe is stronger; cue: the masker's frequency in what follows."
+    )
+
+    duration_s: float = fields.duration_s()
+    onset_s: float = fields.onset_s(1.0, "Onset of the masker.", "Masker onset")
+    masker: str = param(
+        "white", "White noise, a band of noise, or a tone. Tasks: detect, for a noise; cue, for a "
+        "tone with the probe's frequency.", choices=MASKERS, label="Masker", group="masker",
+    )  # fmt: skip
+    masker_duration_ms: float = fields.length_ms(
+        300.0, "Length of the masker.", "Masker duration", group="masker"
+    )
+    masker_frequency_hz: float = fields.frequency_hz(
+        1000.0, "A tone's frequency, or a band's centre.", "Masker frequency", "masker"
+    )
+    masker_bandwidth_hz: float = param(
+        400.0, "Width of a band of noise.", low=5, high=4000, step=5, unit="Hz",
+        label="Masker bandwidth", log=True, group="masker",
+    )  # fmt: skip
+    masker_level_dbfs: float = fields.level_dbfs(
+        -20.0, "Level of the masker: that of the sine with the same RMS.", "Masker level", "masker"
+    )
+    delay_ms: float = param(
+        20.0, "End of the masker to beginning of the probe.", low=0, high=2000, step=1, unit="ms",
+        label="Delay", slider_high=200, group="time",
+    )  # fmt: skip
+    event_duration_ms: float = fields.length_ms(20.0, "Length of the probe.", "Probe duration")
+    frequency_hz: float = fields.frequency_hz(1000.0, "Frequency of the probe.", "Probe frequency")
+    level_dbfs: float = fields.level_dbfs(-30.0, "Level of the probe.", "Probe level")
+    ramp_ms: float = fields.ramp_ms(5.0)
+    ramp: str = fields.ramp()
+    noise_sigma: float = fields.noise_sigma()
+
+    @property
+    def probe_onset_s(self) -> float:
+        return self.onset_s + (self.masker_duration_ms + self.delay_ms) / 1000
+
+    def draw(self, rng: np.random.Generator) -> Stimulus:
+        """Masker and probe."""
+        self._refuse_overrun()
+        masker = self._masker(rng.uniform(0, 360), int(rng.integers(2**31)))
+        probe = self._sound(
+            self.probe_onset_s, self.event_duration_ms, self.frequency_hz, self.level_dbfs,
+            phase_deg=rng.uniform(0, 360),
+        )  # fmt: skip
+        noise_seed = int(rng.integers(2**31))
+        return Stimulus(
+            self.duration_s, (probe,), self.noise_sigma, noise_seed, background=(masker,)
+        )
+
+    def counterpart(self, stimulus: Stimulus, task_name: str) -> Stimulus:
+        """The masker alone. Raises `UserError` where the masker is itself a beep that would make
+        "is there a beep?" true, or no tone that could come back."""
+        tone = self.masker == "tone"
+        if task_name == "detect" and tone:
+            raise UserError(
+                "masker=tone is a beep itself, so the question whether there is one has no two "
+                "answers; choose masker=white or band, or the task cue"
+            )
+        if task_name == "cue" and not (tone and self.masker_frequency_hz == self.frequency_hz):
+            raise UserError(
+                f"masker={self.masker} at {self.masker_frequency_hz:g} Hz is no tone that comes "
+                f"back with the probe at {self.frequency_hz:g} Hz; choose masker=tone and "
+                "masker_frequency_hz=frequency_hz, or the task detect"
+            )
+        return stimulus.without_events()
+
+    def _masker(self, phase_deg: float, seed: int) -> Event:
+        wave = MASKERS[self.masker]
+        return self._sound(
+            self.onset_s, self.masker_duration_ms,
+            0.0 if wave == "white" else self.masker_frequency_hz, self.masker_level_dbfs,
+            wave=wave,
+            phase_deg=phase_deg if wave == "sine" else 0.0,
+            bandwidth_hz=self.masker_bandwidth_hz if wave == "noise" else 0.0,
+            seed=0 if wave == "sine" else seed,
+        )  # fmt: skip
+
+    def _sound(
+        self,
+        onset_s: float,
+        length_ms: float,
+        frequency_hz: float,
+        level_dbfs: float,
+        *,
+        wave: str = "sine",
+        phase_deg: float = 0.0,
+        bandwidth_hz: float = 0.0,
+        seed: int = 0,
+    ) -> Event:
+        return Event(
+            onset_s, length_ms / 1000, frequency_hz, level_dbfs, wave,
+            attack_ms=self.ramp_ms, release_ms=self.ramp_ms, phase_deg=phase_deg,
+            bandwidth_hz=bandwidth_hz, seed=seed, ramp=self.ramp,
+        )  # fmt: skip
+
+    def _refuse_overrun(self) -> None:
+        end_s = self.probe_onset_s + self.event_duration_ms / 1000
+        if end_s > self.duration_s + 1e-9:
+            raise UserError(
+                f"a masker of {self.masker_duration_ms:g} ms from onset_s={self.onset_s:g}, "
+                f"delay_ms={self.delay_ms:g} and a probe of {self.event_duration_ms:g} ms end at "
+                f"{end_s:.2f} s, the clip at {self.duration_s:.2f} s; lower one of them, or raise "
+                "duration_s"
+            )

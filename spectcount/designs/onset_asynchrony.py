@@ -1,0 +1,99 @@
+"""Onset asynchrony: a low and a high tone that end together; which began first?
+
+People need about 20 ms to tell the order of two onsets, whatever the sounds, though they hear much
+shorter asynchronies as a change of quality (Hirsh 1959, JASA 31:759; Pisoni 1977, JASA 61:1352).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from spectcount.designs import fields
+from spectcount.designs.base import Design
+from spectcount.errors import UserError
+from spectcount.params import param
+from spectcount.stimulus import Event, Stimulus
+
+
+@dataclass(frozen=True)
+class OnsetAsynchrony(Design):
+    """Parameters of the family `onset_asynchrony`; see each one's help."""
+
+    family: ClassVar[str] = "onset_asynchrony"
+    title: ClassVar[str] = "Onset asynchrony"
+    tasks: ClassVar[tuple[str, ...]] = ("order",)
+    background: ClassVar[tuple[str, ...]] = (
+        "duration_s", "onset_s", "asynchrony_ms", "event_duration_ms", "frequency_low_hz",
+        "frequency_high_hz", "level_dbfs", "ramp_ms", "ramp", "noise_sigma",
+    )  # fmt: skip
+    listeners: ClassVar[str] = (
+        "Ideal observer: high first against low first, both known exactly. DSP floor: the measured "
+        "onsets of the lowest and the highest tone found."
+    )
+
+    duration_s: float = fields.duration_s()
+    onset_s: float = fields.onset_s(1.0, "Onset of the tone that begins first.")
+    asynchrony_ms: float = param(
+        60.0, "How much later the other tone begins.", low=0, high=2000, step=0.5, unit="ms",
+        label="Asynchrony", slider_high=200, group="time",
+    )  # fmt: skip
+    event_duration_ms: float = fields.length_ms(
+        500.0, "Length of the tone that begins first; both end together.", "Duration"
+    )
+    frequency_low_hz: float = fields.frequency_hz(500.0, "Frequency of the low tone.", "Low tone")
+    frequency_high_hz: float = fields.frequency_hz(
+        1500.0, "Frequency of the high tone.", "High tone"
+    )
+    level_dbfs: float = fields.level_dbfs(-20.0, "Level of each tone.")
+    ramp_ms: float = fields.ramp_ms(5.0)
+    ramp: str = fields.ramp()
+    noise_sigma: float = fields.noise_sigma()
+
+    def check(self) -> None:
+        if self.frequency_low_hz >= self.frequency_high_hz:
+            raise UserError(
+                f"frequency_low_hz={self.frequency_low_hz:g} is not below frequency_high_hz="
+                f"{self.frequency_high_hz:g}; lower the one or raise the other"
+            )
+        left_ms = self.event_duration_ms - self.asynchrony_ms
+        if left_ms < max(2 * self.ramp_ms, 1):
+            raise UserError(
+                f"asynchrony_ms={self.asynchrony_ms:g} leaves {left_ms:g} ms of the later tone, "
+                f"less than its ramps, {2 * self.ramp_ms:g} ms, or than 1 ms; lower asynchrony_ms "
+                "or ramp_ms, or raise event_duration_ms"
+            )
+
+    def draw(self, rng: np.random.Generator) -> Stimulus:
+        """The high tone first."""
+        phases_deg = rng.uniform(0, 360, 2)
+        events = (
+            self._tone(self.frequency_high_hz, 0.0, phases_deg[0]),
+            self._tone(self.frequency_low_hz, self.asynchrony_ms, phases_deg[1]),
+        )
+        return Stimulus(self.duration_s, events, self.noise_sigma, int(rng.integers(2**31)))
+
+    def counterpart(self, stimulus: Stimulus, task_name: str) -> Stimulus:
+        """The low tone first."""
+        if self.asynchrony_ms == 0:
+            raise UserError("asynchrony_ms=0: neither tone begins first; raise it")
+        first, later = stimulus.events
+        moved = (
+            replace(first, onset_s=later.onset_s, duration_s=later.duration_s),
+            replace(later, onset_s=first.onset_s, duration_s=first.duration_s),
+        )
+        return replace(stimulus, events=moved)
+
+    def _tone(self, frequency_hz: float, late_ms: float, phase_deg: float) -> Event:
+        return Event(
+            onset_s=self.onset_s + late_ms / 1000,
+            duration_s=(self.event_duration_ms - late_ms) / 1000,
+            frequency_hz=frequency_hz,
+            level_dbfs=self.level_dbfs,
+            attack_ms=self.ramp_ms,
+            release_ms=self.ramp_ms,
+            phase_deg=phase_deg,
+            ramp=self.ramp,
+        )

@@ -1,0 +1,124 @@
+"""Rhythm: a train of short tones, evenly spaced or jittered.
+
+`jitter_percent` is the coefficient of variation of the intervals between onsets, the usual measure
+of irregularity (Madison & Merker 2002, Psychol. Res. 66:201), and holds exactly in every clip, as
+do the first and the last onset: neither tempo nor length tells the jittered train from the even
+one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from spectcount.designs import fields
+from spectcount.designs.base import Design
+from spectcount.errors import UserError
+from spectcount.params import param
+from spectcount.stimulus import Event, Stimulus
+
+TRIES = 200
+"""Draws of the intervals before a jitter counts as too large for the tones."""
+
+
+@dataclass(frozen=True)
+class Rhythm(Design):
+    """Parameters of the family `rhythm`; see each one's help."""
+
+    family: ClassVar[str] = "rhythm"
+    title: ClassVar[str] = "Rhythm"
+    tasks: ClassVar[tuple[str, ...]] = ("jitter", "count")
+    background: ClassVar[tuple[str, ...]] = (
+        "duration_s", "n_events", "onset_s", "interval_ms", "event_duration_ms", "frequency_hz",
+        "level_dbfs", "ramp_ms", "ramp", "noise_sigma",
+    )  # fmt: skip
+    listeners: ClassVar[str] = (
+        "jitter: ideal observer (this jitter against none, both known exactly) and a DSP floor "
+        "(the distances between measured onsets). count: ideal observer and DSP floor."
+    )
+
+    duration_s: float = fields.duration_s()
+    n_events: int = param(
+        8, "How many tones there are.", low=3, high=40, step=1, label="Tones", slider_high=20,
+        group="events",
+    )  # fmt: skip
+    onset_s: float = fields.onset_s(0.3, "Onset of the first tone.")
+    interval_ms: float = param(
+        300.0, "Mean distance from onset to onset.", low=20, high=2000, step=1, unit="ms",
+        label="Interval", log=True, slider_high=1000, group="time",
+    )  # fmt: skip
+    jitter_percent: float = param(
+        15.0, "Standard deviation of the intervals over their mean, exact in every clip.", low=0,
+        high=60, step=0.5, unit="%", label="Jitter", slider_high=30, group="time",
+    )  # fmt: skip
+    event_duration_ms: float = fields.length_ms(50.0, "Length of each tone.", "Tone duration")
+    frequency_hz: float = fields.frequency_hz(1000.0, "Frequency of the tones.", "Frequency")
+    level_dbfs: float = fields.level_dbfs(-14.0, "Level of each tone.")
+    ramp_ms: float = fields.ramp_ms(5.0)
+    ramp: str = fields.ramp()
+    noise_sigma: float = fields.noise_sigma()
+
+    def draw(self, rng: np.random.Generator) -> Stimulus:
+        """The jittered train."""
+        self._refuse_misfit()
+        steps_s = self._intervals_ms(rng) / 1000
+        onsets_s = self.onset_s + np.concatenate([[0.0], np.cumsum(steps_s)])
+        events = tuple(
+            Event(
+                onset_s=float(onset_s),
+                duration_s=self.event_duration_ms / 1000,
+                frequency_hz=self.frequency_hz,
+                level_dbfs=self.level_dbfs,
+                attack_ms=self.ramp_ms,
+                release_ms=self.ramp_ms,
+                phase_deg=rng.uniform(0, 360),
+                ramp=self.ramp,
+            )
+            for onset_s in onsets_s
+        )
+        return Stimulus(self.duration_s, events, self.noise_sigma, int(rng.integers(2**31)))
+
+    def counterpart(self, stimulus: Stimulus, task_name: str) -> Stimulus:
+        """The same tones at equal distances."""
+        if self.jitter_percent == 0:
+            raise UserError(
+                "jitter_percent=0 leaves the rhythm even, and there is nothing to detect; raise it"
+            )
+        even = [
+            replace(event, onset_s=self.onset_s + k * self.interval_ms / 1000)
+            for k, event in enumerate(stimulus.events)
+        ]
+        return replace(stimulus, events=tuple(even))
+
+    def _intervals_ms(self, rng: np.random.Generator) -> np.ndarray:
+        """n_events - 1 intervals with exactly this mean and standard deviation, none shorter than
+        a tone: uniform deviates, standardised, drawn again until they fit."""
+        for _ in range(TRIES):
+            deviates = rng.uniform(-1, 1, self.n_events - 1)
+            deviates = (deviates - deviates.mean()) / deviates.std()
+            intervals_ms = self.interval_ms * (1 + self.jitter_percent / 100 * deviates)
+            if intervals_ms.min() >= self.event_duration_ms:
+                return intervals_ms
+        raise UserError(
+            f"jitter_percent={self.jitter_percent:g} of interval_ms={self.interval_ms:g} lets "
+            f"tones of {self.event_duration_ms:g} ms overlap; lower jitter_percent or "
+            "event_duration_ms, or raise interval_ms"
+        )
+
+    def _refuse_misfit(self) -> None:
+        if self.event_duration_ms > self.interval_ms:
+            raise UserError(
+                f"tones of {self.event_duration_ms:g} ms overlap at interval_ms="
+                f"{self.interval_ms:g}; lower event_duration_ms or raise interval_ms"
+            )
+        end_s = self.onset_s + (
+            (self.n_events - 1) * self.interval_ms + self.event_duration_ms
+        ) / 1000  # fmt: skip
+        if end_s > self.duration_s + 1e-9:
+            raise UserError(
+                f"{self.n_events} tones at interval_ms={self.interval_ms:g} from onset_s="
+                f"{self.onset_s:g} end at {end_s:.2f} s, the clip at {self.duration_s:.2f} s; "
+                "lower n_events, interval_ms or onset_s, or raise duration_s"
+            )
