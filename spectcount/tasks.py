@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from spectcount.errors import UserError
@@ -135,12 +136,21 @@ def _order_truth(stimulus: Stimulus) -> str | None:
     return _pair(stimulus, lambda e: e.frequency_hz, ("high", "low"))
 
 
-def _jitter_truth(stimulus: Stimulus) -> str | None:
-    """Whether the onsets of three or more events lie at unequal distances."""
-    onsets_s = [e.onset_s for e in stimulus.events]
-    if len(onsets_s) < 3:
-        return None
+def steps_less_rests_s(onsets_s: Sequence[float]) -> list[float]:
+    """Distances between neighbouring onsets, those of several beats less the beats at rest: a
+    rest makes no rhythm uneven. The beat is the median distance."""
     steps_s = [b - a for a, b in itertools.pairwise(onsets_s)]
+    beat_s = statistics.median(steps_s)
+    return [step_s - max(round(step_s / beat_s) - 1, 0) * beat_s for step_s in steps_s]
+
+
+def _jitter_truth(stimulus: Stimulus) -> str | None:
+    """Whether the onsets of three or more events lie at unequal distances, rests aside; None where
+    events begin together."""
+    onsets_s = [e.onset_s for e in stimulus.events]
+    if len(onsets_s) < 3 or len(set(onsets_s)) < len(onsets_s):
+        return None
+    steps_s = steps_less_rests_s(onsets_s)
     return "yes" if max(steps_s) - min(steps_s) > SAME_S else "no"
 
 
