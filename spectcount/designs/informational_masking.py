@@ -61,10 +61,10 @@ class InformationalMasking(Design):
         label="Between bursts", slider_high=500, group="time",
     )  # fmt: skip
     frequency_low_hz: float = fields.frequency_hz(
-        700.0, "The target's frequency is drawn from here …", "Target from"
+        700.0, "The target's frequency is drawn for each clip, from this.", "Target from"
     )
     frequency_high_hz: float = fields.frequency_hz(
-        1500.0, "… to here, for each clip; the same for one fixed frequency.", "Target to"
+        1500.0, "To this; the same as the lower for one fixed frequency.", "Target to"
     )
     level_dbfs: float = fields.level_dbfs(-30.0, "Level of the target.", "Target level")
     n_maskers: int = param(
