@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from spectcount.designs.base import Design, draw, spread_centres_hz
+from spectcount.designs.forward_masking import ForwardMasking
+from spectcount.designs.informational_masking import InformationalMasking
+from spectcount.designs.onset_asynchrony import OnsetAsynchrony
 from spectcount.designs.pulses import Pulses
+from spectcount.designs.real_sound import RealSound
+from spectcount.designs.rhythm import Rhythm
+from spectcount.designs.streaming import Streaming
 from spectcount.errors import UserError
 
-FAMILIES: dict[str, type[Design]] = {Pulses.family: Pulses}
+FAMILIES: dict[str, type[Design]] = {
+    design.family: design
+    for design in (
+        Pulses,
+        ForwardMasking,
+        InformationalMasking,
+        OnsetAsynchrony,
+        Rhythm,
+        Streaming,
+        RealSound,
+    )
+}
 
 
 def family(name: str) -> type[Design]:
