@@ -1,0 +1,115 @@
+"""Duration discrimination: which of two sounds is longer?
+
+People need about 4, 15 and 60 ms more than 10, 100 and 1000 ms, whatever the sound (Abel 1972, J.
+Acoust. Soc. Am. 51:1219); the Weber fraction is smallest, some 5 to 10 %, at 200 ms to 1 s.
+
+*Conventions*: the shorter sound lasts `event_duration_ms`, the longer one the difference more, in
+ms or in per cent of the shorter. The silence between the two is the same in both orders. Each
+sound has its own noise sample, which in a band of noise changes with the length. With
+`duration_rove_percent` well above the difference both lengths vary together from trial to trial,
+so that one sound alone does not tell the answer; `level_rove_db` moves each sound's level by
+itself, so that loudness, which grows with length, does not tell it either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from spectcount.designs import carrier, fields
+from spectcount.designs.base import Design
+from spectcount.designs.two_sounds import exchanged, in_sequence, refuse_overrun, spacing_ms
+from spectcount.errors import UserError
+from spectcount.params import param
+from spectcount.stimulus import Event, Stimulus
+
+UNITS = ("ms", "percent")
+
+
+@dataclass(frozen=True)
+class DurationDiscrimination(Design):
+    """Parameters of the family `duration_discrimination`; see each one's help."""
+
+    family: ClassVar[str] = "duration_discrimination"
+    title: ClassVar[str] = "Duration discrimination"
+    tasks: ClassVar[tuple[str, ...]] = ("longer",)
+    background: ClassVar[tuple[str, ...]] = (
+        "duration_s", "onset_s", "event_duration_ms", "duration_rove_percent", "difference",
+        "gap_ms", "carrier_wave", "frequency_hz", "bandwidth_hz", "level_dbfs", "level_rove_db",
+        "ramp_ms", "ramp", "noise_sigma",
+    )  # fmt: skip
+    listeners: ClassVar[str] = (
+        "Ideal observer: it knows both sounds exactly, in both orders. DSP floor: the lengths of "
+        "the two bursts at half their height."
+    )
+
+    duration_s: float = fields.duration_s(2.5)
+    onset_s: float = fields.onset_s(0.4, "Onset of the first sound.")
+    event_duration_ms: float = fields.length_ms(200.0, "Length of the shorter sound.", "Duration")
+    duration_rove_percent: float = param(
+        0.0, "Both lengths together vary by up to this share either way.", low=0, high=90, step=1,
+        unit="%", label="Duration rove", slider_high=50, group="events",
+    )  # fmt: skip
+    difference: float = param(
+        100.0, "How much longer the longer sound is, in the unit below.", low=0.1, high=5000,
+        step=1, label="Difference", log=True, slider_high=400, group="events",
+    )  # fmt: skip
+    unit: str = param(
+        "ms", "ms, or per cent of the shorter sound's length.", choices=UNITS,
+        label="Unit of the difference", group="events",
+    )  # fmt: skip
+    gap_ms: float = spacing_ms(400.0, "Silence between the two sounds.")
+    carrier_wave: str = carrier.carrier_wave("tone")
+    frequency_hz: float = carrier.frequency_hz()
+    bandwidth_hz: float = carrier.bandwidth_hz()
+    level_dbfs: float = fields.level_dbfs(
+        -20.0, "Level of the sounds: that of the sine of the same RMS."
+    )
+    level_rove_db: float = carrier.level_rove_db()
+    ramp_ms: float = fields.ramp_ms(10.0)
+    ramp: str = fields.ramp()
+    noise_sigma: float = fields.noise_sigma()
+
+    def check(self) -> None:
+        carrier.refuse_level(self.level_dbfs, self.level_rove_db, "level_rove_db")
+        shortest_ms = self._lengths_ms(-1)[0]
+        if shortest_ms < 2 * self.ramp_ms:
+            raise UserError(
+                f"a sound of {shortest_ms:g} ms is shorter than its two ramps, "
+                f"{2 * self.ramp_ms:g} ms; lower ramp_ms or duration_rove_percent, or raise "
+                "event_duration_ms"
+            )
+        refuse_overrun(
+            self.onset_s + (sum(self._lengths_ms(1)) + self.gap_ms) / 1000, self.duration_s
+        )
+
+    def draw(self, rng: np.random.Generator) -> Stimulus:
+        """The two sounds, the longer one first."""
+        shorter_ms, longer_ms = self._lengths_ms(rng.uniform(-1, 1))
+        longer, shorter = self._sound(longer_ms, rng), self._sound(shorter_ms, rng)
+        events = in_sequence(longer, shorter, self.gap_ms)
+        return Stimulus(self.duration_s, events, self.noise_sigma, int(rng.integers(2**31)))
+
+    def counterpart(self, stimulus: Stimulus, task_name: str) -> Stimulus:
+        """The same with the lengths exchanged."""
+        return exchanged(stimulus, ("duration_s",))
+
+    def _lengths_ms(self, place: float) -> tuple[float, float]:
+        """The shorter and the longer length at a place -1..1 of the rove."""
+        shorter_ms = self.event_duration_ms * (1 + place * self.duration_rove_percent / 100)
+        percent = self.unit == "percent"
+        more_ms = shorter_ms * self.difference / 100 if percent else self.difference
+        return shorter_ms, shorter_ms + more_ms
+
+    def _sound(self, length_ms: float, rng: np.random.Generator) -> Event:
+        return Event(
+            onset_s=self.onset_s,
+            duration_s=length_ms / 1000,
+            level_dbfs=carrier.rove_db(self.level_dbfs, self.level_rove_db, rng),
+            attack_ms=self.ramp_ms,
+            release_ms=self.ramp_ms,
+            ramp=self.ramp,
+            **carrier.sound(self.carrier_wave, self.frequency_hz, self.bandwidth_hz, rng),
+        )

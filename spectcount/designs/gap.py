@@ -1,0 +1,131 @@
+"""Gap detection: is a sound interrupted by a short silence?
+
+The classical measure of temporal resolution (Plomp 1964, J. Acoust. Soc. Am. 36:277). People hear
+a gap of 2 to 3 ms in white noise (Penner 1977, JASA 61:552); in a band of noise the threshold
+falls as the band gets wider (Shailer & Moore 1983, JASA 74:467; Eddins, Hall & Grose 1992, JASA
+91:1069); in a tone it is 6 to 8 ms at most frequencies (Moore, Peters & Glasberg 1993, JASA
+93:1563).
+
+*Conventions*: the catch trial is the same sound, noise sample included, without the gap, at the
+same level and of the same total length, as in those studies. So the gap takes away energy,
+10 log10(1 - gap/length) dB, which is less than 0.3 dB up to a fifteenth of the length. For longer
+gaps make it no cue by `level_rove_db` and `duration_rove_ms`. A tone goes on behind the gap with
+the phase that it would have had (preserved phase, Shailer & Moore 1987, JASA 81:1110).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from spectcount.designs import carrier, fields
+from spectcount.designs.base import Design
+from spectcount.errors import UserError
+from spectcount.params import param
+from spectcount.stimulus import Event, Stimulus
+
+
+@dataclass(frozen=True)
+class Gap(Design):
+    """Parameters of the family `gap`; see each one's help."""
+
+    family: ClassVar[str] = "gap"
+    title: ClassVar[str] = "Gap detection"
+    tasks: ClassVar[tuple[str, ...]] = ("gap",)
+    background: ClassVar[tuple[str, ...]] = (
+        "duration_s", "onset_s", "event_duration_ms", "duration_rove_ms", "carrier_wave",
+        "frequency_hz", "bandwidth_hz", "level_dbfs", "level_rove_db", "ramp_ms", "ramp",
+        "noise_sigma",
+    )  # fmt: skip
+    listeners: ClassVar[str] = (
+        "Ideal observer: it knows the very noise sample that the gap would cut out, so its "
+        "sensitivity is that of the missing piece in the white noise. DSP floor: the deepest dip "
+        "of the short-term envelope."
+    )
+
+    duration_s: float = fields.duration_s(2.0)
+    onset_s: float = fields.onset_s(0.5, "Onset of the sound.", "Onset")
+    event_duration_ms: float = fields.length_ms(
+        600.0, "Length of the sound, gap included.", "Sound duration", group="carrier"
+    )
+    duration_rove_ms: float = param(
+        0.0, "The sound's length varies uniformly by up to this much either way, so that length "
+        "and energy are no cue.", low=0, high=2000, step=1, unit="ms", label="Duration rove",
+        slider_high=300, group="carrier",
+    )  # fmt: skip
+    gap_ms: float = param(
+        20.0, "Length of the silence.", low=0.1, high=2000, step=0.1, unit="ms", label="Gap",
+        log=True, slider_high=200, group="gap",
+    )  # fmt: skip
+    gap_position: float = param(
+        0.5, "Where in the sound the middle of the gap lies: 0 at its beginning, 1 at its end.",
+        low=0, high=1, step=0.01, label="Gap position", group="gap",
+    )  # fmt: skip
+    gap_position_rove: float = param(
+        0.0, "The position varies uniformly by up to this much either way.", low=0, high=0.5,
+        step=0.01, label="Gap position rove", group="gap",
+    )  # fmt: skip
+    gap_ramp_ms: float = param(
+        0.5, "Fall before and rise behind the silence, each.", low=0, high=100, step=0.1,
+        unit="ms", label="Gap ramps", slider_high=10, group="gap",
+    )  # fmt: skip
+    carrier_wave: str = carrier.carrier_wave()
+    frequency_hz: float = carrier.frequency_hz()
+    bandwidth_hz: float = carrier.bandwidth_hz()
+    level_dbfs: float = fields.level_dbfs(-20.0, "Level of the sound: that of the sine of its RMS.")
+    level_rove_db: float = carrier.level_rove_db()
+    ramp_ms: float = fields.ramp_ms(10.0)
+    ramp: str = fields.ramp()
+    noise_sigma: float = fields.noise_sigma()
+
+    def check(self) -> None:
+        carrier.refuse_level(self.level_dbfs, self.level_rove_db, "level_rove_db")
+        for length_ms in self._lengths_ms():
+            for position in self._positions():
+                self._refuse_outside(length_ms, position)
+
+    def draw(self, rng: np.random.Generator) -> Stimulus:
+        """The sound with its gap."""
+        length_ms, position = rng.uniform(*self._lengths_ms()), rng.uniform(*self._positions())
+        event = Event(
+            onset_s=self.onset_s,
+            duration_s=length_ms / 1000,
+            level_dbfs=carrier.rove_db(self.level_dbfs, self.level_rove_db, rng),
+            attack_ms=self.ramp_ms,
+            release_ms=self.ramp_ms,
+            ramp=self.ramp,
+            gap_ms=self.gap_ms,
+            gap_onset_ms=position * length_ms - self.gap_ms / 2,
+            gap_ramp_ms=self.gap_ramp_ms,
+            **carrier.sound(self.carrier_wave, self.frequency_hz, self.bandwidth_hz, rng),
+        )
+        return Stimulus(self.duration_s, (event,), self.noise_sigma, int(rng.integers(2**31)))
+
+    def counterpart(self, stimulus: Stimulus, task_name: str) -> Stimulus:
+        """The same sound without the gap."""
+        whole = [replace(e, gap_ms=0, gap_onset_ms=0, gap_ramp_ms=0) for e in stimulus.events]
+        return replace(stimulus, events=tuple(whole))
+
+    def _lengths_ms(self) -> tuple[float, float]:
+        return (
+            self.event_duration_ms - self.duration_rove_ms,
+            self.event_duration_ms + self.duration_rove_ms,
+        )
+
+    def _positions(self) -> tuple[float, float]:
+        rove = self.gap_position_rove
+        return self.gap_position - rove, self.gap_position + rove
+
+    def _refuse_outside(self, length_ms: float, position: float) -> None:
+        """The gap and its ramps must lie where the sound is at its full level."""
+        half_ms = self.gap_ms / 2 + self.gap_ramp_ms
+        start_ms, end_ms = position * length_ms - half_ms, position * length_ms + half_ms
+        if start_ms < self.ramp_ms - 1e-6 or end_ms > length_ms - self.ramp_ms + 1e-6:
+            raise UserError(
+                f"gap_ms={self.gap_ms:g} with its ramps would lie from {start_ms:.1f} to "
+                f"{end_ms:.1f} ms of a sound of {length_ms:g} ms, which is at its full level from "
+                f"{self.ramp_ms:g} to {length_ms - self.ramp_ms:g} ms; shorten the gap, move it by "
+                "gap_position, or lengthen event_duration_ms"
+            )

@@ -1,0 +1,118 @@
+"""Detection of amplitude modulation: is a sound's level steady, or does it fluctuate?
+
+The threshold depth against the rate is the temporal modulation transfer function: about -25 dB in
+white noise up to some 50 Hz, then worse by 3 to 4 dB per octave (Viemeister 1979, J. Acoust. Soc.
+Am. 66:1364). On a tone it is about -30 dB up to 130 Hz, and at high rates the sidebands are heard
+as tones of their own (Kohlrausch, Fassel & Dau 2000, JASA 108:723). On a narrow band of noise it
+is worse, because the band fluctuates by itself (Dau, Kollmeier & Kohlrausch 1997, JASA 102:2892).
+
+*Conventions*: depth is 20 log10 m, 0 dB being full modulation; the envelope is
+1 + m sin(2 pi rate t + phase), scaled so that the modulated sound has the RMS of the steady one
+over whole periods (so m is no cue by overall level; `level_rove_db` makes sure of it for the
+parts of periods that remain). The catch trial is the same sound, noise sample included, with
+m = 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from spectcount.designs import carrier, fields
+from spectcount.designs.base import Design
+from spectcount.errors import UserError
+from spectcount.params import param
+from spectcount.scales import db_to_amplitude
+from spectcount.stimulus import Event, Stimulus
+
+
+@dataclass(frozen=True)
+class Modulation(Design):
+    """Parameters of the family `modulation`; see each one's help."""
+
+    family: ClassVar[str] = "modulation"
+    title: ClassVar[str] = "Amplitude modulation"
+    tasks: ClassVar[tuple[str, ...]] = ("modulated",)
+    background: ClassVar[tuple[str, ...]] = (
+        "duration_s", "onset_s", "event_duration_ms", "carrier_wave", "frequency_hz",
+        "bandwidth_hz", "level_dbfs", "level_rove_db", "ramp_ms", "ramp", "noise_sigma",
+    )  # fmt: skip
+    listeners: ClassVar[str] = (
+        "Ideal observer: it knows the carrier's very samples, modulated and not, in the white "
+        "noise. DSP floor: the highest peak of the envelope's spectrum."
+    )
+
+    duration_s: float = fields.duration_s(2.0)
+    onset_s: float = fields.onset_s(0.5, "Onset of the sound.", "Onset")
+    event_duration_ms: float = fields.length_ms(
+        1000.0, "Length of the sound.", "Sound duration", group="carrier"
+    )
+    am_rate_hz: float = param(
+        8.0, "Fluctuations per second.", low=0.5, high=1000, step=0.5, unit="Hz", label="Rate",
+        log=True, slider_high=256, group="modulation",
+    )  # fmt: skip
+    am_depth_db: float = param(
+        -6.0, "Depth, 20 log10 m: 0 is full modulation, -20 a tenth of it.", low=-60, high=0,
+        step=0.5, unit="dB", label="Depth", group="modulation",
+    )  # fmt: skip
+    am_phase_deg: float | None = param(
+        None, "Where in its period the modulation starts; empty: random.", kind=float, low=0,
+        high=360, step=1, unit="deg", label="Modulation phase", group="modulation",
+    )  # fmt: skip
+    carrier_wave: str = carrier.carrier_wave()
+    frequency_hz: float = carrier.frequency_hz()
+    bandwidth_hz: float = carrier.bandwidth_hz()
+    level_dbfs: float = fields.level_dbfs(-20.0, "Level of the sound: that of the sine of its RMS.")
+    level_rove_db: float = carrier.level_rove_db()
+    ramp_ms: float = fields.ramp_ms(20.0)
+    ramp: str = fields.ramp()
+    noise_sigma: float = fields.noise_sigma()
+
+    def check(self) -> None:
+        carrier.refuse_level(self.level_dbfs, self.level_rove_db, "level_rove_db")
+        self._refuse_sidebands()
+        plateau_s = (self.event_duration_ms - 2 * self.ramp_ms) / 1000
+        if plateau_s * self.am_rate_hz < 1 - 1e-9:
+            raise UserError(
+                f"am_rate_hz={self.am_rate_hz:g} has {max(plateau_s, 0) * self.am_rate_hz:.2f} "
+                f"periods between the ramps of a sound of {self.event_duration_ms:g} ms, the limit "
+                "is 1; raise the rate, lengthen event_duration_ms or shorten ramp_ms"
+            )
+
+    def draw(self, rng: np.random.Generator) -> Stimulus:
+        """The sound, modulated."""
+        phase_deg = rng.uniform(0, 360)
+        event = Event(
+            onset_s=self.onset_s,
+            duration_s=self.event_duration_ms / 1000,
+            level_dbfs=carrier.rove_db(self.level_dbfs, self.level_rove_db, rng),
+            attack_ms=self.ramp_ms,
+            release_ms=self.ramp_ms,
+            ramp=self.ramp,
+            am_rate_hz=self.am_rate_hz,
+            am_depth=float(db_to_amplitude(self.am_depth_db)),
+            am_phase_deg=phase_deg if self.am_phase_deg is None else self.am_phase_deg,
+            **carrier.sound(self.carrier_wave, self.frequency_hz, self.bandwidth_hz, rng),
+        )
+        return Stimulus(self.duration_s, (event,), self.noise_sigma, int(rng.integers(2**31)))
+
+    def counterpart(self, stimulus: Stimulus, task_name: str) -> Stimulus:
+        """The same sound, steady."""
+        steady = [replace(e, am_depth=0, am_rate_hz=0, am_phase_deg=0) for e in stimulus.events]
+        return replace(stimulus, events=tuple(steady))
+
+    def _refuse_sidebands(self) -> None:
+        """Modulation puts a copy of the carrier's band at the rate below and above it."""
+        if self.carrier_wave == "white":
+            return
+        half_hz = self.bandwidth_hz / 2 if self.carrier_wave == "band" else 0.0
+        low_hz = self.frequency_hz - half_hz - self.am_rate_hz
+        high_hz = self.frequency_hz + half_hz + self.am_rate_hz
+        if low_hz <= 0 or high_hz >= 8000:
+            raise UserError(
+                f"with am_rate_hz={self.am_rate_hz:g} the sidebands of the carrier lie from "
+                f"{low_hz:g} to {high_hz:g} Hz, the limits are 0 and 8000 Hz; lower the rate or "
+                "move frequency_hz"
+            )
