@@ -16,7 +16,6 @@ Gallistel & Gelman (1999), Psychol. Sci. 10:130, for the Weber fraction of count
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from spectcount.errors import UserError
+from spectcount.psychophysics.plain import plain
 from spectcount.psychophysics.sdt import Interval, wilson
 from spectcount.scales import erb_number
 
@@ -64,7 +64,7 @@ class Counting:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, every interval with its level and rule."""
-        return dataclasses.asdict(self)
+        return plain(self)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class CountGrid:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, every interval with its level and rule."""
-        return dataclasses.asdict(self)
+        return plain(self)
 
 
 def counting(

@@ -13,13 +13,13 @@ Stat. Methods Med. Res. 21:347, for the interval of a difference or ratio from t
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from spectcount.errors import UserError
+from spectcount.psychophysics.plain import plain
 from spectcount.psychophysics.sdt import Interval
 
 SENSITIVITY = "(d'_model / d'_ideal)^2, interval by square-and-add (Donner & Zou 2012)"
@@ -38,7 +38,7 @@ class Efficiency:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, both intervals with their level and rule."""
-        return dataclasses.asdict(self)
+        return plain(self)
 
 
 def efficiency(model, ideal, level: float = 0.95) -> Efficiency:

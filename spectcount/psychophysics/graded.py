@@ -181,20 +181,23 @@ def _fit_ordinal(trials: GradedTrials, n_categories: int, rule: str) -> ScoreFit
 def _profile_ends(data: ordinal.Ratings, best: ordinal.Solution, target: float, level: float):
     """Where the profile deviance of "d'(u) = target" reaches the chi-square limit; infinite where
     it does not within the range searched."""
-    limit, start = float(chi2.ppf(level, 1)), ordinal.start_through(best, target)
+    limit = float(chi2.ppf(level, 1))
+    middle = float(np.clip(_crossings(best.curve[None], target)[0], -SEARCHED, SEARCHED))
+    starts = {middle: ordinal.start_through(best, target)}
 
     def excess(u: float) -> float:
-        found = ordinal.maximise(data, ordinal.curve_through(u, target), start, 2)
+        nearest = min(starts, key=lambda known: abs(known - u))
+        found = ordinal.maximise(data, ordinal.curve_through(u, target), starts[nearest], 2)
+        starts[u] = found.parameters
         return 2 * (best.log_likelihood - found.log_likelihood) - limit
 
-    middle = float(np.clip(_crossings(best.curve[None], target)[0], -SEARCHED, SEARCHED))
     if abs(middle) == SEARCHED and excess(middle) > 0:
         return (middle, math.inf) if middle > 0 else (-math.inf, middle)
     low, high = -math.inf, math.inf
     if middle > -SEARCHED and excess(-SEARCHED) > 0:
-        low = brentq(excess, -SEARCHED, middle, xtol=1e-4)
+        low = brentq(excess, -SEARCHED, middle, xtol=2e-4)
     if middle < SEARCHED and excess(SEARCHED) > 0:
-        high = brentq(excess, middle, SEARCHED, xtol=1e-4)
+        high = brentq(excess, middle, SEARCHED, xtol=2e-4)
     return low, high
 
 

@@ -26,7 +26,8 @@ from scipy.stats import chi2
 PRIORS = {"midpoint": (0.0, 1.0), "log_slope": (math.log(12.0), 1.1), "log_top": (math.log(3), 0.7)}
 """Mean and standard deviation; a slope of 12 spreads 5 % to 95 % over half of the tested range."""
 _MAX_STEPS = 100
-_TOLERANCE = 1e-8
+_TOLERANCE = 1e-6
+_SHORTEST = 1e-4
 _LARGEST_LOG = 12.0
 _GROUPS = 6
 _LEAST_EXPECTED = 1.0
@@ -53,12 +54,11 @@ class Ratings:
 
 @dataclass(frozen=True)
 class Solution:
-    """Penalised log-likelihood at its maximum, `curve` parameters, all parameters with cuts first,
-    and their covariance (inverse curvature)."""
+    """Penalised log-likelihood at its maximum, all parameters, cuts first, and the curvature."""
 
     log_likelihood: float
     parameters: np.ndarray
-    covariance: np.ndarray
+    curvature: np.ndarray
     n_cuts: int
 
     @property
@@ -67,7 +67,8 @@ class Solution:
 
     @property
     def curve_covariance(self) -> np.ndarray:
-        return self.covariance[self.n_cuts :, self.n_cuts :]
+        covariance = np.linalg.pinv(self.curvature, hermitian=True)
+        return covariance[self.n_cuts :, self.n_cuts :]
 
 
 def categorise(signal: np.ndarray, catch: np.ndarray, n_categories: int):
@@ -183,26 +184,33 @@ def maximise(data: Ratings, curve: Curve, start: np.ndarray, n_curve: int) -> So
         step = np.linalg.solve(curvature + 1e-9 * np.eye(len(theta)), gradient)
         if gradient @ step < _TOLERANCE:
             break
-        step *= min(1.0, 2.0 / np.abs(step).max())
-        scale = 1.0
-        while scale > 1e-6:
+        scale = _longest(theta, step, n_cuts)
+        while scale > _SHORTEST:
             trial = theta + scale * step
+            trial[n_cuts:] = np.clip(trial[n_cuts:], -_LARGEST_LOG, _LARGEST_LOG)
             found = _objective(data, curve, trial, n_cuts)
-            if found[0] > value + 1e-12:
+            if found[0] > value:
                 break
-            scale /= 2
+            scale /= 4
         else:
             break
-        theta, (value, gradient, curvature) = trial, found
-    return Solution(value, theta, np.linalg.pinv(curvature, hermitian=True), n_cuts)
+        gain, theta, (value, gradient, curvature) = found[0] - value, trial, found
+        if gain < _TOLERANCE:
+            break
+    return Solution(value, theta, curvature, n_cuts)
+
+
+def _longest(theta: np.ndarray, step: np.ndarray, n_cuts: int) -> float:
+    """Longest share of the step that keeps the cuts in order and no parameter leaping."""
+    gaps, closing = np.diff(theta[:n_cuts]), -np.diff(step[:n_cuts])
+    ratio = np.where(closing > 0, 0.9 * gaps / np.where(closing > 0, closing, 1), 1.0)
+    return float(min(1.0, 2.0 / np.abs(step).max(), ratio.min(initial=1.0)))
 
 
 def _objective(data: Ratings, curve: Curve, theta: np.ndarray, n_cuts: int):
     """Penalised log-likelihood, its gradient and its (positive semi-definite) curvature."""
     cuts, parameters = theta[:n_cuts], theta[n_cuts:]
     size = len(theta)
-    if np.any(np.diff(cuts) <= 0) or np.abs(parameters).max() > _LARGEST_LOG:
-        return -np.inf, np.zeros(size), np.eye(size)
     d, derivatives, residuals, back = curve(parameters, data.u)
     n_rows, n = len(d), data.n_categories
     mean = np.concatenate([d, np.zeros(n)])
