@@ -50,8 +50,8 @@ class Fit:
 
     `function` is the curve of the estimates, `map` and `mean` those of the posterior mode and
     means (with ml all three are the likeliest curve). `slope` is d psi / dx at the threshold (per
-    decade on a log axis). `tested` is the tested range. `draws` [n, 5] are parameters drawn from
-    the posterior, or refits of the bootstrap, on the inner axis of `fit_data`.
+    decade on a log axis). `tested` is the tested range. `draws` [n, 5] are parameters of
+    `fit_grid` drawn from the posterior, or refits of the bootstrap.
     """
 
     threshold: Interval
@@ -106,7 +106,7 @@ class Fit:
 
     def _level_of(self, p: np.ndarray, value: float) -> Interval:
         """Interval of the level where F is the `p` [n] of each draw."""
-        threshold, width = self.draws[:, 0], self.draws[:, 1]
+        threshold, width = self.draws[:, 0], np.exp(self.draws[:, 1])
         with np.errstate(divide="ignore", invalid="ignore"):
             z = shape(self.function.function).quantile(np.clip(p, 0, 1))
         ends = np.quantile(threshold + width * z, _tails(self.level), method="closest_observation")
@@ -143,21 +143,19 @@ def fit(
     overdispersion: bool = False,
     lapse_max: float = 0.1,
     catch: tuple[int, int] = (0, 0),
-    span: tuple[float, float] | None = None,
     resamples: int = 400,
 ) -> Fit:
     """Fit psi = guess + (1 - guess - lapse) F to counts.
 
     `levels`, `successes` and `trials` are lists of one length, [n]; without `trials` each row is
     one trial. Equal levels are pooled. `guess` and `lapse`: a fixed rate, or None for a free one
-    (lapse within 0..`lapse_max`). `catch`: "yes" answers and trials without a signal. `span`: the
-    range that could have been tested, where it is wider than what was. `overdispersion` widens the
-    intervals where the counts vary more than binomials (bayes only). `resamples`: refits of the
-    bootstrap (ml only). Raises `UserError`.
+    (lapse within 0..`lapse_max`). `catch`: "yes" answers and trials without a signal.
+    `overdispersion` widens the intervals where the counts vary more than binomials (bayes only).
+    `resamples`: refits of the bootstrap (ml only). Raises `UserError`.
     """
     model = Model(function, guess, lapse, lapse_max, overdispersion)
     _check(model, method, level, resamples)
-    data = counts(levels, successes, trials, log=log, falling=falling, catch=catch, span=span)
+    data = counts(levels, successes, trials, log=log, falling=falling, catch=catch)
     found = posterior(data, model)
     if method == "bayes":
         best = _densest(data, model, found.best)
@@ -193,7 +191,7 @@ def _assemble(data, model, method, level, table, best, mean, draws) -> Fit:
     value, *ends = (float(data.to_level(u)) for u in by_name["threshold"])
     return Fit(
         threshold=Interval(value, min(ends), max(ends), level, rule),
-        width=_interval(by_name["width"], level, rule),
+        width=_interval(np.exp(by_name["log_width"]), level, rule),
         slope=_slope(function, draws, level, rule),
         eta=eta, function=function, map=densest, mean=curve(mean),
         measurable=True, reason="", method=method, level=level,
@@ -203,15 +201,15 @@ def _assemble(data, model, method, level, table, best, mean, draws) -> Fit:
 
 
 def _curve(data: Counts, model: Model, values) -> Psychometric:
-    threshold, width, lapse, guess, _ = map(float, values)
-    level = float(data.to_level(threshold))
+    threshold, log_width, lapse, guess, _ = map(float, values)
+    level, width = float(data.to_level(threshold)), math.exp(log_width)
     return Psychometric(model.function, level, width, guess, lapse, data.falling, data.log)
 
 
 def _slope(function: Psychometric, draws: np.ndarray, level: float, rule: str) -> Interval:
-    _, width, lapse, guess, _ = draws.T
+    _, log_width, lapse, guess, _ = draws.T
     steepest = float(shape(function.function).density(0.0))
-    slopes = (-1 if function.falling else 1) * (1 - guess - lapse) * steepest / width
+    slopes = (-1 if function.falling else 1) * (1 - guess - lapse) * steepest / np.exp(log_width)
     low, high = np.quantile(slopes, _tails(level))
     return Interval(function.slope, float(low), float(high), level, rule)
 
@@ -220,7 +218,7 @@ def _densest(data: Counts, model: Model, start: np.ndarray) -> np.ndarray:
     """The posterior mode [5], climbing from the densest node of the grid."""
     bounds = [model.bounds(data)[name] for name in NAMES]
     free = [i for i, (low, high) in enumerate(bounds) if low < high]
-    scale = np.array([data.spread, start[1], 0.1, 0.1, 0.1])[free]
+    scale = np.array([data.spread, 1.0, 0.1, 0.1, 0.1])[free]
 
     def loss(x):
         values = start.copy()

@@ -24,17 +24,24 @@ _LEAST_SPACING, _MOST_SPACING = 0.01, 0.05
 
 @dataclass(frozen=True)
 class Counts:
-    """Checked data of one fit; see the module. `low` and `high` are the tested range, or the
-    wider one that could have been tested."""
+    """Checked data of one fit; see the module."""
 
     u: np.ndarray
     k: np.ndarray
     n: np.ndarray
     catch: tuple[int, int]
-    low: float
-    high: float
     log: bool
     falling: bool
+
+    @property
+    def low(self) -> float:
+        """Lower end of the tested range on the inner axis."""
+        return float(self.u[0])
+
+    @property
+    def high(self) -> float:
+        """Its upper end."""
+        return float(self.u[-1])
 
     @property
     def spread(self) -> float:
@@ -70,20 +77,14 @@ class Counts:
 
 
 def counts(
-    levels, successes, trials, *, log: bool, falling: bool, catch: tuple[int, int],
-    span: tuple[float, float] | None,
-) -> Counts:  # fmt: skip
+    levels, successes, trials, *, log: bool, falling: bool, catch: tuple[int, int]
+) -> Counts:
     """Check the data, pool them, and put them on the inner axis. Raises `UserError`."""
     x, k, n = _columns(levels, successes, trials)
     u = to_axis(x, log)
     _check_finite(u, x)
     u, k, n = _pool(-u if falling else u, k, n)
-    low, high = float(u[0]), float(u[-1])
-    if span is not None:
-        ends = to_axis(np.asarray(span, float), log) * (-1 if falling else 1)
-        _check_finite(ends, np.asarray(span, float))
-        low, high = min(low, float(ends.min())), max(high, float(ends.max()))
-    return Counts(u, k, n, _check_catch(catch), low, high, log, falling)
+    return Counts(u, k, n, _check_catch(catch), log, falling)
 
 
 def _columns(levels, successes, trials) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

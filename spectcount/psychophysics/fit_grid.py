@@ -1,21 +1,24 @@
 """The posterior of a psychometric function on a grid that closes in on where it lies.
 
-*Conventions*: the axes of a grid are, in this order, threshold, width, lapse, guess and eta
-(`NAMES`), all on the inner, rising axis of `fit_data`; a fixed parameter is an axis of one node. A
-posterior is a density over the parameters; `weight` turns it into the mass of each cell.
+*Conventions*: the axes of a grid are, in this order, threshold, log_width (natural logarithm of
+the width), lapse, guess and eta (`NAMES`), all on the inner, rising axis of `fit_data`; a fixed
+parameter is an axis of one node. Densities, and so the mode, are per unit of these parameters.
 
 Priors, after Schuett, Harmeling, Macke & Wichmann (2016), Vision Res. 122:105: the threshold is
 equally likely within the tested range and falls off, as a raised cosine, to nothing half a range
-beyond it; the width rises from the smallest spacing of levels to twice that, is flat up to the
-range and falls off to three times the range; lapse is Beta(1, 10), here cut off at its bound.
-Different from there: a free guess is equally likely anywhere in 0..0.95, since listeners that say
-yes too often are the rule, not the exception. The overdispersion eta is Beta(1, 10): successes at
-a level are beta-binomial with psi (1 / eta^2 - 1) and (1 - psi) (1 / eta^2 - 1), eta = 0 being
-binomial.
+beyond it; the width is possible from the smallest spacing of levels (1 to 5 % of the range), fully
+so from twice that up to the range, and falls off to nothing at three times the range; eta is
+Beta(1, 10). Different from there, as the recovery of simulated listeners asks for (docs/recovery):
+the width is equally likely per unit of its logarithm, not of itself, which would favour shallow
+functions where an adaptive track leaves the width open; lapse is Beta(1, 20), cut off at its
+bound; and a free guess is equally likely anywhere in 0..0.95, since listeners that say yes too
+often are the rule, not the exception. With overdispersion eta the successes at a level are
+beta-binomial with psi (1 / eta^2 - 1) and (1 - psi) (1 / eta^2 - 1), eta = 0 being binomial.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,10 +27,11 @@ from scipy.special import betaln
 from spectcount.psychophysics.fit_data import Counts
 from spectcount.psychophysics.psychometric import shape
 
-NAMES = ("threshold", "width", "lapse", "guess", "eta")
+NAMES = ("threshold", "log_width", "lapse", "guess", "eta")
 GUESS_MAX, ETA_MAX = 0.95, 0.9
-_COARSE = {"threshold": 33, "width": 21, "lapse": 6, "guess": 8, "eta": 6}
-_FINE = {"threshold": 51, "width": 33, "lapse": 12, "guess": 16, "eta": 12}
+_LAPSE_SHAPE, ETA_SHAPE = 20, 10
+_COARSE = {"threshold": 33, "log_width": 21, "lapse": 6, "guess": 8, "eta": 6}
+_FINE = {"threshold": 51, "log_width": 33, "lapse": 12, "guess": 16, "eta": 12}
 _TAIL = 1e-3
 _MAX_ZOOMS = 8
 _TINY = 1e-10
@@ -48,7 +52,7 @@ class Model:
         half = data.spread / 2
         return {
             "threshold": (data.low - half, data.high + half),
-            "width": (data.spacing, 3 * data.spread),
+            "log_width": (math.log(data.spacing), math.log(3 * data.spread)),
             "lapse": (0.0, self.lapse_max) if self.lapse is None else (self.lapse, self.lapse),
             "guess": (0.0, GUESS_MAX) if self.guess is None else (self.guess, self.guess),
             "eta": (0.0, ETA_MAX) if self.overdispersion else (0.0, 0.0),
@@ -100,16 +104,16 @@ def posterior(data: Counts, model: Model) -> Posterior:
     for _ in range(_MAX_ZOOMS):
         found = _on_grid(data, model, whole, _nodes(bounds, _COARSE))
         closer = _support(found)
-        shrunk = any(_length(closer, x) < 0.4 * _length(bounds, x) for x in NAMES)
+        shrunk = any(np.ptp(closer[x]) < 0.4 * np.ptp(bounds[x]) for x in NAMES)
         bounds = closer
         if not shrunk:
             break
     return _on_grid(data, model, whole, _nodes(bounds, _FINE))
 
 
-def log_likelihood(data: Counts, function: str, threshold, width, lapse, guess, eta):
+def log_likelihood(data: Counts, function: str, threshold, log_width, lapse, guess, eta):
     """Log likelihood of parameters that broadcast together."""
-    cdf = shape(function).cdf
+    cdf, width = shape(function).cdf, np.exp(log_width)
     caught, n_catch = data.catch
     total = _level_term(caught, n_catch, np.clip(guess, _TINY, 1 - _TINY), eta)
     for u, k, n in zip(data.u, data.k, data.n, strict=True):
@@ -118,17 +122,17 @@ def log_likelihood(data: Counts, function: str, threshold, width, lapse, guess, 
     return total
 
 
-def log_prior(data: Counts, model: Model, threshold, width, lapse, guess, eta):
+def log_prior(data: Counts, model: Model, threshold, log_width, lapse, guess, eta):
     """Log prior density up to a constant; -inf outside the bounds."""
     half, spacing = data.spread / 2, data.spacing
     parts = [
         _plateau(threshold, data.low - half, data.low, data.high, data.high + half),
-        _plateau(width, spacing, 2 * spacing, data.spread, 3 * data.spread),
+        _plateau(np.exp(log_width), spacing, 2 * spacing, data.spread, 3 * data.spread),
     ]
     if model.lapse is None:
-        parts.append((1 - np.asarray(lapse)) ** 9)
+        parts.append((1 - np.asarray(lapse)) ** (_LAPSE_SHAPE - 1))
     if model.overdispersion:
-        parts.append((1 - np.asarray(eta)) ** 9)
+        parts.append((1 - np.asarray(eta)) ** (ETA_SHAPE - 1))
     with np.errstate(divide="ignore"):
         density = np.log(parts[0])
         for part in parts[1:]:
@@ -174,14 +178,12 @@ def _node_at(nodes, values: np.ndarray) -> np.ndarray:
 
 
 def _nodes(bounds, sizes: dict[str, int]) -> tuple[np.ndarray, ...]:
-    """Evenly spaced nodes, of the width on a log scale."""
+    """Evenly spaced nodes."""
     found = []
     for name in NAMES:
         low, high = bounds[name]
         if low == high:
             found.append(np.array([low]))
-        elif name == "width":
-            found.append(np.geomspace(low, high, sizes[name]))
         else:
             found.append(np.linspace(low, high, sizes[name]))
     return tuple(found)
@@ -196,11 +198,6 @@ def _support(found: Posterior) -> dict[str, tuple[float, float]]:
         low, high = max(used[0] - 1, 0), min(used[-1] + 1, len(nodes) - 1)
         bounds[name] = (float(nodes[low]), float(nodes[high]))
     return bounds
-
-
-def _length(bounds, name: str) -> float:
-    low, high = bounds[name]
-    return float(np.log(high / low)) if name == "width" else high - low
 
 
 def _plateau(x, zero_low: float, low: float, high: float, zero_high: float):

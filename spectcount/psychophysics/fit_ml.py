@@ -1,8 +1,8 @@
 """Maximum likelihood for psychometric functions, with bootstrap intervals.
 
-*Conventions*: parameters are those of `fit_grid` in their order (threshold, width, lapse, guess,
-eta = 0) on the inner, rising axis, held within the bounds where the Bayesian prior is above 0;
-within them every value is equally good beforehand.
+*Conventions*: parameters are those of `fit_grid` in their order (threshold, log_width, lapse,
+guess, eta = 0) on the inner, rising axis, held within the bounds where the Bayesian prior is
+above 0; within them every value is equally good beforehand.
 
 Sources: Wichmann & Hill (2001), Percept. Psychophys. 63:1293, for the bounded fit, and 63:1314
 for the parametric bootstrap, taken here with percentiles.
@@ -39,7 +39,7 @@ def bootstrap(data: Counts, model: Model, best: np.ndarray, resamples: int) -> n
 def _maximise(data: Counts, model: Model, start, k, caught: int) -> np.ndarray:
     bounds = [model.bounds(data)[name] for name in NAMES]
     free = [i for i, (low, high) in enumerate(bounds) if low < high]
-    scale = np.array([data.spread, data.spread, 0.05, 0.2, 1.0])
+    scale = np.array([data.spread, 1.0, 0.05, 0.2, 1.0])
 
     def loss(x):
         values = start.copy()
@@ -57,16 +57,18 @@ def _maximise(data: Counts, model: Model, start, k, caught: int) -> np.ndarray:
 
 
 def _chance(data: Counts, function: str, values: np.ndarray) -> np.ndarray:
-    threshold, width, lapse, guess, _ = values
-    return guess + (1 - guess - lapse) * shape(function).cdf((data.u - threshold) / width)
+    threshold, log_width, lapse, guess, _ = values
+    z = (data.u - threshold) / np.exp(log_width)
+    return guess + (1 - guess - lapse) * shape(function).cdf(z)
 
 
 def _loss(data: Counts, function: str, values, k, caught: int) -> tuple[float, np.ndarray]:
     """Minus the log likelihood, and its slope along each parameter."""
-    threshold, width, lapse, guess, _ = values
+    threshold, log_width, lapse, guess, _ = values
+    width = np.exp(log_width)
     z = (data.u - threshold) / width
     f = shape(function).cdf(z)
-    steep = (1 - guess - lapse) * shape(function).density(z) / width
+    steep = (1 - guess - lapse) * shape(function).density(z)
     p = np.clip(guess + (1 - guess - lapse) * f, _EDGE, 1 - _EDGE)
     pull = k / p - (data.n - k) / (1 - p)
     g = np.clip(guess, _EDGE, 1 - _EDGE)
@@ -74,7 +76,7 @@ def _loss(data: Counts, function: str, values, k, caught: int) -> tuple[float, n
     value = np.sum(k * np.log(p) + (data.n - k) * np.log1p(-p))
     value += caught * np.log(g) + (n_catch - caught) * np.log1p(-g)
     slope = np.array([
-        -np.sum(pull * steep),
+        -np.sum(pull * steep) / width,
         -np.sum(pull * steep * z),
         -np.sum(pull * f),
         np.sum(pull * (1 - f)) + caught / g - (n_catch - caught) / (1 - g),

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import betaln, xlogy
 
-from spectcount.psychophysics.fit_grid import ETA_MAX
+from spectcount.psychophysics.fit_grid import ETA_MAX, ETA_SHAPE
 from spectcount.psychophysics.sdt import Interval
 
 _DRAWS = 2000
@@ -49,7 +49,8 @@ def overdispersion(k, n, p, level: float = 0.95) -> Interval:
     nu = (1 / eta**2 - 1)[:, None]
     p = np.clip(p, _EDGE, 1 - _EDGE)
     a, b = p * nu, (1 - p) * nu
-    log_density = np.sum(betaln(k + a, n - k + b) - betaln(a, b), axis=1) + 9 * np.log1p(-eta)
+    log_density = np.sum(betaln(k + a, n - k + b) - betaln(a, b), axis=1)
+    log_density += (ETA_SHAPE - 1) * np.log1p(-eta)
     mass = np.exp(log_density - log_density.max())
     below = np.cumsum(mass) / mass.sum()
     low, high = np.interp([(1 - level) / 2, (1 + level) / 2], below, eta)

@@ -5,9 +5,9 @@ where
 
 - only one level was tested;
 - the answers do not depend on the level: the psychometric function is not likelier than one rate
-  at all levels by a likelihood ratio of 5.99 (chi-square, 2 degrees of freedom, 5 %);
+  at all levels by a likelihood ratio of 3.84 (5 % of chi-square with 1 degree of freedom);
 - performance never crosses the criterion in the tested range: the estimate lies outside it;
-- the interval of the threshold leaves the tested range by more than a tenth of its length.
+- the interval of the threshold leaves the tested range by more than a quarter of its length.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from spectcount.psychophysics.fit_data import Counts
 from spectcount.psychophysics.fit_grid import Model, log_likelihood
 
 UNMEASURABLE = "not measurable"
-_FLAT = 5.99
-_SLACK = 0.1
+_FLAT = 3.84
+_SLACK = 0.25
 
 
 def why_not_measurable(data: Counts, model: Model, threshold, likely) -> str:
@@ -40,7 +40,7 @@ def why_not_measurable(data: Counts, model: Model, threshold, likely) -> str:
         ends = sorted(float(data.to_level(u)) for u in (low, high))
         return (
             f"{UNMEASURABLE}: the interval of the threshold, {ends[0]:.4g} to {ends[1]:.4g}, "
-            f"leaves the tested range {_span(data)} by more than a tenth of it"
+            f"leaves the tested range {_span(data)} by more than a quarter of it"
         )
     return ""
 
