@@ -4,6 +4,8 @@ Conventions: settings come first; a preset is a name or the path of a YAML file;
 data that overrides a preset's; bad input raises `UserError`.
 """
 
+from spectcount.actions.carriers import Carrier, add_carrier, carriers
+from spectcount.actions.gallery import gallery
 from spectcount.actions.listening import (
     Asked,
     ListenOptions,
@@ -44,14 +46,18 @@ from spectcount.actions.sounds import (
 __all__ = [
     "AskResult",
     "Asked",
+    "Carrier",
     "ListenOptions",
     "Rendered",
+    "add_carrier",
     "ask",
     "ask_each",
     "ask_stream",
     "cancel",
+    "carriers",
     "draw_stimulus",
     "export",
+    "gallery",
     "give_answer",
     "load_clip",
     "next_question",

@@ -11,6 +11,8 @@ import sys
 import typer
 
 from spectcount.cli import (  # noqa: F401 - each adds its verbs
+    carriers,
+    gallery,
     listening,
     output,
     probing,

@@ -1,0 +1,32 @@
+"""`carrier`: keep a recording on this machine, to be named by its hash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spectcount.cli.output import show
+from spectcount.cli.root import Json, app
+
+
+@app.command()
+def carrier(
+    context: typer.Context,
+    file: Annotated[
+        Path | None, typer.Argument(help="A WAV, FLAC or OGG file; none: list what is kept.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Keep a recording for the family real_sound; print its hash and duration."""
+    from spectcount import actions
+
+    if file is None:
+        show({"carriers": [vars(one) for one in actions.carriers(context.obj)]}, as_json)
+        return
+    digest, notes = actions.add_carrier(context.obj, file)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
+    duration_s = next(one.duration_s for one in actions.carriers(context.obj) if one.hash == digest)
+    show({"hash": digest, "duration_s": duration_s, "notes": list(notes)}, as_json)
