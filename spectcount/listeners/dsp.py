@@ -16,6 +16,7 @@ import numpy as np
 from scipy.signal import find_peaks
 
 from spectcount.errors import UserError
+from spectcount.listeners import dsp_sequences
 from spectcount.listeners.observer import Observer
 from spectcount.spectrogram import stft_db
 from spectcount.tasks import COUNTS
@@ -72,6 +73,9 @@ FLOORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "detect": detect,
     "count": count,
     "interval": interval,
+    "order": dsp_sequences.order,
+    "jitter": dsp_sequences.jitter,
+    "cue": dsp_sequences.cue,
 }
 """Task -> rule. A new task registers its own here."""
 
