@@ -112,7 +112,7 @@ def _row(plan: Plan, name: str, trials: list[Trial]) -> str:
 
 
 def _chart(plan: Plan, found: Mapping[str, list[Trial]]) -> tuple[Any, Any]:
-    from spectcount.ui.maps_view import curves_value
+    from spectcount.figures.maps import curves_value
 
     if len(plan.axes) != 1:
         return gr.update(visible=False), gr.skip()

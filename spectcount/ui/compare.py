@@ -16,6 +16,9 @@ from gradio.context import Context
 
 from spectcount import actions
 from spectcount.errors import UserError
+from spectcount.figures.counts import accuracy_value, confusion_value
+from spectcount.figures.maps import curves_value, difference_value, map_value
+from spectcount.figures.words import MEASURES
 from spectcount.probing.base import Plan
 from spectcount.probing.difference import Change, Difference, change_over, difference
 from spectcount.probing.maps import confusion, measure_map, of_listener
@@ -27,14 +30,6 @@ from spectcount.trials import Trial
 from spectcount.ui import cell, plan_form
 from spectcount.ui.figures import heatmap, line_chart
 from spectcount.ui.header import Header, listener_spec
-from spectcount.ui.maps_view import (
-    MEASURES,
-    accuracy_value,
-    confusion_value,
-    curves_value,
-    difference_value,
-    map_value,
-)
 from spectcount.ui.polling import (
     QUIET,
     Feed,

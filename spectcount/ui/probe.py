@@ -9,6 +9,9 @@ from gradio.context import Context
 
 from spectcount import actions
 from spectcount.errors import UserError
+from spectcount.figures.counts import accuracy_value, confusion_value
+from spectcount.figures.maps import curves_value, map_value
+from spectcount.figures.words import MEASURES, regions_html
 from spectcount.probing.base import Plan
 from spectcount.probing.maps import Confusion, confusion, measure_map, of_listener
 from spectcount.probing.plan import CountConfusion, plan_from_dict
@@ -19,14 +22,6 @@ from spectcount.trials import Trial
 from spectcount.ui import cell, plan_form
 from spectcount.ui.figures import heatmap, line_chart
 from spectcount.ui.header import Header, listener_spec
-from spectcount.ui.maps_view import (
-    MEASURES,
-    accuracy_value,
-    confusion_value,
-    curves_value,
-    map_value,
-    regions_html,
-)
 from spectcount.ui.polling import (
     QUIET,
     Feed,

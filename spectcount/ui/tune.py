@@ -13,10 +13,11 @@ from gradio.context import Context
 
 from spectcount import actions
 from spectcount.errors import UserError
+from spectcount.figures.spec import Line, lines_value
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.ui import curriculum_form
-from spectcount.ui.figures import Line, line_chart, lines_value
+from spectcount.ui.figures import line_chart
 from spectcount.ui.header import Header, adapter_choices
 from spectcount.ui.polling import QUIET, Feed, find_run, notice, progress_html, run_choices
 from spectcount.ui.probe import act, newest, run_buttons, run_dropdown

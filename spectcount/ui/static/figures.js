@@ -1,11 +1,13 @@
-// Plotly inside gr.HTML: heat maps and line charts that keep their zoom while values arrive.
+// Plotly inside gr.HTML: heat maps and line charts that keep their zoom while values arrive, and
+// can be saved as SVG, PNG or an HTML file of their own.
 (() => {
   const S = window.SpectCount;
   let plotly;
 
-  // Plotly is 4.6 MB: fetched when the first figure has something to show.
+  // Plotly is 4.6 MB: fetched when the first figure has something to show. A file that holds
+  // Plotly itself gives no address.
   function load(url) {
-    plotly ??= new Promise((resolve, reject) => {
+    plotly ??= !url ? Promise.resolve(window.Plotly) : new Promise((resolve, reject) => {
       const script = document.createElement("script");
       script.src = url;
       script.onload = () => resolve(window.Plotly);
@@ -118,6 +120,7 @@
     async function draw() {
       const value = props.value;
       holder.classList.toggle("empty", !value);
+      element.querySelector(".figure-files")?.toggleAttribute("hidden", !value);
       if (!value) return;
       if (!holder.clientWidth) return;
       const Plotly = await load(holder.dataset.plotly);
@@ -130,8 +133,72 @@
     watch("value", redraw);
     S.onTheme(redraw);
     new ResizeObserver(redraw).observe(holder);
+    offerFiles(element, props, holder, makeFigure);
     redraw();
     return redraw;
+  }
+
+  const FORMATS = { svg: "image/svg+xml", png: "image/png", html: "text/html" };
+  const PAPER = { width: 900, height: 600 };
+
+  // Files are drawn on white, whatever the theme of the page.
+  let onWhite = false;
+  const pageIsDark = S.dark;
+  S.dark = () => !onWhite && pageIsDark();
+
+  // The menu under a figure.
+  function offerFiles(element, props, holder, makeFigure) {
+    for (const button of element.querySelectorAll("[data-save]")) {
+      button.addEventListener("click", async () => {
+        const Plotly = await load(holder.dataset.plotly);
+        const figure = onPaper(() => makeFigure(props.value, PAPER.width));
+        const kind = button.dataset.save;
+        save(fileName(props.value, holder) + "." + kind, await fileOf(kind, figure, props.value, holder, Plotly));
+      });
+    }
+  }
+
+  function onPaper(make) {
+    onWhite = true;
+    try {
+      const figure = make();
+      Object.assign(figure.layout, { ...PAPER, paper_bgcolor: "#ffffff", plot_bgcolor: "#ffffff",
+        margin: { ...figure.layout.margin, l: 24, r: 24, b: 24 } });
+      return figure;
+    } finally {
+      onWhite = false;
+    }
+  }
+
+  async function fileOf(kind, figure, value, holder, Plotly) {
+    if (kind === "html") return new Blob([await page(figure, value, holder)], { type: FORMATS.html });
+    const address = await Plotly.toImage(figure, { format: kind, ...PAPER, scale: kind === "png" ? 2 : 1 });
+    return (await fetch(address)).blob();
+  }
+
+  // One file with Plotly, data and layout in it: it needs no network.
+  async function page(figure, value, holder) {
+    const script = (await (await fetch(holder.dataset.plotly)).text()).replaceAll("</script", "<\\/script");
+    const json = JSON.stringify({ ...figure, config }).replaceAll("<", "\\u003c");
+    const words = (text) => String(text).replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+    const title = words(value.title || holder.getAttribute("aria-label"));
+    return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><script>${script}</script></head>
+<body style="font-family: system-ui, sans-serif; background: #fff"><div id="figure"></div><p style="color: #66737f">${words(value.note || "")}</p>
+<script>const f = ${json}; delete f.layout.width; Plotly.newPlot("figure", f.data, f.layout, f.config);</script></body></html>`;
+  }
+
+  function fileName(value, holder) {
+    const words = [holder.getAttribute("aria-label"), value.title].filter(Boolean).join(" ");
+    return words.normalize("NFKD").replace(/[^A-Za-z0-9]+/g, "-").replace(/^-+|-+$/g, "").toLowerCase() || "figure";
+  }
+
+  function save(name, blob) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   }
 
   S.heatmap = (element, props, watch, trigger) => {

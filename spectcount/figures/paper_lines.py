@@ -1,0 +1,100 @@
+"""A chart of lines on paper: lines, points, interval bands, reference lines, n above each point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spectcount.figures import colours
+from spectcount.figures.paper_style import SMALL, words
+from spectcount.figures.spec import Spec
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SIZE_IN = (5.6, 3.4)
+MOST_COUNTS = 20
+"""Points above which their n is not written."""
+_DASHES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
+
+
+def size_in(spec: Spec) -> tuple[float, float]:
+    """Width and height of the axes."""
+    return SIZE_IN
+
+
+def draw(figure: Figure, axes: Axes, spec: Spec) -> list[Any]:
+    """Draw the lines; handles for the legend."""
+    handles = [_line(axes, line, k) for k, line in enumerate(spec["series"])]
+    if spec["x_log"]:
+        _logarithmic(axes, spec)
+    _range(axes, spec)
+    for level in spec["levels"]:
+        axes.axhline(level["y"], color=colours.FAINT, linewidth=0.9, linestyle=":", zorder=1)
+        axes.annotate(
+            words(level["label"]), (1, level["y"]), (-2, 2), xycoords=("axes fraction", "data"),
+            textcoords="offset points", ha="right", va="bottom", fontsize=SMALL,
+            color=colours.FAINT, parse_math=False,
+        )  # fmt: skip
+    axes.grid(color=colours.GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    _counts(axes, spec)
+    return handles
+
+
+def _line(axes: Axes, line: dict[str, Any], k: int) -> Any:
+    colour = colours.LINES[(k if line["colour"] is None else line["colour"]) % len(colours.LINES)]
+    x, y = _numbers(line["x"]), _numbers(line["y"])
+    if line["low"] is not None and line["high"] is not None:
+        low, high = _numbers(line["low"]), _numbers(line["high"])
+        axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0, zorder=2)
+    mode = line["mode"] or "lines+markers"
+    (drawn,) = axes.plot(
+        x, y, color=colour, linewidth=1.8, zorder=3, label=words(line["name"]),
+        linestyle=_DASHES.get(line["dash"], "-") if "lines" in mode else "",
+        marker="o" if "markers" in mode else "", markersize=4.5,
+    )  # fmt: skip
+    return drawn
+
+
+def _numbers(values: Sequence[float | None]) -> np.ndarray:
+    return np.array([np.nan if v is None else v for v in values], float)
+
+
+def _logarithmic(axes: Axes, spec: Spec) -> None:
+    """A logarithmic axis whose ticks are plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+
+
+def _range(axes: Axes, spec: Spec) -> None:
+    """The range asked for; without one, down to zero at least, as on the page."""
+    if spec["y_range"]:
+        axes.set_ylim(*spec["y_range"])
+        return
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, 0.0), max(high, 0.0))
+
+
+def _counts(axes: Axes, spec: Spec) -> None:
+    """n above each point of the axis: "8", or "6–8" where the lines differ."""
+    known = [s for s in spec["series"] if s["n"] is not None]
+    if not known or len(known[0]["x"]) > MOST_COUNTS:
+        return
+    if any(s["x"] != known[0]["x"] for s in known):
+        return
+    for i, x in enumerate(known[0]["x"]):
+        found = [s["n"][i] for s in known]
+        text = f"{min(found)}" if min(found) == max(found) else f"{min(found)}–{max(found)}"
+        axes.annotate(
+            f"n {text}" if i == 0 else text, (x, 1), (0, 2), xycoords=("data", "axes fraction"),
+            textcoords="offset points", ha="center", va="bottom", fontsize=SMALL - 0.5,
+            color=colours.FAINT,
+        )  # fmt: skip

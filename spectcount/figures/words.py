@@ -1,0 +1,99 @@
+"""What figures say in words: measures, intervals, trials per cell, weak regions.
+
+Conventions: an interval is never without its level, a number never without its n; HTML is escaped
+here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from spectcount.probing.axes import Axis
+from spectcount.probing.base import Plan
+from spectcount.probing.maps import Cells
+from spectcount.probing.weakness import Region
+from spectcount.psychophysics.sdt import Interval
+
+MEASURES = {"Sensitivity d′": "d_prime", "Hit rate or accuracy": "rate", "AUC": "auc"}
+
+
+def measured(cells: Cells, measure: str) -> tuple[str, str, Interval]:
+    """(measure, words, values): the measure asked for, or the rate where the task has no other."""
+    found = getattr(cells, measure)
+    if found is None:
+        measure, found = "rate", cells.rate
+    return measure, measure_words(measure, cells.plan), found
+
+
+def measure_words(measure: str, plan: Plan) -> str:
+    """A measure's name for an axis."""
+    right = "hit rate" if plan.asked.two_class else "accuracy"
+    return {"d_prime": "d′", "rate": right, "auc": "AUC", "criterion": "criterion c"}[measure]
+
+
+def interval_text(values: Interval, at: tuple[int, int]) -> str:
+    """One cell's estimate and interval with its level."""
+    one = values.at(at)
+    if math.isnan(one.value):
+        return "not measured yet"
+    return f"{one.value:.2f} [{_bound(one.low)}, {_bound(one.high)}] at {level_text(one)}"
+
+
+def level_text(values: Interval) -> str:
+    """The level of an interval: "95 %"."""
+    return f"{100 * values.level:.0f} %"
+
+
+def span_text(counts: Any) -> str:
+    """How many trials, over cells: "8", or "6 to 8" where they differ."""
+    found = np.asarray(counts)
+    if not found.size:
+        return "0"
+    low, high = int(found.min()), int(found.max())
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def cells_note(cells: Cells, values: Interval, what: str = "cell") -> str:
+    """What stands under a picture of `cells`: trials, rule, level of the intervals."""
+    catch = f" and {span_text(cells.n_catch)} catch trials" if cells.plan.asked.two_class else ""
+    return (
+        f"n = {span_text(cells.n)} signal trials per {what}{catch}; {values.rule}; "
+        f"intervals at {level_text(values)}"
+    )
+
+
+def axis_ticks(axis: Axis) -> list[str]:
+    """A word for each cell of an axis."""
+    if axis.whole and not axis.points:
+        ends = [axis.bounds(i) for i in range(axis.n)]
+        return [f"{low:g}" if low == high else f"{low:g}–{high:g}" for low, high in ends]
+    return [f"{middle:.3g}" if abs(middle) < 1000 else f"{middle:.0f}" for middle in axis.middles]
+
+
+def sentence_of(region: Region | Mapping[str, Any]) -> str:
+    """A region in words."""
+    return region.sentence if isinstance(region, Region) else str(region.get("sentence", ""))
+
+
+def regions_html(regions: Sequence[Region | Mapping[str, Any]], criterion: str, done: bool) -> str:
+    """The weak regions in words, the worst first (HTML)."""
+    if not regions:
+        words = (
+            f"No cell is {criterion} so far." if done
+            else "Weak regions appear here as soon as enough trials are in to be sure."
+        )  # fmt: skip
+        return f'<div class="findings"><p>{escape(words)}</p></div>'
+    items = "".join(f"<li>{escape(sentence_of(region))}</li>" for region in regions)
+    return (
+        f'<div class="findings"><h4>Weak regions, worst first ({escape(criterion)}, intervals at '
+        f'95 %)</h4><ol class="regions">{items}</ol></div>'
+    )
+
+
+def _bound(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else "?"
