@@ -9,6 +9,7 @@ the whole excerpt.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -56,7 +57,7 @@ class RealSound(Design):
         label="Excerpt from", slider_high=10, group="carrier",
     )  # fmt: skip
     excerpt_duration_s: float | None = param(
-        None, "Length of the excerpt; empty: to the end of the recording, or of the clip.",
+        None, "Length of the excerpt; empty: as much of the recording as fits the clip.",
         kind=float, low=0.01, high=30, step=0.01, unit="s", label="Excerpt length",
         group="carrier",
     )  # fmt: skip
@@ -129,23 +130,35 @@ class RealSound(Design):
         """First sample and number of samples of the excerpt in a recording of `n_carrier`."""
         first = round(self.excerpt_start_s * SAMPLE_RATE)
         left = n_carrier - first
-        if self.excerpt_duration_s is None:
-            n = min(left, round(self.duration_s * SAMPLE_RATE))
-        else:
-            n = round(self.excerpt_duration_s * SAMPLE_RATE)
-        if n <= 0 or n > left:
-            wanted_s = self.excerpt_duration_s or 0.0
+        n = (
+            left
+            if self.excerpt_duration_s is None
+            else round(self.excerpt_duration_s * SAMPLE_RATE)
+        )
+        if left <= 0 or n > left:
             raise UserError(
-                f"an excerpt of {wanted_s:g} s from excerpt_start_s={self.excerpt_start_s:g} runs "
-                f"past the end of the recording, which lasts {n_carrier / SAMPLE_RATE:.2f} s; "
-                "lower excerpt_start_s or excerpt_duration_s"
+                f"the excerpt from excerpt_start_s={self.excerpt_start_s:g} to "
+                f"{self.excerpt_start_s + max(n, 0) / SAMPLE_RATE:.2f} s runs past the end of the "
+                f"recording, which lasts {n_carrier / SAMPLE_RATE:.2f} s; lower excerpt_start_s or "
+                "excerpt_duration_s"
             )
-        if self.role == BACKGROUND and n > round(self.duration_s * SAMPLE_RATE):
+        room = self._room_samples()
+        if self.excerpt_duration_s is None and room > 0:
+            return first, min(n, room)
+        if self.role == BACKGROUND and n > room:
             raise UserError(
-                f"excerpt_duration_s={self.excerpt_duration_s:g} is longer than the clip of "
+                f"excerpt_duration_s={n / SAMPLE_RATE:g} is longer than the clip of "
                 f"{self.duration_s:g} s; lower it, or raise duration_s"
             )
         return first, n
+
+    def _room_samples(self) -> int:
+        """The longest excerpt that fits the clip as often as it is to sound, in samples."""
+        if self.role == BACKGROUND:
+            return round(self.duration_s * SAMPLE_RATE)
+        n = max(self.n_events, 1)
+        room_s = (self.duration_s - self.onset_s - (n - 1) * self.gap_ms / 1000) / n
+        return math.floor(room_s * SAMPLE_RATE + 1e-6)
 
     def _onsets_s(self, length_s: float) -> np.ndarray:
         """[n_events]."""
