@@ -91,7 +91,7 @@ def test_ask_about_preset_stimulus_and_file(call, tmp_path):
         (("render", "paper", "--set", "gapms=3"), "did you mean gap_ms"),
         (("render", "early", "--set", "n_events=40"), "the clip is 4.00 s; lower"),
         (("render", "early", "--seed", "-1"), "--seed"),
-        (("ask", "--listener", "dsp"), "give one of --preset, --stimulus and --wav"),
+        (("ask", "--listener", "dsp"), "give one of --preset, --family, --stimulus, --wav"),
         (("ask", "--listener", "dsp", "--preset", "early", "--task", "sing"), "task 'sing'"),
         (("ask", "--listener", "dsp", "--preset", "early", "--wording", "99"), "wording=99"),
         (("ask", "--listener", "hal", "--preset", "early"), "listener 'hal' is not known"),

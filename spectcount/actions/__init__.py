@@ -35,15 +35,24 @@ from spectcount.actions.runs import (
     weak_regions,
 )
 from spectcount.actions.sounds import (
+    COUNTERPART,
+    SIDES,
+    SIGNAL,
     Rendered,
+    describe_families,
     draw_stimulus,
     load_clip,
+    pair_tasks,
     preset_stimulus,
     read_stimulus,
     render,
+    usual_task,
 )
 
 __all__ = [
+    "COUNTERPART",
+    "SIDES",
+    "SIGNAL",
     "AskResult",
     "Asked",
     "Carrier",
@@ -55,12 +64,14 @@ __all__ = [
     "ask_stream",
     "cancel",
     "carriers",
+    "describe_families",
     "draw_stimulus",
     "export",
     "gallery",
     "give_answer",
     "load_clip",
     "next_question",
+    "pair_tasks",
     "preset_stimulus",
     "probe_plan",
     "read_stimulus",
@@ -75,5 +86,6 @@ __all__ = [
     "stop_listening",
     "summary",
     "training_config",
+    "usual_task",
     "weak_regions",
 ]

@@ -1,11 +1,14 @@
 """Sounds: drawing stimuli from designs and presets, reading and writing them.
 
 Conventions: settings come first; a preset is a name or the path of a YAML file; `params` is plain
-data that overrides a preset's; bad input raises `UserError`.
+data that overrides a preset's; bad input raises `UserError`. Of a two-answer task a design has two
+sounds: the first answer is true of the side "signal", the second of "counterpart" (see
+`spectcount.pairs`).
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +18,17 @@ import numpy as np
 
 from spectcount import presets
 from spectcount.clips import read_clip, save_clip
-from spectcount.designs import draw, family
+from spectcount.designs import FAMILIES, Design, draw, family
 from spectcount.errors import UserError
+from spectcount.pairs import draw_pair
+from spectcount.params import Param
 from spectcount.settings import Settings
 from spectcount.stimulus import Stimulus
 from spectcount.synth import synthesise
+from spectcount.tasks import task
 
 Params = Mapping[str, Any]
+SIGNAL, COUNTERPART = SIDES = ("signal", "counterpart")
 
 
 @dataclass(frozen=True)
@@ -34,12 +41,25 @@ class Rendered:
 
 
 def draw_stimulus(
-    family_name: str, params: Params, seed: int, settings: Settings | None = None
+    family_name: str,
+    params: Params,
+    seed: int,
+    settings: Settings | None = None,
+    *,
+    task_name: str = "",
+    side: str = SIGNAL,
 ) -> Stimulus:
-    """One stimulus of a family; `settings` adds the limits of its mode."""
+    """One stimulus of a family; `settings` adds the limits of its mode.
+
+    Without a task it is what the design draws. With a two-answer task of the family the first
+    answer is true of side "signal" (as drawn, where the design has no such pair), the second of
+    "counterpart", whose task is the family's usual one unless named. Raises `UserError` for a
+    counterpart that cannot be.
+    """
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise UserError(f"seed={seed!r} is no seed; give a whole number, 0 or more")
-    stimulus = draw(family(family_name).from_dict(params), seed)
+    design = family(family_name).from_dict(params)
+    stimulus = _side(design, seed, task_name, side)
     if settings is not None and len(stimulus.events) > settings.limits.max_events:
         raise UserError(
             f"{len(stimulus.events)} events are above the limit {settings.limits.max_events} of "
@@ -49,11 +69,50 @@ def draw_stimulus(
 
 
 def preset_stimulus(
-    settings: Settings, preset: str, params: Params | None = None, seed: int = 0
+    settings: Settings,
+    preset: str,
+    params: Params | None = None,
+    seed: int = 0,
+    *,
+    task_name: str = "",
+    side: str = SIGNAL,
 ) -> Stimulus:
-    """One stimulus of a preset, with some parameters overridden."""
+    """One stimulus of a preset, with some parameters overridden; task and side as in
+    `draw_stimulus`, the preset's own task being the usual one."""
     body = presets.load("stimuli", preset, settings).body
-    return draw_stimulus(body["family"], {**body["params"], **(params or {})}, seed, settings)
+    if side == COUNTERPART:
+        task_name = task_name or usual_task(body["family"], body["task"], side)
+    mixed = {**body["params"], **(params or {})}
+    return draw_stimulus(body["family"], mixed, seed, settings, task_name=task_name, side=side)
+
+
+def pair_tasks(family_name: str) -> list[str]:
+    """The two-answer tasks of a family, the usual one first."""
+    return [name for name in family(family_name).tasks if task(name).two_class]
+
+
+def usual_task(family_name: str, wanted: str = "", side: str = SIGNAL) -> str:
+    """`wanted` where the family has that task, else the family's usual one; of a counterpart, a
+    two-answer task. Raises `UserError` where there is none."""
+    known = family(family_name).tasks if side == SIGNAL else pair_tasks(family_name)
+    if not known:
+        raise UserError(f"{family_name} has no task of two answers; leave the other side out")
+    return wanted if wanted in known else known[0]
+
+
+def describe_families() -> list[dict[str, Any]]:
+    """Every family as plain data: its tasks, who knows the answer, and what is declared about
+    each parameter."""
+    return [
+        {
+            "family": name,
+            "title": declared.title,
+            "tasks": [_task_data(asked) for asked in declared.tasks],
+            "listeners": declared.listeners,
+            "parameters": [_param_data(spec) for spec in declared.params().values()],
+        }
+        for name, declared in FAMILIES.items()
+    ]
 
 
 def read_stimulus(path: str | Path) -> Stimulus:
@@ -88,3 +147,32 @@ def load_clip(path: str | Path, settings: Settings) -> tuple[np.ndarray, tuple[s
     limits = settings.limits
     clip = read_clip(path, limits.max_upload_s, limits.max_upload_mb)
     return clip.waveform, clip.notes
+
+
+def _side(design: Design, seed: int, task_name: str, side: str) -> Stimulus:
+    if side not in SIDES:
+        raise UserError(f"side={side!r} is not known; choose one of {', '.join(SIDES)}")
+    if side == COUNTERPART:
+        return draw_pair(design, seed, task_name or usual_task(design.family, side=side))[1]
+    if task_name in pair_tasks(design.family):
+        try:
+            return draw_pair(design, seed, task_name)[0]
+        except UserError:  # no such pair: as drawn; what cannot be drawn is refused again
+            return draw(design, seed)
+    return draw(design, seed)
+
+
+def _task_data(name: str) -> dict[str, Any]:
+    asked = task(name)
+    return {
+        "task": name,
+        "title": asked.title,
+        "kind": asked.kind,
+        "answers": list(asked.answers),
+        "wordings": len(asked.all_wordings),
+    }
+
+
+def _param_data(spec: Param) -> dict[str, Any]:
+    data = {**dataclasses.asdict(spec), "kind": spec.kind.__name__, "choices": list(spec.choices)}
+    return {"label": spec.title, **{k: v for k, v in data.items() if k != "label"}}

@@ -1,7 +1,12 @@
-"""`render` and `ask`: one sound, one question."""
+"""`render`, `ask` and `families`: one sound, one question, and what can be drawn.
+
+*Conventions*: a sound is a preset's, a family's, or a file's; of a two-answer task `--other` takes
+the counterpart, for which the second answer is true.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,26 +18,54 @@ from spectcount.errors import UserError
 from spectcount.params import split_assignments
 from spectcount.settings import Settings
 
+Family = Annotated[
+    str | None, typer.Option("--family", help="Draw from this family's defaults: no preset.")
+]
+Other = Annotated[
+    bool, typer.Option("--other", help="The counterpart: the task's second answer is true.")
+]
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What a command is about: a stimulus, or a waveform and how its file was read."""
+
+    stimulus: Any = None
+    waveform: Any = None
+    notes: tuple[str, ...] = ()
+
 
 @app.command()
 def render(
     context: typer.Context,
-    preset: Annotated[str, typer.Argument(help="A stimulus preset, or the path of its YAML.")],
+    preset: Annotated[
+        str | None, typer.Argument(help="A stimulus preset, or the path of its YAML.")
+    ] = None,
+    family: Family = None,
     set_: Sets = None,
+    task: Annotated[str, typer.Option(help="The task whose two sounds are meant.")] = "",
+    other: Other = False,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("clip"),
     as_json: Json = False,
 ) -> None:
     """Draw a stimulus; write clip.wav (32-bit float), stimulus.json and spectrogram.png."""
     from spectcount import actions
+    from spectcount.tasks import task as task_called
 
-    stimulus = actions.preset_stimulus(context.obj, preset, split_assignments(set_ or []), seed)
+    if (preset is None) == (family is None):
+        raise UserError("give a preset or --family, one of the two")
+    asked = task_called(task or usual_task(context.obj, preset, family, other))
+    stimulus = drawn(context.obj, preset, family, set_, seed, task, other)
     files = actions.render(stimulus, out)
     result = {
         "clip": str(files.clip),
         "stimulus": str(files.stimulus),
         "spectrogram": str(files.spectrogram),
         "hash": stimulus.hash,
+        "family": stimulus.meta["family"],
+        "task": asked.name,
+        "truth": asked.truth(stimulus),
         "n_events": len(stimulus.events),
         "duration_s": stimulus.duration_s,
         "seed": seed,
@@ -45,11 +78,15 @@ def ask(
     context: typer.Context,
     listener: Annotated[list[str], typer.Option(help="Whom to ask; may be given several times.")],
     preset: Annotated[str | None, typer.Option(help="Ask about a stimulus of this preset.")] = None,
+    family: Family = None,
     stimulus: Annotated[Path | None, typer.Option(help="… about a stimulus.json.")] = None,
     wav: Annotated[Path | None, typer.Option(help="… about a WAV, FLAC or OGG file.")] = None,
     set_: Sets = None,
     seed: Seed = 0,
-    task: Annotated[str, typer.Option(help="detect, count or interval.")] = "count",
+    task: Annotated[
+        str, typer.Option(help="Which task; default: the usual one of the preset or family.")
+    ] = "",
+    other: Other = False,
     wording: Annotated[int, typer.Option(help="Which wording of the task.")] = 0,
     question: Annotated[str, typer.Option(help="Your own words instead of a wording.")] = "",
     as_json: Json = False,
@@ -58,38 +95,74 @@ def ask(
     from spectcount import actions
     from spectcount.trials import Question
 
-    words: dict[str, Any] = {"task_name": task, "wording": wording, "text": question}
-    sound, waveform, notes = sound_of(context.obj, preset, stimulus, wav, set_, seed)
-    for note in notes:
+    sources = {"--preset": preset, "--family": family, "--stimulus": stimulus, "--wav": wav}
+    if sum(source is not None for source in sources.values()) != 1:
+        raise UserError(f"give one of {', '.join(sources)}")
+    if preset is None and family is None:
+        if set_ or other:
+            raise UserError("--set and --other change a drawing; give --preset or --family")
+        sound = from_file(context.obj, stimulus, wav)
+    else:
+        sound = Sound(drawn(context.obj, preset, family, set_, seed, task, other))
+    for note in sound.notes:
         typer.echo(f"note: {note}", err=True)
-    asked = Question(sound, waveform=waveform, **words)
+    name = task or usual_task(context.obj, preset, family, other, sound.stimulus)
+    asked = Question(sound.stimulus, name, wording, text=question, waveform=sound.waveform)
     answers = actions.ask_each(context.obj, listener, asked)
-    results = [{**answer.to_dict(), "notes": list(notes)} for answer in answers]
+    results = [{**answer.to_dict(), "notes": list(sound.notes)} for answer in answers]
     show(results[0] if len(results) == 1 else results, as_json)
 
 
-def sound_of(
-    settings: Settings,
-    preset: str | None,
-    stimulus: Path | None,
-    wav: Path | None,
-    set_: list[str] | None,
-    seed: int,
-) -> tuple[Any, Any, tuple[str, ...]]:
-    """What is asked about: a stimulus or a waveform, and notes on how the file was read."""
+@app.command()
+def families(as_json: Json = False) -> None:
+    """What can be drawn: every family with its tasks and its parameters."""
     from spectcount import actions
 
-    if sum(source is not None for source in (preset, stimulus, wav)) != 1:
-        raise UserError("give one of --preset, --stimulus and --wav")
-    if set_ and preset is None:
-        raise UserError("--set changes a preset; give --preset")
+    found = actions.describe_families()
+    show(found if as_json else [_brief(one) for one in found], as_json)
+
+
+def drawn(
+    settings: Settings, preset: str | None, family: str | None, set_: list[str] | None, seed: int,
+    task: str, other: bool,
+) -> Any:  # fmt: skip
+    """The stimulus of a preset, or of a family's defaults, with some parameters set."""
+    from spectcount import actions
+
+    params = split_assignments(set_ or [])
+    sides: dict[str, Any] = {"task_name": task, "side": actions.SIDES[int(other)]}
+    if preset is not None:
+        return actions.preset_stimulus(settings, preset, params, seed, **sides)
+    return actions.draw_stimulus(str(family), params, seed, settings, **sides)
+
+
+def from_file(settings: Settings, stimulus: Path | None, wav: Path | None) -> Sound:
+    """The stimulus or the recording in a file."""
+    from spectcount import actions
+
     if wav is not None:
-        waveform, notes = actions.load_clip(wav, settings)
-        return None, waveform, notes
-    if stimulus is not None:
-        return actions.read_stimulus(stimulus), None, ()
-    return (
-        actions.preset_stimulus(settings, str(preset), split_assignments(set_ or []), seed),
-        None,
-        (),
-    )
+        return Sound(None, *actions.load_clip(wav, settings))
+    assert stimulus is not None
+    return Sound(actions.read_stimulus(stimulus))
+
+
+def usual_task(
+    settings: Settings, preset: str | None, family: str | None, other: bool, stimulus: Any = None
+) -> str:
+    """What is asked unless something else is: the preset's task, or the family's first (of a
+    counterpart, the first of two answers); of a recording, how many beeps."""
+    from spectcount import actions, presets
+
+    side = actions.SIDES[int(other)]
+    if preset is not None:
+        body = presets.load("stimuli", preset, settings).body
+        return actions.usual_task(body["family"], body["task"], side)
+    known = family or (stimulus.meta.get("family") if stimulus is not None else None)
+    return actions.usual_task(known, side=side) if known else "count"
+
+
+def _brief(found: dict[str, Any]) -> dict[str, Any]:
+    """A family as its name, its tasks and one line per parameter."""
+    lines = [f"{p['name']} = {p['default']}: {p['help']}" for p in found["parameters"]]
+    tasks = [f"{t['task']}: {t['title']}" for t in found["tasks"]]
+    return {"family": found["family"], "title": found["title"], "tasks": tasks, "set": lines}
