@@ -16,7 +16,7 @@ import numpy as np
 from scipy.signal import find_peaks
 
 from spectcount.errors import UserError
-from spectcount.listeners import dsp_sequences
+from spectcount.listeners import dsp_envelopes, dsp_pairs, dsp_sequences
 from spectcount.listeners.observer import Observer
 from spectcount.spectrogram import stft_db
 from spectcount.tasks import COUNTS
@@ -73,6 +73,11 @@ FLOORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "detect": detect,
     "count": count,
     "interval": interval,
+    "gap": dsp_envelopes.gap,
+    "modulated": dsp_envelopes.modulated,
+    "higher": dsp_pairs.higher,
+    "louder": dsp_pairs.louder,
+    "longer": dsp_pairs.longer,
     "order": dsp_sequences.order,
     "jitter": dsp_sequences.jitter,
     "cue": dsp_sequences.cue,
