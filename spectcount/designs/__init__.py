@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from spectcount.designs.base import Design, draw, spread_centres_hz
+from spectcount.designs.duration_discrimination import DurationDiscrimination
 from spectcount.designs.forward_masking import ForwardMasking
+from spectcount.designs.frequency_discrimination import FrequencyDiscrimination
+from spectcount.designs.gap import Gap
 from spectcount.designs.informational_masking import InformationalMasking
+from spectcount.designs.level_discrimination import LevelDiscrimination
+from spectcount.designs.modulation import Modulation
 from spectcount.designs.onset_asynchrony import OnsetAsynchrony
 from spectcount.designs.pulses import Pulses
 from spectcount.designs.real_sound import RealSound
 from spectcount.designs.rhythm import Rhythm
 from spectcount.designs.streaming import Streaming
+from spectcount.designs.tone_in_noise import ToneInNoise
 from spectcount.errors import UserError
 
 FAMILIES: dict[str, type[Design]] = {
     design.family: design
     for design in (
         Pulses,
+        Gap,
+        ToneInNoise,
+        FrequencyDiscrimination,
+        LevelDiscrimination,
+        DurationDiscrimination,
+        Modulation,
         ForwardMasking,
         InformationalMasking,
         OnsetAsynchrony,
