@@ -20,6 +20,8 @@ from spectcount.tasks import task
 from spectcount.trials import Question
 
 Cell = tuple[int, ...]
+CLIPS_PER_S = 25.0
+"""Assumed rate of the embedded model on two cores, 4 s clips, until one is measured."""
 MAX_NOISE_SIGMAS = 5.2
 """Where the synthesis bounds its noise."""
 
@@ -39,6 +41,13 @@ class Cost:
 
     n_trials: int
     minutes: float
+
+
+def cost_of(n_trials: int, clips_per_s: float = CLIPS_PER_S) -> Cost:
+    """What `n_trials` take at a measured rate."""
+    if clips_per_s <= 0:
+        raise UserError(f"clips_per_s={clips_per_s:g} is not a rate; give one above 0")
+    return Cost(n_trials, n_trials / clips_per_s / 60)
 
 
 def words_in_turn(task_name: str, wordings: str, place: int) -> tuple[int, bool]:

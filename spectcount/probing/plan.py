@@ -15,13 +15,14 @@ from typing import Any, ClassVar
 from spectcount.errors import UserError
 from spectcount.params import param
 from spectcount.probing.axes import AXIS_NAMES, Axis, cell_axis, declaration, level_axis
-from spectcount.probing.base import CLIPS_PER_S, Plan
-from spectcount.probing.draws import Cost, PlannedQuestion
+from spectcount.probing.base import Plan
+from spectcount.probing.draws import CLIPS_PER_S, Cost, PlannedQuestion
+from spectcount.probing.grid import GridPlan
 from spectcount.tasks import MAX_COUNT
 
 
 @dataclass(frozen=True)
-class DetectionMap(Plan):
+class DetectionMap(GridPlan):
     """A map over two axes; the probe lies at a random place within its cell."""
 
     kind: ClassVar[str] = "map"
@@ -83,7 +84,7 @@ class DetectionMap(Plan):
 
 
 @dataclass(frozen=True)
-class Curve(Plan):
+class Curve(GridPlan):
     """Performance against one parameter at exact levels."""
 
     kind: ClassVar[str] = "curve"
@@ -109,7 +110,7 @@ class Curve(Plan):
 
 
 @dataclass(frozen=True)
-class CountConfusion(Plan):
+class CountConfusion(GridPlan):
     """How many are there against how many are said."""
 
     kind: ClassVar[str] = "confusion"
