@@ -5,7 +5,7 @@ data that overrides a preset's; bad input raises `UserError`.
 """
 
 from spectcount.actions.carriers import Carrier, add_carrier, carriers
-from spectcount.actions.gallery import gallery
+from spectcount.actions.gallery import write_gallery
 from spectcount.actions.listening import (
     Asked,
     ListenOptions,
@@ -67,7 +67,6 @@ __all__ = [
     "describe_families",
     "draw_stimulus",
     "export",
-    "gallery",
     "give_answer",
     "load_clip",
     "next_question",
@@ -88,4 +87,5 @@ __all__ = [
     "training_config",
     "usual_task",
     "weak_regions",
+    "write_gallery",
 ]

@@ -26,15 +26,15 @@ from spectcount.tasks import Task, task
 
 HEAD = """# Gallery of stimulus families
 
-Made by `python -m spectcount gallery --out {out}`; do not edit. Each picture shows a signal above
-its counterpart: the first answer of the question is true of the one, the second of the other, and
+Made by `python -m spectcount gallery`; do not edit. Each picture shows a signal above its
+counterpart: the first answer of the question is true of the one, the second of the other, and
 nothing else differs. Frequency is linear in ERB-number; what lies more than 72 dB under a
 full-scale sine is white.
 
 """
 
 
-def gallery(settings: Settings, out_dir: str | Path) -> list[Path]:
+def write_gallery(settings: Settings, out_dir: str | Path) -> list[Path]:
     """Write one PNG per family into `out_dir` and the page beside it, `out_dir`.md; the paths."""
     from spectcount.actions.gallery_picture import pair_png
 
@@ -49,16 +49,19 @@ def gallery(settings: Settings, out_dir: str | Path) -> list[Path]:
                 pair_png(draw_pair(example(settings, design), 0, asked.name), asked)
             )
         files.append(out.with_name(out.name + ".md"))
-        files[-1].write_text(gallery_text(settings, out), encoding="utf-8")
+        files[-1].write_text(gallery_text(settings, out.name), encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write into {out} ({error.strerror}); give another --out") from None
     return files
 
 
-def gallery_text(settings: Settings, out: Path) -> str:
-    """The page, Markdown; `out` is the folder of the pictures."""
-    sections = [_section(settings, name, design, out.name) for name, design in FAMILIES.items()]
-    return HEAD.format(out=out.as_posix()) + "\n".join(sections)
+def gallery_text(settings: Settings, folder: str) -> str:
+    """The page, Markdown; `folder` is that of the pictures, as seen from the page."""
+    shipped = _shipped_presets(settings)
+    sections = [
+        _section(name, design, folder, shipped.get(name, [])) for name, design in FAMILIES.items()
+    ]
+    return HEAD + "\n".join(sections)
 
 
 def example(settings: Settings, design: type[Design]) -> Design:
@@ -84,7 +87,7 @@ def _made_up_sound() -> np.ndarray:
     return synthesise(Stimulus(0.7, events))
 
 
-def _section(settings: Settings, name: str, design: type[Design], folder: str) -> str:
+def _section(name: str, design: type[Design], folder: str, shipped: list[str]) -> str:
     asked = [task(t) for t in design.tasks]
     lines = [
         f"## {design.title} (`{name}`)",
@@ -92,7 +95,7 @@ def _section(settings: Settings, name: str, design: type[Design], folder: str) -
         _about(design),
         "**Asked**: " + "; ".join(_question(one) for one in asked) + ".",
         f"**Who knows the answer**: {design.listeners}",
-        f"**Presets**: {_presets(settings, name)}.",
+        f"**Presets**: {', '.join(f'`{n}`' for n in shipped) or 'none'}.",
         _table(design),
     ]
     return "\n\n".join(lines) + "\n"
@@ -111,17 +114,15 @@ def _question(one: Task) -> str:
     return f"`{one.name}`: {one.title} ({' or '.join(one.answers)})"
 
 
-def _presets(settings: Settings, name: str) -> str:
-    found = []
-    for kind, of in (("stimuli", lambda body: body["family"]),
-                     ("probes", lambda body: body["plan"]["family"])):  # fmt: skip
-        names = [n for n in presets.names(kind, settings) if _shipped(settings, kind, n)]
-        found += [f"`{n}`" for n in names if of(presets.load(kind, n, settings).body) == name]
-    return ", ".join(found) or "none"
-
-
-def _shipped(settings: Settings, kind: str, name: str) -> bool:
-    return (settings.presets / kind / f"{name}.yaml").exists()
+def _shipped_presets(settings: Settings) -> dict[str, list[str]]:
+    """Family -> names of its shipped presets: sounds, then probes."""
+    found: dict[str, list[str]] = {}
+    for kind in ("stimuli", "probes"):
+        for name in sorted(p.stem for p in (settings.presets / kind).glob("*.yaml")):
+            body = presets.load(kind, name, settings).body
+            family = body["family"] if kind == "stimuli" else body["plan"]["family"]
+            found.setdefault(family, []).append(name)
+    return found
 
 
 def _table(design: type[Design]) -> str:

@@ -20,4 +20,4 @@ def gallery(
     """Write a picture of every family, and the page that describes them, beside the folder."""
     from spectcount import actions
 
-    show({"files": [str(file) for file in actions.gallery(context.obj, out)]}, as_json)
+    show({"files": [str(file) for file in actions.write_gallery(context.obj, out)]}, as_json)

@@ -41,7 +41,8 @@ class ForwardMasking(Design):
     listeners: ClassVar[str] = (
         "Ideal observer: a matched filter for the probe; it knows the masker exactly and so is not "
         "masked at all. DSP floor, detect: the loudest moment of the clip, which is the masker's "
-        "unless the probe is stronger; cue: the masker's frequency in what follows."
+        "unless the probe is stronger; cue: the masker's frequency in what follows, from delays of "
+        "some 50 ms, the window of its spectrum."
     )
 
     duration_s: float = fields.duration_s()

@@ -1,7 +1,8 @@
 """Real sound: a recording as the event to be heard in noise, or as what tones are heard in.
 
 The recording is a carrier of this machine (`spectcount.carriers`), named by its hash; no audio is
-stored with the program, and a stimulus holds the hash alone.
+stored with the program, and a stimulus holds the hash alone. The tasks' wordings speak of beeps and
+tones: of a recording that is neither, ask in words of your own.
 
 *Conventions*: the carrier's level is that of the sine with the RMS of the excerpt; each event is
 the whole excerpt.

@@ -1,7 +1,7 @@
 """Rhythm: a train of short tones, evenly spaced or jittered.
 
-`jitter_percent` is the coefficient of variation of the intervals between onsets, the usual measure
-of irregularity (Madison & Merker 2002, Psychol. Res. 66:201), and holds exactly in every clip, as
+`jitter_percent` is the coefficient of variation of the intervals between onsets, a usual measure of
+irregularity (Madison & Merker 2002, Psychol. Res. 66:201), and holds exactly in every clip, as
 do the first and the last onset: neither tempo nor length tells the jittered train from the even
 one.
 """
