@@ -16,6 +16,7 @@ from spectcount.designs.streaming import Streaming
 from spectcount.errors import UserError
 from spectcount.listeners.ideal import IdealObserver, pair_d_prime
 from spectcount.pairs import draw_pair, pair_of
+from spectcount.stimulus import Event, Stimulus
 from spectcount.synth import synthesise
 from spectcount.tasks import task
 from spectcount.trials import Question
@@ -203,3 +204,23 @@ def test_nothing_to_hear_is_refused():
         draw_pair(Rhythm(jitter_percent=0.0), 0, "jitter")
     with pytest.raises(UserError, match="asynchrony_ms=0: neither tone begins first; raise it"):
         draw_pair(OnsetAsynchrony(asynchrony_ms=0.0), 0, "order")
+
+
+@pytest.mark.parametrize(
+    ("onsets_s", "truth"),
+    [
+        ((0, 1, 2, 3), "no"),
+        ((0, 0.5, 1, 2), "no"),
+        ((0, 0.25, 0.5, 1.25, 1.5, 2.5), "no"),
+        ((0, 1, 2.5), "yes"),
+        ((0, 1, 2, 3.5), "yes"),
+        ((0, 0.5, 1, 1.25, 1.75), "yes"),
+        ((0, 1, 2.0003), "yes"),
+        ((0, 1, 2.00005), "no"),
+        ((0, 1), None),
+        ((0, 1, 1, 2), None),
+    ],
+)
+def test_rests_of_whole_beats_are_even_and_nothing_else_is(onsets_s, truth):
+    events = tuple(Event(t, 0.02, 1000.0 + k, -20.0) for k, t in enumerate(onsets_s))
+    assert task("jitter").truth(Stimulus(4.0, events)) == truth
