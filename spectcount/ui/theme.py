@@ -80,4 +80,7 @@ def theme() -> gr.themes.Base:
 
 def head() -> str:
     """The page's own scripts, to be placed in its head."""
-    return "".join(f"<script>{(STATIC / name).read_text()}</script>" for name in SCRIPTS)
+    scripts = ((STATIC / name).read_text() for name in SCRIPTS)
+    # an end tag inside a script's own text would end it there; the backslash means nothing in JS
+    closed = (text.replace("</script", r"<\/script") for text in scripts)
+    return "".join(f"<script>{text}</script>" for text in closed)
