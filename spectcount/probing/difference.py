@@ -1,39 +1,61 @@
 """Base against tuned, question by question: what changed, and where it changed for sure.
 
-Conventions: pairs are the same question (clip and words) answered by both; differences are tuned
-minus base; arrays are [ny, nx]. Per cell an exact McNemar test, over the cells
-Benjamini-Hochberg's control of the false-discovery rate; sensitivity and bias change apart.
+*Conventions*: differences are tuned minus base; arrays are [ny, nx]. Sensitivity and bias change
+apart. Two tests per cell, each with Benjamini-Hochberg's control of the false-discovery rate over
+the cells: exact McNemar on the answers to signal trials, and, for two-answer tasks, one of the
+change of d' against the cell's catch trials. The first alone would call a listener better that
+says yes more often; a map's verdict on a two-answer task rests on the second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from spectcount.probing.base import Plan
-from spectcount.probing.maps import background_of, hit, plain
+from spectcount.probing.maps import plain, signed_error
+from spectcount.probing.pairing import Pair, false_alarm_table, hit_table, pairs_of
+from spectcount.probing.verdict import (
+    ACCURACY,
+    AUC,
+    COUNT_BIAS,
+    CRITERION,
+    D_PRIME,
+    FALSE_ALARMS,
+    FIRST_ANSWERS,
+    MEAN_ERROR,
+    RATE,
+    MapVerdict,
+    Verdict,
+)
+from spectcount.psychophysics.changes import auc_change, mean_change
 from spectcount.psychophysics.paired import (
-    PERCENTILE,
     benjamini_hochberg,
     mcnemar,
-    paired_bootstrap,
-    sdt_change,
+    rate_change,
+    sdt_change_p,
+    sdt_changes,
 )
 from spectcount.psychophysics.sdt import Interval
-from spectcount.tasks import FORCED_CHOICE
+from spectcount.tasks import COUNTING, FORCED_CHOICE, SUBJECTIVE, YES_NO
 from spectcount.trials import Trial
 
 N_RESAMPLES = 1000
+N_RESAMPLES_OVERALL = 4000
+MCNEMAR = "exact McNemar"
+CHANGE_OF_D_PRIME = "change of d', delta method"
 
 
 @dataclass(frozen=True)
 class Difference:
     """`gained` and `lost`: pairs that turned right, wrong; `p`: McNemar, nan without pairs;
     `changed`: discoveries at false-discovery rate `q`; `rate`, `d_prime`, `criterion`: changes
-    with paired bootstrap intervals (the last two for detect only)."""
+    with paired bootstrap intervals. The last two, `p_d_prime` and its discoveries
+    `changed_d_prime` are None where the task has no d'."""
 
     plan: Plan
     n: np.ndarray
@@ -45,27 +67,101 @@ class Difference:
     rate: Interval
     d_prime: Interval | None = None
     criterion: Interval | None = None
+    p_d_prime: np.ndarray | None = None
+    changed_d_prime: np.ndarray | None = None
+
+    def sure(self, measure: str = "d_prime") -> np.ndarray:
+        """Cells whose `measure` changed for sure: d_prime where the task has one, else the
+        answers."""
+        if measure == "d_prime" and self.changed_d_prime is not None:
+            return self.changed_d_prime
+        return self.changed
+
+    @property
+    def better(self) -> np.ndarray:
+        """Cells that are better for sure, by d' where the task has one."""
+        return self.sure() & (self._direction > 0)
+
+    @property
+    def worse(self) -> np.ndarray:
+        """Cells that are worse for sure."""
+        return self.sure() & (self._direction < 0)
+
+    @property
+    def verdict(self) -> MapVerdict:
+        """How many cells are better, worse, neither."""
+        better, worse = int(self.better.sum()), int(self.worse.sum())
+        p = self.p if self.p_d_prime is None else self.p_d_prime
+        asked = int(np.sum(~np.isnan(p)))
+        test = MCNEMAR if self.p_d_prime is None else CHANGE_OF_D_PRIME
+        return MapVerdict(
+            better, worse, asked - better - worse, p.size - asked, self.q, test,
+            "level" if len(self.plan.axes) == 1 else "cell",
+        )  # fmt: skip
+
+    @property
+    def _direction(self) -> np.ndarray:
+        if self.d_prime is not None:
+            return np.nan_to_num(np.asarray(self.d_prime.value))
+        return self.gained - self.lost
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; nan and infinities become None."""
-        return {k: plain(v) for k, v in vars(self).items() if k != "plan" and v is not None}
+        """Plain data with the verdict; nan and infinities become None."""
+        kept = {k: plain(v) for k, v in vars(self).items() if k != "plan" and v is not None}
+        return {**kept, "verdict": self.verdict.to_dict()}
 
 
 @dataclass(frozen=True)
 class Change:
-    """All pairs of a run or of some cells together; see `Difference`."""
+    """All pairs of a run or of some cells together: `n` signal and `n_catch` catch trials. What
+    the task has not is None: d', c and AUC belong to two-answer tasks, false alarms to yes/no,
+    `bias` and `error` (mean signed and absolute) to counting."""
 
+    plan: Plan
     n: int
+    n_catch: int
     gained: int
     lost: int
     p: float
-    rate: Interval | None
-    d_prime: Interval | None
-    criterion: Interval | None
+    rate: Interval | None = None
+    d_prime: Interval | None = None
+    criterion: Interval | None = None
+    auc: Interval | None = None
+    false_alarm_rate: Interval | None = None
+    bias: Interval | None = None
+    error: Interval | None = None
+
+    def verdicts(self, margin: float | None = None) -> list[Verdict]:
+        """What may be said, the main measure first: d' (or accuracy), then the others.
+        `margin` is for the main measure."""
+        kind = self.plan.asked.kind
+        rate = {COUNTING: ACCURACY, SUBJECTIVE: FIRST_ANSWERS}.get(kind, RATE)
+        both = f"paired signal and {self.n_catch} catch trials"
+        listed = [
+            (self.d_prime, D_PRIME, self.n, both),
+            (self.criterion, CRITERION, self.n, both),
+            (self.rate, rate, self.n, "paired signal trials"),
+            (self.false_alarm_rate, FALSE_ALARMS, self.n_catch, "paired catch trials"),
+            (self.auc, AUC, self.n, both),
+            (self.error, MEAN_ERROR, self.n + self.n_catch, "paired trials"),
+            (self.bias, COUNT_BIAS, self.n + self.n_catch, "paired trials"),
+        ]
+        found = [
+            Verdict(change, measure, n, None, what)
+            for change, measure, n, what in listed
+            if change is not None
+        ]
+        return [dataclasses.replace(v, margin=margin) for v in found[:1]] + found[1:]
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict on the main measure; None where no question was answered by both."""
+        return next(iter(self.verdicts()), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; nan and infinities become None."""
-        return {k: plain(v) for k, v in vars(self).items() if v is not None}
+        """Plain data with the verdicts; nan and infinities become None."""
+        kept = {k: plain(v) for k, v in vars(self).items() if k != "plan" and v is not None}
+        return {**kept, "verdicts": [v.to_dict() for v in self.verdicts()]}
 
 
 def difference(
@@ -74,81 +170,64 @@ def difference(
 ) -> Difference:  # fmt: skip
     """What changed from `base` to `tuned` in each cell; only questions that both have answered
     count. `seed` is that of the bootstrap."""
-    before, after = _paired(base, tuned)
-    signal = _cells_of(before, "signal")
-    catch = _cells_of(before, "catch")
-    shape = (plan.n_rows, plan.n_columns)
-    n, gained, lost = (np.zeros(shape, int) for _ in range(3))
-    parts = {k: _empty(shape) for k in ("rate", "d_prime", "criterion")}
+    pairs = pairs_of(plan, base, tuned)
+    signal = pairs.signal_tables()
+    n, gained, lost = signal.sum(axis=-1), signal[..., 2], signal[..., 1]
     rng = np.random.default_rng(seed)
-    for i, j in plan.cells:
-        keys = signal.get((i, j), [])
-        around = [
-            k for cell, found in catch.items() for k in found
-            if background_of(plan, cell) == background_of(plan, (i, j))
-        ]  # fmt: skip
-        change = _change(plan, keys, around, before, after, rng, level)
-        n[j, i], gained[j, i], lost[j, i] = change.n, change.gained, change.lost
-        for name, target in parts.items():
-            found = getattr(change, name)
-            if found is not None:
-                target[:, j, i] = found.value, found.low, found.high
     p = np.where(n > 0, mcnemar(lost, gained), np.nan)
-    made = {k: Interval(v[0], v[1], v[2], level, PERCENTILE) for k, v in parts.items()}
-    if not plan.asked.two_class:
-        made["d_prime"] = made["criterion"] = None  # type: ignore[assignment]
-    return Difference(plan, n, gained, lost, p, benjamini_hochberg(p, q), q, **made)
+    rate = rate_change(signal, rng, N_RESAMPLES, level)
+    parts: dict[str, Any] = {}
+    if plan.asked.two_class:
+        catch = pairs.catch_tables()
+        d_prime, criterion = sdt_changes(signal, catch, rng, N_RESAMPLES, level)
+        p_d_prime = np.asarray(sdt_change_p(signal, catch))
+        parts = {
+            "d_prime": _scaled(plan, d_prime),
+            "criterion": criterion,
+            "p_d_prime": p_d_prime,
+            "changed_d_prime": benjamini_hochberg(p_d_prime, q),
+        }
+    return Difference(plan, n, gained, lost, p, benjamini_hochberg(p, q), q, rate, **parts)
 
 
 def change_over(
     plan: Plan, base: Iterable[Trial], tuned: Iterable[Trial],
     cells: Iterable[tuple[int, ...]] | None = None, level: float = 0.95, seed: int = 0,
 ) -> Change:  # fmt: skip
-    """The change over some cells (x, y) together (None: all), catch trials of all backgrounds."""
-    before, after = _paired(base, tuned)
-    signal, catch = _cells_of(before, "signal"), _cells_of(before, "catch")
-    chosen = plan.cells if cells is None else [tuple(c[:2]) for c in cells]
-    keys = [k for cell in chosen for k in signal.get(cell, [])]
-    around = [k for found in catch.values() for k in found]
-    return _change(plan, keys, around, before, after, np.random.default_rng(seed), level)
+    """The change over some cells (x, y) together (None: all), with the catch trials of their
+    backgrounds."""
+    signal, catch = pairs_of(plan, base, tuned).of_cells(cells)
+    return change_of(plan, signal, catch, level, seed)
 
 
-def _change(
-    plan: Plan, keys: list[str], catch: list[str], before: dict[str, Trial],
-    after: dict[str, Trial], rng: np.random.Generator, level: float,
-) -> Change:  # fmt: skip
-    x = np.array([hit(before[k]) for k in keys], bool)
-    y = np.array([hit(after[k]) for k in keys], bool)
-    gained, lost = int(np.sum(~x & y)), int(np.sum(x & ~y))
-    rate = d_prime = criterion = None
-    if len(keys) >= 2:
-        rate = paired_bootstrap(x, y, rng, n_resamples=N_RESAMPLES, level=level)
-    if plan.asked.two_class and keys and catch:
-        f_x, f_y = ([not who[k].correct for k in catch] for who in (before, after))
-        d_prime, criterion = sdt_change(x, y, f_x, f_y, rng, N_RESAMPLES, level)
-        if plan.asked.kind == FORCED_CHOICE:
-            d_prime = d_prime.scaled(2**-0.5)
-    p = mcnemar(lost, gained) if keys else float("nan")
-    return Change(len(keys), gained, lost, p, rate, d_prime, criterion)
+def change_of(
+    plan: Plan, signal: Sequence[Pair], catch: Sequence[Pair], level: float = 0.95, seed: int = 0
+) -> Change:
+    """The change over these pairs of signal and of catch trials."""
+    rng = np.random.default_rng(seed)
+    hits, alarms = hit_table(signal), false_alarm_table(catch)
+    gained, lost = int(hits[2]), int(hits[1])
+    parts: dict[str, Any] = {}
+    if signal:
+        parts["rate"] = rate_change(hits, rng, N_RESAMPLES_OVERALL, level)
+    if plan.asked.kind == YES_NO and catch:
+        parts["false_alarm_rate"] = rate_change(alarms, rng, N_RESAMPLES_OVERALL, level)
+    if plan.asked.two_class and catch and signal:
+        d_prime, criterion = sdt_changes(hits, alarms, rng, N_RESAMPLES_OVERALL, level)
+        parts |= {"d_prime": _scaled(plan, d_prime), "criterion": criterion}
+        parts["auc"] = auc_change(*_scores(signal), *_scores(catch), level)
+    counted = [*signal, *catch]
+    if plan.asked.kind == COUNTING and len(counted) >= 2:
+        x, y = (np.array([signed_error(pair[who]) for pair in counted]) for who in (0, 1))
+        parts["bias"] = mean_change(x, y, level)
+        parts["error"] = mean_change(np.abs(x), np.abs(y), level)
+    p = mcnemar(lost, gained) if signal else float("nan")
+    return Change(plan, len(signal), len(catch), gained, lost, p, **parts)
 
 
-def _paired(
-    base: Iterable[Trial], tuned: Iterable[Trial]
-) -> tuple[dict[str, Trial], dict[str, Trial]]:
-    """Both listeners' trials by question, the questions that both have answered."""
-    before, after = {t.key: t for t in base}, {t.key: t for t in tuned}
-    both = before.keys() & after.keys()
-    return {k: before[k] for k in before if k in both}, {k: after[k] for k in before if k in both}
+def _scaled(plan: Plan, d_prime: Interval) -> Interval:
+    return d_prime.scaled(2**-0.5) if plan.asked.kind == FORCED_CHOICE else d_prime
 
 
-def _cells_of(trials: dict[str, Trial], role: str) -> dict[tuple[int, ...], list[str]]:
-    cells: dict[tuple[int, ...], list[str]] = {}
-    for key, t in trials.items():
-        if t.coords.get("role") == role:
-            cells.setdefault((int(t.coords["x"]), int(t.coords["y"])), []).append(key)
-    return cells
-
-
-def _empty(shape: tuple[int, int]) -> np.ndarray:
-    """Value nan in an unbounded interval, [3, ny, nx]."""
-    return np.stack([np.full(shape, v) for v in (np.nan, -np.inf, np.inf)])
+def _scores(pairs: Sequence[Pair]) -> tuple[list[float], list[float]]:
+    return [x.yes_score for x, _ in pairs], [y.yes_score for _, y in pairs]

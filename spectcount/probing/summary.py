@@ -44,11 +44,10 @@ def _headline(plan: Plan, trials: Sequence[Trial]) -> dict[str, Any]:
 
 def _change(plan: Plan, base: Sequence[Trial], tuned: Sequence[Trial]) -> dict[str, Any]:
     cells = difference(plan, base, tuned)
-    better = cells.changed & (cells.gained > cells.lost)
-    worse = cells.changed & (cells.gained < cells.lost)
     return {
         **change_over(plan, base, tuned).to_dict(),
-        "cells_better": int(better.sum()),
-        "cells_worse": int(worse.sum()),
+        "cells_better": int(cells.better.sum()),
+        "cells_worse": int(cells.worse.sum()),
         "false_discovery_rate": cells.q,
+        "map": cells.verdict.to_dict(),
     }

@@ -45,6 +45,9 @@ D_PRIME = Measure("d'")
 RATE = Measure("hit rate")
 ACCURACY = Measure("accuracy")
 AUC = Measure("AUC")
+FIRST_ANSWERS = Measure(
+    "rate of the first answer", better=0, up="said more often", down="said less often"
+)
 FALSE_ALARMS = Measure("false-alarm rate", better=-1)
 MEAN_ERROR = Measure("mean absolute error", better=-1, unit="events")
 CRITERION = Measure(
