@@ -130,7 +130,7 @@ def log_prior(data: Counts, model: Model, threshold, log_width, lapse, guess, et
         _plateau(np.exp(log_width), spacing, 2 * spacing, data.spread, 3 * data.spread),
     ]
     if model.lapse is None:
-        parts.append((1 - np.asarray(lapse)) ** (_LAPSE_SHAPE - 1))
+        parts.append(lapse_prior(lapse))
     if model.overdispersion:
         parts.append((1 - np.asarray(eta)) ** (ETA_SHAPE - 1))
     with np.errstate(divide="ignore"):
@@ -138,6 +138,11 @@ def log_prior(data: Counts, model: Model, threshold, log_width, lapse, guess, et
         for part in parts[1:]:
             density = density + np.log(part)
     return np.where(np.asarray(guess) + lapse < 1, density, -np.inf)
+
+
+def lapse_prior(lapse) -> np.ndarray:
+    """Density of a free lapse rate up to a constant."""
+    return (1 - np.asarray(lapse)) ** (_LAPSE_SHAPE - 1)
 
 
 def cell_sizes(nodes: np.ndarray) -> np.ndarray:

@@ -21,11 +21,16 @@ from typing import Any
 import numpy as np
 
 from spectcount.errors import UserError
-from spectcount.psychophysics.psychometric import FUNCTIONS, shape, to_axis
+from spectcount.psychophysics.fit_grid import lapse_prior
+from spectcount.psychophysics.psychometric import FUNCTIONS, from_axis, shape, to_axis
 
 MAX_CELLS = 25_000_000
 """Most levels x listeners; more would not fit a live session."""
 WEIBULL_DB = "weibull_db"
+_STANDARD_LAPSES = (0.0, 0.02, 0.04, 0.06, 0.08)
+_STANDARD_WIDTHS = (0.05, 1.0)
+_WIDE = 0.5
+_SECOND_LEVELS = 9
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,55 @@ class QuestPlusOptions:
             rate = 10.0 ** np.minimum(parameters["slope"] * distance / 20, 20)
             return guess + (1 - guess - lapse) * -np.expm1(-rate)
         return guess + (1 - guess - lapse) * shape(function).cdf(distance / parameters["width"])
+
+
+def standard_options(
+    low: float,
+    high: float,
+    *,
+    second: tuple[float, float] | None = None,
+    guess: float | None = 0.5,
+    n_levels: int = 33,
+    log: bool = False,
+    **options: Any,
+) -> QuestPlusOptions:
+    """QUEST+ for a listener of whom nothing is known but where the threshold can lie.
+
+    Levels and thresholds from `low` to `high`, the thresholds twice as fine; widths from a
+    twentieth of that range to all of it, by equal factors, less likely beyond half of it; lapses
+    of 0 to 8 %, small ones likelier, as in `fit_grid`; `guess` fixed, or free (None) in 0.02..0.9.
+    `second` are the ends of a second stimulus parameter: then the grids are coarser, and the
+    threshold may move by the whole range over it, `reference` being its middle. The levels are
+    chosen to tell about the threshold (and the gradient) unless `focus` is given. `options` are
+    those of `QuestPlusOptions`.
+    """
+    _check_range("low", low, "high", high, log)
+    n = n_levels if second is None else (n_levels + 1) // 2
+    u = np.linspace(float(to_axis(low, log)), float(to_axis(high, log)), n)
+    widths = np.geomspace(*_STANDARD_WIDTHS, 10 if second is None else 6)
+    grids: dict[str, Any] = {
+        "threshold": from_axis(np.linspace(u[0], u[-1], 2 * n - 1), log),
+        "width": (u[-1] - u[0]) * widths,
+        "guess": np.linspace(0.02, 0.9, 12) if guess is None else guess,
+        "lapse": _STANDARD_LAPSES,
+    }
+    levels = [from_axis(u, log)]
+    if second is not None:
+        _check_range("second[0]", second[0], "second[1]", second[1], False)
+        levels.append(np.linspace(*second, _SECOND_LEVELS))
+        steepest = (u[-1] - u[0]) / (second[1] - second[0])
+        grids["gradient"] = np.linspace(-steepest, steepest, 17)
+        options.setdefault("reference", (second[0] + second[1]) / 2)
+    focus = ("threshold",) if second is None else ("threshold", "gradient")
+    prior = {"lapse": lapse_prior(_STANDARD_LAPSES), "width": np.minimum(1, (_WIDE / widths) ** 2)}
+    options = {"focus": focus, "prior": prior} | options
+    return QuestPlusOptions(tuple(map(tuple, levels)), grids, log=log, **options)
+
+
+def _check_range(low_name: str, low: float, high_name: str, high: float, log: bool) -> None:
+    if not (math.isfinite(low) and math.isfinite(high) and low < high and (low > 0 or not log)):
+        above = " above 0" if log else ""
+        raise UserError(f"{low_name}={low}, {high_name}={high}: give a rising pair{above}")
 
 
 def _needed(function: str, n_levels: int) -> set[str]:

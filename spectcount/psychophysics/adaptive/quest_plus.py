@@ -3,9 +3,11 @@
 *Conventions*: grids and functions are those of `quest_options`. The posterior starts from the
 product of the priors (equal weights unless given). The next level is the first one of greatest
 mutual information between its answer and the listener, which is that of least expected posterior
-entropy; two outcomes, success and failure. Estimates are means of the posterior marginals with
-equal-tailed intervals (`marginal`). The threshold is not measurable where its interval reaches an
-end of its grid, or leaves the range of the levels by more than a tenth, or its mean does at all.
+entropy; two outcomes, success and failure. Estimates are medians of the posterior marginals with
+equal-tailed intervals (`marginal`): the median is less biased than the mean where the posterior is
+skewed, which is the rule after few trials. The threshold is not measurable where its posterior
+reaches an end of its grid, or its interval leaves the range of the levels by more than a tenth of
+it, or the estimate does at all.
 
 Sources: Watson (2017), J. Vis. 17(3):10; Prins (2013), J. Vis. 13(7):3, for information about
 some parameters only (`focus`).
@@ -30,18 +32,19 @@ from spectcount.psychophysics.plain import plain
 from spectcount.psychophysics.psychometric import from_axis, to_axis
 from spectcount.psychophysics.sdt import Interval
 
-RULE = "QUEST+ posterior mean and equal-tailed interval"
+RULE = "QUEST+ posterior median and equal-tailed interval"
 _TIE = 1e-10
 _SLACK = 0.1
 
 
 @dataclass(frozen=True)
 class QuestPlusEstimate:
-    """The posterior in brief: `intervals` and the `mode` of each parameter's marginal, and the
-    `threshold` (nan in an unbounded interval where not measurable)."""
+    """The posterior in brief: `intervals` (medians), `mean` and `mode` of each parameter's
+    marginal, and the `threshold` (nan in an unbounded interval where not measurable)."""
 
     threshold: Interval
     intervals: Mapping[str, Interval]
+    mean: Mapping[str, float]
     mode: Mapping[str, float]
     measurable: bool
     reason: str
@@ -58,23 +61,35 @@ class QuestPlus:
     def __init__(self, options: QuestPlusOptions) -> None:
         self.options = options
         self._record = Recorder(len(options.levels))
-        self._shape = tuple(len(g) for g in options.parameters.values())
         self._levels = _product(options.levels)
-        listeners = _product([options.axis(name) for name in options.parameters])
-        self._listeners = dict(zip(options.parameters, listeners.T, strict=True))
-        columns = tuple(c[:, None] for c in self._levels.T)
-        shape = (len(self._levels), len(listeners))
-        self._chance = np.broadcast_to(options.chance(columns, self._listeners), shape)
-        self._noise = entr(self._chance) + entr(1 - self._chance)
+        focus = [x for x in options.parameters if x in options.focus]
+        self._names = [*focus, *(x for x in options.parameters if x not in focus)]
+        self._shape = tuple(len(options.parameters[x]) for x in self._names)
+        listeners = _product([options.axis(name) for name in self._names])
+        self._listeners = dict(zip(self._names, listeners.T, strict=True))
         self._posterior = self._prior()
+        self._focused = 0 < len(focus) < len(self._names)
+        n_focus = math.prod(self._shape[: len(focus)]) if self._focused else 1
+        self._chance = self._chances(n_focus)
+        # The entropy of each answer of each listener; needed where all parameters matter.
+        self._noise = None if self._focused else _binary_entropy(self._chance[0])
         self._suggestion: tuple[float, ...] | None = None
 
     def _prior(self) -> np.ndarray:
         mass = np.ones(())
-        for name, grid in self.options.parameters.items():
-            weights = np.asarray(self.options.prior.get(name, np.ones(len(grid))), float)
+        for name, size in zip(self._names, self._shape, strict=True):
+            weights = np.asarray(self.options.prior.get(name, np.ones(size)), float)
             mass = np.multiply.outer(mass, weights)
         return mass.ravel() / mass.sum()
+
+    def _chances(self, n_focus: int) -> np.ndarray:
+        """Chance of a success [values of the focus, levels, other parameters]."""
+        columns = tuple(c[:, None] for c in self._levels.T)
+        chance = self.options.chance(columns, self._listeners)
+        chance = np.broadcast_to(chance, (len(self._levels), self._posterior.size))
+        return np.ascontiguousarray(
+            chance.reshape(len(self._levels), n_focus, -1).transpose(1, 0, 2)
+        )
 
     def suggest(self) -> tuple[float, ...]:
         if self._suggestion is None:
@@ -86,21 +101,19 @@ class QuestPlus:
     def expected_gain(self) -> np.ndarray:
         """Expected fall of the entropy, in bits, for each level (of two parameters: for each pair,
         the second one changing fastest)."""
-        chance = (self._chance @ self._posterior).clip(0, 1)
-        gain = entr(chance) + entr(1 - chance) - self._expected_noise()
+        rest = self._posterior.reshape(len(self._chance), -1, 1)
+        joint = (self._chance @ rest)[..., 0]
+        gain = _binary_entropy(joint.sum(axis=0)) - self._expected_noise(joint, rest.sum((1, 2)))
         return gain / math.log(2)
 
-    def _expected_noise(self) -> np.ndarray:
-        """Mean entropy of the answer, per level, once the parameters in `focus` are known."""
-        names = tuple(self.options.parameters)
-        rest = tuple(i for i, x in enumerate(names) if x not in (self.options.focus or names))
-        if not rest:
+    def _expected_noise(self, joint: np.ndarray, mass: np.ndarray) -> np.ndarray:
+        """Mean entropy of the answer, per level, once the parameters in focus are known: `joint`
+        [values of the focus, levels] is the chance of a success and that value, `mass` [values of
+        the focus] of that value."""
+        if self._noise is not None:
             return self._noise @ self._posterior
-        joint = (self._chance * self._posterior).reshape(-1, *self._shape)
-        joint = joint.sum(axis=tuple(i + 1 for i in rest)).reshape(len(self._levels), -1)
-        mass = self._posterior.reshape(self._shape).sum(axis=rest).ravel()
-        p = np.divide(joint, mass, out=np.full_like(joint, 0.5), where=mass > 0).clip(0, 1)
-        return (entr(p) + entr(1 - p)) @ mass
+        known = np.divide(joint, mass[:, None], out=np.zeros_like(joint), where=mass[:, None] > 0)
+        return mass @ _binary_entropy(known)
 
     def update(self, x: tuple[float, ...], success: bool) -> None:
         answer = self._record.add(x, success)
@@ -142,7 +155,7 @@ class QuestPlus:
         if self.n >= options.min_trials:
             grid, mass = options.axis(of), self.marginal(of)
             sd, entropy = marginal.sd(grid, mass), self.entropy
-            low, high = marginal.quantile(grid, mass, _tails(0.95))
+            low, _, high = marginal.quantile(grid, mass, _tails(0.95))
             if options.stop_sd is not None and sd <= options.stop_sd:
                 return f"standard deviation of the {of} is {sd:.3g}"
             if options.stop_width is not None and high - low <= options.stop_width:
@@ -158,10 +171,9 @@ class QuestPlus:
 
     def marginal(self, name: str) -> np.ndarray:
         """Posterior mass at the values of one parameter's grid."""
-        names = list(self.options.parameters)
-        if name not in names:
-            raise UserError(f"{name!r} is no parameter; choose one of {', '.join(names)}")
-        rest = tuple(i for i, other in enumerate(names) if other != name)
+        if name not in self._names:
+            raise UserError(f"{name!r} is no parameter; choose one of {', '.join(self._names)}")
+        rest = tuple(i for i, other in enumerate(self._names) if other != name)
         return self._posterior.reshape(self._shape).sum(axis=rest)
 
     def threshold_at(self, second: float, level: float = 0.95) -> Interval:
@@ -171,24 +183,27 @@ class QuestPlus:
         shift = self._listeners["gradient"] * (second - self.options.reference)
         values = self._listeners["threshold"] + shift
         ends = marginal.weighted_quantile(values, self._posterior, _tails(level))
-        return self._interval("threshold", float(values @ self._posterior), ends, level)
+        return self._interval("threshold", ends, level)
 
     def estimate(self, level: float = 0.95) -> QuestPlusEstimate:
-        """Means, modes and intervals of all parameters from their marginals."""
-        intervals, modes = {}, {}
-        for name in self.options.parameters:
+        """Medians, intervals, means and modes of all parameters from their marginals."""
+        intervals, means, modes = {}, {}, {}
+        for name, values in self.options.parameters.items():
             grid, mass = self.options.axis(name), self.marginal(name)
-            ends = marginal.quantile(grid, mass, _tails(level))
-            intervals[name] = self._interval(name, marginal.mean(grid, mass), ends, level)
-            modes[name] = marginal.mode(self.options.parameters[name], mass)
+            intervals[name] = self._interval(
+                name, marginal.quantile(grid, mass, _tails(level)), level
+            )
+            mean = marginal.mean(grid, mass)
+            means[name] = from_axis(mean, self.options.on_log_axis(name))
+            modes[name] = marginal.mode(values, mass)
         why = self._why_not_measurable(intervals[self.options.of], level)
         unknown = Interval(math.nan, -math.inf, math.inf, level, UNMEASURABLE)
         threshold = unknown if why else intervals[self.options.of]
-        return QuestPlusEstimate(threshold, intervals, modes, not why, why, self.n)
+        return QuestPlusEstimate(threshold, intervals, means, modes, not why, why, self.n)
 
-    def _interval(self, name: str, value: float, ends, level: float) -> Interval:
+    def _interval(self, name: str, ends, level: float) -> Interval:
         log = self.options.on_log_axis(name)
-        value, low, high = (float(from_axis(v, log)) for v in (value, *ends))
+        low, value, high = (float(from_axis(v, log)) for v in ends)
         return Interval(value, low, high, level, RULE)
 
     def _why_not_measurable(self, found: Interval, level: float) -> str:
@@ -235,7 +250,13 @@ def _product(grids) -> np.ndarray:
     return np.stack(np.meshgrid(*grids, indexing="ij"), -1).reshape(-1, len(grids)).astype(float)
 
 
-def _tails(level: float) -> tuple[float, float]:
+def _binary_entropy(p: np.ndarray) -> np.ndarray:
+    """Entropy, in nats, of an answer of chance `p`."""
+    p = np.clip(p, 0, 1)
+    return entr(p) + entr(1 - p)
+
+
+def _tails(level: float) -> tuple[float, float, float]:
     if not 0 < level < 1:
         raise UserError(f"level={level} is no confidence level; give one between 0 and 1")
-    return (1 - level) / 2, (1 + level) / 2
+    return (1 - level) / 2, 0.5, (1 + level) / 2
