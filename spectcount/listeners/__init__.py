@@ -1,7 +1,8 @@
 """Listeners: who answers. `load(spec, settings)` turns what a user types into one.
 
 Specs: a model folder's name (`tiny-lalm`), with an adapter (`tiny-lalm@example`, `tiny-lalm@RUN`),
-`ideal`, `dsp`, `first`, `silence:MODEL`, `sim:d=1.5,c=0.2,seed=0`.
+`ideal`, `dsp`, `first`, `silence:MODEL`, `sim:d=1.5,c=0.2,seed=0`, and
+`sim:parameter=gap_ms,threshold=40,width=20` with the options of `SimulatedThreshold`.
 """
 
 from __future__ import annotations
@@ -31,9 +32,7 @@ def load(spec: str, settings: Settings) -> Listener:
 
         return Silence(load(options or EMBEDDED, settings))
     if kind == "sim":
-        from spectcount.listeners.simulated import SimulatedObserver
-
-        return SimulatedObserver(**_options(options))
+        return _simulated(options)
     if spec in ("ideal", "dsp", "first"):
         return _observer(spec)
     return _audio_lm(spec, name, adapter, settings)
@@ -117,14 +116,37 @@ def _observer(spec: str) -> Listener:
     return AlwaysFirst()
 
 
-def _options(text: str) -> dict[str, Any]:
-    """`d=1.5,c=0.2,seed=3` -> keyword arguments of the simulated observer."""
-    names = {"d": ("d_prime", float), "c": ("criterion", float), "seed": ("seed", int)}
+_OBSERVER = {"d": ("d_prime", float), "c": ("criterion", float), "seed": ("seed", int)}
+_THRESHOLD = {
+    **{name: (name, str) for name in ("parameter", "function", "second")},
+    **{name: (name, float) for name in ("threshold", "width", "lapse", "bias", "guess")},
+    **{name: (name, float) for name in ("gradient", "reference")},
+    **{name: (name, lambda text: bool(int(text))) for name in ("log", "falling")},
+    "seed": ("seed", int),
+}
+
+
+def _simulated(text: str) -> Listener:
+    """A simulated listener: of fixed d', or, where a parameter is named, with a threshold."""
+    from spectcount.listeners.simulated import SimulatedObserver, SimulatedThreshold
+
+    written = dict(part.partition("=")[::2] for part in filter(None, text.split(",")))
+    if "parameter" not in written:
+        return SimulatedObserver(**_options(text, written, _OBSERVER))
+    missing = [name for name in ("threshold", "width") if name not in written]
+    if missing:
+        raise UserError(
+            f"sim:{text!r} has no {missing[0]}; write sim:parameter=gap_ms,threshold=40,width=20"
+        )
+    return SimulatedThreshold(**_options(text, written, _THRESHOLD))
+
+
+def _options(text: str, written: dict[str, str], names: dict[str, Any]) -> dict[str, Any]:
+    """`{"d": "1.5"}` -> keyword arguments of a simulated listener."""
     options = {}
-    for part in filter(None, text.split(",")):
-        key, _, value = part.partition("=")
+    for key, value in written.items():
         if key not in names:
-            raise UserError(f"sim:{text!r} has no option {key!r}; use d, c and seed")
+            raise UserError(f"sim:{text!r} has no option {key!r}; use {', '.join(names)}")
         name, kind = names[key]
         try:
             options[name] = kind(value)
