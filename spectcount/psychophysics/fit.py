@@ -24,7 +24,7 @@ from scipy.optimize import minimize
 
 from spectcount.errors import UserError
 from spectcount.psychophysics import fit_ml, goodness
-from spectcount.psychophysics.fit_data import Counts, counts
+from spectcount.psychophysics.fit_data import MAX_LEVELS, Counts, counts
 from spectcount.psychophysics.fit_grid import (
     NAMES,
     Model,
@@ -42,6 +42,7 @@ ML = "maximum likelihood, parametric bootstrap percentiles"
 FIXED = "fixed"
 METHODS = ("bayes", "ml")
 _N_DRAWS = 4000
+_OVERDISPERSED_LEVELS = 40
 
 
 @dataclass(frozen=True)
@@ -150,12 +151,16 @@ def fit(
     `levels`, `successes` and `trials` are lists of one length, [n]; without `trials` each row is
     one trial. Equal levels are pooled. `guess` and `lapse`: a fixed rate, or None for a free one
     (lapse within 0..`lapse_max`). `catch`: "yes" answers and trials without a signal.
-    `overdispersion` widens the intervals where the counts vary more than binomials (bayes only).
-    `resamples`: refits of the bootstrap (ml only). Raises `UserError`.
+    `overdispersion` widens the intervals where the counts vary more than binomials (bayes only;
+    levels are then pooled beyond 40). `resamples`: refits of the bootstrap (ml only). Raises
+    `UserError`.
     """
     model = Model(function, guess, lapse, lapse_max, overdispersion)
     _check(model, method, level, resamples)
-    data = counts(levels, successes, trials, log=log, falling=falling, catch=catch)
+    data = counts(
+        levels, successes, trials, log=log, falling=falling, catch=catch,
+        max_levels=_OVERDISPERSED_LEVELS if overdispersion else MAX_LEVELS,
+    )  # fmt: skip
     found = posterior(data, model)
     if method == "bayes":
         best = _densest(data, model, found.best)

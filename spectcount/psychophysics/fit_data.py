@@ -3,8 +3,8 @@
 *Conventions*: inside, every function rises: the axis is the level, its log10 where `log`, and
 mirrored where `falling`. `u` [n_levels] are the distinct tested places on that axis in rising
 order, `k` successes and `n` trials at each; `catch` holds "yes" answers and trials without a
-signal, where F = 0. Any repeated levels are pooled, and so are neighbouring levels where there are
-more than 150 different ones.
+signal, where F = 0. Repeated levels are pooled, and so are neighbouring levels where there are
+too many different ones.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scipy.special import xlogy
 from spectcount.errors import UserError
 from spectcount.psychophysics.psychometric import from_axis, to_axis
 
-MAX_LEVELS = 150
+MAX_LEVELS = 120
 """More distinct levels than this are pooled with their neighbours."""
 _LEAST_SPACING, _MOST_SPACING = 0.01, 0.05
 
@@ -77,13 +77,20 @@ class Counts:
 
 
 def counts(
-    levels, successes, trials, *, log: bool, falling: bool, catch: tuple[int, int]
+    levels,
+    successes,
+    trials,
+    *,
+    log: bool,
+    falling: bool,
+    catch: tuple[int, int],
+    max_levels: int = MAX_LEVELS,
 ) -> Counts:
     """Check the data, pool them, and put them on the inner axis. Raises `UserError`."""
     x, k, n = _columns(levels, successes, trials)
     u = to_axis(x, log)
     _check_finite(u, x)
-    u, k, n = _pool(-u if falling else u, k, n)
+    u, k, n = _pool(-u if falling else u, k, n, max_levels)
     return Counts(u, k, n, _check_catch(catch), log, falling)
 
 
@@ -130,13 +137,13 @@ def _check_catch(catch: tuple[int, int]) -> tuple[int, int]:
     return int(caught), int(n_catch)
 
 
-def _pool(u, k, n) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sum equal levels; beyond `MAX_LEVELS` neighbours of about equal numbers of trials too, at
+def _pool(u, k, n, max_levels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sum equal levels; beyond `max_levels` neighbours of about equal numbers of trials too, at
     their mean level."""
     distinct, group = np.unique(u, return_inverse=True)
-    if len(distinct) <= MAX_LEVELS:
+    if len(distinct) <= max_levels:
         return distinct, np.bincount(group, k), np.bincount(group, n)
     before = np.cumsum(np.bincount(group, n)) - 1
-    block = np.unique((before * MAX_LEVELS / n.sum()).astype(int)[group], return_inverse=True)[1]
+    block = np.unique((before * max_levels / n.sum()).astype(int)[group], return_inverse=True)[1]
     total = np.bincount(block, n)
     return np.bincount(block, u * n) / total, np.bincount(block, k), total

@@ -32,6 +32,8 @@ GUESS_MAX, ETA_MAX = 0.95, 0.9
 _LAPSE_SHAPE, ETA_SHAPE = 20, 10
 _COARSE = {"threshold": 33, "log_width": 21, "lapse": 6, "guess": 8, "eta": 6}
 _FINE = {"threshold": 51, "log_width": 33, "lapse": 12, "guess": 16, "eta": 12}
+_FINE_ALL = {"threshold": 41, "log_width": 25, "lapse": 8, "guess": 12, "eta": 8}
+"""Nodes where all five parameters are free."""
 _TAIL = 1e-3
 _MAX_ZOOMS = 8
 _TINY = 1e-10
@@ -108,7 +110,8 @@ def posterior(data: Counts, model: Model) -> Posterior:
         bounds = closer
         if not shrunk:
             break
-    return _on_grid(data, model, whole, _nodes(bounds, _FINE))
+    all_free = all(low < high for low, high in whole.values())
+    return _on_grid(data, model, whole, _nodes(bounds, _FINE_ALL if all_free else _FINE))
 
 
 def log_likelihood(data: Counts, function: str, threshold, log_width, lapse, guess, eta):

@@ -144,6 +144,11 @@ def simulate(
     return track
 
 
+def in_words(n: int, what: str) -> str:
+    """A count of trials or reversals: "1 trial", "64 trials"."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
 def _as_bool(success: Any) -> bool:
     if isinstance(success, bool | np.bool_) or success in (0, 1):
         return bool(success)

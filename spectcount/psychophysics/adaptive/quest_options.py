@@ -27,7 +27,7 @@ from spectcount.psychophysics.psychometric import FUNCTIONS, from_axis, shape, t
 MAX_CELLS = 25_000_000
 """Most levels x listeners; more would not fit a live session."""
 WEIBULL_DB = "weibull_db"
-_STANDARD_LAPSES = (0.0, 0.02, 0.04, 0.06, 0.08)
+_STANDARD_LAPSE = 0.08
 _STANDARD_WIDTHS = (0.05, 1.0)
 _WIDE = 0.5
 _SECOND_LEVELS = 9
@@ -146,7 +146,7 @@ def standard_options(
     *,
     second: tuple[float, float] | None = None,
     guess: float | None = 0.5,
-    n_levels: int = 33,
+    n_levels: int | None = None,
     log: bool = False,
     **options: Any,
 ) -> QuestPlusOptions:
@@ -156,19 +156,22 @@ def standard_options(
     twentieth of that range to all of it, by equal factors, less likely beyond half of it; lapses
     of 0 to 8 %, small ones likelier, as in `fit_grid`; `guess` fixed, or free (None) in 0.02..0.9.
     `second` are the ends of a second stimulus parameter: then the grids are coarser, and the
-    threshold may move by the whole range over it, `reference` being its middle. The levels are
+    threshold may move by the whole range over it, `reference` being its middle. `n_levels` of the
+    first parameter: 33, or 17 where there is a second. The levels are
     chosen to tell about the threshold (and the gradient) unless `focus` is given. `options` are
     those of `QuestPlusOptions`.
     """
     _check_range("low", low, "high", high, log)
-    n = n_levels if second is None else (n_levels + 1) // 2
+    single = second is None
+    n = n_levels or (33 if single else 17)
     u = np.linspace(float(to_axis(low, log)), float(to_axis(high, log)), n)
-    widths = np.geomspace(*_STANDARD_WIDTHS, 10 if second is None else 6)
+    widths = np.geomspace(*_STANDARD_WIDTHS, 10 if single else 6)
+    lapses = np.linspace(0, _STANDARD_LAPSE, 5 if single else 3)
     grids: dict[str, Any] = {
         "threshold": from_axis(np.linspace(u[0], u[-1], 2 * n - 1), log),
         "width": (u[-1] - u[0]) * widths,
-        "guess": np.linspace(0.02, 0.9, 12) if guess is None else guess,
-        "lapse": _STANDARD_LAPSES,
+        "guess": np.linspace(0.02, 0.9, 12 if single else 6) if guess is None else guess,
+        "lapse": lapses,
     }
     levels = [from_axis(u, log)]
     if second is not None:
@@ -177,8 +180,8 @@ def standard_options(
         steepest = (u[-1] - u[0]) / (second[1] - second[0])
         grids["gradient"] = np.linspace(-steepest, steepest, 17)
         options.setdefault("reference", (second[0] + second[1]) / 2)
-    focus = ("threshold",) if second is None else ("threshold", "gradient")
-    prior = {"lapse": lapse_prior(_STANDARD_LAPSES), "width": np.minimum(1, (_WIDE / widths) ** 2)}
+    focus = ("threshold",) if single else ("threshold", "gradient")
+    prior = {"lapse": lapse_prior(lapses), "width": np.minimum(1, (_WIDE / widths) ** 2)}
     options = {"focus": focus, "prior": prior} | options
     return QuestPlusOptions(tuple(map(tuple, levels)), grids, log=log, **options)
 

@@ -25,7 +25,7 @@ from scipy.special import entr
 
 from spectcount.errors import UserError
 from spectcount.psychophysics.adaptive import marginal
-from spectcount.psychophysics.adaptive.base import Answer, Recorder
+from spectcount.psychophysics.adaptive.base import Answer, Recorder, in_words
 from spectcount.psychophysics.adaptive.quest_options import QuestPlusOptions
 from spectcount.psychophysics.measurable import UNMEASURABLE
 from spectcount.psychophysics.plain import plain
@@ -162,7 +162,7 @@ class QuestPlus:
                 return f"95 % interval of the {of} is {high - low:.3g} wide"
             if options.stop_bits is not None and entropy <= options.stop_bits:
                 return f"posterior entropy is {entropy:.3g} bits"
-        return f"{self.n} trials" if self.n >= options.max_trials else ""
+        return in_words(self.n, "trial") if self.n >= options.max_trials else ""
 
     @property
     def entropy(self) -> float:
@@ -181,8 +181,8 @@ class QuestPlus:
         if "gradient" not in self._listeners:
             raise UserError("the threshold of this function depends on one parameter only")
         shift = self._listeners["gradient"] * (second - self.options.reference)
-        values = self._listeners["threshold"] + shift
-        ends = marginal.weighted_quantile(values, self._posterior, _tails(level))
+        grid, mass = marginal.pooled(self._listeners["threshold"] + shift, self._posterior)
+        ends = marginal.quantile(grid, mass, _tails(level))
         return self._interval("threshold", ends, level)
 
     def estimate(self, level: float = 0.95) -> QuestPlusEstimate:

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from spectcount.errors import UserError
-from spectcount.psychophysics.adaptive.base import Answer, Recorder
+from spectcount.psychophysics.adaptive.base import Answer, Recorder, in_words
 from spectcount.psychophysics.fit import Fit, fit
 from spectcount.psychophysics.plain import plain
 
@@ -207,8 +207,8 @@ class Staircase:
         if self.stuck:
             return f"not measurable: stuck at the bound {self._level:g}"
         if len(self.reversals) >= self.options.max_reversals:
-            return f"{len(self.reversals)} reversals"
-        return f"{self.n} trials" if self.n >= self.options.max_trials else ""
+            return in_words(len(self.reversals), "reversal")
+        return in_words(self.n, "trial") if self.n >= self.options.max_trials else ""
 
     @property
     def n(self) -> int:
