@@ -135,12 +135,21 @@ def replay(track: Track, answers: Iterable[Answer]) -> Track:
 
 
 def simulate(
-    track: Track, chance: Callable[..., float], rng: np.random.Generator, max_trials: int = 10_000
+    track: Track,
+    chance: Callable[..., float],
+    rng: np.random.Generator,
+    *,
+    max_trials: int = 10_000,
+    catch_every: int = 0,
+    guess: float = 0.0,
 ) -> Track:
-    """Run a track to its end on a listener whose chance of a success at (x1, ...) is known."""
+    """Run a track to its end on a listener whose chance of a success at (x1, ...) is known; after
+    every `catch_every` trials (0: never) comes a catch trial, "yes" with chance `guess`."""
     while not track.finished and track.n < max_trials:
         x = track.suggest()
         track.update(x, bool(rng.random() < chance(*x)))
+        if catch_every and track.n % catch_every == 0:
+            track.catch(bool(rng.random() < guess))
     return track
 
 

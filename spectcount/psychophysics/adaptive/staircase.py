@@ -57,7 +57,7 @@ class StaircaseOptions:
     reversals_per_step: int = 2
     max_reversals: int = 12
     max_trials: int = 100
-    stuck_after: int = 6
+    stuck_after: int = 8
     guess: float | None = 0.5
     lapse: float | None = None
     function: str = "gaussian"
