@@ -5,7 +5,8 @@ where
 
 - only one level was tested;
 - the answers do not depend on the level: the psychometric function is not likelier than one rate
-  at all levels by a likelihood ratio of 3.84 (5 % of chi-square with 1 degree of freedom);
+  at all levels by a likelihood ratio of 3.84 (5 % of chi-square with 1 degree of freedom), or the
+  successes become rarer where they should become more frequent (trend of z < -1.96);
 - performance never crosses the criterion in the tested range: the estimate lies outside it;
 - the interval of the threshold leaves the tested range by more than a quarter of its length.
 """
@@ -20,6 +21,7 @@ from spectcount.psychophysics.fit_grid import Model, log_likelihood
 UNMEASURABLE = "not measurable"
 _FLAT = 3.84
 _SLACK = 0.25
+_BACKWARDS = -1.96
 
 
 def why_not_measurable(data: Counts, model: Model, threshold, likely) -> str:
@@ -30,6 +32,11 @@ def why_not_measurable(data: Counts, model: Model, threshold, likely) -> str:
     value, low, high = threshold
     if len(data.u) == 1:
         return f"{UNMEASURABLE}: only the level {data.to_level(data.u[0]):g} was tested"
+    if _trend(data) < _BACKWARDS:
+        return (
+            f"{UNMEASURABLE}: successes become rarer over {_span(data)} where they should become "
+            "more frequent; is the harder side the right one?"
+        )
     slack = _SLACK * data.spread
     outside = not data.low <= value <= data.high
     if _is_flat(data, model, likely):
@@ -48,6 +55,14 @@ def why_not_measurable(data: Counts, model: Model, threshold, likely) -> str:
 def _is_flat(data: Counts, model: Model, likely) -> bool:
     best = max(float(log_likelihood(data, model.function, *values)) for values in likely)
     return 2 * (best - data.flat_log_likelihood()) < _FLAT
+
+
+def _trend(data: Counts) -> float:
+    """z of a linear trend of the success rate over the levels (Cochran-Armitage)."""
+    rate = data.k.sum() / data.n.sum()
+    place = data.u - np.average(data.u, weights=data.n)
+    sd = np.sqrt(rate * (1 - rate) * np.sum(data.n * place**2))
+    return float(np.sum(place * (data.k - data.n * rate)) / sd) if sd > 0 else 0.0
 
 
 def _flat(data: Counts) -> str:
