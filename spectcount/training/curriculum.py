@@ -26,6 +26,8 @@ from spectcount.params import Declared, param
 from spectcount.scales import mel_centres_hz
 from spectcount.stimulus import Event, Stimulus
 from spectcount.tasks import MAX_COUNT, TASKS
+from spectcount.training.hold_out import ATTEMPTS as HOLD_OUT_ATTEMPTS
+from spectcount.training.hold_out import HOLDABLE, NOTHING, HoldOut
 from spectcount.trials import Question
 
 SOURCES = ("weak", "replay", "paper")
@@ -110,7 +112,21 @@ class Curriculum(Declared):
     sigma_high: float = param(1e-3, "Strongest noise, sigma.", low=1e-6, high=0.3, step=1e-4,
                               label="Noise to", log=True, group="clip")  # fmt: skip
 
+    held_out_name: str = param(
+        NOTHING, "A parameter with a range that is never drawn, so that a comparison can test "
+        "what was learnt on values never trained. Clips with any event (or gap) in that range are "
+        "drawn again.", choices=(NOTHING, *HOLDABLE), label="Hold out", group="held out",
+    )  # fmt: skip
+    held_out_low: float | None = param(
+        None, "Lowest value that is held out.", kind=float, label="Held out from", group="held out"
+    )
+    held_out_high: float | None = param(
+        None, "Highest value that is held out.", kind=float, label="Held out to",
+        group="held out",
+    )  # fmt: skip
+
     def check(self) -> None:
+        HoldOut(self.held_out_name, self.held_out_low, self.held_out_high)
         for low, high in (
             ("count_low", "count_high"), ("event_low_ms", "event_high_ms"),
             ("level_low_dbfs", "level_high_dbfs"), ("sigma_low", "sigma_high"),
@@ -123,6 +139,11 @@ class Curriculum(Declared):
             total = getattr(self, a) + getattr(self, b)
             if total > 1 + 1e-9:
                 raise UserError(f"{a} + {b} = {total:g} is above 1; lower one of them")
+
+    @property
+    def held_out(self) -> HoldOut:
+        """What is never drawn."""
+        return HoldOut(self.held_out_name, self.held_out_low, self.held_out_high)
 
 
 @dataclass(frozen=True)
@@ -159,6 +180,7 @@ class Sampler:
             for k in range(CHECKED_DRAWS):
                 rng = np.random.default_rng([self.seed, 0, k])
                 self._weak_clip(region, rng, self._clip_s(0, TRAINING), "count")
+        self._refuse_to_hold_out_all()
 
     def question(self, i: int) -> Question:
         """Training question `i`."""
@@ -184,7 +206,30 @@ class Sampler:
         """The first `n` draws of training, for a page to play."""
         return [self.draw(i) for i in range(n)]
 
+    def _refuse_to_hold_out_all(self) -> None:
+        """Raise `UserError` where a source has hardly any clip that avoids what is held out."""
+        rng = np.random.default_rng([self.seed, 0, CHECKED_DRAWS])
+        c, clip_s = self.curriculum, self._clip_s(0, TRAINING)
+        shares = {"weak": c.weak_share, "replay": c.replay, "paper": 1 - c.weak_share - c.replay}
+        for source in (name for name, share in shares.items() if share > 1e-9):
+            drawn = (self._draw_any(rng, clip_s, source) for _ in range(HOLD_OUT_ATTEMPTS))
+            c.held_out.refuse_all(source, (one.question.stimulus for one in drawn))
+
     def _draw(
+        self, rng: np.random.Generator, clip_s: float, source: str, task: str | None = None
+    ) -> Drawn:
+        """A question without anything that is held out."""
+        held_out = self.curriculum.held_out
+        for _ in range(HOLD_OUT_ATTEMPTS):
+            drawn = self._draw_any(rng, clip_s, source, task)
+            if not held_out.holds(drawn.question.stimulus):
+                return drawn
+        raise UserError(
+            f"no clip of {HOLD_OUT_ATTEMPTS} draws avoids {held_out.name}={held_out.low:g}.."
+            f"{held_out.high:g}; hold out less, or count fewer events"
+        )
+
+    def _draw_any(
         self, rng: np.random.Generator, clip_s: float, source: str, task: str | None = None
     ) -> Drawn:
         if source == "weak" and not self.regions:
