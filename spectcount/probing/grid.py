@@ -71,6 +71,10 @@ class GridPlan(Plan):
         """The stimulus of signal trial `k` in `cell`."""
         return self._stimulus(seed, "signal", cell, k)[0]
 
+    def at(self, values: list[float], seed: int = 0) -> tuple[Stimulus, Stimulus]:
+        """Signal and counterpart at some values of the axes, cells aside."""
+        return self._pair_at((0, 0), values, self._most, seed)
+
     def middle_stimulus(self, cell: Cell, seed: int = 0) -> Stimulus:
         values = [axis.middle(i) for axis, i in zip(self.axes, cell, strict=False)]
         whole = [int(v) if axis.whole else v for v, axis in zip(values, self.axes, strict=True)]

@@ -1,4 +1,5 @@
-"""The plans: detection map over two axes, curve over one, count confusion.
+"""The plans: detection map over two axes, curve over one, count confusion, the procedures of
+`adaptive`, and several plans interleaved.
 
 A plan is built from plain data (`plan_from_dict({"kind": "map", "x": "time", ...})`), says what
 it costs, and hands out the same questions to every listener. See `spectcount.probing.base` for
@@ -8,17 +9,21 @@ the conventions.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from spectcount.errors import UserError
-from spectcount.params import param
+from spectcount.params import Declared, param
+from spectcount.probing.adaptive import QuestPlan, StaircasePlan, SurfacePlan
 from spectcount.probing.axes import AXIS_NAMES, Axis, cell_axis, declaration, level_axis
 from spectcount.probing.base import Plan
-from spectcount.probing.draws import CLIPS_PER_S, Cost, PlannedQuestion
-from spectcount.probing.grid import GridPlan
+from spectcount.probing.draws import CLIPS_PER_S, Cost, PlannedQuestion, cost_of, seed_of
+from spectcount.probing.grid import BATCH, GridPlan
+from spectcount.probing.interleave import Asking, Part, shuffled_together, trials_of_part
+from spectcount.psychophysics.psychometric import FUNCTIONS
 from spectcount.tasks import MAX_COUNT
+from spectcount.trials import Trial
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,14 @@ class Curve(GridPlan):
     stop: float = param(-14.0, "Last level.", label="To", group="axes")
     levels: int = param(8, "Number of levels.", low=2, high=128, step=1, label="Levels",
                         slider_high=30, group="axes")  # fmt: skip
+    harder: str = param(
+        "auto", "At which end of the parameter the task is harder; auto: as the answers say.",
+        choices=("auto", "low", "high"), label="Harder end", group="fit",
+    )  # fmt: skip
+    function: str = param(
+        "gaussian", "Psychometric function of the fit.", choices=tuple(FUNCTIONS),
+        label="Function", group="fit",
+    )  # fmt: skip
 
     @property
     def axis_names(self) -> tuple[str, ...]:
@@ -139,18 +152,107 @@ class CountConfusion(GridPlan):
         return (level_axis(declared, self.count_low, self.count_high, max(n, 1)),)
 
 
-PLANS: dict[str, type[Plan]] = {p.kind: p for p in (DetectionMap, Curve, CountConfusion)}
+@dataclass(frozen=True)
+class Interleaved(Declared):
+    """Several plans of any kind (but this one), as plain data, shuffled into one run. The coords
+    of each trial say which of them it belongs to (`plan`, from 0)."""
+
+    kind: ClassVar[str] = "interleaved"
+    title: ClassVar[str] = "Interleaved plans"
+    adaptive: ClassVar[bool] = True
+
+    plans: tuple[Mapping[str, Any], ...] = ()
+
+    def check(self) -> None:
+        if not isinstance(self.plans, list | tuple) or not self.plans:
+            raise UserError(f"plans={self.plans!r} holds no plan; give a list of plans")
+        object.__setattr__(self, "plans", tuple(part.to_dict() for part in self.parts))
+
+    @functools.cached_property
+    def parts(self) -> tuple[Plan, ...]:
+        """The plans themselves; raises `UserError` naming the one that is none."""
+        found: list[Plan] = []
+        for i, values in enumerate(self.plans):
+            try:
+                made = plan_from_dict(values)
+            except UserError as error:
+                raise UserError(f"plan {i + 1}: {error}") from None
+            if isinstance(made, Interleaved):
+                raise UserError(f"plan {i + 1} is interleaved itself; list its plans directly")
+            found.append(made)
+        return tuple(found)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build from plain data: `plans`, and `kind` may be there."""
+        for name in values:
+            if name not in ("kind", "plans"):
+                raise UserError(
+                    f"an interleaved plan has no {name!r}; write it in one of its plans"
+                )
+        return cls(plans=values.get("plans", ()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything needed to build the plan again: JSON and YAML ready."""
+        return {"kind": self.kind, "plans": [dict(values) for values in self.plans]}
+
+    @property
+    def n_trials(self) -> int:
+        """Trials asked of each listener, at most."""
+        return sum(part.n_trials for part in self.parts)
+
+    def cost(self, n_listeners: int = 1, clips_per_s: float = CLIPS_PER_S) -> Cost:
+        """Trials and minutes for `n_listeners` at a measured rate: an upper bound."""
+        return cost_of(self.n_trials * n_listeners, clips_per_s)
+
+    def ask(self, seed: int) -> Asking:
+        """Batches of all plans together; see `interleave`."""
+        parts = [
+            Part(i, plan.ask(seed_of(seed, "plan", i)), plan.n_trials)
+            for i, plan in enumerate(self.parts)
+        ]
+        rounds = [part.trials for part in self.parts if part.adaptive]
+        yield from shuffled_together(parts, max([*rounds, -(-self.n_trials // BATCH)]), seed)
+
+    def refuse_infeasible(self) -> None:
+        """Raises `UserError` naming the first plan and place where a trial cannot be realised."""
+        for i, part in enumerate(self.parts):
+            try:
+                part.refuse_infeasible()
+            except UserError as error:
+                raise UserError(f"plan {i + 1}: {error}") from None
 
 
-def plan_from_dict(values: Mapping[str, Any]) -> Plan:
-    """The plan that plain data describes: its `kind` and its parameters, `design` and `draw`."""
-    kind = values.get("kind")
+AnyPlan = Plan | Interleaved
+PLANS: dict[str, type[Plan] | type[Interleaved]] = {
+    made.kind: made
+    for made in (
+        DetectionMap, Curve, CountConfusion, StaircasePlan, QuestPlan, SurfacePlan, Interleaved,
+    )
+}  # fmt: skip
+"""Class of each kind of plan."""
+
+
+def plan_from_dict(values: Mapping[str, Any]) -> Any:
+    """The plan (`AnyPlan`) that plain data describes: its `kind`, its parameters, `design` and
+    `draw`; `conditions` of a procedure, `plans` of an interleaved one. What more it can do follows
+    from the kind."""
+    kind = values.get("kind") if isinstance(values, Mapping) else None
     if kind not in PLANS:
         raise UserError(f"kind={kind!r} is no plan; choose one of {', '.join(PLANS)}")
     return PLANS[kind].from_dict(values)
 
 
+def parts_of(plan: AnyPlan, trials: Iterable[Trial]) -> list[tuple[Plan, list[Trial]]]:
+    """Each plan that is asked, with its trials: one, or all that are interleaved."""
+    if not isinstance(plan, Interleaved):
+        return [(plan, list(trials))]
+    listed = list(trials)
+    return [(part, trials_of_part(listed, i)) for i, part in enumerate(plan.parts)]
+
+
 __all__ = [
-    "CLIPS_PER_S", "PLANS", "Cost", "CountConfusion", "Curve", "DetectionMap", "Plan",
-    "PlannedQuestion", "plan_from_dict",
+    "CLIPS_PER_S", "PLANS", "AnyPlan", "Cost", "CountConfusion", "Curve", "DetectionMap",
+    "Interleaved", "Plan", "PlannedQuestion", "QuestPlan", "StaircasePlan", "SurfacePlan",
+    "parts_of", "plan_from_dict",
 ]  # fmt: skip

@@ -2,12 +2,15 @@
 
 Conventions: listeners take turns batch by batch, so their maps fill together; a question that the
 ledger has answered for the same fingerprint is linked to the run, not asked again; what a stopped
-or killed run left is skipped when it is executed again. Errors of a listener propagate.
+or killed run left is skipped when it is executed again, so that plans that follow the answers go
+on where they were. Such plans may end before their number of trials is reached. Errors of a
+listener propagate.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,9 +19,8 @@ from typing import Any
 from spectcount.context import RunContext
 from spectcount.errors import UserError
 from spectcount.listeners.base import Listener
-from spectcount.probing.base import Plan
 from spectcount.probing.draws import PlannedQuestion
-from spectcount.probing.plan import plan_from_dict
+from spectcount.probing.plan import AnyPlan, plan_from_dict
 from spectcount.probing.summary import summarise
 from spectcount.trials import Trial, make_trial
 
@@ -32,6 +34,7 @@ class _Seat:
     fingerprint: str
     plan: Generator[list[PlannedQuestion], list[Trial], None]
     linked: dict[str, Trial]
+    places: set[tuple[str, str]]
     batch: list[PlannedQuestion] | None = None
     asked: int = 0
     known: int = 0
@@ -51,9 +54,13 @@ def execute(context: RunContext, listeners: Mapping[str, Listener]) -> dict[str,
     plan.refuse_infeasible()
     seats = _seats(context, plan, seed, listeners)
     total = plan.n_trials * len(seats)
-    context.log(f"{plan.n_trials} trials for each of {len(seats)} listener(s), seed {seed}")
+    most = "at most " if getattr(plan, "adaptive", False) else ""
+    context.log(f"{most}{plan.n_trials} trials for each of {len(seats)} listener(s), seed {seed}")
     stopped = _run(context, seats, total)
     done = sum(len(seat.trials) for seat in seats)
+    if not stopped and done < total:
+        total = done
+        context.progress(done, total)
     return {
         "done": done,
         "total": total,
@@ -64,7 +71,7 @@ def execute(context: RunContext, listeners: Mapping[str, Listener]) -> dict[str,
 
 
 def _seats(
-    context: RunContext, plan: Plan, seed: int, listeners: Mapping[str, Listener]
+    context: RunContext, plan: AnyPlan, seed: int, listeners: Mapping[str, Listener]
 ) -> list[_Seat]:
     if not listeners:
         raise UserError("no listener was given; name at least one, such as tiny-lalm or ideal")
@@ -78,8 +85,9 @@ def _seats(
                 f"{name} and {twin} are the same listener (fingerprint {mark}); choose another "
                 "adapter, or probe one of them alone"
             )
-        mine = {t.key: t for t in linked if t.fingerprint == mark}
-        seats.append(_Seat(name, listener, mark, plan.ask(seed), mine))
+        mine = [t for t in linked if t.fingerprint == mark]
+        places = {_place(t.key, t.coords) for t in mine}
+        seats.append(_Seat(name, listener, mark, plan.ask(seed), {t.key: t for t in mine}, places))
     for seat in seats:
         seat.batch = next(seat.plan, None)
     return seats
@@ -121,22 +129,25 @@ def _answer(context: RunContext, seat: _Seat, batch: list[PlannedQuestion]) -> l
     keys = [planned.question.key for planned in batch]
     missing = [key for key in keys if key not in seat.linked]
     known = context.ledger.known_trials(seat.fingerprint, missing) if missing else {}
-    fresh: list[Trial] = []
-    for planned, key in zip(batch, keys, strict=True):
-        if key in known and key not in seat.linked:
-            seat.linked[key] = dataclasses.replace(
-                known[key], coords=planned.coords, listener=seat.name
-            )
-            fresh.append(seat.linked[key])
-    seat.known += len(fresh)
-    to_ask = [p for p in batch if p.question.key not in seat.linked]
-    for group in _alike(to_ask):
-        answered = _score(seat, group)
-        seat.linked.update({t.key: t for t in answered})
-        fresh.extend(answered)
+    seat.known += len(known)
+    seat.linked.update({k: dataclasses.replace(t, listener=seat.name) for k, t in known.items()})
+    for group in _alike(p for p in batch if p.question.key not in seat.linked):
+        seat.linked.update({t.key: t for t in _score(seat, group)})
+    answered = [_placed(seat, planned) for planned in batch]
+    fresh = [t for t in answered if _place(t.key, t.coords) not in seat.places]
     if fresh:
         context.ledger.add_trials(context.run_id, fresh)
-    return [seat.linked[key] for key in keys]
+        seat.places.update(_place(t.key, t.coords) for t in fresh)
+    return answered
+
+
+def _placed(seat: _Seat, planned: PlannedQuestion) -> Trial:
+    """The answer to a question at its place in the plan."""
+    return dataclasses.replace(seat.linked[planned.question.key], coords=planned.coords)
+
+
+def _place(key: str, coords: Mapping[str, Any]) -> tuple[str, str]:
+    return key, json.dumps(coords, sort_keys=True)
 
 
 def _alike(batch: Iterable[PlannedQuestion]) -> list[list[PlannedQuestion]]:

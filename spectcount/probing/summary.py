@@ -1,4 +1,5 @@
-"""The few numbers of a run: headline per listener, weakest regions, change from base to tuned."""
+"""The few numbers of a run: headline per listener, weakest regions, thresholds, and the change from
+base to tuned."""
 
 from __future__ import annotations
 
@@ -8,29 +9,71 @@ from typing import Any
 from spectcount.probing.base import Plan
 from spectcount.probing.difference import change_over, difference
 from spectcount.probing.maps import confusion, pool
+from spectcount.probing.plan import AnyPlan, Interleaved, parts_of
+from spectcount.probing.procedure import Procedure
+from spectcount.probing.threshold_changes import threshold_changes
+from spectcount.probing.thresholds import thresholds
 from spectcount.probing.weakness import Criterion, find_weakness
 from spectcount.trials import Trial
 
 MAX_REGIONS = 20
+Trials = Mapping[str, Sequence[Trial]]
+"""Trials by listener name."""
 
 
-def summarise(
-    plan: Plan, trials: Mapping[str, Sequence[Trial]], criterion: Criterion | None = None
-) -> dict[str, Any]:
-    """`overall` and `regions` by listener name, the criterion in words, and for two listeners
-    the `change` from the first to the second. Plain data."""
+def summarise(plan: AnyPlan, trials: Trials, criterion: Criterion | None = None) -> dict[str, Any]:
+    """`overall`, `regions` and `thresholds` by listener name, the criterion in words, and for two
+    listeners the `change` from the first to the second, of thresholds `threshold_change`.
+    Procedures have no regions, and no `change` but of thresholds; interleaved plans have a summary
+    each, in `plans`. Plain data."""
     criterion = criterion or Criterion()
+    if isinstance(plan, Interleaved):
+        return _together(plan, trials, criterion)
     out: dict[str, Any] = {
         "overall": {name: _headline(plan, mine) for name, mine in trials.items()},
-        "regions": {
-            name: [r.to_dict() for r in find_weakness(plan, mine, criterion)[:MAX_REGIONS]]
-            for name, mine in trials.items()
-        },
+        "regions": {name: _regions(plan, mine, criterion) for name, mine in trials.items()},
         "criterion": criterion.words(plan.task),
+        **_thresholds(plan, trials),
     }
-    if len(trials) == 2:
+    if len(trials) == 2 and not isinstance(plan, Procedure):
         base, tuned = trials.values()
         out["change"] = _change(plan, base, tuned)
+    return out
+
+
+def _together(plan: Interleaved, trials: Trials, criterion: Criterion) -> dict[str, Any]:
+    """The summaries of interleaved plans; the regions of all of them as one."""
+    shares: list[dict[str, Any]] = [{"kind": part.kind, "task": part.task} for part in plan.parts]
+    for i, (part, _) in enumerate(parts_of(plan, [])):
+        mine = {name: parts_of(plan, all_of)[i][1] for name, all_of in trials.items()}
+        shares[i] |= summarise(part, mine, criterion)
+    return {
+        "overall": {name: {"n": len(mine)} for name, mine in trials.items()},
+        "regions": {
+            name: [region for share in shares for region in share["regions"][name]]
+            for name in trials
+        },
+        "criterion": "; ".join(dict.fromkeys(share["criterion"] for share in shares)),
+        "plans": shares,
+    }
+
+
+def _regions(plan: Plan, trials: Sequence[Trial], criterion: Criterion) -> list[dict[str, Any]]:
+    if isinstance(plan, Procedure):
+        return []
+    return [r.to_dict() for r in find_weakness(plan, trials, criterion)[:MAX_REGIONS]]
+
+
+def _thresholds(plan: Plan, trials: Trials) -> dict[str, Any]:
+    """Thresholds by listener and, of two, their changes; nothing for plans that seek none."""
+    found = {name: [t.to_dict() for t in thresholds(plan, mine)] for name, mine in trials.items()}
+    if not any(found.values()):
+        return {}
+    out: dict[str, Any] = {"thresholds": found}
+    if len(trials) == 2:
+        base, tuned = trials.values()
+        changes = threshold_changes(plan, base, tuned)
+        out["threshold_change"] = [verdict.to_dict() for verdict in changes]
     return out
 
 

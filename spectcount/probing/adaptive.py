@@ -1,0 +1,227 @@
+"""The plans that follow the answers: staircases, QUEST+, threshold surfaces.
+
+Conventions: those of `procedure`. Everything is built from declared parameters; what is left empty
+follows from the range of the levels and from whether their axis is logarithmic.
+
+Sources: Levitt (1971) and Kaernbach (1991) for staircases, Watson (2017) for QUEST+; see
+`psychophysics.adaptive` and `psychophysics.surface`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+from spectcount.errors import UserError
+from spectcount.params import param
+from spectcount.probing.axes import AXIS_NAMES, Axis
+from spectcount.probing.conditions import numbers
+from spectcount.probing.procedure import Procedure
+from spectcount.psychophysics.adaptive.base import Track
+from spectcount.psychophysics.adaptive.quest_options import QuestPlusOptions, standard_options
+from spectcount.psychophysics.adaptive.quest_plus import QuestPlus
+from spectcount.psychophysics.adaptive.staircase import Staircase, StaircaseOptions
+from spectcount.psychophysics.sdt import Interval
+from spectcount.psychophysics.surface import SurfaceOptions, SurfaceTrack
+
+NO_SECOND = "none"
+_RULES = {"1-down": 1, "2-down": 2, "3-down": 3, "4-down": 4}
+WEIGHTED = "weighted"
+_STEPS = (6, 12, 24)
+"""Steps where none are given: the range over these."""
+_AIMS = {"threshold": ("threshold",), "threshold and width": ("threshold", "width"), "all": ()}
+
+
+@dataclass(frozen=True)
+class StaircasePlan(Procedure):
+    """1-up n-down and weighted up-down staircases."""
+
+    kind: ClassVar[str] = "staircase"
+    title: ClassVar[str] = "Staircase"
+
+    rule: str = param(
+        "2-down", "Successes in a row that make it harder (one failure makes it easier), or "
+        "weighted: steps up and down of different size, towards a target.",
+        choices=(*_RULES, WEIGHTED), label="Rule", group="steps",
+    )  # fmt: skip
+    target: float = param(
+        0.75, "Share of successes at which a weighted staircase settles.", low=0.05, high=0.95,
+        step=0.01, label="Target", group="steps",
+    )  # fmt: skip
+    start: float | None = param(
+        None, "First level; empty: the easiest.", kind=float, label="Start", group="steps"
+    )
+    steps: str = param(
+        "", "Step sizes in turn, the last one kept: 8, 4, 2. On a logarithmic axis they are "
+        "factors: 2, 1.4, 1.2. Empty: a sixth, a twelfth and a 24th of the range.",
+        label="Steps", group="steps",
+    )  # fmt: skip
+    reversals_per_step: int = param(
+        2, "Reversals before the next step size.", low=1, high=20, step=1,
+        label="Reversals per step", group="steps",
+    )  # fmt: skip
+    reversals: int = param(
+        12, "A track ends after this many reversals.", low=2, high=200, step=1,
+        label="Reversals at most", slider_high=40, group="stop",
+    )  # fmt: skip
+
+    @property
+    def step_sizes(self) -> tuple[float, ...]:
+        """The steps given, or those that the range asks for."""
+        given = numbers("steps", self.steps)
+        if given:
+            return given
+        low, high = self.ends()
+        if self.log:
+            return tuple((high / low) ** (1 / n) for n in _STEPS)
+        return tuple(self._step((high - low) / n) for n in _STEPS)
+
+    def _step(self, size: float) -> float:
+        return float(max(1, round(size))) if self.levels[0].whole else size
+
+    def make_track(self, index: int) -> Track:
+        low, high = self.ends()
+        start = self.start if self.start is not None else (low if self.falling else high)
+        return Staircase(
+            StaircaseOptions(
+                start=start, low=low, high=high, steps=self.step_sizes,
+                down=_RULES.get(self.rule, 1),
+                target=self.target if self.rule == WEIGHTED else None,
+                scale="multiplicative" if self.log else "additive",
+                harder="up" if self.falling else "down",
+                reversals_per_step=self.reversals_per_step, max_reversals=self.reversals,
+                max_trials=self.trials, guess=self.guess_rate, lapse=self.lapse,
+                function=self.function, log=self.log,
+            )
+        )  # fmt: skip
+
+    def interval_of(self, track: Track) -> Interval | None:
+        return track.estimate().threshold if track.n else None
+
+    def check(self) -> None:
+        super().check()
+        if self.levels[0].whole and any(s != round(s) for s in self.step_sizes):
+            raise UserError(
+                f"steps={self.steps!r}: {self.parameter} holds whole numbers; give whole steps"
+            )
+
+
+@dataclass(frozen=True)
+class _TwoParameters(Procedure):
+    """A procedure that can follow a second parameter too."""
+
+    second: str = param(
+        NO_SECOND, "A second parameter whose level follows the answers; the threshold of the first "
+        "is sought as it depends on it.", choices=(NO_SECOND, *AXIS_NAMES),
+        label="Second parameter", group="axes",
+    )  # fmt: skip
+    second_low: float | None = param(
+        None, "Lowest level of the second; empty: as declared.", kind=float, label="Second from",
+        group="axes",
+    )  # fmt: skip
+    second_high: float | None = param(
+        None, "Highest level of the second; empty: as declared.", kind=float, label="Second to",
+        group="axes",
+    )  # fmt: skip
+
+    @property
+    def tracked(self) -> tuple[str, ...]:
+        return (self.parameter,) if self.second == NO_SECOND else (self.parameter, self.second)
+
+    @functools.cached_property
+    def levels(self) -> tuple[Axis, ...]:
+        first = self._range(self.parameter, self.low, self.high)
+        if self.second == NO_SECOND:
+            return (first,)
+        return first, self._range(self.second, self.second_low, self.second_high)
+
+    def check(self) -> None:
+        if self.parameter == self.second:
+            raise UserError(
+                f"parameter and second are both {self.parameter}; choose two different ones"
+            )
+        super().check()
+
+
+@dataclass(frozen=True)
+class QuestPlan(_TwoParameters):
+    """QUEST+ on one or two parameters."""
+
+    kind: ClassVar[str] = "quest"
+    title: ClassVar[str] = "QUEST+"
+
+    candidates: int = param(
+        33, "Levels to choose from, over the range.", low=5, high=200, step=1,
+        label="Candidate levels", slider_high=100, group="steps",
+    )  # fmt: skip
+    aim: str = param(
+        "threshold", "What each trial is to tell about: the threshold, the width of the function "
+        "too, or everything, slips and guesses included (as published).", choices=tuple(_AIMS),
+        label="Aim", group="steps",
+    )  # fmt: skip
+
+    def make_track(self, index: int) -> Track:
+        return QuestPlus(self.options)
+
+    @functools.cached_property
+    def options(self) -> QuestPlusOptions:
+        """Grids and stopping rules."""
+        two = self.second != NO_SECOND
+        aim = (*_AIMS[self.aim], "gradient") if two and self.aim != "all" else _AIMS[self.aim]
+        found = standard_options(
+            *self.ends(), second=self.ends(1) if two else None,
+            guess=self.guess_rate, log=self.log, falling=self.falling, function=self.function,
+            n_levels=(self.candidates + 1) // 2 if two else self.candidates, focus=aim,
+            min_trials=min(self.min_trials, self.trials), max_trials=self.trials,
+            stop_width=self.interval_width,
+        )  # fmt: skip
+        if self.lapse is None:
+            return found
+        prior = {name: weights for name, weights in found.prior.items() if name != "lapse"}
+        return dataclasses.replace(
+            found, parameters={**found.parameters, "lapse": (self.lapse,)}, prior=prior
+        )
+
+
+@dataclass(frozen=True)
+class SurfacePlan(_TwoParameters):
+    """The threshold of one parameter as a smooth function of another."""
+
+    kind: ClassVar[str] = "surface"
+    title: ClassVar[str] = "Threshold surface"
+
+    trials: int = param(
+        200, "At most this many trials in each track, catch trials among them.", low=5, high=2000,
+        step=1, label="Trials per track", slider_high=600, group="task",
+    )  # fmt: skip
+    parameter: str = param(
+        "gap_ms", "The parameter whose threshold is sought.", choices=AXIS_NAMES,
+        label="Parameter", group="axes",
+    )  # fmt: skip
+    second: str = param(
+        "frequency", "The parameter that the threshold depends on.", choices=AXIS_NAMES,
+        label="Second parameter", group="axes",
+    )  # fmt: skip
+    nodes: int = param(
+        10, "Places along the second parameter where the threshold is reported.", low=2, high=40,
+        step=1, label="Places", group="steps",
+    )  # fmt: skip
+    precision: float | None = param(
+        None, "The track ends once the mean half-width of the 95 % intervals is below this part of "
+        "the first parameter's range; empty: never.", kind=float, low=0.005, high=0.5, step=0.005,
+        label="Precision", group="stop",
+    )  # fmt: skip
+
+    def make_track(self, index: int) -> Track:
+        return cast(Track, SurfaceTrack(self.options(index)))  # estimates a surface, not a number
+
+    def options(self, index: int) -> SurfaceOptions:
+        """Ranges, rates and stopping rules of a track."""
+        return SurfaceOptions(
+            x1=self.ends(0), x2=self.ends(1), nodes=self.nodes,
+            guess=self.guess_rate, lapse=self.lapse, log1=self.is_log(0), log2=self.is_log(1),
+            falling=self.falling, function=self.function, max_trials=self.trials,
+            half_width=self.precision, seed=index,
+        )  # fmt: skip

@@ -1,0 +1,353 @@
+"""Plans that follow the answers: a track for each condition, interleaved at random.
+
+Conventions: presentation k of track t depends only on (seed, t, k) and its level, so that a run
+that was stopped or killed goes on, from its trials, exactly as it would have gone. Each round asks
+one question of every track that still runs, in random order. Yes/no: the track follows the signal
+trials, catch trials come in between at the share asked for, and the false-alarm rate is free in
+the fit. Forced choice: signal or counterpart at random, equally often. Roles are balanced in
+blocks of ten. Coords of a trial: `x` track, `level` (and `second`), `role`, `trial` = k.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from spectcount.errors import UserError
+from spectcount.params import param
+from spectcount.probing.axes import AXIS_NAMES, Axis, declaration, level_axis
+from spectcount.probing.base import Plan, refuse_idle
+from spectcount.probing.conditions import (
+    NO_CONDITION,
+    Condition,
+    check_conditions,
+    condition_axis,
+    conditions_of,
+)
+from spectcount.probing.draws import Cell, PlannedQuestion, seed_of
+from spectcount.probing.ideal_level import ideal_d_prime
+from spectcount.probing.tracks import CATCH, SIGNAL, RunningTrack, Stopping
+from spectcount.psychophysics.adaptive.base import Track
+from spectcount.psychophysics.psychometric import FUNCTIONS
+from spectcount.psychophysics.sdt import Interval
+from spectcount.stimulus import Stimulus
+from spectcount.tasks import FORCED_CHOICE, YES_NO
+from spectcount.trials import Trial
+
+BLOCK = 10
+"""Presentations within which the share of catch trials (or of each order) is kept."""
+LOW, HIGH = "low", "high"
+WRONG_WAY = 2.0
+"""How many times the ideal observer's d' may be larger at the end that is said to be harder."""
+Level = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Procedure(Plan):
+    """Base of the plans that follow the answers; see the module."""
+
+    adaptive: ClassVar[bool] = True
+    undeclared: ClassVar[tuple[str, ...]] = ("design", "draw", "conditions")
+
+    trials: int = param(
+        80, "At most this many trials in each track, catch trials among them.", low=5, high=1000,
+        step=1, label="Trials per track", slider_high=300, group="task",
+    )  # fmt: skip
+    catch_share: float = param(
+        0.2, "Share of catch trials where the task is yes or no: they tell the false-alarm rate.",
+        low=0.05, high=0.8, step=0.05, label="Catch share", group="task",
+    )  # fmt: skip
+    parameter: str = param(
+        "level_dbfs", "The parameter whose threshold is sought.", choices=AXIS_NAMES,
+        label="Parameter", group="axes",
+    )  # fmt: skip
+    low: float | None = param(
+        None, "Lowest level; empty: as declared.", kind=float, label="From", group="axes"
+    )
+    high: float | None = param(
+        None, "Highest level; empty: as declared.", kind=float, label="To", group="axes"
+    )
+    harder: str = param(
+        LOW, "At which end of the parameter the task is harder. Refused where the ideal observer "
+        "finds it clearly the other way round.", choices=(LOW, HIGH), label="Harder end",
+        group="axes",
+    )  # fmt: skip
+    condition: str = param(
+        NO_CONDITION, "A parameter that has a track for each of its values, all interleaved.",
+        choices=(NO_CONDITION, *AXIS_NAMES), label="Condition", group="axes",
+    )  # fmt: skip
+    condition_values: str = param(
+        "", "Values of the condition, such as 250, 500, 1000.", label="Condition values",
+        group="axes",
+    )  # fmt: skip
+    function: str = param(
+        "gaussian", "Psychometric function of the fit.", choices=tuple(FUNCTIONS),
+        label="Function", group="fit",
+    )  # fmt: skip
+    guess: float | None = param(
+        None, "Rate of successes by guessing; empty: 1/2 in forced choice, else free.", kind=float,
+        low=0, high=0.9, step=0.01, label="Guess rate", group="fit",
+    )  # fmt: skip
+    lapse: float | None = param(
+        None, "Rate of slips however easy the trial; empty: free.", kind=float, low=0, high=0.2,
+        step=0.01, label="Lapse rate", group="fit",
+    )  # fmt: skip
+    min_trials: int = param(
+        20, "Trials without catch trials before the interval may end a track.", low=1, high=1000,
+        step=1, label="Trials at least", slider_high=100, group="stop",
+    )  # fmt: skip
+    interval_width: float | None = param(
+        None, "A track ends once the 95 % interval of its threshold is this wide or less (decades "
+        "where the parameter has a log axis); empty: never.", kind=float, low=0, high=1e6,
+        label="Interval width", group="stop",
+    )  # fmt: skip
+    conditions: tuple[Mapping[str, Any], ...] = ()
+
+    def make_track(self, index: int) -> Track:
+        """A fresh track for condition number `index`."""
+        raise NotImplementedError(type(self).__name__)
+
+    def interval_of(self, track: Track) -> Interval | None:
+        """The interval whose width may end a track; None where the track sees to that itself."""
+        return None
+
+    @property
+    def tracked(self) -> tuple[str, ...]:
+        """Names of the parameters whose level follows the answers."""
+        return (self.parameter,)
+
+    def check(self) -> None:
+        super().check()
+        object.__setattr__(self, "conditions", tuple(self.conditions))
+        check_conditions(
+            self.condition, self.condition_values, self.conditions, self.tracked, self._family
+        )
+        for name in self.tracked:
+            if name == "mel_channel":
+                raise UserError(
+                    "mel_channel is drawn anew for each event and has no level; follow frequency"
+                )
+            if name in self.draw:
+                raise UserError(f"draw {name} would undo the track; draw another parameter")
+        for index in range(len(self.tracked)):
+            self._refuse_idle(index)
+        self._refuse_wrong_way()
+        self.make_track(0)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**super().to_dict(), "conditions": [dict(c) for c in self.conditions]}
+
+    # Where the levels and the tracks lie
+
+    @functools.cached_property
+    def levels(self) -> tuple[Axis, ...]:
+        """Range of each tracked parameter: an axis of two levels, lowest and highest."""
+        return (self._range(self.parameter, self.low, self.high),)
+
+    def _range(self, name: str, low: float | None, high: float | None) -> Axis:
+        return level_axis(declaration(name, self._family), low, high, 2)
+
+    def ends(self, index: int = 0) -> tuple[float, float]:
+        """Lowest and highest level of tracked parameter number `index`."""
+        low, high = self.levels[index].edges
+        return low, high
+
+    @property
+    def log(self) -> bool:
+        """Whether the tracked parameter is on a logarithmic axis, as declared."""
+        return self.is_log(0)
+
+    def is_log(self, index: int) -> bool:
+        """The same of tracked parameter number `index`."""
+        axis = self.levels[index]
+        return axis.declared.log and axis.edges[0] > 0
+
+    @property
+    def falling(self) -> bool:
+        """Whether higher levels are harder."""
+        return self.harder == HIGH
+
+    @property
+    def guess_rate(self) -> float | None:
+        """The guess rate that is known, None where it is free."""
+        if self.guess is None and self.asked.kind == FORCED_CHOICE:
+            return 0.5
+        return self.guess
+
+    @functools.cached_property
+    def axes(self) -> tuple[Axis, ...]:
+        """One axis, whose cells are the tracks."""
+        return (
+            condition_axis(
+                self.condition, self.condition_values, len(self.conditions), self._family
+            ),
+        )
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        return tuple(axis.name for axis in self.axes)
+
+    @functools.cached_property
+    def tracks(self) -> tuple[Condition, ...]:
+        """The condition of each track."""
+        return conditions_of(self.axes[0], self.conditions)
+
+    @property
+    def background_axes(self) -> tuple[int, ...]:
+        return (0,)  # each track has catch trials of its own
+
+    @property
+    def _varied(self) -> tuple[str, ...]:
+        listed = [key for condition in self.conditions for key in condition]
+        return (*self.tracked, self.condition, *listed)
+
+    @property
+    def n_trials(self) -> int:
+        return self.trials * len(self.tracks)
+
+    @property
+    def catch_trials(self) -> int:
+        """Catch trials of all tracks, about: at most `trials` presentations hold that share."""
+        return round(self._catch_share * self.n_trials)
+
+    # Asking
+
+    def ask(self, seed: int) -> Generator[list[PlannedQuestion], list[Trial], None]:
+        """Rounds of one question for each track that still runs."""
+        running = [self.running(i) for i in range(len(self.tracks))]
+        n_rounds = 0
+        while left := [i for i, track in enumerate(running) if not track.finished]:
+            order = np.random.default_rng(seed_of(seed, "round", n_rounds)).permutation(len(left))
+            asked = [(left[int(i)], *self._next(seed, left[int(i)], running)) for i in order]
+            answered = yield [planned for _, planned, _ in asked]
+            for (index, planned, level), trial in zip(asked, answered, strict=True):
+                running[index].take(planned.coords["role"], level, trial)
+            n_rounds += 1
+
+    def running(self, index: int) -> RunningTrack:
+        """Track number `index` before its first trial, with its rules for stopping."""
+        stopping = Stopping(self.trials, self.min_trials, self.interval_width, self.log)
+        track = self.make_track(index)
+        watched = self.interval_width is not None and self.interval_of(track) is not None
+        return RunningTrack(track, self.asked, stopping, self.interval_of if watched else None)
+
+    def role(self, seed: int, index: int, k: int) -> str:
+        """Signal or catch: what presentation `k` of a track is."""
+        block, place = divmod(k, BLOCK)
+        due = [math.floor(self._catch_share * BLOCK * b + 0.5) for b in (block, block + 1)]
+        rng = np.random.default_rng(seed_of(seed, "roles", index, block))
+        return CATCH if rng.permutation(BLOCK)[place] < due[1] - due[0] else SIGNAL
+
+    def _next(
+        self, seed: int, index: int, running: list[RunningTrack]
+    ) -> tuple[PlannedQuestion, Level]:
+        """The next question of a track and the level it is asked at."""
+        track = running[index]
+        level = self.level_asked(track.track.suggest())
+        return self.question(seed, index, track.k, level), level
+
+    def level_asked(self, suggested: Level) -> Level:
+        """A level that a stimulus can have: within the range, whole where the parameter is."""
+        found = []
+        for axis, value in zip(self.levels, suggested, strict=True):
+            low, high = axis.edges
+            bounded = min(max(float(value), low), high)
+            found.append(float(round(bounded)) if axis.whole else float(f"{bounded:.9g}"))
+        return tuple(found)
+
+    def question(self, seed: int, index: int, k: int, level: Level) -> PlannedQuestion:
+        """Presentation `k` of track number `index` at a level."""
+        role = self.role(seed, index, k)
+        trial_seed = seed_of(seed, "track", index, k)
+        rng = np.random.default_rng([trial_seed, 1])
+        drawn = self._drawn(seed, "track", (index,), k, rng)
+        pair = self._pair_at(index, level, drawn, trial_seed)
+        coords: dict[str, Any] = {"x": index, "y": 0, "role": role, "trial": k, "level": level[0]}
+        if len(level) > 1:
+            coords["second"] = level[1]
+        if self.condition != NO_CONDITION:
+            coords["x_value"] = self.axes[0].edges[index]
+        where = self._where(index, level)
+        return self._planned(pair[role == CATCH], k + index, coords, where)
+
+    @property
+    def _catch_share(self) -> float:
+        if self.asked.kind == FORCED_CHOICE:
+            return 0.5
+        return self.catch_share if self.asked.kind == YES_NO else 0.0
+
+    # Stimuli
+
+    def at(self, index: int, level: Level, seed: int = 0) -> tuple[Stimulus, Stimulus]:
+        """Signal and counterpart of a track at a level."""
+        return self._pair_at(index, level, self._most, seed)
+
+    def middle_stimulus(self, cell: Cell, seed: int = 0) -> Stimulus:
+        values = [axis.middle(0) for axis in self._middles]
+        return self.at(cell[0], self.level_asked(tuple(values)), seed)[0]
+
+    def refuse_infeasible(self) -> None:
+        """Try every track at the ends of its levels; raises `UserError` naming the first that
+        cannot be."""
+        for condition in self.tracks:
+            for corner in self._corners():
+                self.at(condition.index, corner)
+
+    @property
+    def _middles(self) -> list[Axis]:
+        """One wide cell over the range of each tracked parameter."""
+        return [Axis(axis.declared, axis.edges) for axis in self.levels]
+
+    def _corners(self) -> Iterator[Level]:
+        corners: list[Level] = [()]
+        for axis in self.levels:
+            corners = [(*c, v) for c in corners for v in axis.edges]
+        yield from corners
+
+    def _pair_at(
+        self, index: int, level: Level, drawn: Mapping[str, Any], seed: int
+    ) -> tuple[Stimulus, Stimulus]:
+        changes = {**drawn, **self.tracks[index].changes}
+        for axis, value in zip(self.levels, level, strict=True):
+            changes.update(axis.assign(0, int(value) if axis.whole else value))
+        return self._pair(changes, seed, self._where(index, level))
+
+    def _where(self, index: int, level: Level) -> str:
+        levels = ", ".join(
+            f"{axis.name}={value:g}" for axis, value in zip(self.levels, level, strict=True)
+        )
+        words = self.tracks[index].words
+        return f"track {index + 1}" + (f" ({words})" if words else "") + f" at {levels}"
+
+    def _refuse_idle(self, index: int) -> None:
+        axis = self.levels[index]
+        level = [other.edges[1] for other in self.levels]
+        pairs = set()
+        for end in axis.edges:
+            level[index] = end
+            pairs.add(tuple(one.hash for one in self.at(0, tuple(level))))
+        if len(pairs) == 1:
+            refuse_idle(axis.name)
+
+    def _refuse_wrong_way(self) -> None:
+        """The ideal observer's word on which end is harder, where it has one."""
+        if not self.asked.two_class:
+            return
+        levels = [other.edges[1] for other in self.levels]
+        found = []
+        for end in self.levels[0].edges:
+            levels[0] = end
+            found.append(ideal_d_prime(self.at(0, tuple(levels))[0], self.asked))
+        hard, easy = found[::-1] if self.falling else found
+        if math.isfinite(hard) and math.isfinite(easy) and hard > WRONG_WAY * max(easy, 1e-9):
+            other = LOW if self.falling else HIGH
+            raise UserError(
+                f"harder={self.harder}, but the ideal observer finds {self.parameter} harder at "
+                f"its {other} end (d' {easy:.3g} there, {hard:.3g} at the other); set "
+                f"harder={other}"
+            )

@@ -1,0 +1,318 @@
+"""Trials -> thresholds: pure functions of the trials of one listener, for procedures and curves.
+
+Conventions: a threshold is the level where F = 0.5 (see `psychophysics.psychometric`), halfway
+between guessing and the best that the listener does; `d_prime_1` is the level where d' = 1, the
+same for the answers alone, for the graded scores and for the ideal observer. A result that is not
+measurable says why. Each track (condition) has its own; a curve is one track of its own.
+
+- `fit`: Bayesian fit of a psychometric function to all answers.
+- `posterior`: QUEST+'s own, which is then the threshold.
+- `answers`: d' = 1 from yes/no answers with a criterion; in forced choice where the fit reaches
+  the share of right answers that d' = 1 stands for, Phi(1 / sqrt 2).
+- `scores`, `area`: d' = 1 (AUC 0.76) from log p(yes) - log p(no), yes/no tasks only.
+- `surface`: thresholds along a second parameter.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from scipy.special import ndtr
+
+from spectcount.params import Param
+from spectcount.probing.adaptive import QuestPlan, SurfacePlan
+from spectcount.probing.base import Plan
+from spectcount.probing.ideal_level import efficiency_at, ideal_d_prime, ideal_threshold
+from spectcount.probing.maps import plain
+from spectcount.probing.plan import Curve
+from spectcount.probing.procedure import Procedure
+from spectcount.probing.replay import level_of, presentations, replayed
+from spectcount.probing.tracks import CATCH, SIGNAL, succeeded
+from spectcount.psychophysics.adaptive.quest_plus import QuestPlusEstimate
+from spectcount.psychophysics.adaptive.staircase import Staircase
+from spectcount.psychophysics.efficiency import Efficiency
+from spectcount.psychophysics.fit import Fit, fit
+from spectcount.psychophysics.graded import ScoreFit, auc_threshold, fit_answers, fit_scores
+from spectcount.psychophysics.measurable import UNMEASURABLE
+from spectcount.psychophysics.sdt import Interval
+from spectcount.psychophysics.surface import Surface
+from spectcount.tasks import FORCED_CHOICE, YES_NO
+from spectcount.trials import Trial
+
+PC_AT_D_PRIME_1 = float(ndtr(1 / math.sqrt(2)))
+"""Share of right answers of an unbiased listener of d' = 1 in forced choice: 0.760."""
+IDEAL_DRAWS = 2
+"""Draws over which the ideal observer's d' at a level is averaged."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """The trials of one track: `levels` [n] of the trials that move it, their `success`, and for
+    yes/no the catch trials."""
+
+    declared: Param
+    levels: np.ndarray
+    success: np.ndarray
+    trials: tuple[Trial, ...]
+    catch: tuple[Trial, ...]
+    log: bool
+    falling: bool
+
+    @property
+    def catch_counts(self) -> tuple[int, int]:
+        """ "Yes" answers to catch trials, and catch trials."""
+        return sum(t.answer == t.answers[0] for t in self.catch), len(self.catch)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """What one track says; see the module. `n` counts all trials, `n_catch` those without a
+    signal; `ended` says why the track ended; `ideal` is the ideal observer's `d_prime_1`, nan
+    where not known."""
+
+    track: int
+    condition: str
+    parameter: str
+    label: str
+    unit: str
+    log: bool
+    falling: bool
+    n: int
+    n_catch: int
+    ended: str = ""
+    fit: Fit | None = None
+    reversal_mean: float = math.nan
+    posterior: QuestPlusEstimate | None = None
+    answers: ScoreFit | Interval | None = None
+    scores: ScoreFit | None = None
+    area: ScoreFit | None = None
+    surface: Surface | None = None
+    ideal: float = math.nan
+    efficiency: Efficiency | None = None
+
+    @property
+    def threshold(self) -> Interval:
+        """The threshold by the procedure's own rule; nan and unbounded where not measurable."""
+        found = self.posterior or self.fit
+        return found.threshold if found else Interval(math.nan, -math.inf, math.inf)
+
+    @property
+    def measurable(self) -> bool:
+        return not self.reason
+
+    @property
+    def reason(self) -> str:
+        """Why there is no threshold, in words; empty where there is one."""
+        if self.surface is not None:
+            return "" if bool(np.any(self.surface.measurable)) else self.surface.reason
+        found = self.posterior or self.fit
+        return found.reason if found else f"{UNMEASURABLE}: no trials yet"
+
+    @property
+    def d_prime_1(self) -> Interval | None:
+        """The level where d' = 1 by the answers; None where the task has no d' or none is
+        measurable."""
+        found = self.answers.threshold if isinstance(self.answers, ScoreFit) else self.answers
+        return None if found is None or math.isnan(found.value) else found
+
+    @property
+    def sentence(self) -> str:
+        """All of it in words."""
+        where = f"{self.parameter}, {self.condition}" if self.condition else self.parameter
+        return f"{where}: {self._found_words()}, {self._trial_words()}{self._efficiency_words()}"
+
+    def _found_words(self) -> str:
+        if self.reason:
+            return self.reason
+        if self.surface is not None:
+            return _surface_words(self.surface, self.unit)
+        words = f"threshold {interval_words(self.threshold, self.unit)}"
+        if self.posterior and "gradient" in self.posterior.intervals:
+            gradient = self.posterior.intervals["gradient"]
+            words += f" in the middle of the second parameter, gradient {interval_words(gradient)}"
+        return words
+
+    def _trial_words(self) -> str:
+        catch = f", {self.n_catch} of them catch trials" if self.n_catch else ""
+        ended = f" ({self.ended})" if self.ended and self.ended != f"{self.n} trials" else ""
+        return f"{self.n} trials{catch}{ended}"
+
+    def _efficiency_words(self) -> str:
+        if self.efficiency is None or not math.isfinite(self.efficiency.loss_db.value):
+            return ""
+        loss = self.efficiency.loss_db
+        return f"; {interval_words(loss, 'dB')} above the ideal observer at d' = 1"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, with `sentence`, `threshold`, `measurable` and `reason`; nan and infinities
+        become None."""
+        kept = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        parts = {k: _part(v) for k, v in kept.items() if v is not None}
+        told = ("sentence", "threshold", "measurable", "reason", "d_prime_1")
+        return {**{k: plain(getattr(self, k)) for k in told}, **parts}
+
+
+def thresholds(plan: Plan, trials: Iterable[Trial], level: float = 0.95) -> list[Threshold]:
+    """The thresholds of one listener: one for each track of a procedure, one for a curve, none for
+    other plans. Pure: the same trials give the same result, whatever their order."""
+    listed = list(trials)
+    if isinstance(plan, Procedure):
+        return [_of_track(plan, i, listed, level) for i in range(len(plan.tracks))]
+    return [_of_curve(plan, listed, level)] if isinstance(plan, Curve) else []
+
+
+def interval_words(found: Interval, unit: str = "") -> str:
+    """An interval to read: "42 ms [37, 48] at 95 %"; digits follow its width."""
+    digits = _digits(found)
+    value, low, high = (_number(x, digits) for x in (found.value, found.low, found.high))
+    unit = f" {unit}" if unit else ""
+    return f"{value}{unit} [{low}, {high}] at {100 * found.level:.4g} %"
+
+
+def _of_track(plan: Procedure, index: int, trials: Sequence[Trial], level: float) -> Threshold:
+    mine = presentations(trials, index)
+    track = replayed(plan, index, mine)
+    declared = plan.levels[0].declared
+    yes_no = plan.asked.kind == YES_NO
+    catch = tuple(t for t in mine if yes_no and t.coords["role"] == CATCH)
+    head = Threshold(
+        track=index, condition=plan.tracks[index].words, parameter=declared.name,
+        label=declared.axis_label, unit=declared.unit, log=plan.log, falling=plan.falling,
+        n=len(mine), n_catch=len(catch), ended=track.reason,
+    )  # fmt: skip
+    moving = tuple(t for t in mine if not (yes_no and t.coords["role"] == CATCH))
+    if not moving:
+        return head
+    if isinstance(plan, SurfacePlan):
+        return dataclasses.replace(head, surface=cast(Any, track.track.estimate(level)))
+    own: dict[str, Any] = {}
+    if isinstance(plan, QuestPlan):
+        own["posterior"] = track.track.estimate(level)
+        if len(plan.tracked) > 1:
+            return dataclasses.replace(head, **own)
+    if isinstance(track.track, Staircase):
+        own["reversal_mean"] = track.track.reversal_mean()
+    series = Series(
+        declared, np.array([level_of(t)[0] for t in moving]),
+        np.array([succeeded(plan.asked, t) for t in moving]), moving, catch, plan.log, plan.falling,
+    )  # fmt: skip
+    found = fit(
+        series.levels, series.success, function=plan.function, guess=plan.guess_rate,
+        lapse=plan.lapse, level=level, log=plan.log, falling=plan.falling,
+        catch=series.catch_counts,
+    )  # fmt: skip
+    if isinstance(track.track, Staircase) and track.track.stuck:
+        found = found.not_measurable(track.track.reason)
+    head = dataclasses.replace(head, fit=found, **own, **_by_d_prime(plan, series, found, level))
+    return _against_ideal(head, plan, declared, lambda x, s: plan.at(index, (x,), s)[0])
+
+
+def series_of(plan: Curve, trials: Iterable[Trial]) -> Series:
+    """A curve over exact levels as one track; which end is harder, the answers say where the plan
+    does not."""
+    declared = plan.axes[0].declared
+    kept = sorted(trials, key=lambda t: t.key)
+    kind = plan.asked.kind
+    catch = tuple(t for t in kept if kind == YES_NO and t.coords["role"] == CATCH)
+    roles = (SIGNAL, CATCH) if kind == FORCED_CHOICE else (SIGNAL,)
+    moving = tuple(t for t in kept if t.coords["role"] in roles)
+    levels = np.array([float(t.coords["x_value"]) for t in moving])
+    success = np.array([succeeded(plan.asked, t) for t in moving])
+    log = declared.log and bool(np.all(levels > 0))
+    falling = _falls(levels, success) if plan.harder == "auto" else plan.harder == "high"
+    return Series(declared, levels, success, moving, catch, log, falling)
+
+
+def _of_curve(plan: Curve, trials: Sequence[Trial], level: float) -> Threshold:
+    series = series_of(plan, trials)
+    declared = series.declared
+    head = Threshold(
+        track=0, condition="", parameter=declared.name, label=declared.axis_label,
+        unit=declared.unit, log=series.log, falling=series.falling, n=len(trials),
+        n_catch=len(series.catch),
+    )  # fmt: skip
+    if not series.trials:
+        return head
+    guess = 0.5 if plan.asked.kind == FORCED_CHOICE else None
+    found = fit(
+        series.levels, series.success, function=plan.function, guess=guess, level=level,
+        log=series.log, falling=series.falling, catch=series.catch_counts,
+    )  # fmt: skip
+    head = dataclasses.replace(head, fit=found, **_by_d_prime(plan, series, found, level))
+    if declared.name == "mel_channel":
+        return head  # a level of it is a band to draw from, no stimulus
+    return _against_ideal(head, plan, declared, lambda x, s: plan.at([x], s)[0])
+
+
+def _by_d_prime(plan: Plan, series: Series, found: Fit, level: float) -> dict[str, Any]:
+    """Levels where d' = 1: `answers`, `scores`, `area`, as far as the task has them."""
+    if plan.asked.kind == FORCED_CHOICE:
+        return {"answers": found.level_for(PC_AT_D_PRIME_1)}
+    if plan.asked.kind != YES_NO or not series.catch:
+        return {}
+    both = [*series.trials, *series.catch]
+    x = np.concatenate([series.levels, np.full(len(series.catch), series.levels[0])])
+    is_signal = np.arange(len(both)) < len(series.trials)
+    scores = np.array([t.yes_score for t in both])
+    said = np.array([t.answer == t.answers[0] for t in both])
+    shape: dict[str, Any] = {"level": level, "log": series.log, "falling": series.falling}
+    return {
+        "answers": fit_answers(x, said, is_signal, **shape),
+        "scores": fit_scores(x, scores, is_signal, **shape),
+        "area": auc_threshold(x, scores, is_signal, auc=PC_AT_D_PRIME_1, **shape),
+    }
+
+
+def _against_ideal(head: Threshold, plan: Plan, declared: Param, draw: Any) -> Threshold:
+    """The same with the ideal observer's threshold and the efficiency, where it has a d'."""
+    if not plan.asked.two_class or declared.low is None or declared.high is None:
+        return head
+
+    @functools.cache
+    def d_prime_at(x: float) -> float:
+        whole = declared.kind is int
+        drawn = [draw(round(x) if whole else x, seed) for seed in range(IDEAL_DRAWS)]
+        return float(np.mean([ideal_d_prime(signal, plan.asked) for signal in drawn]))
+
+    found = head.d_prime_1
+    return dataclasses.replace(
+        head,
+        ideal=ideal_threshold(d_prime_at, declared),
+        efficiency=efficiency_at(d_prime_at, declared, found) if found else None,
+    )
+
+
+def _falls(levels: np.ndarray, success: np.ndarray) -> bool:
+    """Whether successes become rarer with the level."""
+    if len(levels) < 2:
+        return False
+    return float(np.mean((levels - levels.mean()) * (success - success.mean()))) < 0
+
+
+def _surface_words(found: Surface, unit: str) -> str:
+    known = np.flatnonzero(found.measurable)
+    ends = [(found.threshold.at(i), found.x2[i]) for i in (known[0], known[-1])]
+    first, last = (f"{interval_words(value, unit)} at {x2:.4g}" for value, x2 in ends)
+    return f"threshold {first} to {last}, {len(known)} of {len(found.x2)} places measurable"
+
+
+def _part(value: Any) -> Any:
+    return value.to_dict() if hasattr(value, "to_dict") else plain(value)
+
+
+def _digits(found: Interval) -> int:
+    """Decimals that show the interval's width to two figures."""
+    width = abs(float(found.high) - float(found.low))
+    if not (math.isfinite(width) and width > 0):
+        width = abs(float(found.value)) or 1.0
+    return int(np.clip(1 - math.floor(math.log10(width)), 0, 6))
+
+
+def _number(x: float, digits: int) -> str:
+    return f"{round(float(x), digits) + 0.0:.{digits}f}" if math.isfinite(x) else f"{x:g}"

@@ -1,0 +1,106 @@
+"""One track of a procedure as it goes: what was presented, what that does to it, when it ends.
+
+Conventions: presentations of a track count from 0, catch trials among them; a presentation's level
+is a tuple, one number per tracked parameter. A success is "yes" to a signal trial (yes/no), the
+right answer (forced choice, counting), or the first answer (subjective tasks). A track is a pure
+function of its presentations and answers, so that it can be replayed from a table of trials.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from spectcount.psychophysics.adaptive.base import Track
+from spectcount.psychophysics.psychometric import to_axis
+from spectcount.psychophysics.sdt import Interval
+from spectcount.tasks import COUNTING, FORCED_CHOICE, Task
+from spectcount.trials import Trial
+
+SIGNAL, CATCH = "signal", "catch"
+CHECK_EVERY = 8
+"""Signal trials from one look at the interval to the next, where a track may end by it."""
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """When a track ends, whatever its procedure says: after `trials` presentations, or, from
+    `min_trials` on, once the interval of its threshold is `interval_width` or less wide (decades
+    where `log`)."""
+
+    trials: int
+    min_trials: int = 1
+    interval_width: float | None = None
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Presented:
+    """One presentation: number, role, level and what came of it (a success; of a catch trial,
+    whether the answer was yes)."""
+
+    k: int
+    role: str
+    level: tuple[float, ...]
+    success: bool
+
+
+class RunningTrack:
+    """A procedure together with the presentations that it was given."""
+
+    def __init__(
+        self, track: Track, asked: Task, stopping: Stopping,
+        threshold: Callable[[Track], Interval | None] | None = None,
+    ) -> None:  # fmt: skip
+        self.track = track
+        self.asked = asked
+        self.stopping = stopping
+        self.presented: list[Presented] = []
+        self._threshold = threshold
+        self._narrow = ""
+
+    @property
+    def k(self) -> int:
+        """Number of the next presentation."""
+        return len(self.presented)
+
+    @property
+    def finished(self) -> bool:
+        return bool(self.reason)
+
+    @property
+    def reason(self) -> str:
+        """Why it ended, in words; empty while it runs."""
+        if self._narrow or self.track.finished:
+            return self._narrow or self.track.reason
+        return f"{self.k} trials" if self.k >= self.stopping.trials else ""
+
+    def take(self, role: str, level: tuple[float, ...], trial: Trial) -> None:
+        """Take in the answer to the next presentation."""
+        success = succeeded(self.asked, trial)
+        self.presented.append(Presented(self.k, role, level, success))
+        if role == CATCH and self.asked.kind != FORCED_CHOICE:
+            self.track.catch(success)
+            return
+        self.track.update(level, success)
+        n = self.track.n
+        if self._threshold is not None and n >= self.stopping.min_trials and n % CHECK_EVERY == 0:
+            self._narrow = self._why_narrow(self._threshold(self.track))
+
+    def _why_narrow(self, found: Interval | None) -> str:
+        width = self.stopping.interval_width
+        if width is None or found is None or math.isnan(found.value):
+            return ""
+        low, high = (float(to_axis(end, self.stopping.log)) for end in (found.low, found.high))
+        if not high - low <= width:
+            return ""
+        unit = " decades" if self.stopping.log else ""
+        return f"interval of the threshold is {high - low:.3g}{unit} wide"
+
+
+def succeeded(asked: Task, trial: Trial) -> bool:
+    """Whether an answer is a success; see the module."""
+    if asked.kind in (FORCED_CHOICE, COUNTING):
+        return bool(trial.correct)
+    return trial.answer == trial.answers[0]
