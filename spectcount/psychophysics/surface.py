@@ -35,6 +35,7 @@ RULE = "posterior mean and quantiles of a Gaussian-process threshold, roughness 
 SEARCHED = 0.6
 """How far from the middle of x1's range, in parts of it, a threshold or its interval may lie."""
 N_DRAWS = 6000
+STRIDE = 10
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,8 @@ class SurfaceTrack:
     def __init__(self, options: SurfaceOptions) -> None:
         self.options = options
         self._record = Recorder(2)
-        self._posterior: Posterior | None = None
-        self._known = -1
+        self._steps: list[Posterior] = []
+        self._present: tuple[int, Posterior] | None = None
         self._next: tuple[float, float] | None = None
 
     def suggest(self) -> tuple[float, ...]:
@@ -125,7 +126,8 @@ class SurfaceTrack:
         return self._next
 
     def update(self, x: tuple[float, ...], success: bool) -> None:
-        self.options.to_inner(*np.asarray(x, float))
+        if len(x) == 2:
+            self.options.to_inner(*np.asarray(x, float))  # refuses what a log axis cannot hold
         self._record.add(x, success)
         self._next = None
 
@@ -188,19 +190,32 @@ class SurfaceTrack:
 
     @property
     def _data(self) -> SurfaceData:
-        levels, successes = self._record.columns()
+        return self._data_of(len(self._record.answers))
+
+    def _data_of(self, n_answers: int) -> SurfaceData:
+        """The first answers as data."""
+        part = Recorder(2)
+        part.answers = self._record.answers[:n_answers]
+        levels, successes = part.columns()
         return _data(
             self.options, levels[:, 0], levels[:, 1], successes.astype(float),
-            np.ones(len(levels)), self._record.catch_counts,
+            np.ones(len(levels)), part.catch_counts,
         )  # fmt: skip
 
     def _now(self) -> Posterior:
-        """The mixture of all answers so far, found from that of the answers before."""
-        answered = len(self._record.answers)
-        if self._posterior is None or self._known != answered:
-            self._posterior = posterior(self.options.model, self._data, self._posterior)
-            self._known = answered
-        return self._posterior
+        """The mixture of all answers so far. It starts from the mixture at the last multiple of
+        `STRIDE` answers, so that it depends on the history but not on when it was asked for."""
+        answered, model = len(self._record.answers), self.options.model
+        if self._present is None or self._present[0] != answered:
+            while len(self._steps) < answered // STRIDE:
+                data = self._data_of((len(self._steps) + 1) * STRIDE)
+                start = self._steps[-1] if self._steps else None
+                self._steps.append(posterior(model, data, start))
+            now = self._steps[-1] if self._steps else None
+            if now is None or answered % STRIDE:
+                now = posterior(model, self._data, now)
+            self._present = answered, now
+        return self._present[1]
 
 
 def _data(options: SurfaceOptions, x1, x2, successes, n, catch) -> SurfaceData:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -65,12 +66,15 @@ class SurfaceOptions:
             raise UserError(f"half_width={self.half_width} is never reached; give one above 0")
         self.model.shape  # noqa: B018 - raises for an unknown function
 
-    @property
+    @functools.cached_property
     def model(self) -> SurfaceModel:
         return SurfaceModel(self.nodes, self.function, self.guess, self.lapse)
 
     def to_inner(self, x1, x2) -> tuple[np.ndarray, np.ndarray]:
-        """Levels as (v, z) of `surface_model`."""
+        """Levels as (v, z) of `surface_model`; raises `UserError` for 0 or less on a log axis."""
+        for name, x, log in (("x1", x1, self.log1), ("x2", x2, self.log2)):
+            if log and np.any(np.asarray(x) <= 0):
+                raise UserError(f"{name}={np.min(x):g} has no logarithm; give levels above 0")
         v, z = _scaled(x1, self.x1, self.log1) - 0.5, _scaled(x2, self.x2, self.log2)
         return (-v if self.falling else v), z
 
