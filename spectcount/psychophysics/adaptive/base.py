@@ -90,6 +90,8 @@ class Recorder:
     def __init__(self, n_parameters: int) -> None:
         self.n_parameters = n_parameters
         self.answers: list[Answer] = []
+        self.trials: list[Answer] = []
+        """The answers without those to catch trials."""
 
     def add(self, x: Iterable[float], success: bool) -> Answer:
         """Keep an answer; raises `UserError` for a level that is none."""
@@ -100,16 +102,12 @@ class Recorder:
             )
         answer = Answer(x, _as_bool(success))
         self.answers.append(answer)
+        self.trials.append(answer)
         return answer
 
     def add_catch(self, yes: bool) -> None:
         """Keep the answer to a catch trial."""
         self.answers.append(Answer((), _as_bool(yes)))
-
-    @property
-    def trials(self) -> list[Answer]:
-        """The answers without those to catch trials."""
-        return [a for a in self.answers if not a.is_catch]
 
     @property
     def catch_counts(self) -> tuple[int, int]:
