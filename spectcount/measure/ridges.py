@@ -79,14 +79,16 @@ def short_time_power(wave: np.ndarray) -> np.ndarray:
 
 
 def noise_sigma(power: np.ndarray) -> float:
-    """From the median over frequency of the quietest fifth of the frames' medians and all frames
-    like them; the median of an exponential variable is ln 2 of its mean."""
+    """From the quietest fifth of the frames (by their medians over frequency) and all frames like
+    them: median over time in each bin, then over bins, so that a band that sounds throughout
+    hardly matters. The median of an exponential variable is ln 2 of its mean."""
     inner = power[N_FFT // (2 * HOP) : -N_FFT // (2 * HOP) or None : 4, 4:-4]
     if inner.size == 0:
         return 0.0
     by_frame = np.median(inner, axis=1)
     quiet = inner[by_frame <= 1.6 * np.quantile(by_frame, 0.2)]
-    return math.sqrt(float(np.median(quiet)) / math.log(2) / float(np.sum(window() ** 2)))
+    typical = float(np.median(np.median(quiet, axis=0)))
+    return math.sqrt(typical / math.log(2) / float(np.sum(window() ** 2)))
 
 
 def find_ridges(power: np.ndarray, noise_power: float, sample_rate: int) -> list[Ridge]:

@@ -2,7 +2,9 @@
 
 *Conventions*: each row is {quantity, declared, measured, unit, ok}; the two values are words ready
 to show, `ok` is True or False where the two can be compared, None where they cannot. Neighbours
-in frequency are the events' distinct frequencies in rising order.
+in frequency are the events' distinct frequencies in rising order. Tones are found and measured
+without knowing the stimulus; what else a stimulus declares (a gap, a modulation, two sounds to be
+compared, a masker ...) is measured by the `CHECKS` that it is of the kind of.
 """
 
 from __future__ import annotations
@@ -13,11 +15,18 @@ from typing import Any
 
 import numpy as np
 
+from spectcount.measure.comparisons import comparison_rows
+from spectcount.measure.gaps import gap_rows
+from spectcount.measure.maskers import probe_rows, protected_rows
+from spectcount.measure.modulation import modulation_rows
+from spectcount.measure.ridges import noise_sigma, short_time_power
+from spectcount.measure.sequences import asynchrony_rows, interval_rows, lateness_rows
+from spectcount.measure.steady import sound_rows, tone_rows
+from spectcount.measure.stretches import NOT_RESOLVED, covered, plain, span_words, word_row
 from spectcount.measure.waveform import Measured, measure
 from spectcount.scales import e_n0_db, erb_number, mel_channel
 from spectcount.stimulus import Event, Stimulus
 
-NOT_RESOLVED = "not resolved"
 SILENT_SIGMA = 1e-7
 SAME_HZ = 3.0
 LIMIT_MARGIN_DB = 6.0
@@ -38,32 +47,76 @@ TOLERANCE = {
 """How far a measurement may lie from the declaration and still agree; sigma as a share."""
 
 
-def declared_and_measured(stimulus: Stimulus, waveform: np.ndarray) -> list[dict[str, Any]]:
+Rows = list[dict[str, Any]]
+
+CHECKS: tuple[Callable[[Stimulus, np.ndarray], Rows], ...] = (
+    sound_rows,
+    tone_rows,
+    gap_rows,
+    modulation_rows,
+    comparison_rows,
+    asynchrony_rows,
+    interval_rows,
+    lateness_rows,
+    probe_rows,
+    protected_rows,
+)
+"""Each gives rows for the stimuli of its kind, told by what they declare, and none for others."""
+
+
+def declared_and_measured(stimulus: Stimulus, waveform: np.ndarray) -> Rows:
     """The rows for a Stimulus and the waveform [T] that is to be checked against it."""
-    found = measure(waveform, stimulus.sample_rate)
-    comparable = found.resolved and _separable(stimulus) and _above(stimulus, found)
-    rows = [_count_row(stimulus, found, comparable)]
-    if stimulus.events:
-        agree = comparable and found.n_events == len(stimulus.events)
-        rows += _event_rows(stimulus, found, agree)
-    return [*rows, *_clip_rows(stimulus, found)]
+    wave = np.asarray(waveform, np.float32)
+    if all(map(_tone, stimulus.sounds)):
+        rows = _tone_rows(stimulus, measure(wave, stimulus.sample_rate))
+    else:
+        rows = [_unresolved_row(stimulus)]
+    for check in CHECKS:
+        rows += check(stimulus, wave)
+    return [*rows, *_clip_rows(stimulus, wave)]
+
+
+def _in_order(stimulus: Stimulus) -> list[Event]:
+    """All sounds in the order in which they are found: that of onset."""
+    return sorted(stimulus.sounds, key=lambda e: (e.onset_s, e.frequency_hz))
+
+
+def _tone(event: Event) -> bool:
+    """Whether an event has a frequency of its own and sounds without a break."""
+    return not event.broadband and event.wave != "noise" and plain(event)
+
+
+def _count_name(stimulus: Stimulus) -> str:
+    return "Events and background" if stimulus.background else "Events"
+
+
+def _unresolved_row(stimulus: Stimulus) -> dict[str, Any]:
+    """Sounds that are no tones are not counted: where one ends is theirs to know."""
+    n = str(len(stimulus.sounds))
+    return word_row(_count_name(stimulus), n, NOT_RESOLVED, "", None)
 
 
 def _count_row(stimulus: Stimulus, found: Measured, comparable: bool) -> dict[str, Any]:
-    declared, measured = len(stimulus.events), str(found.n_events)
+    declared, measured = len(stimulus.sounds), str(found.n_events)
     if not found.resolved:
         measured = NOT_RESOLVED
     elif found.n_events == 0:
         measured = f"0 above {found.limit_dbfs:.0f} dBFS"
     ok = declared == found.n_events if comparable else None
-    return _row("Events", str(declared), measured, "", ok)
+    return word_row(_count_name(stimulus), str(declared), measured, "", ok)
 
 
-def _event_rows(stimulus: Stimulus, found: Measured, agree: bool) -> list[dict[str, Any]]:
-    events = stimulus.events
-    onsets, offsets = [e.onset_s for e in events], [e.offset_s for e in events]
+def _tone_rows(stimulus: Stimulus, found: Measured) -> Rows:
+    """Number of the tones and, where there are any, what is found of them one by one."""
+    comparable = found.resolved and _separable(stimulus) and _above(stimulus, found)
+    rows = [_count_row(stimulus, found, comparable)]
+    tones = _in_order(stimulus)
+    if not tones:
+        return rows
+    agree = comparable and found.n_events == len(tones)
+    onsets, offsets = [e.onset_s for e in tones], [e.offset_s for e in tones]
     gaps = [1000 * (b - a) for a, b in zip(offsets, onsets[1:], strict=False)]
-    hz, levels = [e.frequency_hz for e in events], [e.level_dbfs for e in events]
+    hz, levels = [e.frequency_hz for e in tones], [e.level_dbfs for e in tones]
     tol = TOLERANCE
     pairs = [
         ("First onset", "s", onsets[:1], found.onsets_s[:1], _digits(3), tol["onset_s"]),
@@ -72,9 +125,9 @@ def _event_rows(stimulus: Stimulus, found: Measured, agree: bool) -> list[dict[s
         ("Frequencies", "Hz", hz, found.frequencies_hz, _range(0), tol["frequency_cam"]),
         ("Levels", "dBFS", levels, found.levels_dbfs, _range(1), tol["level_db"]),
     ]
-    rows = [_compared(*pair, agree) for pair in pairs if len(pair[2])]
+    rows += [_compared(*pair, agree) for pair in pairs if len(pair[2])]
     if stimulus.noise_sigma > 0:
-        ratios = [e_n0_db(e.energy, stimulus.noise_sigma, stimulus.sample_rate) for e in events]
+        ratios = [e_n0_db(e.energy, stimulus.noise_sigma, stimulus.sample_rate) for e in tones]
         rows.append(
             _compared("E/N0", "dB", ratios, found.e_n0_db, _range(1), 2 * tol["level_db"], agree)
         )
@@ -83,7 +136,7 @@ def _event_rows(stimulus: Stimulus, found: Measured, agree: bool) -> list[dict[s
 
 def _neighbour_rows(
     declared_hz: Sequence[float], measured_hz: Sequence[float], agree: bool
-) -> list[dict[str, Any]]:
+) -> Rows:
     """What frequency overlap comes to, on three scales and as the share of an ERB in common."""
     if len(declared_hz) < 2:
         return []
@@ -104,17 +157,18 @@ def _neighbour_rows(
     return [*rows, shared]
 
 
-def _clip_rows(stimulus: Stimulus, found: Measured) -> list[dict[str, Any]]:
-    sigma = stimulus.noise_sigma
-    close = abs(found.noise_sigma - sigma) <= TOLERANCE["sigma"] * sigma + SILENT_SIGMA
-    measured = f"{found.noise_sigma:.2g}" if sigma == 0 else f"{found.noise_sigma:.5f}"
-    if found.noise_sigma <= SILENT_SIGMA:
-        measured = "0"
+def _clip_rows(stimulus: Stimulus, wave: np.ndarray) -> Rows:
+    sigma, peak = stimulus.noise_sigma, float(np.max(np.abs(wave), initial=0.0))
     declared = f"{sigma:.5f}" if sigma else "0"
-    return [
-        _row("Noise sigma", declared, measured, "", close),
-        _row("Peak", "at most 1", f"{found.peak:.3f}", "", found.peak <= 1 + TOLERANCE["peak"]),
-    ]
+    noise = word_row("Noise sigma", declared, NOT_RESOLVED, "", None)
+    if not covered(stimulus):
+        found = noise_sigma(short_time_power(wave))
+        measured = f"{found:.2g}" if sigma == 0 else f"{found:.5f}"
+        measured = "0" if found <= SILENT_SIGMA else measured
+        close = abs(found - sigma) <= TOLERANCE["sigma"] * sigma + SILENT_SIGMA
+        noise = word_row("Noise sigma", declared, measured, "", close)
+    within = peak <= 1 + TOLERANCE["peak"]
+    return [noise, word_row("Peak", "at most 1", f"{peak:.3f}", "", within)]
 
 
 def _compared(
@@ -128,33 +182,23 @@ def _compared(
 ) -> dict[str, Any]:
     """One row about a list per side; "not resolved" unless the events were found one by one."""
     if not agree or len(declared) != len(measured):
-        return _row(quantity, words(declared), NOT_RESOLVED, unit, None)
+        return word_row(quantity, words(declared), NOT_RESOLVED, unit, None)
     ruler = erb_number if quantity == "Frequencies" else float
     ends = [abs(ruler(f(declared)) - ruler(f(measured))) for f in (min, max)]
-    return _row(quantity, words(declared), words(measured), unit, bool(max(ends) <= tolerance))
-
-
-def _row(quantity: str, declared: str, measured: str, unit: str, ok: bool | None) -> dict[str, Any]:
-    return {
-        "quantity": quantity,
-        "declared": declared,
-        "measured": measured,
-        "unit": unit,
-        "ok": ok,
-    }
+    return word_row(quantity, words(declared), words(measured), unit, bool(max(ends) <= tolerance))
 
 
 def _separable(stimulus: Stimulus) -> bool:
-    """Whether `measure` can tell the declared events apart: tones, none too low, no glide too
-    short, no two too close."""
-    events = stimulus.events
-    if any(e.wave == "noise" or e.lowest_hz < LOWEST_HZ for e in events):
+    """Whether `measure` can tell the declared tones apart: none too low, no glide too short, no two
+    too close."""
+    sounds = stimulus.sounds
+    if any(e.lowest_hz < LOWEST_HZ for e in sounds):
         return False
-    if any(e.wave == "chirp" and e.duration_s < SHORTEST_GLIDE_S for e in events):
+    if any(e.wave == "chirp" and e.duration_s < SHORTEST_GLIDE_S for e in sounds):
         return False
     return not any(
         b.onset_s - a.offset_s < APART_S - 1e-6 and _hz_apart(a, b) < APART_HZ
-        for a, b in itertools.combinations(events, 2)
+        for a, b in itertools.combinations(_in_order(stimulus), 2)
     )
 
 
@@ -168,7 +212,7 @@ def _above(stimulus: Stimulus, found: Measured) -> bool:
     margins = {"chirp": GLIDE_MARGIN_DB}
     return all(
         e.level_dbfs > found.limit_dbfs + margins.get(e.wave, LIMIT_MARGIN_DB)
-        for e in stimulus.events
+        for e in stimulus.sounds
     )
 
 
@@ -199,10 +243,4 @@ def _of(reduce: Callable[[Any], Any], n: int) -> Callable[[Sequence[float]], str
 
 
 def _range(n: int) -> Callable[[Sequence[float]], str]:
-    """One number where all agree at `n` decimals, else "lowest to highest"."""
-
-    def words(values: Sequence[float]) -> str:
-        low, high = f"{min(values):.{n}f}", f"{max(values):.{n}f}"
-        return low if low == high else f"{low} to {high}"
-
-    return words
+    return lambda values: span_words(values, n)
