@@ -71,7 +71,7 @@ def envelope_lines(waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     lines = np.abs(np.fft.rfft((power - power.mean()) * window))[1 : n_bins + 1]
     around = median_filter(lines**2, NEIGHBOURS, mode="mirror") / np.log(2)
     over = lines**2 / np.maximum(around, np.finfo(float).tiny) - np.log(n_bins)
-    depth = lines / (power.mean() * window.sum())
+    depth = lines / ((power.mean() + FLOOR_POWER) * window.sum())
     return over, 20 * np.log10(np.maximum(depth, 1e-12))
 
 
