@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from spectcount.errors import UserError
 from spectcount.probing.maps import plain
 from spectcount.psychophysics.sdt import Interval
@@ -28,13 +30,15 @@ MAX_DIGITS = 12
 @dataclass(frozen=True)
 class Measure:
     """What changed: its `name` in a sentence, its `unit`, whether more is `better` (1), worse
-    (-1) or neither (0), and for a measure without better the words for `up` and `down`."""
+    (-1) or neither (0), and for a measure without better the words for `up` and `down`. Where
+    `factor`, changes are log10 of a factor, which is what the sentence shows."""
 
     name: str
     better: int = 1
     unit: str = ""
     up: str = ""
     down: str = ""
+    factor: bool = False
 
     def __post_init__(self) -> None:
         if self.better not in (-1, 0, 1):
@@ -62,14 +66,15 @@ COUNT_BIAS = Measure(
 
 @dataclass(frozen=True)
 class Verdict:
-    """A change and what may be said of it; see the module. `n` paired trials of `what`; `margin`:
-    changes smaller than it do not matter, if that was said beforehand."""
+    """A change and what may be said of it; see the module. It rests on `n` (or at `least` so many)
+    of `what`; `margin`: changes smaller than it do not matter, if that was said beforehand."""
 
     interval: Interval
     measure: Measure = D_PRIME
     n: int = 0
     margin: float | None = None
     what: str = "paired trials"
+    least: bool = False
 
     def __post_init__(self) -> None:
         ends = [float(x) for x in (self.interval.value, self.interval.low, self.interval.high)]
@@ -113,12 +118,16 @@ class Verdict:
     @property
     def numbers(self) -> str:
         """The change with its sign and interval: "+0.3 [-0.1, +0.7]"."""
+        if self.measure.factor:
+            return factor_words(self.interval)
         unit = f" {self.measure.unit}" if self.measure.unit else ""
         return signed(self.interval) + unit
 
     @property
     def tail(self) -> str:
-        return f"at {100 * self.interval.level:.4g} %, {self.n} {self.what}"
+        """At which level, from how many trials."""
+        least = "at least " if self.least else ""
+        return f"at {100 * self.interval.level:.4g} %, {least}{self.n} {self.what}"
 
     @property
     def aside(self) -> str:
@@ -202,6 +211,19 @@ def signed(change: Interval) -> str:
     )
     value, low, high = (_signed(x, digits) for x in ends)
     return f"{value} [{low}, {high}]"
+
+
+def factor_words(change: Interval) -> str:
+    """A change in log10 as a factor: "×0.71 [0.60, 0.85]"; an end never looks like 1 when it is
+    not."""
+    ends = [float(x) for x in (change.value, change.low, change.high)]
+    with np.errstate(over="ignore"):
+        value, low, high = (float(np.power(10.0, x)) for x in ends)
+    digits = next(
+        (k for k in range(2, MAX_DIGITS) if all(_keeps_side(x - 1, k) for x in (low, high))),
+        MAX_DIGITS,
+    )
+    return f"×{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict | None:

@@ -85,23 +85,13 @@ def mean_change(x, y, level: float = 0.95) -> Interval:
     return Interval(value, value - half, value + half, level, PAIRED_T)
 
 
-def threshold_change(before: Fit, after: Fit, correlation: float = 0.0) -> Interval:
-    """Change of the threshold from two fits: after - before in the levels' unit, or the factor
-    after / before where both are on a log axis. `correlation`: `fit_correlation` for the same
-    questions; 0 where each listener got its own. nan and unbounded where one of the two is not
-    measurable. Raises `UserError` for fits on different axes."""
-    log = before.function.log
-    if log != after.function.log or before.function.falling != after.function.falling:
-        raise UserError(
-            "thresholds on different axes cannot be compared; fit both with one log and falling"
-        )
-    x, y = (_on_axis(fit.threshold, log) for fit in (before, after))
-    change = joined_change(x, y, correlation)
-    if not log:
-        return change
-    ends = (from_axis(v, True) for v in (change.value, change.low, change.high))
-    value, low, high = ends
-    return Interval(value, low, high, change.level, f"{change.rule}; factor after / before")
+def threshold_change(
+    before: Interval, after: Interval, correlation: float = 0.0, log: bool = False
+) -> Interval:
+    """Change of a threshold: after - before in the levels' unit, or log10(after / before) on a
+    `log` axis. `correlation`: `fit_correlation` for the same questions, 0 where each listener got
+    its own. nan and unbounded where one of the two is not measurable."""
+    return joined_change(_on_axis(before, log), _on_axis(after, log), correlation)
 
 
 def fit_correlation(before: Fit, after: Fit, levels, success_x, success_y, signal=None) -> float:

@@ -80,6 +80,15 @@ def test_the_printed_interval_agrees_with_the_word():
         assert (float(high) < 0) == (interval.high < 0), found.sentence
 
 
+def test_a_factor_is_shown_on_the_right_side_of_one():
+    halved = Measure("threshold", better=-1, factor=True)
+    found = verdict(Interval(-0.30103, -0.5, -0.0001), halved, 40)
+    assert found.sentence == (
+        "improved: threshold ×0.5000 [0.3162, 0.9998] at 95 %, 40 paired trials"
+    )
+    assert "×0.50 [0.32, 1.26]" in verdict(Interval(-0.30103, -0.5, 0.1), halved, 40).sentence
+
+
 def test_the_word_cannot_be_given():
     with pytest.raises(TypeError):
         Verdict(Interval(0, -1, 1), kind="improved")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 
@@ -114,8 +115,9 @@ def test_threshold_change_covers_and_pairing_narrows_it(rho):
     for _ in range(60):
         x, y = paired_answers(rng, levels, curves, rho)
         before, after = fit(levels, x), fit(levels, y)
-        found = threshold_change(before, after, fit_correlation(before, after, levels, x, y))
-        loose = threshold_change(before, after)
+        ends = before.threshold, after.threshold
+        found = threshold_change(*ends, fit_correlation(before, after, levels, x, y))
+        loose = threshold_change(*ends)
         if before.measurable and after.measurable:
             inside.append(found.low <= -3 <= found.high)
             widths.append((found.high - found.low) / (loose.high - loose.low))
@@ -123,17 +125,18 @@ def test_threshold_change_covers_and_pairing_narrows_it(rho):
     assert np.mean(widths) == pytest.approx(1, abs=0.03) if rho == 0 else np.mean(widths) < 0.85
 
 
-def test_threshold_change_on_a_log_axis_is_a_factor():
+def test_threshold_change_on_a_log_axis_is_the_log_of_a_factor():
     levels = np.repeat([1.0, 2, 4, 8, 16, 32], 30)
     rng = np.random.default_rng(4)
     curves = [Psychometric("weibull", t, 0.6, 0.5, 0.0, log=True) for t in (8, 4)]
     x, y = paired_answers(rng, levels, curves, 0)
     before, after = (fit(levels, k, function="weibull", log=True) for k in (x, y))
-    found = threshold_change(before, after)
-    assert found.value == pytest.approx(after.threshold.value / before.threshold.value)
-    assert 0 < found.low < 0.5 < found.high < 1 and "factor" in found.rule
-    with pytest.raises(UserError, match="different axes"):
-        threshold_change(before, fit(levels, y))
+    found = threshold_change(before.threshold, after.threshold, log=True)
+    factor = after.threshold.value / before.threshold.value
+    assert found.value == pytest.approx(math.log10(factor))
+    assert found.low < math.log10(0.5) < found.high < 0
+    no_end = dataclasses.replace(before.threshold, low=0.0)
+    assert threshold_change(no_end, after.threshold, log=True).high == math.inf
 
 
 def test_a_threshold_that_is_not_there_has_no_change():
@@ -142,7 +145,7 @@ def test_a_threshold_that_is_not_there_has_no_change():
     good = fit(levels, paired_answers(rng, levels, [Psychometric("gaussian", -40, 15)] * 2, 0)[0])
     flat = fit(levels, (np.arange(len(levels)) % 2).astype(int))
     assert not flat.measurable
-    found = threshold_change(good, flat)
+    found = threshold_change(good.threshold, flat.threshold)
     assert math.isnan(found.value) and found.low == -math.inf and found.high == math.inf
     assert fit_correlation(good, flat, levels, levels * 0, levels * 0) == 0
 

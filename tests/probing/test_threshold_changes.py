@@ -1,0 +1,121 @@
+"""Change of thresholds: curves are paired, procedures are not; direction and axis as declared."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from spectcount.listeners.base import Scores
+from spectcount.probing.plan import plan_from_dict
+from spectcount.probing.threshold_changes import threshold_changes
+from spectcount.trials import make_trial, normalise
+
+CURVE = {
+    "kind": "curve", "parameter": "level_dbfs", "start": -70, "stop": -20, "levels": 9,
+    "trials": 25, "catch_trials": 80, "design": {"noise_sigma": 0.003},
+}  # fmt: skip
+STAIRS = {
+    "kind": "staircase", "parameter": "level_dbfs", "low": -80, "high": -10, "trials": 60,
+    "design": {"noise_sigma": 0.003},
+}  # fmt: skip
+
+
+class Hears:
+    """Says yes with a chance that rises with the level (falls where `width` is negative) around
+    `threshold`; a share of its noise belongs to the question, the same for every listener."""
+
+    def __init__(self, threshold, width, seed, shared=0.8):
+        self.threshold, self.width, self.seed, self.shared = threshold, width, seed, shared
+
+    def answer(self, one):
+        own = np.random.default_rng([self.seed, int(one.question.key[:12], 16)])
+        common = np.random.default_rng([99, int(one.question.key[:12], 16)])
+        noise = math.sqrt(self.shared) * common.normal() + math.sqrt(1 - self.shared) * own.normal()
+        if one.coords["role"] == "catch" or not one.question.stimulus.events:
+            return noise > 1.5
+        x = one.question.stimulus.events[0].level_dbfs
+        return (x - self.threshold) / self.width + noise > 0
+
+
+def asked(plan, listener, name, seed=3):
+    trials, asking = [], plan.ask(seed)
+    batch = next(asking)
+    while batch is not None:
+        answered = []
+        for one in batch:
+            yes = listener.answer(one)
+            scores = Scores(normalise(np.array([[0.0, -4.0] if yes else [-4.0, 0.0]])), np.ones(1))
+            answered.append(
+                make_trial(
+                    one.question, scores.log_probs[0], 1.0, fingerprint=name, listener=name,
+                    coords=one.coords,
+                )
+            )  # fmt: skip
+        trials += answered
+        try:
+            batch = asking.send(answered)
+        except StopIteration:
+            batch = None
+    return trials
+
+
+def test_a_curve_is_compared_in_pairs():
+    plan = plan_from_dict(CURVE)
+    base, tuned = (asked(plan, Hears(t, 6, s), n) for t, s, n in ((-42, 1, "b"), (-48, 2, "t")))
+    (found,) = threshold_changes(plan, base, tuned)
+    assert found.paired and found.n == 9 * 25 + 80
+    assert found.change.low <= -6 <= found.change.high and found.change.high < 0
+    assert found.verdict.kind == "improved"
+    assert found.sentence.startswith("improved: threshold of level_dbfs -")
+    assert "dBFS at 95 %, 305 paired trials" in found.sentence
+    width = found.change.high - found.change.low
+    own = [one.threshold.high - one.threshold.low for one in (found.before, found.after)]
+    assert width < math.hypot(*own)
+    (same,) = threshold_changes(plan, base, base)
+    assert same.change.value == 0 and same.verdict.kind == "no change shown"
+
+
+def test_questions_that_one_has_not_answered_take_no_part():
+    plan = plan_from_dict(CURVE)
+    base, tuned = (asked(plan, Hears(-45, 6, s), str(s)) for s in (1, 2))
+    (found,) = threshold_changes(plan, base[:200], tuned)
+    assert found.n == 200
+    assert threshold_changes(plan, base[:1], tuned) == []
+
+
+def test_a_deaf_listener_has_no_threshold_to_change():
+    plan = plan_from_dict(CURVE)
+    base, deaf = (asked(plan, Hears(t, 6, 1), n) for t, n in ((-45, "b"), (300, "t")))
+    (found,) = threshold_changes(plan, base, deaf)
+    assert found.verdict.kind == "not measurable"
+    assert "tuned: not measurable" in found.sentence and "base:" not in found.sentence
+
+
+def test_a_procedure_is_not_paired():
+    plan = plan_from_dict(STAIRS)
+    base, tuned = (asked(plan, Hears(t, 6, s), n) for t, s, n in ((-40, 1, "b"), (-55, 2, "t")))
+    (found,) = threshold_changes(plan, base, tuned)
+    least = min(len(base), len(tuned))
+    assert not found.paired and f"at least {least} trials of each" in found.sentence
+    assert found.change.low <= -15 <= found.change.high and found.verdict.kind == "improved"
+    assert found.to_dict()["kind"] == "improved"
+
+
+def test_plans_without_thresholds_have_no_change():
+    plan = plan_from_dict({"kind": "map", "nx": 1, "ny": 1, "trials": 4, "catch_trials": 4})
+    trials = asked(plan, Hears(-40, 6, 1), "b")
+    assert threshold_changes(plan, trials, trials) == []
+
+
+@pytest.mark.parametrize("harder,kind", [("low", "improved"), ("high", "worse")])
+def test_the_plan_says_which_way_is_better(harder, kind):
+    """A threshold that went down: better where low levels are hard, worse where high ones are."""
+    plan = plan_from_dict({**CURVE, "harder": harder})
+    if harder == "high":
+        base, tuned = (asked(plan, Hears(t, -6, 1), str(t)) for t in (-42, -52))
+    else:
+        base, tuned = (asked(plan, Hears(t, 6, 1), str(t)) for t in (-42, -52))
+    (found,) = threshold_changes(plan, base, tuned)
+    assert found.change.high < 0 and found.verdict.kind == kind
