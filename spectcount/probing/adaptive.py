@@ -165,6 +165,9 @@ class QuestPlan(_TwoParameters):
     def make_track(self, index: int) -> Track:
         return QuestPlus(self.options)
 
+    def check_track(self) -> None:
+        self.options  # noqa: B018 - raises; the track itself takes a while to make
+
     @functools.cached_property
     def options(self) -> QuestPlusOptions:
         """Grids and stopping rules."""

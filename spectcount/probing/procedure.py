@@ -112,6 +112,10 @@ class Procedure(Plan):
         """A fresh track for condition number `index`."""
         raise NotImplementedError(type(self).__name__)
 
+    def check_track(self) -> None:
+        """Raises `UserError` for parameters from which no track can be made."""
+        self.make_track(0)
+
     def interval_of(self, track: Track) -> Interval | None:
         """The interval whose width may end a track; None where the track sees to that itself."""
         return None
@@ -137,7 +141,7 @@ class Procedure(Plan):
         for index in range(len(self.tracked)):
             self._refuse_idle(index)
         self._refuse_wrong_way()
-        self.make_track(0)
+        self.check_track()
 
     def to_dict(self) -> dict[str, Any]:
         return {**super().to_dict(), "conditions": [dict(c) for c in self.conditions]}
