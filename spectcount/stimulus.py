@@ -45,7 +45,7 @@ class Event:
     `frequency_hz` is a sine's frequency, a complex's fundamental, a noise band's centre or the
     start of a chirp, which ends at `end_frequency_hz`; `bandwidth_hz` and `seed` belong to the
     noise band, `seed` to white noise too, `n_harmonics` to the complex, `carrier` (a content
-    hash, see `spectcount.carriers`) to a clip.
+    hash, see `spectcount.carriers`) and `carrier_start_s`, where in it to begin, to a clip.
 
     The envelope lies inside the duration: attack and release, `ramp` linear or cosine (raised
     cosine). It may be modulated, 1 + am_depth sin(2 pi am_rate_hz t + am_phase_deg), at unchanged
@@ -73,6 +73,7 @@ class Event:
     gap_onset_ms: float = _later(0.0)
     gap_ramp_ms: float = _later(0.0)
     carrier: str = _later("")
+    carrier_start_s: float = _later(0.0)
 
     def __post_init__(self) -> None:
         _round_fields(self)
@@ -115,6 +116,8 @@ class Event:
                 f"a gap from {start_ms:g} to {end_ms:g} ms, ramps included, does not fit an event "
                 f"of {1000 * self.duration_s:g} ms; move or shorten it"
             )
+        if self.carrier_start_s < 0:
+            raise UserError(f"carrier_start_s={self.carrier_start_s:g} is negative; give 0 or more")
         if (self.wave == "clip") != bool(self.carrier):
             raise UserError(
                 f"wave={self.wave!r} with carrier={self.carrier!r}; a clip names its carrier, and "

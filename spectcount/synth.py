@@ -96,10 +96,10 @@ def _event_samples(event: Event, sample_rate: int, n_samples: int) -> tuple[int,
     n = min(round(event.duration_s * sample_rate), n_samples - start)
     t = np.arange(n) / sample_rate
     amplitude = float(f"{10 ** (event.level_dbfs / 20):.9e}")
-    return start, amplitude * _carrier(event, t) * _envelope(event, t, sample_rate)
+    return start, amplitude * _carrier(event, t, sample_rate) * _envelope(event, t, sample_rate)
 
 
-def _carrier(event: Event, t: np.ndarray) -> np.ndarray:
+def _carrier(event: Event, t: np.ndarray, sample_rate: int) -> np.ndarray:
     """The event's wave before its envelope, with the RMS of a full-scale sine."""
     phase = event.phase_deg / 360
     if event.wave == "chirp":
@@ -115,7 +115,7 @@ def _carrier(event: Event, t: np.ndarray) -> np.ndarray:
     if event.wave == "white":
         return white_noise(len(t), event.seed) * math.sqrt(0.5)
     if event.wave == "clip":
-        return _clip(event, len(t))
+        return _clip(event, round(event.carrier_start_s * sample_rate), len(t))
     return sine_cycles(event.frequency_hz * t + phase)
 
 
@@ -139,15 +139,16 @@ def _noise_band(event: Event, t: np.ndarray) -> np.ndarray:
     return wave / math.sqrt(n)
 
 
-def _clip(event: Event, n: int) -> np.ndarray:
-    """The first `n` samples of a carrier, silence behind its end, with the RMS of a full-scale
-    sine over what sounds. The sum is exact (fsum), so that the bytes are the same everywhere."""
-    sound = carriers.waveform(event.carrier)[:n].astype(np.float64)
+def _clip(event: Event, first: int, n: int) -> np.ndarray:
+    """`n` samples of a carrier from sample `first` on, silence behind its end, with the RMS of a
+    full-scale sine over what sounds. The sum is exact (fsum), so that the bytes are the same
+    everywhere."""
+    sound = carriers.waveform(event.carrier)[first : first + n].astype(np.float64)
     power = math.fsum(sound * sound) / max(len(sound), 1)
     if power == 0:
         raise UserError(
-            f"carrier {event.carrier} is silent in its first {event.duration_s:g} s; choose "
-            "another clip, or a longer event"
+            f"carrier {event.carrier} is silent for {event.duration_s:g} s from "
+            f"{event.carrier_start_s:g} s on; choose another clip, place or length"
         )
     return np.pad(sound * math.sqrt(0.5 / power), (0, n - len(sound)))
 

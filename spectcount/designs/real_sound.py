@@ -88,11 +88,11 @@ class RealSound(Design):
     def draw(self, rng: np.random.Generator) -> Stimulus:
         """The excerpt in noise, or tones in the excerpt. Raises `UserError` where this machine
         does not hold the carrier."""
-        digest, length_s = self._excerpt()
-        sound = self._recording(0.0, digest, length_s, self.background_level_dbfs)
+        length_s = self._excerpt_s()
+        sound = self._recording(0.0, length_s, self.background_level_dbfs)
         if self.role == EVENT:
             events = tuple(
-                self._recording(onset_s, digest, length_s, self.level_dbfs)
+                self._recording(onset_s, length_s, self.level_dbfs)
                 for onset_s in self._onsets_s(length_s)
             )
         else:
@@ -112,23 +112,17 @@ class RealSound(Design):
             return stimulus.without_events()
         return in_the_other_half(stimulus)
 
-    def _excerpt(self) -> tuple[str, float]:
-        """Hash and length in seconds of what is played. An excerpt that does not begin where the
-        recording does is kept as a carrier of its own."""
+    def _excerpt_s(self) -> float:
+        """Length of what is played, seconds."""
         if not self.carrier:
             raise UserError(
                 "carrier is empty; give the hash that `python -m spectcount carrier FILE` prints "
                 "for a recording"
             )
-        samples = carriers.waveform(self.carrier)
-        first, n = self._excerpt_samples(len(samples))
-        digest = self.carrier
-        if first:
-            digest = carriers.register(samples[first : first + n])
-        return digest, n / SAMPLE_RATE
+        return self._excerpt_samples(len(carriers.waveform(self.carrier))) / SAMPLE_RATE
 
-    def _excerpt_samples(self, n_carrier: int) -> tuple[int, int]:
-        """First sample and number of samples of the excerpt in a recording of `n_carrier`."""
+    def _excerpt_samples(self, n_carrier: int) -> int:
+        """Number of samples of the excerpt in a recording of `n_carrier`."""
         first = round(self.excerpt_start_s * SAMPLE_RATE)
         left = n_carrier - first
         n = (
@@ -145,13 +139,13 @@ class RealSound(Design):
             )
         room = self._room_samples()
         if self.excerpt_duration_s is None and room > 0:
-            return first, min(n, room)
+            return min(n, room)
         if self.role == BACKGROUND and n > room:
             raise UserError(
                 f"excerpt_duration_s={n / SAMPLE_RATE:g} is longer than the clip of "
                 f"{self.duration_s:g} s; lower it, or raise duration_s"
             )
-        return first, n
+        return n
 
     def _room_samples(self) -> int:
         """The longest excerpt that fits the clip as often as it is to sound, in samples."""
@@ -174,10 +168,11 @@ class RealSound(Design):
             )
         return onsets_s
 
-    def _recording(self, onset_s: float, digest: str, length_s: float, level_dbfs: float) -> Event:
+    def _recording(self, onset_s: float, length_s: float, level_dbfs: float) -> Event:
         return Event(
             float(onset_s), length_s, 0.0, level_dbfs, "clip", attack_ms=self.ramp_ms,
-            release_ms=self.ramp_ms, ramp=self.ramp, carrier=digest,
+            release_ms=self.ramp_ms, ramp=self.ramp, carrier=self.carrier,
+            carrier_start_s=self.excerpt_start_s,
         )  # fmt: skip
 
     def _tone(self, onset_s: float, phase_deg: float) -> Event:

@@ -6,15 +6,16 @@ Conventions: a cell is its indices (x, y), y = 0 where the plan has one axis.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from spectcount.errors import UserError
 from spectcount.params import Param
 from spectcount.probing.axes import Axis
-from spectcount.stimulus import Stimulus
+from spectcount.stimulus import Event, Stimulus
 from spectcount.synth import synthesise
 from spectcount.tasks import task
 from spectcount.trials import Question
@@ -84,7 +85,14 @@ def check_ends(declared: Param, ends: Any) -> None:
 
 def refuse_clipping(stimulus: Stimulus) -> None:
     """Render a clip that could exceed full scale, so that it is refused before the run starts."""
-    peak = sum(10 ** (e.level_dbfs / 20) for e in stimulus.sounds)
+    peak = loudest_together(stimulus.sounds)
     plain = all(e.wave in ("sine", "chirp") and not e.am_depth for e in stimulus.sounds)
     if not plain or peak + MAX_NOISE_SIGMAS * stimulus.noise_sigma > 1:
         synthesise(stimulus)
+
+
+def loudest_together(sounds: Sequence[Event]) -> float:
+    """Largest sum of the amplitudes of sounds that overlap in time, full scale 1."""
+    starts = [(e.onset_s, 0, 10 ** (e.level_dbfs / 20)) for e in sounds]
+    ends = [(e.offset_s + 0.001, 1, -(10 ** (e.level_dbfs / 20))) for e in sounds]
+    return max(itertools.accumulate(step for *_, step in sorted(starts + ends)), default=0.0)
