@@ -194,13 +194,15 @@ class SurfaceTrack:
 
     def _data_of(self, n_answers: int) -> SurfaceData:
         """The first answers as data."""
-        part = Recorder(2)
-        part.answers = self._record.answers[:n_answers]
-        levels, successes = part.columns()
+        answers = self._record.answers[:n_answers]
+        caught = [answer.success for answer in answers if answer.is_catch]
+        trials = [answer for answer in answers if not answer.is_catch]
+        levels = np.array([answer.x for answer in trials], float).reshape(len(trials), 2)
+        successes = np.array([answer.success for answer in trials], float)
+        catch = sum(caught), len(caught)
         return _data(
-            self.options, levels[:, 0], levels[:, 1], successes.astype(float),
-            np.ones(len(levels)), part.catch_counts,
-        )  # fmt: skip
+            self.options, levels[:, 0], levels[:, 1], successes, np.ones(len(trials)), catch
+        )
 
     def _now(self) -> Posterior:
         """The mixture of all answers so far. It starts from the mixture at the last multiple of

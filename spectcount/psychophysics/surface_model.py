@@ -41,8 +41,8 @@ LEVEL_SD = 0.6
 """Prior standard deviation of the threshold as a whole, in v."""
 GUESS_PRIOR = (float(logit(0.1)), 1.0)
 LAPSE_PRIOR = (float(logit(0.02)), 0.8)
-_STEPS = 60
-_TOLERANCE = 1e-4
+_STEPS = 20
+_TOLERANCE = 1e-3
 _EDGE = 1e-12
 _WIDER, _FREEDOM = 1.7, 8.0
 _AT_ONCE = 400_000
