@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.ndimage import find_objects, label
 
-from spectcount.listeners.dsp_envelopes import instantaneous_power, smooth
+from spectcount.listeners.dsp_envelopes import FLOOR_POWER, instantaneous_power, smooth
 from spectcount.scales import SAMPLE_RATE
 
 COARSE_MS = 15.0
@@ -25,8 +25,8 @@ LEVEL_DB_PER_LOG_ODDS = 0.25
 PERCENT_PER_LOG_ODDS = 2.0
 LEAST_DB = 6.0
 """A clip whose loudest moment is less than this over its quietest tenth holds no bursts."""
-N_FFT = 1 << 17
-"""Padded length of a burst's spectrum: a bin of 0.12 Hz."""
+N_FFT = 1 << 16
+"""Padded length of a burst's spectrum: a bin of 0.24 Hz."""
 
 
 def higher(waveform: np.ndarray) -> np.ndarray:
@@ -65,9 +65,12 @@ def bursts(power: np.ndarray) -> list[slice]:
 
 
 def peak_hz(burst: np.ndarray) -> float:
-    """Frequency of the spectral peak, Hz."""
+    """Frequency of the spectral peak, between bins by a parabola through the levels, Hz."""
     spectrum = np.abs(np.fft.rfft(burst * np.hanning(len(burst)), N_FFT))
-    return max(float(np.argmax(spectrum)), 1.0) * SAMPLE_RATE / N_FFT
+    k = int(np.clip(np.argmax(spectrum), 1, len(spectrum) - 2))
+    left, middle, right = np.log(spectrum[k - 1 : k + 2] + FLOOR_POWER)
+    bend = left - 2 * middle + right
+    return (k + float((left - right) / (2 * bend) if bend else 0.0)) * SAMPLE_RATE / N_FFT
 
 
 def half_height_s(power: np.ndarray, burst: slice) -> float:
