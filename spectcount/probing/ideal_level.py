@@ -10,6 +10,7 @@ Source: Tanner & Birdsall (1958), J. Acoust. Soc. Am. 30:922.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -26,8 +27,8 @@ from spectcount.tasks import FORCED_CHOICE, Task
 
 Sensitivity = Callable[[float], float]
 """d' of the ideal observer at a level; raises `UserError` where there can be no such stimulus."""
-_PLACES = 25
-_CLOSE = 1e-3
+_PLACES = 13
+_CLOSE = 1e-4
 _NOTHING_DB = -400.0
 """Stands for the dB of a d' of 0."""
 
@@ -44,15 +45,20 @@ def ideal_d_prime(signal: Stimulus, asked: Task) -> float:
 def ideal_threshold(d_prime_at: Sensitivity, declared: Param) -> float:
     """The level where the ideal observer's d' is 1; nan where it is nowhere in what the parameter
     allows, or where there is no noise."""
-    places = _places(declared)
-    found = [_db(d_prime_at, declared, u) for u in places]
-    for (a, x), (b, y) in zip(
-        zip(places, found, strict=True), zip(places[1:], found[1:], strict=False), strict=False
-    ):
-        if math.isfinite(x) and math.isfinite(y) and min(x, y) <= 0 <= max(x, y) and x != y:
-            root = brentq(lambda u: _db(d_prime_at, declared, u), a, b, xtol=_CLOSE * abs(b - a))
-            return float(_level(declared, root))
+    for n in (2, _PLACES):  # the ends first; the places between where one of them cannot be
+        places = _places(declared, n)
+        found = [_db(d_prime_at, declared, u) for u in places]
+        for i, (x, y) in enumerate(itertools.pairwise(found)):
+            if math.isfinite(x) and math.isfinite(y) and min(x, y) <= 0 <= max(x, y) and x != y:
+                return _crossing(d_prime_at, declared, *places[i : i + 2])
     return math.nan
+
+
+def _crossing(d_prime_at: Sensitivity, declared: Param, a: float, b: float) -> float:
+    """The level between two places where d' is 1."""
+    close = _CLOSE * abs(b - a)
+    place = brentq(lambda u: _db(d_prime_at, declared, u), a, b, xtol=close, rtol=1e-4)
+    return float(_level(declared, place))
 
 
 def efficiency_at(
@@ -89,9 +95,9 @@ def _db(d_prime_at: Sensitivity, declared: Param, place: float) -> float:
     return 20 * math.log10(d_prime) if d_prime > 0 else _NOTHING_DB
 
 
-def _places(declared: Param) -> np.ndarray:
+def _places(declared: Param, n: int) -> list[float]:
     low, high = (_place(declared, end) for end in _limits(declared))
-    return np.linspace(low, high, _PLACES)
+    return [float(u) for u in np.linspace(low, high, n)]
 
 
 def _limits(declared: Param) -> tuple[float, float]:
