@@ -214,7 +214,9 @@ def ideal_d_prime(trial: Trial) -> float:
     if not stimulus or not stimulus["events"] or trial.truth is None:
         return float("nan")
     if "pair" in stimulus["meta"]:
-        return pair_d_prime(Stimulus.from_dict(stimulus), trial.task)
+        distance = pair_d_prime(Stimulus.from_dict(stimulus), trial.task)
+        forced = task(trial.task).kind == FORCED_CHOICE
+        return distance / np.sqrt(2) if forced else distance
     energies = [Event(**e).energy for e in stimulus["events"]]
     energy = min(energies) if trial.task == "count" else sum(energies)
     density = noise_density(stimulus["noise_sigma"], stimulus["sample_rate"])
@@ -259,8 +261,11 @@ def _by_cell(plan: Plan, trials: Iterable[Trial], role: str) -> Grid:
 
 
 def _catch_by_cell(plan: Plan, trials: Iterable[Trial]) -> Grid:
-    """For each cell the catch trials with its background."""
+    """For each cell the catch trials with its background. The ideal observer knows which signal
+    is absent, so its catch trials serve the cell of that signal only."""
     own = _by_cell(plan, trials, "catch")
+    if any(t.fingerprint.startswith("ideal-") for found in own.values() for t in found):
+        return {cell: own.get(cell, []) for cell in plan.cells}
     shared: Grid = {}
     for cell, found in own.items():
         shared.setdefault(background_of(plan, cell), []).extend(found)

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from spectcount.listeners.ideal import IdealObserver
 from spectcount.listeners.simulated import SimulatedObserver
 from spectcount.probing import maps, run
 from spectcount.probing.axes import cell_axis, declaration
@@ -48,6 +49,18 @@ def test_the_ideal_observer_follows_from_energy_and_noise(probe, deaf):
     (trials,) = probe(plan, deaf())
     ideal = maps.measure_map(plan, trials).ideal[0]
     assert ideal == pytest.approx(np.sqrt(2 * 10 ** np.array([0, 1, 2])), rel=1e-6)
+
+
+@pytest.mark.parametrize("task", ["detect", "interval"])
+def test_the_ideal_observer_reaches_its_formula_at_every_level_of_a_curve(probe, task):
+    plan = Curve(parameter="e_n0_db", start=-6, stop=6, levels=2, trials=60, catch_trials=120,
+                 task=task, family="tone_in_noise",
+                 design={"duration_s": 1.0, "noise_sigma": 0.01})  # fmt: skip
+    (trials,) = probe(plan, IdealObserver())
+    cells = maps.measure_map(plan, trials)
+    formula = np.sqrt(2 * 10 ** (np.array([-6, 6]) / 10))
+    assert cells.ideal[0] == pytest.approx(formula, rel=0.01)
+    assert (cells.d_prime.low[0] <= formula).all() and (formula <= cells.d_prime.high[0]).all()
 
 
 def test_false_alarms_are_counted_per_background(probe, deaf):
