@@ -152,6 +152,8 @@ def load_clip(path: str | Path, settings: Settings) -> tuple[np.ndarray, tuple[s
 def _side(design: Design, seed: int, task_name: str, side: str) -> Stimulus:
     if side not in SIDES:
         raise UserError(f"side={side!r} is not known; choose one of {', '.join(SIDES)}")
+    if task_name:
+        task(task_name)
     if side == COUNTERPART:
         return draw_pair(design, seed, task_name or usual_task(design.family, side=side))[1]
     if task_name in pair_tasks(design.family):

@@ -1,4 +1,5 @@
-"""The typed functions of the API: `synthesise`, `ask`, `probe_status`, for gradio_client and MCP.
+"""The typed functions of the API: `families`, `synthesise`, `ask`, `probe_status`, for
+gradio_client and MCP.
 
 Everything else on the page is private. Bad input is refused with the sentence that the page would
 show. Arguments arrive as they were sent, so all of them are checked here or below.
@@ -26,19 +27,39 @@ def build(settings: Settings, store: Store) -> None:
     """Register the functions, inside the page's `gr.Blocks`."""
 
     @_refusing
-    def synthesise(family: str, params: dict, seed: int) -> dict:
+    def families() -> dict:
+        """What can be drawn and asked.
+
+        Returns:
+            families: a list of {family, title, tasks, listeners, parameters}. Each task has name,
+            title, kind (yes_no, forced_choice, count or subjective), answers and the number of its
+            wordings; each parameter has name, label, unit, kind, default, low, high, choices and
+            help. `listeners` says in words which observers know the answer.
+        """
+        return {"families": actions.describe_families()}
+
+    @_refusing
+    def synthesise(
+        family: str, params: dict, seed: int, side: str = "signal", task: str = ""
+    ) -> dict:
         """Draw a stimulus and render it.
 
         Args:
-            family: the design family, e.g. "pulses".
+            family: the design family, e.g. "pulses"; see `families`.
             params: its parameters by name, e.g. {"n_events": 3, "gap_ms": 80}; others keep their
                 defaults.
             seed: which draw, a whole number from 0.
+            side: "signal", or "counterpart": the same sound but with the second answer of a
+                two-answer task true.
+            task: the task whose two sounds are meant; empty: as drawn, or for a counterpart the
+                family's usual task of two answers.
 
         Returns:
             hash, stimulus (JSON object), sample_rate in Hz, wav_base64 (32-bit float WAV).
         """
-        stimulus = actions.draw_stimulus(family, _mapping(params), seed, settings)
+        stimulus = actions.draw_stimulus(
+            family, _mapping(params), seed, settings, task_name=task, side=side
+        )
         data = clip.wav_bytes(synthesise_stimulus(stimulus), "FLOAT")
         return {
             "hash": stimulus.hash,
@@ -49,22 +70,33 @@ def build(settings: Settings, store: Store) -> None:
 
     @_refusing
     def ask(
-        listener: str, family: str, params: dict, seed: int, task: str, wording: int = 0
+        listener: str,
+        family: str,
+        params: dict,
+        seed: int,
+        task: str,
+        wording: int = 0,
+        side: str = "signal",
     ) -> dict:
         """Ask a listener one closed question about a stimulus.
 
         Args:
             listener: "tiny-lalm", "tiny-lalm@ADAPTER", "ideal", "dsp" or "first".
-            family: the design family, e.g. "pulses".
+            family: the design family, e.g. "pulses"; see `families`.
             params: its parameters by name; others keep their defaults.
             seed: which draw, a whole number from 0.
-            task: "detect", "count" or "interval".
+            task: one of the family's tasks, e.g. "detect"; see `families`.
             wording: which of the task's wordings, from 0.
+            side: "signal" (the task's first answer is true, where the design has such a sound) or
+                "counterpart" (the second is).
 
         Returns:
-            answer, truth, probabilities over the closed set, mass, reply, fingerprint and more.
+            answer, truth (null where there is none), probabilities over the closed set, mass,
+            reply, fingerprint and more.
         """
-        stimulus = actions.draw_stimulus(family, _mapping(params), seed, settings)
+        stimulus = actions.draw_stimulus(
+            family, _mapping(params), seed, settings, task_name=task, side=side
+        )
         question = Question(stimulus, task, wording=wording)
         return actions.ask(settings, listener, question).to_dict()
 
@@ -82,6 +114,7 @@ def build(settings: Settings, store: Store) -> None:
         names = ("id", "kind", "state", "reason", "done", "total", "eta_s", "summary")
         return {name: getattr(found, name) for name in names}
 
+    gr.api(families, api_name="families", queue=False)
     gr.api(synthesise, api_name="synthesise")
     gr.api(ask, api_name="ask", concurrency_limit=1, concurrency_id="model")
     gr.api(probe_status, api_name="probe_status", queue=False)

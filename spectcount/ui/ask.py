@@ -1,7 +1,8 @@
 """Ask: one question about the clip, answered by base, tuned, the observers and the reader.
 
-The reader may answer first: the truth and all other answers appear only after the button, which
-is queued, since it runs the models.
+The tasks are those of the clip's family, all of them for a recording. The reader may answer first:
+the truth and all other answers appear only after the button, which is queued, since it runs the
+models.
 """
 
 from __future__ import annotations
@@ -16,27 +17,24 @@ import gradio as gr
 import numpy as np
 
 from spectcount import actions
+from spectcount.designs import family
 from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.stimulus import Stimulus
-from spectcount.tasks import TASKS, task
+from spectcount.tasks import SUBJECTIVE, TASKS, task
 from spectcount.trials import Question
 from spectcount.ui import clip
 from spectcount.ui.header import Header, listener_spec
 
-_TASK_WORDS = {
-    "Is there a beep?": "detect",
-    "How many beeps?": "count",
-    "Which half has the beep?": "interval",
-}
 _OWN_WORDS = -1
 _EMPTY = (
     '<p class="blank-note">Choose a question, guess if you like, and press Ask: the base model, '
-    "the tuned one, an ideal observer and a plain DSP counter answer about the very clip above. "
+    "the tuned one, an ideal observer and a plain DSP rule answer about the very clip above. "
     "The truth is shown after.</p>"
 )
-
 _NO_ADAPTER = "No adapter is chosen: choose one at the top of the page, or make one under Tune."
+_NO_TRUTH = "there is none: what is heard has no right answer"
+_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 @dataclass(frozen=True)
@@ -49,31 +47,82 @@ class Card:
     refusal: str = ""
 
 
+@dataclass(frozen=True)
+class Panel:
+    """The widgets that a question is made with. `task` is also what the two sides of a clip are
+    about; `knows` says which observers know the answer."""
+
+    task: gr.Dropdown
+    wording: gr.Dropdown
+    reverse: gr.Checkbox
+    own: gr.Textbox
+    guess: gr.Radio
+    upload: gr.File
+    knows: gr.HTML
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What `updates` is for."""
+        return [self.task, self.knows, *self.of_task]
+
+    @property
+    def of_task(self) -> list[Any]:
+        """What `task_updates` is for."""
+        return [self.wording, self.reverse, self.own, self.guess]
+
+    def updates(self, name: str, asked: str) -> list[Any]:
+        """Updates of `outputs` that offer the tasks of a family ("": all tasks)."""
+        offered = family(name).tasks if name else tuple(TASKS)
+        asked = asked if asked in offered else offered[0]
+        return [
+            gr.update(choices=_titles(offered), value=asked),
+            _knows(name),
+            *self.task_updates(asked),
+        ]
+
+    def task_updates(self, asked: str) -> list[Any]:
+        """Updates of `of_task` that show the words and answers of a task."""
+        known = task(asked)
+        return [
+            gr.update(choices=_wordings(asked), value=0),
+            gr.update(visible=known.reversible, value=False),
+            gr.update(visible=False),
+            gr.update(choices=list(known.answers), value=None),
+        ]
+
+
 def build(
     settings: Settings,
     header: Header,
-    source: Sequence[gr.components.Component],
-    current: Callable[..., Stimulus],
-) -> None:
-    """The panel below the clip; `current(*values of source)` makes the Stimulus asked about."""
+    family_name: str,
+    source: gr.components.Component,
+    current: Callable[[str], Stimulus],
+    family_of: Callable[[str], str],
+) -> Panel:
+    """The panel below the clip, for a clip of `family_name` first; `current(value of source)` makes
+    the Stimulus asked about, `family_of(value)` names its family ("" where it has none)."""
+    first = family(family_name).tasks[0]
     with gr.Column(elem_classes="ask"):
         gr.HTML("<h2>Ask</h2>", apply_default_css=False, js_on_load=None)
         with gr.Row(elem_classes="ask-question"):
-            chosen = gr.Radio(
-                list(_TASK_WORDS.items()), value="count", label="Task", elem_id="ask-task"
-            )
+            chosen = gr.Dropdown(
+                _titles(family(family_name).tasks), value=first, label="Task", elem_id="ask-task",
+                min_width=200,
+            )  # fmt: skip
             wording = gr.Dropdown(
-                _wordings("count"), value=0, label="Wording", elem_id="ask-wording", min_width=240
-            )
+                _wordings(first), value=0, label="Wording", elem_id="ask-wording", min_width=240,
+                scale=2,
+            )  # fmt: skip
             reverse = gr.Checkbox(
-                False, label="Options in reverse order", visible=False, elem_id="ask-reverse"
-            )
+                False, label="Options in reverse order", visible=task(first).reversible,
+                elem_id="ask-reverse", min_width=120,
+            )  # fmt: skip
         own = gr.Textbox(
             label="Your own words", visible=False, max_length=300, elem_id="ask-own", lines=1,
             info="The answer is still scored over the task's closed set.",
         )  # fmt: skip
         guess = gr.Radio(
-            list(TASKS["count"].answers), label="You: guess before the truth is shown (optional)",
+            list(task(first).answers), label="You: guess before the truth is shown (optional)",
             elem_id="ask-guess",
         )  # fmt: skip
         with gr.Accordion("Ask about a recording instead", open=False, elem_classes="group"):
@@ -83,27 +132,31 @@ def build(
             )  # fmt: skip
             heard = clip.clip_view("The recording", files=False, empty="No recording yet.")
         button = gr.Button("Ask", variant="primary", elem_id="ask-button")
+        knows = gr.HTML(_knows(family_name), elem_id="ask-knows", apply_default_css=False,
+                        js_on_load=None)  # fmt: skip
         answers = gr.HTML(_EMPTY, elem_id="answers", apply_default_css=False, js_on_load=None)
+    panel = Panel(chosen, wording, reverse, own, guess, upload, knows)
 
-    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    chosen.input(_on_task, chosen, [wording, reverse, own, guess], queue=False, **private)
-    wording.input(
-        lambda i: gr.update(visible=i == _OWN_WORDS), wording, own, queue=False, **private
-    )
-    upload.change(lambda path: _hear(path, settings), upload, heard, **private)
+    chosen.input(panel.task_updates, chosen, panel.of_task, queue=False, **_QUIET)
+    wording.input(lambda i: gr.update(visible=i == _OWN_WORDS), wording, own, queue=False, **_QUIET)
+
+    def hear(path: str | None, asked: str, shown: str) -> list[Any]:
+        return [_hear(path, settings), *panel.updates("" if path else family_of(shown), asked)]
+
+    upload.change(hear, [upload, chosen, source], [heard, *panel.outputs], **_QUIET)
 
     def answer_all(
         base: str, tuned: str, name: str, which: int, order: bool, text: str, mine: str | None,
-        path: str | None, *values: Any,
+        path: str | None, shown: str,
     ) -> Iterator[str]:  # fmt: skip
         try:
-            clip_of = _recording(path, settings) if path else current(*values)
+            clip_of = _recording(path, settings) if path else current(shown)
             question = _question(clip_of, name, which, order, text)
         except UserError as error:
             yield f'<p class="refusal" role="alert">{html.escape(str(error))}</p>'
             return
         specs = [("Base", base), ("Tuned", listener_spec(base, tuned))]
-        specs += [("Ideal observer", "ideal"), ("DSP counter", "dsp")]
+        specs += [("Ideal observer", "ideal"), ("Plain DSP", "dsp")]
         done: list[Card] = []
         for title, spec in specs:
             card = Card(title, "", None, _NO_ADAPTER)
@@ -115,13 +168,18 @@ def build(
 
     button.click(
         answer_all,
-        [header.base, header.tuned, chosen, wording, reverse, own, guess, upload, *source],
+        [header.base, header.tuned, chosen, wording, reverse, own, guess, upload, source],
         answers,
         api_visibility="private",
         show_progress="minimal",
         concurrency_limit=1,
         concurrency_id="model",
     )
+    return panel
+
+
+def _titles(names: Sequence[str]) -> list[tuple[str, str]]:
+    return [(task(name).title, name) for name in names]
 
 
 def _wordings(name: str) -> list[tuple[str, int]]:
@@ -130,14 +188,10 @@ def _wordings(name: str) -> list[tuple[str, int]]:
     return [*prompts, ("In your own words", _OWN_WORDS)]
 
 
-def _on_task(name: str) -> tuple[Any, ...]:
-    known = task(name)
-    return (
-        gr.update(choices=_wordings(name), value=0),
-        gr.update(visible=known.reversible, value=False),
-        gr.update(visible=False),
-        gr.update(choices=list(known.answers), value=None),
-    )
+def _knows(name: str) -> str:
+    """Which observers know the answer (HTML); nothing for a recording."""
+    words = family(name).listeners if name else ""
+    return f'<p class="blank-note">{html.escape(words)}</p>' if words else ""
 
 
 def _question(
@@ -177,7 +231,8 @@ def _cards(settings: Settings, title: str, spec: str, question: Question) -> Ite
 
 def _render(question: Question, cards: Sequence[Card], mine: str | None) -> str:
     truth = question.truth
-    told = html.escape(truth) if truth is not None else "not known for this clip"
+    unknown = _NO_TRUTH if question.task.kind == SUBJECTIVE else "not known for this clip"
+    told = unknown if truth is None else html.escape(truth)
     you = (
         f"You said <b>{html.escape(mine)}</b>{_verdict(mine, truth)}"
         if mine

@@ -28,7 +28,7 @@ import soundfile
 from spectcount.designs import Pulses, draw
 from spectcount.errors import UserError
 from spectcount.measure import declared_and_measured
-from spectcount.scales import SAMPLE_RATE, erb_hz, mel_channel
+from spectcount.scales import SAMPLE_RATE, erb_hz
 from spectcount.spectrogram import Spectrogram, log_mel, stft_db
 from spectcount.stimulus import Event, Stimulus
 from spectcount.synth import synthesise
@@ -50,12 +50,12 @@ def clip_view(
     *,
     files: bool = True,
     empty: str = "",
-    draw: Callable[[list[Any]], str] | None = None,
+    draw: Callable[[str], str] | None = None,
 ) -> gr.HTML:
     """The component; its value comes from `stimulus_value`, `waveform_value` or `error_value`.
     `files` adds the buttons for the link and the downloads; `empty` is shown before the first
-    value. `draw` makes the view live: it gets the values that the page's `SpectCount.move(values)`
-    was called with and returns a value; calls that come while it works are merged, the last wins.
+    value. `draw` makes the view live: it gets the text that the page's `SpectCount.move(text)` was
+    called with and returns a value; calls that come while it works are merged, the last wins.
     """
     return gr.HTML(
         value=None,
@@ -82,7 +82,10 @@ def stimulus_value(
         note=note,
         name=stimulus.hash,
         rows=declared_and_measured(stimulus, waveform) if table else [],
-        events=[_outline(event) for event in stimulus.events],
+        outlines=[
+            *(_outline(event, "background") for event in stimulus.background),
+            *(_outline(event, "event") for event in stimulus.events),
+        ],
         stimulus=stimulus.to_json(),
         query=query,
     )
@@ -115,7 +118,7 @@ def _value(waveform: np.ndarray, **more: Any) -> str:
         "hear": _picture(stft_db(waveform, SAMPLE_RATE), *HEAR_RANGE_DB),
         "model": _picture(mel, top - MODEL_SPAN, top),
         "rows": [],
-        "events": [],
+        "outlines": [],
         "stimulus": "",
         "query": "",
     }
@@ -162,17 +165,21 @@ def _reduce(values: np.ndarray, most: int, axis: int) -> np.ndarray:
     return np.maximum.reduceat(values, starts, axis=axis)
 
 
-def _outline(event: Event) -> dict[str, float]:
-    """Box around an event: its extent in time, its band widened by half an ERB either way."""
-    low, high = event.lowest_hz, event.highest_hz
-    low, high = max(0.0, low - erb_hz(low) / 2), min(SAMPLE_RATE / 2, high + erb_hz(high) / 2)
+def _outline(event: Event, kind: str) -> dict[str, Any]:
+    """Box around an event or a background sound (`kind`): its extent in time, its band widened by
+    half an ERB either way, the whole height where it has no band; and its gap, [from, to] in s."""
+    low, high = 0.0, SAMPLE_RATE / 2
+    if not event.broadband:
+        low, high = event.lowest_hz, event.highest_hz
+        low, high = max(0.0, low - erb_hz(low) / 2), min(SAMPLE_RATE / 2, high + erb_hz(high) / 2)
+    gap_s = event.onset_s + event.gap_onset_ms / 1000
     return {
+        "kind": kind,
         "from_s": event.onset_s,
         "to_s": event.offset_s,
         "low_hz": float(low),
         "high_hz": float(high),
-        "low_channel": float(mel_channel(low)),
-        "high_channel": float(mel_channel(high)),
+        "gap_s": [gap_s, gap_s + event.gap_ms / 1000] if event.gap_ms else None,
     }
 
 

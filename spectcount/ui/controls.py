@@ -1,13 +1,18 @@
-"""Forms from declarations: one `Param` becomes one widget, a declared class becomes a form.
+"""Forms from declarations: one `Param` becomes one control, a declared class becomes a form.
+
+A form is a single component of the page whose value is JSON, {form, params, full}; the browser
+makes its controls from the description that `describe` gives (see `static/form.js`). So a page of
+many forms loads fast, and a moved slider waits for nobody.
 
 A slider ends at the parameter's `slider_high` until a value beyond it is asked for (by a preset,
 a link or the full-range switch), then at its limit. An optional parameter is a field that may be
-empty. What the form sends is validated by the declared class, not by the widgets.
+empty. What the form sends is validated by the declared class, not by the controls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -19,33 +24,30 @@ from spectcount.params import Declared, Param
 
 @dataclass(frozen=True)
 class Form:
-    """The widgets of a declared class, by parameter name, in the order of declaration."""
+    """The form of a declared class."""
 
     declared: type[Declared]
-    widgets: dict[str, gr.components.Component]
+    component: gr.HTML
 
     @property
     def inputs(self) -> list[gr.components.Component]:
-        return list(self.widgets.values())
+        """What a handler gets for `read`."""
+        return [self.component]
 
     @property
     def triggers(self) -> list[Callable]:
-        """The `input` event of every widget: what a reader does, not what a handler sets."""
-        return [widget.input for widget in self.widgets.values()]
+        """The events of a reader's changes, not of what a handler sets."""
+        return [self.component.input]
 
-    def read(self, values: Iterable[Any]) -> dict[str, Any]:
-        """The widgets' values, by parameter name, not yet validated."""
-        return dict(zip(self.widgets, values, strict=True))
+    def read(self, values: Sequence[Any]) -> dict[str, Any]:
+        """The controls' values, by parameter name, not yet validated."""
+        return json.loads(values[0])["params"]
 
     def updates(self, values: Mapping[str, Any], full_range: bool = False) -> list[dict[str, Any]]:
-        """One update per widget that shows `values`, with sliders long enough for them."""
-        return [
-            gr.update(
-                value=_text(values[name]) if spec.optional else values[name],
-                **_bounds(spec, values[name], full_range),
-            )
-            for name, spec in self.declared.params().items()
-        ]
+        """One update per component of `inputs` that shows `values`, with sliders long enough."""
+        names = self.declared.params()
+        shown = {name: values[name] for name in names if name in values}
+        return [gr.update(value=form_value(shown, full_range))]
 
 
 def form(
@@ -55,61 +57,80 @@ def form(
     open_groups: Sequence[str] | None = None,
     prefix: str = "param",
 ) -> Form:
-    """Lay out a form for `declared`: one accordion per group, in the order of declaration.
+    """Lay out a form for `declared`: its groups in the order of declaration.
 
     `values` overrides defaults; `open_groups` names the groups that start open (default: all);
     `prefix` keeps the element ids of several forms apart.
     """
-    widgets: dict[str, gr.components.Component] = {}
-    specs = sorted(declared.params().values(), key=lambda s: _group_order(declared).index(s.group))
-    for group, members in groupby(specs, key=lambda spec: spec.group):
-        is_open = open_groups is None or group in open_groups
-        with gr.Accordion(group.capitalize() or "Settings", open=is_open, elem_classes="group"):
-            for spec in members:
-                widgets[spec.name] = widget(
-                    spec, (values or {}).get(spec.name, spec.default), prefix
-                )
-    return Form(declared, {name: widgets[name] for name in declared.params()})
+    shown = {n: (values or {}).get(n, spec.default) for n, spec in declared.params().items()}
+    forms = {"": {"prefix": prefix, "groups": describe(declared, open_groups)}}
+    return Form(declared, form_component(forms, form_value(shown), f"{prefix}-form"))
 
 
-def widget(spec: Param, value: Any, prefix: str = "param") -> gr.components.Component:
-    """The widget of one parameter, showing `value`."""
-    common = {
-        "label": spec.title,
-        "info": spec.help or None,
-        "elem_classes": "param",
-        "elem_id": f"{prefix}-{spec.name}",
-    }
-    if spec.kind is bool:
-        return gr.Checkbox(value=value, **common)
-    if spec.choices:
-        return gr.Dropdown(list(spec.choices), value=value, **common)
-    if not spec.numeric:
-        return gr.Textbox(value=value, **common)
-    if spec.optional:  # a gr.Number cannot be empty: it would show, and send, 0
-        return gr.Textbox(value=_text(value), placeholder="empty", max_lines=1, **common)
-    if spec.low is None or spec.high is None:
-        return gr.Number(value=value, step=spec.step or 1, **common)
-    bounds = _bounds(spec, value)
-    return gr.Slider(value=value, step=spec.step, buttons=[], **bounds, **common)
+def form_component(
+    forms: Mapping[str, Any],
+    value: str,
+    elem_id: str,
+    *,
+    key: str = "form",
+    sets: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+    script: str = "SpectCount.form(element, props, watch, trigger, %s); /* 'input' */",
+) -> gr.HTML:
+    """One component that shows one of several forms: that which `value` names under `key`.
+
+    `forms`: {name: {prefix, groups: as `describe` gives}}; `sets`: which choices each family
+    offers, by the name that a description's `limits` gives; `script` gets all of it as data.
+    """
+    data = json.dumps({"key": key, "forms": forms, "sets": sets or {}})
+    return gr.HTML(
+        value,
+        html_template='<div class="forms"></div>',
+        js_on_load=script.replace("%s", data),
+        elem_id=elem_id,
+        apply_default_css=False,
+    )
 
 
-def _text(value: Any) -> str:
-    """An optional number as text, empty for None; what a reader typed stays as it is."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else str(value)
+def form_value(params: Mapping[str, Any], full_range: bool = False, name: str = "") -> str:
+    """What a form shows, as text."""
+    return json.dumps({"form": name, "params": dict(params), "full": full_range})
 
 
-def _bounds(spec: Param, value: Any, full_range: bool = False) -> dict[str, float]:
-    """Ends of a parameter's slider; nothing for other widgets."""
+def describe(
+    declared: type[Declared],
+    open_groups: Sequence[str] | None = None,
+    limits: Mapping[str, str] | None = None,
+) -> list[dict[str, Any]]:
+    """The groups of a declared class, in the order of declaration: plain data for `form.js`.
+    `limits` names the set of choices that limits a parameter's own by the chosen family."""
+    order = list(dict.fromkeys(spec.group for spec in declared.params().values()))
+    specs = sorted(declared.params().values(), key=lambda spec: order.index(spec.group))
+    return [
+        {
+            "title": group.capitalize() or "Settings",
+            "open": open_groups is None or group in open_groups,
+            "params": [
+                {**control(spec), "limits": (limits or {}).get(spec.name)} for spec in members
+            ],
+        }
+        for group, members in groupby(specs, key=lambda spec: spec.group)
+    ]
+
+
+def control(spec: Param) -> dict[str, Any]:
+    """One parameter as plain data; `usual`, the end of its slider, is None where it has none."""
     slider = spec.numeric and not (spec.optional or spec.low is None or spec.high is None)
-    if not slider:
-        return {}
     usual = spec.high if spec.slider_high is None else spec.slider_high
-    beyond = value is not None and value > usual
-    return {"minimum": spec.low, "maximum": spec.high if full_range or beyond else usual}
-
-
-def _group_order(declared: type[Declared]) -> list[str]:
-    return list(dict.fromkeys(spec.group for spec in declared.params().values()))
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "help": spec.help,
+        "kind": spec.kind.__name__,
+        "choices": list(spec.choices),
+        "optional": spec.optional,
+        "low": spec.low,
+        "high": spec.high,
+        "step": spec.step,
+        "usual": usual if slider else None,
+        "value": spec.default,
+    }

@@ -68,7 +68,7 @@ class CurriculumForm:
         source, picked, preset, seed, *rest = values
         config: dict[str, dict[str, Any]] = {}
         for name, part in self.forms.items():
-            mine, rest = rest[: len(part.widgets)], rest[len(part.widgets) :]
+            mine, rest = rest[: len(part.inputs)], rest[len(part.inputs) :]
             config[name] = part.declared.from_dict(part.read(mine)).to_dict()
         if not isinstance(seed, (int, float)) or seed != int(seed) or seed < 0:
             raise UserError(f"seed={seed!r} is no seed; give a whole number, 0 or more")

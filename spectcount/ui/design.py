@@ -1,17 +1,13 @@
-"""The Design tab: sliders, both spectrograms, player and table, all live; below them, Ask.
+"""The Design tab: a family and its sliders, both spectrograms, player and table, all live; below
+them, Ask.
 
-Every handler gets the whole form and draws the Stimulus anew from (parameters, seed), so nothing
-is kept between events. The one exception is an uploaded stimulus that no design of ours drew: it
-is kept as JSON in `pinned` until a control is moved.
-
-A moved control calls the clip's own server function: an ordinary event would update the loading
-state of every widget of the page twice, which takes longer than drawing.
+Every handler draws the Stimulus anew from what `bench.shown` says, so nothing is kept between
+events.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +15,20 @@ import gradio as gr
 import numpy as np
 
 from spectcount import actions, presets
-from spectcount.designs import Pulses, draw
 from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.stimulus import Stimulus
-from spectcount.ui import ask, clip, controls, link
+from spectcount.ui import ask, clip, family_forms, link
+from spectcount.ui.bench import (
+    PINNED,
+    Bench,
+    drawing_value,
+    lay_out_tools,
+    side_switch,
+    side_update,
+)
 from spectcount.ui.header import Header
+from spectcount.ui.link import Drawing
 
 _LIVE: dict[str, Any] = {
     "queue": False,
@@ -32,163 +36,143 @@ _LIVE: dict[str, Any] = {
     "trigger_mode": "always_last",
     "api_visibility": "private",
 }
-_OPEN_GROUPS = ("clip", "events", "time", "frequency", "level", "noise")
+_FILE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _MAX_JSON_BYTES = 200_000
 
-
-@dataclass(frozen=True)
-class Bench:
-    """The widgets of the tab that its handlers share."""
-
-    settings: Settings
-    form: controls.Form
-    seed: gr.Number
-    pinned: gr.Textbox
-    preset: gr.Dropdown
-    full_range: gr.Checkbox
-    view: gr.HTML
-
-    @property
-    def source(self) -> list[gr.components.Component]:
-        """Inputs from which `current` makes the Stimulus."""
-        return [self.pinned, self.seed, *self.form.inputs]
-
-    @property
-    def everything(self) -> list[gr.components.Component]:
-        """Outputs of a handler that shows another design: see `_show`."""
-        return [self.view, self.pinned, self.seed, self.preset, *self.form.inputs]
-
-    def current(self, pinned: str, seed: Any, *values: Any) -> Stimulus:
-        """The Stimulus on the page; raises `UserError` for a design that cannot be."""
-        if pinned:
-            return Stimulus.from_json(pinned)
-        params = self.form.read(values)
-        return actions.draw_stimulus(Pulses.family, params, link.check_seed(seed), self.settings)
+# What the browser does by itself: the new text of `shown`, and for the first three the new clip.
+_FAMILY_JS = "(shown, name) => SpectCount.move(SpectCount.otherFamily(shown, name))"
+_DRAW_JS = """(shown, side, seed) => {
+  const { pinned, ...said } = JSON.parse(shown);
+  return SpectCount.move(JSON.stringify({ ...said, side, seed }));
+}"""
+_TASK_JS = """(shown, task) =>
+  SpectCount.move(JSON.stringify({ ...JSON.parse(shown), task, side: "signal" }))"""
+_FULL_JS = "(shown, full) => JSON.stringify({ ...JSON.parse(shown), full })"
 
 
 def build(settings: Settings, header: Header, page: gr.Blocks) -> None:
     """The Design tab, inside its `gr.Tab`."""
+    first = Drawing()
+
+    def redraw(shown: str) -> str:
+        return _live(settings, shown)
+
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=4, min_width=300, elem_classes="bench-controls"):
-            with gr.Row(elem_classes="tools"):
-                preset = gr.Dropdown(
-                    presets.names("stimuli", settings),
-                    value=None,
-                    label="Preset",
-                    elem_id="preset",
-                    min_width=150,
-                    scale=3,
-                )
-                seed = gr.Number(
-                    0, label="Seed", precision=0, step=1, elem_id="seed", min_width=90, scale=2
-                )
-                again = gr.Button("New draw", elem_id="new-draw", min_width=90, scale=1)
-            form = controls.form(Pulses, open_groups=_OPEN_GROUPS)
-            with gr.Row(elem_classes="tools"):
-                full_range = gr.Checkbox(
-                    False, label="Sliders over the full range", elem_id="full-range", min_width=150
-                )
-                upload = gr.UploadButton(
-                    "Open stimulus.json", file_types=[".json"], elem_id="open-stimulus", size="sm"
-                )
+            tools, shown = lay_out_tools(settings, first)
         with gr.Column(scale=7, min_width=300, elem_classes="bench-view"):
-
-            def redraw(values: list[Any]) -> str:
-                return _live(settings, form, *values)
-
+            side = side_switch(first.task)
             view = clip.clip_view("The clip", draw=redraw)
-            pinned = gr.Textbox("", visible=False)
-    bench = Bench(settings, form, seed, pinned, preset, full_range, view)
-    _connect(bench, again, upload, page)
-    ask.build(settings, header, bench.source, bench.current)
+
+    def current(text: str) -> Stimulus:
+        return _current(settings, text)
+
+    panel = ask.build(settings, header, first.design.family, shown, current, _family_of)
+    bench = Bench(settings, tools, shown, side, view, panel)
+    _connect_live(bench)
+    _connect(bench, page)
 
 
-def _connect(
-    bench: Bench,
-    again: gr.Button,
-    upload: gr.UploadButton,
-    page: gr.Blocks,
-) -> None:
-    everything, form = bench.everything, bench.form
+def _connect_live(bench: Bench) -> None:
+    """What the browser does by itself as a control is moved."""
+    tools, shown, asked = bench.tools, bench.shown, bench.panel.task
+    private: dict[str, Any] = {"api_visibility": "private"}
+    tools.family.input(None, [shown, tools.family], shown, js=_FAMILY_JS, **private)
+    tools.family.input(bench.family_updates, [tools.family, asked], bench.of_family, **_LIVE)
+    drawn = [tools.seed.input, bench.side.input]
+    gr.on(drawn, None, [shown, bench.side, tools.seed], shown, js=_DRAW_JS, **private)
+    asked.input(None, [shown, asked], shown, js=_TASK_JS, **private)
+    asked.input(side_update, asked, bench.side, **_LIVE)
+    tools.full_range.input(None, [shown, tools.full_range], shown, js=_FULL_JS, **private)
+
+
+def _connect(bench: Bench, page: gr.Blocks) -> None:
+    everything, tools, shown = bench.everything, bench.tools, bench.shown
+    tools.again.click(
+        lambda text: _new_draw(bench.settings, text),
+        shown,
+        [bench.view, shown, tools.seed],
+        **_LIVE,
+    )
+    tools.preset.input(
+        lambda name, full: bench.show(lambda: _preset(name, bench.settings), full),
+        [tools.preset, tools.full_range],
+        everything,
+        **_LIVE,
+    )
+    tools.upload.upload(
+        lambda path, text, full: _open(bench, Path(path), text, full),
+        [tools.upload, shown, tools.full_range],
+        everything,
+        **_FILE,
+    )
     gr.on(
-        [*form.triggers, bench.seed.input],
-        None,
-        [bench.seed, *form.inputs],
-        [bench.pinned],
-        js="(...values) => { SpectCount.move(values); return ''; }",
-        api_visibility="private",
-    )
-    again.click(
-        lambda *v: _new_draw(bench, *v),
-        form.inputs,
-        [bench.view, bench.pinned, bench.seed],
-        **_LIVE,
-    )
-    bench.preset.input(
-        lambda name, full: _show(bench, lambda: _preset(name, bench.settings), full),
-        [bench.preset, bench.full_range],
+        [tools.recording.upload, tools.recording.stop_recording],
+        lambda path, text, full: bench.show(lambda: _carrier(bench.settings, path, text), full),
+        [tools.recording, shown, tools.full_range],
         everything,
-        **_LIVE,
-    )
-    upload.upload(
-        lambda path, full: _show_stimulus(bench, Path(path), full),
-        [upload, bench.full_range],
-        everything,
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    bench.full_range.input(
-        lambda full, *v: form.updates(form.read(v), full),
-        [bench.full_range, *form.inputs],
-        form.inputs,
-        **_LIVE,
+        **_FILE,
     )
 
     def arrive(request: gr.Request) -> list[Any]:
-        return _show(bench, lambda: link.read_query(request.query_params), False)
+        return bench.show(lambda: _arrive(request), False)
 
-    page.load(arrive, outputs=everything, queue=False, show_progress="hidden",
-              api_visibility="private")  # fmt: skip
+    page.load(arrive, outputs=everything, queue=False, **_FILE)
 
 
-def _live(settings: Settings, form: controls.Form, seed: Any, *values: Any) -> str:
+def _live(settings: Settings, shown: str) -> str:
     """A control was moved: the clip's new value, or the sentence that refuses it."""
+    said = json.loads(shown)
     try:
-        design = Pulses.from_dict(form.read(values))
-        return _value(settings, design, link.check_seed(seed))
+        if said.get("pinned"):
+            return clip.stimulus_value(Stimulus.from_json(said["pinned"]), note=PINNED)
+        drawing = Drawing.from_dict(said)
+        return drawing_value(drawing, drawing.stimulus(settings))
     except UserError as error:
         return clip.error_value(error)
 
 
-def _new_draw(bench: Bench, *values: Any) -> tuple[str, str, int]:
+def _new_draw(settings: Settings, shown: str) -> tuple[str, str, int]:
     seed = int(np.random.default_rng().integers(100_000))
-    return _live(bench.settings, bench.form, seed, *values), "", seed
+    said = json.dumps({**json.loads(shown), "seed": seed, "pinned": ""})
+    return _live(settings, said), said, seed
 
 
-def _value(settings: Settings, design: Pulses, seed: int, note: str = "") -> str:
-    stimulus = actions.draw_stimulus(design.family, design.to_dict(), seed, settings)
-    return clip.stimulus_value(stimulus, query=link.query(design, seed, stimulus), note=note)
+def _current(settings: Settings, shown: str) -> Stimulus:
+    """The Stimulus on the page; raises `UserError` for a design that cannot be."""
+    said = json.loads(shown)
+    if said.get("pinned"):
+        return Stimulus.from_json(said["pinned"])
+    return Drawing.from_dict(said).stimulus(settings)
 
 
-def _preset(name: str, settings: Settings) -> tuple[Pulses, int, str]:
+def _family_of(shown: str) -> str:
+    """Family of the clip on the page; "" where it was uploaded."""
+    said = json.loads(shown)
+    return "" if said.get("pinned") else said["family"]
+
+
+def _preset(name: str, settings: Settings) -> tuple[Drawing, str, str]:
     preset = presets.load("stimuli", name, settings)
-    return Pulses.from_dict(preset.body["params"]), 0, preset.about
+    design = preset.design
+    asked = actions.usual_task(design.family, preset.body["task"])
+    return Drawing(design, task=asked), preset.about, ""
 
 
-def _show(
-    bench: Bench, source: Callable[[], tuple[Pulses, int, str]], full_range: bool
-) -> list[Any]:
-    """Updates of `Bench.everything` that show another design, or only the sentence that refuses
-    it."""
-    try:
-        design, seed, note = source()
-        value = _value(bench.settings, design, seed, note)
-    except UserError as error:
-        return _only_view(bench, clip.error_value(error))
-    return [value, "", seed, gr.skip(), *bench.form.updates(design.to_dict(), full_range)]
+def _arrive(request: gr.Request) -> tuple[Drawing, str, str]:
+    drawing, meant = link.read_query(request.query_params)
+    return drawing, "", meant
 
 
-def _show_stimulus(bench: Bench, path: Path, full_range: bool) -> list[Any]:
+def _carrier(settings: Settings, path: str | None, shown: str) -> tuple[Drawing, str, str]:
+    """The drawing on the page with a recording, which is kept on this machine."""
+    if not path:
+        raise UserError("no sound was recorded; record again, or open a file")
+    digest, notes = actions.add_carrier(settings, path)
+    return family_forms.with_carrier(json.loads(shown), digest), "; ".join(notes), ""
+
+
+def _open(bench: Bench, path: Path, shown: str, full_range: bool) -> list[Any]:
     """Show an uploaded stimulus: as a design where one draws exactly it, else pinned as it is."""
     try:
         if path.stat().st_size > _MAX_JSON_BYTES:
@@ -197,26 +181,9 @@ def _show_stimulus(bench: Bench, path: Path, full_range: bool) -> list[Any]:
                 "give the stimulus.json of this program"
             )
         stimulus = Stimulus.from_json(path.read_text(encoding="utf-8", errors="replace"))
-        design = _design_of(stimulus)
-        if design is None:
-            note = "An uploaded stimulus; moving any control returns to the design of the sliders."
-            value = clip.stimulus_value(stimulus, note=note)
-            updates = _only_view(bench, value)
-            return [value, stimulus.to_json(), *updates[2:]]
+        drawing = link.drawing_of(stimulus)
+        if drawing is None:
+            return bench.pin(stimulus, shown)
     except UserError as error:
-        return _only_view(bench, clip.error_value(error))
-    return _show(bench, lambda: (design, stimulus.meta["seed"], ""), full_range)
-
-
-def _design_of(stimulus: Stimulus) -> Pulses | None:
-    """The design in a stimulus' own provenance, where it draws exactly this stimulus."""
-    try:
-        design = Pulses.from_dict(stimulus.meta["params"])
-        seed = link.check_seed(stimulus.meta["seed"])
-        return design if draw(design, seed).hash == stimulus.hash else None
-    except (KeyError, TypeError, UserError):
-        return None
-
-
-def _only_view(bench: Bench, value: str) -> list[Any]:
-    return [value, *(gr.skip() for _ in bench.everything[1:])]
+        return bench.only_view(clip.error_value(error))
+    return bench.show(lambda: (drawing, "", ""), full_range)

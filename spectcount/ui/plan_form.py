@@ -1,33 +1,40 @@
 """The form of a probing plan: a preset, the parameters its plan declares, the clip it is asked on.
 
-Each kind of plan has its own form, made from its declaration; only the chosen preset's is shown.
-What belongs to the clip is written as lines, `name = value` or `name = low .. high`, in the
-design family's own names.
+The forms follow from the declarations of all kinds of plan; only the chosen preset's is shown, and
+its tasks and axes are those of the chosen family. What belongs to the clip is written as lines,
+`name = value` or `name = low .. high`, in the family's own names; a field of a plan that is no
+single value (the conditions of a procedure, the plans of an interleaved one) is written as YAML.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import gradio as gr
+import yaml
 
 from spectcount import presets
-from spectcount.designs import family
+from spectcount.designs import FAMILIES, family
 from spectcount.errors import UserError
-from spectcount.probing.plan import CLIPS_PER_S, PLANS, Plan, plan_from_dict
+from spectcount.params import Declared
+from spectcount.probing.axes import AXIS_NAMES, declaration
+from spectcount.probing.plan import CLIPS_PER_S, PLANS, AnyPlan, plan_from_dict
 from spectcount.settings import Settings
 from spectcount.store import Store
-from spectcount.ui.controls import Form, form
+from spectcount.ui.controls import describe, form_component
 from spectcount.ui.polling import QUIET, duration_text, notice
 
 RANGE = ".."
 _CLIP_HELP = (
-    "One per line, in the names of Design: level_dbfs = -20, or a range to draw from in each "
-    "trial: level_dbfs = -30 .. -10. Empty: the plan's defaults."
+    "One per line, in the names of Design: name = value, or name = low .. high to draw from in "
+    "each trial. Empty: the plan's defaults. Names: "
 )
+_CLIP_FIELDS = ("design", "draw")
 
 
 @dataclass(frozen=True)
@@ -37,8 +44,7 @@ class PlanForm:
     settings: Settings
     preset: gr.Dropdown
     about: gr.HTML
-    groups: dict[str, gr.Column]
-    forms: dict[str, Form]
+    plan: gr.HTML
     clip: gr.Textbox
     seed: gr.Number
     cost: gr.HTML
@@ -47,25 +53,19 @@ class PlanForm:
 
     @property
     def inputs(self) -> list[gr.components.Component]:
-        plans = [widget for part in self.forms.values() for widget in part.inputs]
-        return [self.preset, self.clip, self.seed, *plans]
+        return [self.preset, self.clip, self.seed, self.plan]
 
     @property
     def triggers(self) -> list[Callable]:
-        plans = [trigger for part in self.forms.values() for trigger in part.triggers]
-        return [self.clip.change, self.seed.input, *plans]
+        return [self.clip.change, self.seed.input, self.plan.input]
 
-    def read(self, values: Sequence[Any]) -> tuple[Plan, int, str]:
+    def read(self, values: Sequence[Any]) -> tuple[Any, int, str]:
         """(plan, seed, preset) that the widgets' `values` describe; raises `UserError`."""
-        preset, clip, seed, *rest = values
-        kind = presets.load("probes", preset, self.settings).body["plan"]["kind"]
-        for name, part in self.forms.items():
-            mine, rest = rest[: len(part.widgets)], rest[len(part.widgets) :]
-            if name == kind:
-                own = part.read(mine)
-        design, draw = read_clip(clip, own.get("family", "pulses"))
-        plan = plan_from_dict({"kind": kind, **own, "design": design, "draw": draw})
-        return plan, _seed(seed), preset
+        preset, clip, seed, said = values
+        kind, own = read_form(said)
+        if "family" in own:
+            own |= dict(zip(_CLIP_FIELDS, read_clip(clip, own["family"]), strict=True))
+        return plan_from_dict({"kind": kind, **own}), _seed(seed), preset
 
     def show(self, preset: str) -> list[Any]:
         """Updates of `outputs` that show a preset."""
@@ -74,17 +74,11 @@ class PlanForm:
         except UserError as error:
             return [notice(str(error), "error"), *[gr.skip()] * (len(self.outputs) - 1)]
         plan = loaded.body["plan"]
-        updates: list[Any] = [about_html(loaded), clip_lines(plan)]
-        for kind, part in self.forms.items():
-            chosen = kind == plan["kind"]
-            updates.append(gr.update(visible=chosen))
-            updates += part.updates(plan) if chosen else [gr.skip()] * len(part.widgets)
-        return updates
+        return [about_html(loaded), _clip_update(plan), plan_value(plan)]
 
     @property
     def outputs(self) -> list[Any]:
-        parts = [[self.groups[kind], *part.inputs] for kind, part in self.forms.items()]
-        return [self.about, self.clip, *[one for part in parts for one in part]]
+        return [self.about, self.clip, self.plan]
 
 
 def build(settings: Settings, where: str, seed: int, first: str = "quick-map") -> PlanForm:
@@ -95,29 +89,52 @@ def build(settings: Settings, where: str, seed: int, first: str = "quick-map") -
     plan = loaded.body["plan"]
     preset = gr.Dropdown(names, value=first, label="Plan", elem_id=f"{where}-preset")
     about = gr.HTML(about_html(loaded), elem_id=f"{where}-about", apply_default_css=False)
-    groups, forms = {}, {}
     with gr.Accordion("Edit the plan", open=False, elem_id=f"{where}-plan"):
-        for kind, declared in PLANS.items():
-            with gr.Column(visible=kind == plan["kind"]) as groups[kind]:
-                mine = {k: v for k, v in plan.items() if kind == plan["kind"]}
-                forms[kind] = form(
-                    declared, values=mine, open_groups=("axes", "task"), prefix=f"{where}-{kind}"
-                )
+        forms = {kind: {"prefix": f"{where}-{kind}", "groups": _groups(kind)} for kind in PLANS}
+        made = form_component(forms, plan_value(plan), f"{where}-plan-form", sets=_family_sets())
         clip = gr.Textbox(
-            clip_lines(plan), label="Clip", info=_CLIP_HELP, lines=3, elem_id=f"{where}-clip"
-        )
+            clip_lines(plan), label="Clip", info=_clip_help(plan), lines=3,
+            elem_id=f"{where}-clip", visible="family" in plan,
+        )  # fmt: skip
         number = gr.Number(
             seed, label="Seed", precision=0, minimum=0, elem_id=f"{where}-seed",
             info="The same seed asks the same questions.",
         )  # fmt: skip
     cost = gr.HTML(elem_id=f"{where}-cost", apply_default_css=False)
-    parts = [settings, preset, about, groups, forms, clip, number, cost]
-    unbound = PlanForm(*parts, shown=None)
+    unbound = PlanForm(settings, preset, about, made, clip, number, cost, shown=None)
     shown = preset.input(unbound.show, preset, unbound.outputs, **QUIET)
-    return PlanForm(*parts, shown=shown)
+    made.input(_follow_family, [made, clip], clip, **QUIET)
+    return dataclasses.replace(unbound, shown=shown)
 
 
-def source_of(plan: Plan, preset: str, settings: Settings) -> str | dict[str, Any]:
+def plan_value(plan: Mapping[str, Any]) -> str:
+    """What the form shows of a plan."""
+    kind = plan["kind"]
+    params = {name: plan[name] for name in PLANS[kind].params()}
+    lines = {name: _yaml(plan.get(name)) for name in yaml_fields(PLANS[kind])}
+    return json.dumps({"form": kind, "params": {**params, **lines}, "full": False})
+
+
+def read_form(said: str) -> tuple[str, dict[str, Any]]:
+    """(kind, parameters) that the form's value says, not yet validated but for its YAML."""
+    data = json.loads(said)
+    kind, params = data["form"], data["params"]
+    for name in yaml_fields(PLANS[kind]):
+        try:
+            params[name] = yaml.safe_load(params[name]) or []
+        except yaml.YAMLError as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"{name} is no YAML ({reason}); mend it, or leave it empty") from None
+    return kind, params
+
+
+def yaml_fields(declared: type[Declared]) -> list[str]:
+    """Fields of a plan that are no declared parameters, the clip's aside."""
+    fields = [f.name for f in dataclasses.fields(declared)]
+    return [f for f in fields if f not in declared.params() and f not in _CLIP_FIELDS]
+
+
+def source_of(plan: AnyPlan, preset: str, settings: Settings) -> str | dict[str, Any]:
     """What to start: the preset by name while the form still says what it says, else the plan."""
     shipped = presets.load("probes", preset, settings).body["plan"]
     return preset if plan.to_dict() == shipped else plan.to_dict()
@@ -128,17 +145,25 @@ def about_html(preset: presets.Preset) -> str:
     return f'<p class="about"><b>{escape(preset.title)}.</b> {escape(preset.about)}</p>'
 
 
-def cost_html(plan: Plan, listeners: list[str], store: Store) -> str:
+def cost_html(plan: AnyPlan, listeners: list[str], store: Store) -> str:
     """What a plan will take, in words (HTML)."""
     rate, source = measured_rate(store, listeners)
     cost = plan.cost(len(listeners), rate)
-    cells = len(plan.cells)
+    who = f"{len(listeners)} listener{'s' if len(listeners) != 1 else ''}"
     words = (
-        f"{cost.n_trials} trials: {cells} cells × {plan.trials}, {plan.catch_trials} catch trials, "
-        f"{len(listeners)} listener{'s' if len(listeners) != 1 else ''}. About "
+        f"{_trials_text(plan, cost.n_trials, who)}. About "
         f"{duration_text(cost.minutes * 60)} at {rate:.3g} clips/s ({source})."
     )
     return notice(words)
+
+
+def _trials_text(plan: Any, n_trials: int, who: str) -> str:
+    if plan.adaptive:
+        return f"At most {n_trials} trials, {who}; they end as soon as the answers tell enough"
+    cells = len(plan.cells)
+    return (
+        f"{n_trials} trials: {cells} cells × {plan.trials}, {plan.catch_trials} catch trials, {who}"
+    )
 
 
 def measured_rate(store: Store, names: Sequence[str]) -> tuple[float, str]:
@@ -180,6 +205,78 @@ def read_clip(text: str, family_name: str) -> tuple[dict[str, Any], dict[str, li
         else:
             design[name] = spec.parse(value)
     return design, draw
+
+
+def _groups(kind: str) -> list[dict[str, Any]]:
+    """The form of one kind of plan: its declared parameters, then its fields of YAML."""
+    declared = PLANS[kind]
+    limits = {
+        name: "tasks" if name == "task" else "axes"
+        for name, spec in declared.params().items()
+        if "family" in declared.params() and (name == "task" or set(AXIS_NAMES) & set(spec.choices))
+    }
+    groups = describe(declared, ("axes", "task"), limits)
+    extra: list[dict[str, Any]] = [
+        {
+            "name": name, "title": name.capitalize(), "kind": "lines", "choices": [], "value": "",
+            "help": "YAML, a list; empty: none." if groups else "YAML: a list of plans.",
+        }
+        for name in yaml_fields(declared)
+    ]  # fmt: skip
+    return [*groups, *([{"title": "More", "open": not groups, "params": extra}] if extra else [])]
+
+
+def _family_sets() -> dict[str, dict[str, list[str]]]:
+    """The tasks and the axes of each family."""
+    return {
+        "tasks": {name: list(declared.tasks) for name, declared in FAMILIES.items()},
+        "axes": {name: _axes_of(name) for name in FAMILIES},
+    }
+
+
+def _axes_of(family_name: str) -> list[str]:
+    found = []
+    for name in AXIS_NAMES:
+        try:
+            declaration(name, family(family_name))
+        except UserError:  # the family has no such axis
+            continue
+        found.append(name)
+    return found
+
+
+def _clip_help(plan: Mapping[str, Any]) -> str:
+    return _CLIP_HELP + ", ".join(family(plan.get("family", "pulses")).params())
+
+
+def _clip_update(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The lines of a plan's clip; hidden where its parts have clips of their own."""
+    return gr.update(value=clip_lines(plan), info=_clip_help(plan), visible="family" in plan)
+
+
+def _follow_family(said: str, clip: str) -> Any:
+    """Once another family is chosen, its own names; lines that it does not know are dropped."""
+    params = json.loads(said)["params"]
+    if "family" not in params:
+        return gr.skip()
+    lines = clip.splitlines()
+    known = [line for line in lines if _name(line) in family(params["family"]).params()]
+    foreign = {n for f in FAMILIES.values() for n in f.params()}
+    kept = [line for line in lines if line in known or _name(line) not in foreign]
+    return gr.update(value="\n".join(kept), info=_clip_help(params))
+
+
+def _name(line: str) -> str:
+    return line.partition("=")[0].strip()
+
+
+def _yaml(value: Any) -> str:
+    return yaml.safe_dump(_plain(value), sort_keys=False, allow_unicode=True) if value else ""
+
+
+def _plain(value: Any) -> Any:
+    """Mappings and lists as YAML writes them."""
+    return json.loads(json.dumps(value))
 
 
 def _seed(value: Any) -> int:

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from playwright.sync_api import expect
 
-from spectcount.designs import Pulses, draw
+from spectcount.designs import FAMILIES, Pulses, draw
 from spectcount.synth import synthesise
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
@@ -150,7 +150,7 @@ BEYOND_THE_EDGE = """[...document.querySelectorAll("body *")]
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_scrolls_nothing_sideways(visit, scheme):
     page = visit(f"/?__theme={scheme}", viewport={"width": 390, "height": 844})
-    for tab in ("Design", "Probe", "Tune", "Compare", "Runs"):
+    for tab in ("Design", "Probe", "Tune", "Compare", "You", "Runs"):
         page.get_by_role("tab", name=tab, exact=True).click()
         page.wait_for_timeout(500)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
@@ -165,9 +165,9 @@ def test_ask_shows_truth_guess_and_every_listener(visit):
     answers = page.locator("#answers")
     expect(answers.locator(".truth")).to_have_text(re.compile("Truth: 3.*You said 3 right"),
                                                   timeout=WAIT_MS)  # fmt: skip
-    for title in ("Base", "Ideal observer", "DSP counter"):
+    for title in ("Base", "Ideal observer", "Plain DSP"):
         card = answers.locator(".card").filter(has_text=title)
-        expect(card.locator(".bars tr")).to_have_count(11)
+        expect(card.locator(".bars tr")).to_have_count(11, timeout=WAIT_MS)
         expect(card.locator(".foot")).to_contain_text("probability mass on the set")
 
 
@@ -203,9 +203,13 @@ def test_the_api_answers_and_refuses_with_a_sentence(url):
     assert made["hash"] == draw(Pulses(n_events=2), 3).hash
     said = client.predict("ideal", "pulses", {"n_events": 2}, 3, "count", 0, api_name="/ask")
     assert said["answer"] == said["truth"] == "2"
+    other = client.predict("ideal", "rhythm", {}, 3, "jitter", 0, "counterpart", api_name="/ask")
+    assert other["answer"] == other["truth"] == "no"
+    known = client.predict(api_name="/families")["families"]
+    assert [one["family"] for one in known] == list(FAMILIES)
     with pytest.raises(AppError, match=r"n_events=-1 is below the limit 0"):
         client.predict("pulses", {"n_events": -1}, 3, api_name="/synthesise")
     with pytest.raises(AppError, match="nope"):
         client.predict("nope", api_name="/probe_status")
     offered = client.view_api(return_format="dict")["named_endpoints"]
-    assert set(offered) == {"/synthesise", "/ask", "/probe_status"}
+    assert set(offered) == {"/synthesise", "/ask", "/families", "/probe_status"}

@@ -120,14 +120,36 @@
     return every;
   }
 
-  function paintOutlines(ctx, area, kind, events, duration_s) {
-    ctx.strokeStyle = "#ffffff";
-    ctx.lineWidth = 1.25;
-    for (const e of events) {
-      const x = area.left + (area.width * e.from_s) / duration_s, w = (area.width * (e.to_s - e.from_s)) / duration_s;
-      const top = area.top + area.height * (1 - Math.min(kind.height(e.high_hz), 1));
-      const bottom = area.top + area.height * (1 - Math.max(kind.height(e.low_hz), 0));
-      ctx.strokeRect(x, top, Math.max(w, 2), Math.max(bottom - top, 3));
+  // Light lines with a dark rim, seen on any colour: solid around events, dashed around what sounds
+  // whatever the answer; arrows point at a gap without covering it.
+  function paintOutlines(ctx, area, kind, outlines, duration_s) {
+    const at = (s) => area.left + (area.width * s) / duration_s;
+    for (const o of outlines) {
+      const x = at(o.from_s), w = Math.max(at(o.to_s) - x, 2);
+      const top = area.top + area.height * (1 - Math.min(kind.height(o.high_hz), 1));
+      const bottom = area.top + area.height * (1 - Math.max(kind.height(o.low_hz), 0));
+      for (const [style, width] of [["rgba(0,0,0,0.45)", 3], ["#ffffff", 1.25]]) {
+        ctx.strokeStyle = style;
+        ctx.lineWidth = width;
+        ctx.setLineDash(o.kind === "background" ? [5, 4] : []);
+        ctx.strokeRect(x, top, w, Math.max(bottom - top, 3));
+        ctx.setLineDash([]);
+      }
+      if (o.gap_s) paintGap(ctx, at((o.gap_s[0] + o.gap_s[1]) / 2), top, Math.max(bottom, top + 3), area);
+    }
+  }
+
+  // Two arrow heads that meet the outline from outside, or from inside where there is no room.
+  function paintGap(ctx, x, top, bottom, area) {
+    const size = 8;
+    const down = top - area.top > size ? top : top + size, up = area.top + area.height - bottom > size ? bottom : bottom - size;
+    ctx.fillStyle = "#ffffff";
+    ctx.strokeStyle = "rgba(0,0,0,0.6)";
+    ctx.lineWidth = 1;
+    for (const [tip, base] of [[down, down - size], [up, up + size]]) {
+      ctx.beginPath();
+      ctx.moveTo(x, tip); ctx.lineTo(x - size / 2, base); ctx.lineTo(x + size / 2, base); ctx.closePath();
+      ctx.fill(); ctx.stroke();
     }
   }
 
@@ -161,7 +183,7 @@
       if (!on) return 0;
       const area = { left: 0, top: 0, width: on.width, height: on.height };
       const tokens = kind === MODEL && show.tokens ? paintTokens(on.ctx, area, shown.duration_s) : 0;
-      if (show.outlines) paintOutlines(on.ctx, area, kind, shown.events, shown.duration_s);
+      if (show.outlines) paintOutlines(on.ctx, area, kind, shown.outlines, shown.duration_s);
       if (show.at_s > 0) paintPlayhead(on.ctx, area, show.at_s / shown.duration_s);
       return tokens;
     }
@@ -196,7 +218,7 @@
 
   function address(query) {
     const url = new URL(window.location.href);
-    for (const name of ["design", "seed", "clip"]) url.searchParams.delete(name);
+    for (const name of ["family", "design", "task", "side", "seed", "clip"]) url.searchParams.delete(name);
     for (const [name, text] of new URLSearchParams(query)) url.searchParams.set(name, text);
     return url;
   }
@@ -247,8 +269,8 @@
 
     // Live: one drawing at a time; of the moves that come meanwhile only the last is drawn.
     let wanted = null, drawing = false;
-    async function move(values) {
-      wanted = values;
+    async function move(text) {
+      wanted = text;
       if (drawing) return;
       drawing = true;
       try {
@@ -263,7 +285,15 @@
         console.error(error);
       } finally { drawing = false; }
     }
-    if (props.live) S.move = move;
+    if (props.live) S.move = (text) => { move(text); return text; };
+
+    // What the outlines mean, where there is more than events.
+    function explain(outlines) {
+      const gaps = outlines.some((o) => o.gap_s), background = outlines.some((o) => o.kind === "background");
+      find(".clip-legend").hidden = !gaps && !background;
+      find(".legend-background").hidden = !background;
+      find(".legend-gap").hidden = !gaps;
+    }
 
     const update = () => show(props.value ? JSON.parse(props.value) : null);
 
@@ -284,6 +314,7 @@
       figures[0].paintPicture(value.hear);
       figures[1].paintPicture(value.model);
       repaint();
+      explain(value.outlines);
       fillTable(find(".clip-table"), value.rows);
       updateAudio();
       hint.textContent = "player: 16 bit; clip.wav: exact float32";

@@ -1,0 +1,76 @@
+"""What the Design page shows, in one component: the forms of all families of stimuli, each made
+from its declaration when it is first chosen.
+
+Its value is JSON of {family, params, task, side, seed} as the reader left them, not yet validated;
+`full`, whether sliders run over the full range; and `pinned` while an uploaded stimulus that no
+design of ours drew is shown. A moved control calls the live clip's own server function by
+`SpectCount.move`: an ordinary event would update the loading state of every widget of the page
+twice, which takes longer than drawing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from spectcount.designs import FAMILIES
+from spectcount.settings import Settings
+from spectcount.ui.controls import describe, form_component
+from spectcount.ui.link import Drawing
+
+CARRIER = "carrier"
+"""A text parameter of this name holds the hash of a recording."""
+
+
+def build(first: Drawing) -> gr.HTML:
+    """The forms, that of `first` shown."""
+    forms = {
+        name: {"prefix": "param", "groups": describe(declared), "tasks": list(declared.tasks)}
+        for name, declared in FAMILIES.items()
+    }
+    return form_component(
+        forms,
+        shown_text(first),
+        "design-form",
+        key="family",
+        script="SpectCount.familyForms(element, props, watch, %s);",
+    )
+
+
+def shown_text(drawing: Drawing, full_range: bool = False) -> str:
+    """The value that shows a drawing."""
+    return json.dumps({**drawing.to_dict(), "full": full_range})
+
+
+def takes_recording(family: str) -> bool:
+    """Whether a family plays a recording."""
+    return CARRIER in FAMILIES[family].params()
+
+
+def recorder(settings: Settings, visible: bool) -> tuple[gr.Column, gr.Audio]:
+    """The control that opens or records a sound, and the column that holds it."""
+    where = "on the server of this page" if settings.demo else "on this machine, in the home folder"
+    with gr.Column(visible=visible, elem_classes="recorder") as column:
+        audio = gr.Audio(
+            sources=["upload", "microphone"],
+            type="filepath",
+            label="Open or record a sound",
+            elem_id="recording",
+            buttons=[],
+        )
+        gr.HTML(
+            f'<p class="blank-note">The sound stays {where}; links and stimulus.json hold its hash '
+            "alone.</p>",
+            apply_default_css=False,
+            js_on_load=None,
+        )
+    return column, audio
+
+
+def with_carrier(said: Mapping[str, Any], digest: str) -> Drawing:
+    """The drawing on the page, with a recording in it."""
+    params = {**said["params"], CARRIER: digest}
+    return Drawing.from_dict({**said, "params": params})
