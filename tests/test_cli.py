@@ -156,7 +156,9 @@ def test_every_verb_has_help_and_json():
 
     group = get_command(cli.app).commands
     assert set(group) >= {"render", "ask", "probe", "tune", "compare", "runs", "pretrain", "run"}
-    assert set(group["runs"].commands) == {"list", "show", "cancel", "resume", "export"}
+    assert set(group["runs"].commands) == {
+        "list", "show", "cancel", "resume", "export", "figure", "audiofolder",
+    }  # fmt: skip
     shown = [c for c in group.values() if not c.hidden and c.name != "runs"]
     for command in [*shown, *group["runs"].commands.values()]:
         assert command.help

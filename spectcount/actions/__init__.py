@@ -22,9 +22,9 @@ from spectcount.actions.questions import (
     refuse_foreign_model,
     refuse_unknown_listener,
 )
+from spectcount.actions.report import audiofolder, export, figure_files, figure_names, write_report
 from spectcount.actions.runs import (
     cancel,
-    export,
     probe_plan,
     resume,
     start_compare,
@@ -62,11 +62,14 @@ __all__ = [
     "ask",
     "ask_each",
     "ask_stream",
+    "audiofolder",
     "cancel",
     "carriers",
     "describe_families",
     "draw_stimulus",
     "export",
+    "figure_files",
+    "figure_names",
     "give_answer",
     "load_clip",
     "next_question",
@@ -88,4 +91,5 @@ __all__ = [
     "usual_task",
     "weak_regions",
     "write_gallery",
+    "write_report",
 ]

@@ -1,4 +1,4 @@
-"""Runs: starting, watching, stopping and exporting long work.
+"""Runs: starting, watching and stopping long work.
 
 Conventions: settings come first; a preset is a name or the path of a YAML file; `params` is plain
 data that overrides a preset's; bad input raises `UserError`.
@@ -7,10 +7,9 @@ data that overrides a preset's; bad input raises `UserError`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from spectcount import jobs, presets, report
+from spectcount import jobs, presets
 from spectcount.actions.questions import refuse_unknown_listener
 from spectcount.designs import family
 from spectcount.errors import UserError
@@ -152,12 +151,6 @@ def resume(settings: Settings, run_id: str) -> Run:
     jobs.resume(store, settings, run_id)
     jobs.tend(store, settings)
     return store.run(run_id)
-
-
-def export(settings: Settings, run_id: str, out_dir: str | Path) -> Path:
-    """Write a run's bundle as one zip into `out_dir`; its path."""
-    store = Store(settings.database)
-    return report.export(store.run(run_id), store, out_dir)
 
 
 def _start_probing(

@@ -16,6 +16,7 @@ from spectcount.cli import (  # noqa: F401 - each adds its verbs
     listening,
     output,
     probing,
+    report,
     runs,
     sounds,
     training,

@@ -1,9 +1,8 @@
-"""`runs`: list, show, cancel, resume and export; following a run to its end; the worker."""
+"""`runs`: list, show, cancel and resume; following a run to its end; the worker."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -69,19 +68,6 @@ def runs_resume(
 
     actions.resume(context.obj, run_id)
     follow(context.obj, run_id, wait, as_json)
-
-
-@runs_app.command("export")
-def runs_export(
-    context: typer.Context,
-    run_id: str,
-    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("."),
-    as_json: Json = False,
-) -> None:
-    """Write a run's bundle as one zip."""
-    from spectcount import actions
-
-    show({"run": run_id, "bundle": str(actions.export(context.obj, run_id, out))}, as_json)
 
 
 def tended(settings: Settings) -> Any:

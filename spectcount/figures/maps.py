@@ -24,7 +24,7 @@ from spectcount.figures.words import (
 )
 from spectcount.probing.axes import Axis
 from spectcount.probing.base import Plan
-from spectcount.probing.difference import Difference
+from spectcount.probing.difference import CHANGE_OF_D_PRIME, MCNEMAR, Difference
 from spectcount.probing.maps import Cells
 from spectcount.probing.marks import front_end_marks
 from spectcount.probing.weakness import Region
@@ -98,7 +98,8 @@ def difference_value(found: Difference, measure: str, title: str = "") -> Spec:
         ]
         for r in range(found.n.shape[0])
     ]
-    changed = [(int(r), int(c)) for r, c in np.argwhere(found.changed)]
+    changed = [(int(r), int(c)) for r, c in np.argwhere(found.sure(name))]
+    test = MCNEMAR if found.sure(name) is found.changed else CHANGE_OF_D_PRIME
     label = f"changed for sure (false-discovery rate {100 * found.q:g} %)"
     return heatmap_value(
         values.value,
@@ -112,7 +113,7 @@ def difference_value(found: Difference, measure: str, title: str = "") -> Spec:
         symbols={label: "changed"},
         title=title,
         note=f"n = {span_text(found.n)} paired signal trials per cell; {values.rule}; "
-        f"intervals at {level_text(values)}; marks: McNemar, Benjamini-Hochberg",
+        f"intervals at {level_text(values)}; marks: {test}, Benjamini-Hochberg",
         key=plan_key(found.plan),
     )
 

@@ -1,0 +1,1 @@
+"""Evidence that leaves the program: bundles, figures, data sets, and a report for a reviewer."""

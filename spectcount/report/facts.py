@@ -1,0 +1,85 @@
+"""What stands behind every number: the rules by name, the versions, the marks of identity.
+
+Conventions: a digest is 16 hex digits of SHA-256 over JSON with sorted keys; the digest of trials
+covers what was asked of whom and every score, but neither times nor run ids, so that two runs that
+agree exactly have the same.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import platform
+from collections.abc import Iterable
+from importlib import metadata
+from typing import Any
+
+import spectcount
+from spectcount.probing.difference import CHANGE_OF_D_PRIME, MCNEMAR
+from spectcount.psychophysics.paired import SMOOTHED
+from spectcount.stimulus import VERSION, Stimulus
+from spectcount.store import Run
+from spectcount.trials import Trial
+
+RULES = {
+    "rates": "log-linear: (k + 0.5) / (n + 1), Hautus 1995, BRMIC 27:46",
+    "d_prime": "z(H) - z(F); over sqrt 2 where the task is a forced choice of two",
+    "d_prime_interval": "variance of Gourevitch & Galanter 1967, Psychometrika 32:25",
+    "criterion": "-(z(H) + z(F)) / 2",
+    "proportions": "Wilson interval",
+    "auc": "Mann-Whitney on log p(first answer) - log p(second), ties 1/2; score interval, "
+    "Newcombe 2006, Stat. Med. 25:559, method 5",
+    "changes": f"{SMOOTHED}, percentiles",
+    "cells_changed": f"{CHANGE_OF_D_PRIME} where the task has a d', else {MCNEMAR}; "
+    "false-discovery rate over cells, Benjamini & Hochberg 1995",
+    "log_probs": "natural logarithms, normalised over the closed answer set",
+    "mass": "probability of the closed set before that",
+    "samples": "mono float32, 16 kHz, full scale 1.0, never normalised",
+}
+_PACKAGES = ("numpy", "scipy", "librosa", "torch", "transformers", "peft")
+
+
+def versions() -> dict[str, str]:
+    """Versions of this program, of its synthesis, and of what its numbers depend on."""
+    found = {
+        "spectcount": spectcount.__version__,
+        "synthesis": str(VERSION),
+        "python": platform.python_version(),
+    }
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def describe(run: Run) -> dict[str, Any]:
+    """run.json: the run, the rules behind its numbers, and the versions that made them."""
+    return {**run.to_dict(), "folder": run.id, "rules": RULES, "versions": versions()}
+
+
+def digest(data: Any) -> str:
+    """16 hex digits that change with the data."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def evidence_digest(trials: Iterable[Trial]) -> str:
+    """The digest of trials: equal where two runs asked the same and got the same, to the last
+    bit."""
+    rows = [
+        [t.listener, t.fingerprint, t.key, t.coords, t.truth, list(t.log_probs), t.mass]
+        for t in trials
+    ]
+    return digest(sorted(rows, key=lambda row: json.dumps(row, sort_keys=True)))
+
+
+def stimulus_hash(trial: Trial) -> str:
+    """Content hash of what a trial was about; empty for an uploaded clip."""
+    return "" if trial.stimulus is None else _hash(json.dumps(trial.stimulus, sort_keys=True))
+
+
+@functools.lru_cache(maxsize=20_000)
+def _hash(stimulus_json: str) -> str:
+    return Stimulus.from_dict(json.loads(stimulus_json)).hash

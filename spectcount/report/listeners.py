@@ -1,0 +1,48 @@
+"""The report's listeners: who answered, what kind of listener that is, and its fingerprint."""
+
+from __future__ import annotations
+
+from spectcount.listeners import EMBEDDED
+from spectcount.report.evidence import Evidence
+from spectcount.report.html import Html, number, percent, table, tag
+
+_KNOWN = {
+    "ideal": "ideal observer: knows both sounds of a pair and the noise's standard deviation, "
+    "answers by the likelihood ratio of the very clip; no listener can beat it",
+    "dsp": "a floor: a few lines of signal processing",
+    "first": "a floor: always the first answer, without listening",
+}
+
+
+def listeners_html(evidence: Evidence) -> Html:
+    """Who answered, with fingerprint, number of trials and mass."""
+    rows = [
+        [
+            name,
+            what_is(name, evidence.run.kind),
+            tag("code", evidence.fingerprints[name]),
+            len(trials),
+            number(sum(t.mass for t in trials) / len(trials), 3),
+            percent(sum(t.mass < 0.5 for t in trials) / len(trials)),
+        ]
+        for name, trials in evidence.by_listener.items()
+    ]
+    head = ["Listener", "What it is", "Fingerprint", "Trials", "Mean mass", "Mass below ½"]
+    return table(head, rows, "The fingerprint changes whenever the answers could")
+
+
+def what_is(name: str, kind: str = "probe") -> str:
+    """A listener in words."""
+    if kind == "listen":
+        return "a person, by keyboard"
+    if name in _KNOWN:
+        return _KNOWN[name]
+    if name.startswith("silence"):
+        return "a floor: the model without its sound"
+    if name.startswith("sim:"):
+        return "a simulated observer with known sensitivity d and criterion c"
+    base, _, adapter = name.partition("@")
+    words = "the embedded audio language model, a lab animal" if base == EMBEDDED else (
+        "an audio language model"
+    )  # fmt: skip
+    return f"{words}, with the adapter {adapter}" if adapter else words

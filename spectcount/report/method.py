@@ -1,0 +1,225 @@
+"""The method in words ready for a paper's methods section, generated from the plan and the trials.
+
+Conventions: past tense, every number with its unit, every rule with its source; nothing is said
+that the plan or the trials do not say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from spectcount.designs import FAMILIES
+from spectcount.probing.axes import Axis
+from spectcount.probing.base import Plan
+from spectcount.probing.difference import (
+    CHANGE_OF_D_PRIME,
+    MCNEMAR,
+    N_RESAMPLES,
+    N_RESAMPLES_OVERALL,
+)
+from spectcount.probing.marks import SILENT_BELOW_DB
+from spectcount.report.evidence import Evidence
+from spectcount.report.facts import versions
+from spectcount.report.html import plain
+from spectcount.tasks import COUNTING, FORCED_CHOICE, SUBJECTIVE, Task
+
+_KINDS = {
+    "yes_no": "a yes/no task",
+    FORCED_CHOICE: "a forced choice of two",
+    COUNTING: "a counting task",
+    SUBJECTIVE: "a question without a right answer",
+}
+_WORDINGS = {
+    "training": "the wordings that training uses",
+    "held-out": "held-out wordings, which training never uses",
+    "all": "training and held-out wordings",
+}
+
+
+def method_words(evidence: Evidence) -> list[tuple[str, str]]:
+    """(heading, paragraph) of a probe's or a comparison's method."""
+    plan = evidence.asked_plan
+    return [
+        ("Stimuli", stimuli_words(evidence)),
+        ("Task", task_words(plan, evidence)),
+        ("Design", design_words(plan)),
+        ("Randomisation", seeds_words(evidence)),
+        ("Measures", measures_words(plan)),
+        ("Comparison", comparison_words(evidence)),
+        ("Front end", front_end_words(evidence)),
+        ("Software", software_words()),
+    ]
+
+
+def stimuli_words(evidence: Evidence) -> str:
+    """What was played."""
+    plan = evidence.asked_plan
+    family = FAMILIES[plan.family]
+    sounds = [t.stimulus for t in evidence.trials if t.stimulus]
+    lengths = _span([s["duration_s"] for s in sounds], "s")
+    noise = _span([s["noise_sigma"] for s in sounds], "")
+    hashes = len({t.key for t in evidence.trials})
+    return (
+        f"Stimuli were synthesised as mono sound at 16 kHz from the family “{family.title}” "
+        f"({plan.family}; parameters in the table). Clips lasted {lengths}; white Gaussian noise "
+        f"had a standard deviation of {noise} (full scale 1.0). Levels are given in dB re a "
+        "full-scale sine (dBFS); no clip was normalised. Every clip follows from stored data and "
+        f"a seed, and can be made again to the bit. {hashes} different questions were asked."
+    )
+
+
+def task_words(plan: Plan, evidence: Evidence) -> str:
+    """What was asked, in which words, and how an answer was read."""
+    asked = plan.asked
+    used = {(t.wording, t.reverse) for t in evidence.trials}
+    n_words = len({wording for wording, _ in used})
+    orders = (
+        ", each with its options named in both orders," if len({r for _, r in used}) > 1 else ","
+    )
+    options = ", ".join(asked.answers)
+    return (
+        f"The task was “{asked.title}” ({asked.name}), {_KINDS[asked.kind]}. In each trial a "
+        f"listener heard one clip and one question. The question came in {n_words} "
+        f"wording{'s' if n_words != 1 else ''} ({_WORDINGS.get(plan.wordings, plan.wordings)})"
+        f"{orders} in turn, so that wordings and orders are balanced and not drawn. The answer "
+        f"set was closed ({options}). A model's answer is the option to which it gave the highest "
+        "probability; the log-probabilities of the options, normalised over the set, are kept as "
+        "graded scores, and the probability of the set as a whole as mass."
+    )
+
+
+def design_words(plan: Plan) -> str:
+    """How trials were laid out."""
+    if getattr(plan, "adaptive", False):
+        return (
+            f"{plan.title}: the level of each trial followed the answers before it. "
+            f"{_first_sentence(type(plan).__doc__)} The plan's parameters are in the table."
+        )
+    axes = " × ".join(f"{axis.label}: {_axis_words(axis)}" for axis in plan.axes)
+    catch = _catch_words(plan)
+    within = (
+        "at its exact level" if all(a.points for a in plan.axes) else
+        "at a random place within its cell"
+    )  # fmt: skip
+    titles = {name: FAMILIES[plan.family].param(name).title for name in plan.draw}
+    drawn = "".join(
+        f" {titles[name]} was drawn anew for every trial, from {plain(ends)}."
+        for name, ends in plan.draw.items()
+    )
+    return (
+        f"{plan.title} over {axes}; {len(plan.cells)} cells with {plan.trials} signal trials each, "
+        f"{within}. Cells were visited in shuffled passes. {catch}{drawn}"
+    )
+
+
+def seeds_words(evidence: Evidence) -> str:
+    """Where randomness comes from."""
+    paired = (
+        " All listeners were asked the same clips in the same words and orders, so that they are "
+        "paired question by question." if len(evidence.names) > 1 else ""
+    )  # fmt: skip
+    return (
+        f"The seed was {evidence.seed}. The seed of every clip is a hash (SHA-256) of that seed, "
+        f"the trial's role and its place in the plan.{paired}"
+    )
+
+
+def measures_words(plan: Plan) -> str:
+    """What was computed of the answers, with sources."""
+    asked = plan.asked
+    wilson = "Proportions have Wilson score intervals (Wilson, 1927). All intervals are at 95 %."
+    if asked.two_class:
+        return f"{_detection_words(asked)} {wilson}"
+    if asked.kind == COUNTING:
+        return (
+            "An answer is right where the number said equals the number of events. Bias is the "
+            "mean of said minus there, error the mean of its absolute value. " + wilson
+        )
+    return "There is no right answer; the share of the first answer is shown. " + wilson
+
+
+def comparison_words(evidence: Evidence) -> str:
+    """How two listeners were compared; nothing for one."""
+    if evidence.difference is None:
+        return ""
+    two = evidence.asked_plan.asked.two_class
+    apart = (
+        "Sensitivity and criterion are compared apart: a change of the criterion alone is none of "
+        "hearing. " if two else ""
+    )  # fmt: skip
+    test = f"the {CHANGE_OF_D_PRIME}," if two else f"{MCNEMAR}'s test (McNemar, 1947)"
+    return (
+        f"Differences are those of {evidence.names[1]} minus {evidence.names[0]}, paired by "
+        f"question. Their intervals: {evidence.difference.rate.rule} ({N_RESAMPLES} resamples per "
+        f"cell, {N_RESAMPLES_OVERALL} over all; Efron & Tibshirani, 1993). {apart}A cell counts as "
+        f"changed where {test} is significant at a false-discovery rate of "
+        f"{100 * evidence.difference.q:g} % over all cells (Benjamini & Hochberg, 1995)."
+    )
+
+
+def front_end_words(evidence: Evidence) -> str:
+    """What the marks on a map mean; nothing where there is none."""
+    if not evidence.gridded or evidence.counted:
+        return ""
+    return (
+        "A cell is marked where the probe changes no channel of a Whisper-type log-mel front end "
+        f"by {SILENT_BELOW_DB:g} dB or more, and where it shares all its bins of the Fourier "
+        "transform with a neighbour, so that the two are not independent."
+    )
+
+
+def software_words() -> str:
+    """Who computed it."""
+    made = versions()
+    rest = ", ".join(f"{k} {v}" for k, v in made.items() if k not in ("spectcount", "synthesis"))
+    return f"SpectCount {made['spectcount']} (synthesis version {made['synthesis']}), {rest}."
+
+
+def _detection_words(asked: Task) -> str:
+    root = " divided by √2" if asked.kind == FORCED_CHOICE else ""
+    first = f"“{asked.answers[0]}”"
+    return (
+        f"A hit is {first} on a signal trial, a false alarm {first} on a catch trial. Rates follow "
+        "the log-linear rule, H = (h + ½)/(n + 1), F likewise (Hautus, 1995), whatever the counts. "
+        f"Sensitivity is d′ = z(H) − z(F){root}, the criterion c = −(z(H) + z(F))/2; their "
+        "intervals use the variance of Gourevitch & Galanter (1967). The AUC is that of the graded "
+        f"score log p({asked.answers[0]}) − log p({asked.answers[1]}), with Newcombe's (2006, "
+        "method 5) interval."
+    )
+
+
+def _catch_words(plan: Plan) -> str:
+    n = getattr(plan, "catch_trials", 0)
+    if not n:
+        return "There were no catch trials."
+    what = (
+        "the counterpart of a signal trial: the same draw, all else equal, with the other answer "
+        "true" if plan.asked.two_class else "a clip without any event"
+    )  # fmt: skip
+    shared = (
+        " and shared by all cells with the same background" if plan.asked.two_class else ""
+    )  # fmt: skip
+    return f"{n} catch trials were spread evenly among them, each {what}{shared}."
+
+
+def _axis_words(axis: Axis) -> str:
+    if axis.points:
+        return f"{axis.n} levels ({', '.join(f'{m:.4g}' for m in axis.middles)})"
+    low, high = axis.bounds(0)[0], axis.bounds(axis.n - 1)[1]
+    return f"{axis.n} cells from {low:.4g} to {high:.4g}"
+
+
+def _span(values: Iterable[float], unit: str) -> str:
+    """ "4 s", or "2 to 4 s"; "unknown" without values."""
+    found = np.array(list(values), float)
+    if not found.size:
+        return "unknown"
+    low, high = f"{found.min():g}", f"{found.max():g}"
+    return f"{low if low == high else f'{low} to {high}'} {unit}".strip()
+
+
+def _first_sentence(text: str | None) -> str:
+    words = " ".join((text or "").split())
+    return words.partition(". ")[0].rstrip(".") + "." if words else ""
