@@ -157,7 +157,7 @@ class SimulatedThreshold(Observer):
         deviate = float(rng.standard_normal())
         if kind == FORCED_CHOICE:
             side = 1 if question.truth == question.answers[0] else -1
-            return np.array([side * float(ndtri(0.5 + f / 2)) + deviate + self.bias, 0.0])
+            return np.array([side * _z(0.5 + f / 2) + deviate + self.bias, 0.0])
         guess = self._guess(kind)
         return np.array([_z(guess + (1 - guess) * f) + deviate + self.bias, 0.0])
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
@@ -97,8 +98,9 @@ class StaircasePlan(Procedure):
             )
         )  # fmt: skip
 
-    def interval_of(self, track: Track) -> Interval | None:
-        return track.estimate().threshold if track.n else None
+    @property
+    def interval_of(self) -> Callable[[Track], Interval]:
+        return lambda track: track.estimate().threshold
 
     def check(self) -> None:
         super().check()

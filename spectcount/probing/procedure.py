@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -116,8 +116,10 @@ class Procedure(Plan):
         """Raises `UserError` for parameters from which no track can be made."""
         self.make_track(0)
 
-    def interval_of(self, track: Track) -> Interval | None:
-        """The interval whose width may end a track; None where the track sees to that itself."""
+    @property
+    def interval_of(self) -> Callable[[Track], Interval] | None:
+        """What finds the interval whose width may end a track; None where the track sees to that
+        itself."""
         return None
 
     @property
@@ -236,9 +238,8 @@ class Procedure(Plan):
     def running(self, index: int) -> RunningTrack:
         """Track number `index` before its first trial, with its rules for stopping."""
         stopping = Stopping(self.trials, self.min_trials, self.interval_width, self.log)
-        track = self.make_track(index)
-        watched = self.interval_width is not None and self.interval_of(track) is not None
-        return RunningTrack(track, self.asked, stopping, self.interval_of if watched else None)
+        watch = self.interval_of if self.interval_width is not None else None
+        return RunningTrack(self.make_track(index), self.asked, stopping, watch)
 
     def role(self, seed: int, index: int, k: int) -> str:
         """Signal or catch: what presentation `k` of a track is."""

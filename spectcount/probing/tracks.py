@@ -51,7 +51,7 @@ class RunningTrack:
 
     def __init__(
         self, track: Track, asked: Task, stopping: Stopping,
-        threshold: Callable[[Track], Interval | None] | None = None,
+        threshold: Callable[[Track], Interval] | None = None,
     ) -> None:  # fmt: skip
         self.track = track
         self.asked = asked
@@ -88,9 +88,9 @@ class RunningTrack:
         if self._threshold is not None and n >= self.stopping.min_trials and n % CHECK_EVERY == 0:
             self._narrow = self._why_narrow(self._threshold(self.track))
 
-    def _why_narrow(self, found: Interval | None) -> str:
+    def _why_narrow(self, found: Interval) -> str:
         width = self.stopping.interval_width
-        if width is None or found is None or math.isnan(found.value):
+        if width is None or math.isnan(found.value):
             return ""
         low, high = (float(to_axis(end, self.stopping.log)) for end in (found.low, found.high))
         if not high - low <= width:
