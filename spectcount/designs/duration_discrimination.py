@@ -1,7 +1,8 @@
 """Duration discrimination: which of two sounds is longer?
 
-People need about 4, 15 and 60 ms more than 10, 100 and 1000 ms, whatever the sound (Abel 1972, J.
-Acoust. Soc. Am. 51:1219); the Weber fraction is smallest, some 5 to 10 %, at 200 ms to 1 s.
+People need of the order of 4, 15 and 60 ms more than 10, 100 and 1000 ms, much the same for noise
+and tones (Abel 1972, J. Acoust. Soc. Am. 51:1219): the share that is needed is largest for the
+shortest sounds and falls to some 5 to 10 % for those of several hundred milliseconds.
 
 *Conventions*: the shorter sound lasts `event_duration_ms`, the longer one the difference more, in
 ms or in per cent of the shorter. The silence between the two is the same in both orders. Each

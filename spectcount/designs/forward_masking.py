@@ -1,8 +1,9 @@
 """Forward masking: a short probe soon after a masker has stopped.
 
-A person's masking, in dB, grows with the masker's level (by less than 1 dB per dB) and falls with
-the logarithm of the delay, to nothing at some 200 ms (Jesteadt, Bacon & Lehman 1982, JASA 71:950;
-Moore & Glasberg 1983, JASA 73:1249). A machine need show none of this: the masker is over when the
+A person's masking, in dB, grows with the masker's level (by less than 1 dB per dB where the two
+have one frequency) and falls with the logarithm of the delay, to nothing at some 200 to 300 ms
+(Plomp 1964, J. Acoust. Soc. Am. 36:277; Jesteadt, Bacon & Lehman 1982, JASA 71:950; Moore &
+Glasberg 1983, JASA 73:1249). A machine need show none of this: the masker is over when the
 probe begins.
 
 *Conventions*: the masker is background, the probe the event; the delay runs from the end of the

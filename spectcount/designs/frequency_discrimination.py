@@ -1,8 +1,9 @@
 """Frequency discrimination: which of two tones is higher?
 
-People tell apart 0.1 to 0.2 % (2 to 3 cents) at 500 to 2000 Hz, long and clear tones, and much
-less well above 4 kHz, below 250 Hz and under 50 ms (Wier, Jesteadt & Green 1977, J. Acoust. Soc.
-Am. 61:178; Moore 1973, JASA 54:610; Micheyl, Xiao & Oxenham 2012, Hear. Res. 292:1).
+Practised people tell apart some 0.1 to 0.3 % (2 to 5 cents) at 500 to 2000 Hz if the tones are
+long and well audible; others need more. Above 4 kHz, with tones under 50 ms and with soft ones all
+do worse (Wier, Jesteadt & Green 1977, J. Acoust. Soc. Am. 61:178; Moore 1973, JASA 54:610; Micheyl,
+Xiao & Oxenham 2012, Hear. Res. 292:1).
 
 *Conventions*: the two frequencies lie evenly about `frequency_hz` on the scale of the unit: cents
 (1200 to the octave) or Cam (ERB-number). With `frequency_rove_cam` well above the difference, one

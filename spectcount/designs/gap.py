@@ -1,10 +1,10 @@
 """Gap detection: is a sound interrupted by a short silence?
 
-The classical measure of temporal resolution (Plomp 1964, J. Acoust. Soc. Am. 36:277). People hear
-a gap of 2 to 3 ms in white noise (Penner 1977, JASA 61:552); in a band of noise the threshold
-falls as the band gets wider (Shailer & Moore 1983, JASA 74:467; Eddins, Hall & Grose 1992, JASA
-91:1069); in a tone it is 6 to 8 ms at most frequencies (Moore, Peters & Glasberg 1993, JASA
-93:1563).
+The classical measure of temporal resolution (Plomp 1964, J. Acoust. Soc. Am. 36:277). Practised
+people hear a gap of 2 to 3 ms in wide-band noise that is well audible (Plomp 1964; Penner 1977,
+JASA 61:552); in a band of noise the threshold falls as the band gets wider (Shailer & Moore 1983,
+JASA 74:467; Eddins, Hall & Grose 1992, JASA 91:1069); in a tone it is some 5 to 10 ms, and longer
+at low frequencies (Moore, Peters & Glasberg 1993, JASA 93:1563).
 
 *Conventions*: the catch trial is the same sound, noise sample included, without the gap, at the
 same level and of the same total length, as in those studies. So the gap takes away energy,

@@ -2,11 +2,11 @@
 
 First a cue tone shows the target. Then bursts of several masker tones follow, drawn anew for each
 burst outside a protected band around the target; in the signal the target is in every burst. Little
-of the maskers' energy falls near the target, yet people can miss it by tens of dB where they do not
-know the maskers beforehand (Neff & Green 1987, Percept. Psychophys. 41:409). Bursts undo this: a
-tone that stays while the maskers change stands out ("multiple bursts different"), one among maskers
-that stay as well does not ("multiple bursts same"; Kidd et al. 1994, JASA 95:3475). The two are the
-choices of `maskers_drawn`.
+of the maskers' energy falls near the target, yet some people miss it by tens of dB where they do
+not know the maskers beforehand (Neff & Green 1987, Percept. Psychophys. 41:409). Bursts undo this:
+a tone that stays while the maskers change stands out ("multiple bursts different"), one among
+maskers that stay as well does not ("multiple bursts same"; Kidd et al. 1994, J. Acoust. Soc. Am.
+95:3475). The two are the choices of `maskers_drawn`.
 
 *Conventions*: cue and maskers are background, the targets the events. Distances in Cam on the
 ERB-number scale, on which maskers are uniform.

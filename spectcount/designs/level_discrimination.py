@@ -1,8 +1,8 @@
 """Level discrimination: which of two sounds is louder?
 
-People need about 1 dB for tones, 1.5 dB at soft levels falling to 0.5 dB at high ones (Jesteadt,
-Wier & Green 1977, J. Acoust. Soc. Am. 61:169), and 0.4 to 0.6 dB for white noise whatever the
-level (Miller 1947, JASA 19:609).
+People need about 1 dB for tones, some 1.5 dB at soft levels falling to some 0.5 dB at high ones
+(Jesteadt, Wier & Green 1977, J. Acoust. Soc. Am. 61:169), and about 0.4 dB for white noise at all
+but soft levels (Miller 1947, JASA 19:609).
 
 *Conventions*: the two levels lie evenly about `level_dbfs`. With `overall_rove_db` well above the
 difference both move together from trial to trial, so that one sound alone does not tell the answer

@@ -1,10 +1,12 @@
 """Detection of amplitude modulation: is a sound's level steady, or does it fluctuate?
 
-The threshold depth against the rate is the temporal modulation transfer function: about -25 dB in
-white noise up to some 50 Hz, then worse by 3 to 4 dB per octave (Viemeister 1979, J. Acoust. Soc.
-Am. 66:1364). On a tone it is about -30 dB up to 130 Hz, and at high rates the sidebands are heard
-as tones of their own (Kohlrausch, Fassel & Dau 2000, JASA 108:723). On a narrow band of noise it
-is worse, because the band fluctuates by itself (Dau, Kollmeier & Kohlrausch 1997, JASA 102:2892).
+The threshold depth against the rate is the temporal modulation transfer function: in white noise
+of the order of -25 dB up to some 50 Hz, then worse by about 3 dB per octave (Viemeister 1979, J.
+Acoust. Soc. Am. 66:1364). On a tone of 2 kHz or more it stays the same up to 100 to 130 Hz, gets
+worse, and then better again where the sidebands are heard as tones of their own, which for a tone
+of 1 kHz is so from about 100 Hz on (Kohlrausch, Fassel & Dau 2000, JASA 108:723). On a narrow band
+of noise it is worse, because the band fluctuates by itself (Dau, Kollmeier & Kohlrausch 1997, JASA
+102:2892).
 
 *Conventions*: depth is 20 log10 m, 0 dB being full modulation; the envelope is
 1 + m sin(2 pi rate t + phase), scaled so that the modulated sound has the RMS of the steady one

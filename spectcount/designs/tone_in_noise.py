@@ -1,9 +1,9 @@
 """A tone in noise, of a frequency that is known beforehand or is not.
 
 The classical detection experiment. The ideal observer's d' is sqrt(2E/N0) (Tanner & Birdsall 1958,
-J. Acoust. Soc. Am. 30:922); people need an E/N0 of some 10 dB for d' = 1 (Green, Birdsall & Tanner
-1957, JASA 29:523; Green & Swets 1966), and only about 3 dB more when the frequency is anywhere
-within several kilohertz (Green 1961, JASA 33:897).
+J. Acoust. Soc. Am. 30:922); people need an E/N0 of the order of 10 dB for d' = 1 (Green, Birdsall
+& Tanner 1957, JASA 29:523; Green & Swets 1966), and only a few dB more when the frequency is
+anywhere within several kilohertz (Green 1961, JASA 33:897).
 
 *Conventions*: white noise of `noise_sigma` through the whole clip; the tone's level is given as it
 is or by E/N0, with the noise unchanged, so that catch trials serve all levels alike. A band of

@@ -7,8 +7,9 @@ interval. Every result names its rule.
 
 Sources: Hautus (1995), Behav. Res. Methods Instrum. Comput. 27:46, for the log-linear rule;
 Gourevitch & Galanter (1967), Psychometrika 32:25, for the variance of d'; Wilson (1927), J. Am.
-Stat. Assoc. 22:209; Newcombe (2006), Stat. Med. 25:559, for the interval of the AUC; Macmillan &
-Creelman (2005), Detection Theory, for the forced-choice designs.
+Stat. Assoc. 22:209; Hanley & McNeil (1982), Radiology 143:29, for the AUC; Newcombe (2006), Stat.
+Med. 25:559, for its interval; Hacker & Ratcliff (1979), Percept. Psychophys. 26:168, for m
+alternatives; Macmillan & Creelman (2005), Detection Theory, for the forced-choice designs.
 """
 
 from __future__ import annotations
@@ -141,8 +142,9 @@ def auc(signal_scores, noise_scores, level: float = 0.95) -> Interval:
     """Area under the ROC: the chance that a signal trial scores above a catch trial, ties 1/2.
 
     Scores [..., n_signal] and [..., n_noise], leading axes being cells. The interval inverts
-    Hanley & McNeil's variance taken at the bound itself (Newcombe 2006, method 5), so that it has
-    a width at AUC = 0 and 1 too.
+    Hanley & McNeil's variance, taken at the bound itself and with the mean of the two numbers of
+    trials in the place of each (Newcombe 2006, method 5), so that it has a width at AUC = 0 and 1
+    too.
     """
     signal, noise = np.asarray(signal_scores, float), np.asarray(noise_scores, float)
     if signal.ndim == 0 or noise.ndim == 0 or not (signal.shape[-1] and noise.shape[-1]):

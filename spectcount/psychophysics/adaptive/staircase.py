@@ -14,7 +14,7 @@ to all trials, with lapses free, and takes threshold and interval from the poste
 
 Sources: Levitt (1971), J. Acoust. Soc. Am. 49:467, for 1-up n-down, which settles where a success
 has the chance 0.5^(1/n): 50, 70.7, 79.4, 84.1 %; Kaernbach (1991), Percept. Psychophys. 49:227,
-for the weighted rule S_up p = S_down (1 - p), S_up being the step to the harder side.
+for the weighted rule: p times the step to the harder side = (1 - p) times that to the easier one.
 """
 
 from __future__ import annotations
