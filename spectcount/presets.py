@@ -4,6 +4,7 @@ Formats, each with `title` and `about` (one or two sentences for a researcher):
 
     stimuli/NAME.yaml    family, params (of that family), task (optional)
     probes/NAME.yaml     plan: {kind, ...}
+    panels/NAME.yaml     parts: a list of {name, plan, rows, measure}
     training/NAME.yaml   curriculum, lora, train: the parameters of each
     models/NAME/         a checkpoint folder in the Hugging Face layout
 
@@ -133,6 +134,15 @@ def _check_probe(data: Mapping[str, Any]) -> dict[str, Any]:
     return {"plan": plan_from_dict(plan).to_dict()}
 
 
+def _check_panel(data: Mapping[str, Any]) -> dict[str, Any]:
+    from spectcount.probing.panel import Panel
+
+    parts = data.get("parts")
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise UserError("'parts' is no list of parts; write '- name: ...' entries under it")
+    return {"parts": Panel.from_list(parts).to_list()}
+
+
 def _check_training(data: Mapping[str, Any]) -> dict[str, Any]:
     return {
         part: declared.from_dict(_mapping(data, part)).to_dict()
@@ -150,11 +160,13 @@ def training_parts() -> dict[str, type[Declared]]:
 _KEYS: dict[str, tuple[str, ...]] = {
     "stimuli": ("family", "params", "task"),
     "probes": ("plan",),
+    "panels": ("parts",),
     "training": ("curriculum", "lora", "train"),
 }
 _CHECKERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "stimuli": _check_stimulus,
     "probes": _check_probe,
+    "panels": _check_panel,
     "training": _check_training,
 }
 KINDS = (*_KEYS, "models")

@@ -5,6 +5,15 @@ data that overrides a preset's; bad input raises `UserError`.
 """
 
 from spectcount.actions.carriers import Carrier, add_carrier, carriers
+from spectcount.actions.comparing import (
+    HELD_OUT_SEED,
+    adapter_lineage,
+    panel_parts,
+    seen_before,
+    start_compare,
+    start_panel,
+    start_wordings,
+)
 from spectcount.actions.gallery import write_gallery
 from spectcount.actions.listening import (
     Asked,
@@ -27,7 +36,6 @@ from spectcount.actions.runs import (
     cancel,
     probe_plan,
     resume,
-    start_compare,
     start_probe,
     start_tune,
     summary,
@@ -51,6 +59,7 @@ from spectcount.actions.sounds import (
 
 __all__ = [
     "COUNTERPART",
+    "HELD_OUT_SEED",
     "SIDES",
     "SIGNAL",
     "AskResult",
@@ -58,6 +67,7 @@ __all__ = [
     "Carrier",
     "ListenOptions",
     "Rendered",
+    "adapter_lineage",
     "add_carrier",
     "ask",
     "ask_each",
@@ -74,6 +84,7 @@ __all__ = [
     "load_clip",
     "next_question",
     "pair_tasks",
+    "panel_parts",
     "preset_stimulus",
     "probe_plan",
     "read_stimulus",
@@ -81,10 +92,13 @@ __all__ = [
     "refuse_unknown_listener",
     "render",
     "resume",
+    "seen_before",
     "start_compare",
     "start_listening",
+    "start_panel",
     "start_probe",
     "start_tune",
+    "start_wordings",
     "stop_listening",
     "summary",
     "training_config",

@@ -57,18 +57,6 @@ def start_probe(
     return _start_probing(settings, "probe", plan, specs, seed, params)
 
 
-def start_compare(
-    settings: Settings,
-    plan: str | Params,
-    base: str,
-    tuned: str,
-    seed: int = 0,
-    params: Params | None = None,
-) -> Run:
-    """Queue the same questions for two listeners."""
-    return _start_probing(settings, "compare", plan, [base, tuned], seed, params)
-
-
 def start_tune(
     settings: Settings,
     training: str | Params,

@@ -12,6 +12,7 @@ import typer
 
 from spectcount.cli import (  # noqa: F401 - each adds its verbs
     carriers,
+    comparing,
     gallery,
     listening,
     output,

@@ -1,4 +1,4 @@
-"""`probe` and `compare`: a plan's questions to one listener or to two."""
+"""`probe`: a plan's questions to one listener."""
 
 from __future__ import annotations
 
@@ -25,24 +25,4 @@ def probe(
     from spectcount import actions
 
     run = actions.start_probe(context.obj, preset, listener, seed, split_assignments(set_ or []))
-    follow(context.obj, run.id, wait, as_json)
-
-
-@app.command()
-def compare(
-    context: typer.Context,
-    preset: Annotated[str, typer.Argument(help="A probe preset, or the path of its YAML.")],
-    base: Annotated[str, typer.Option(help="The first listener.")] = "tiny-lalm",
-    tuned: Annotated[str, typer.Option(help="The second listener.")] = "tiny-lalm@example",
-    set_: Sets = None,
-    seed: Seed = 0,
-    wait: Wait = True,
-    as_json: Json = False,
-) -> None:
-    """Ask two listeners the same questions; prints the run's id and summary."""
-    from spectcount import actions
-
-    run = actions.start_compare(
-        context.obj, preset, base, tuned, seed, split_assignments(set_ or [])
-    )
     follow(context.obj, run.id, wait, as_json)

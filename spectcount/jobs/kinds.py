@@ -1,8 +1,11 @@
 """What each kind of run does. Everything heavy is imported when the work begins.
 
 Configurations (plain data): probe {"plan", "listeners": [L], "seed"}; compare the same with two
-listeners, base and tuned, asked the same questions; tune {"base", "curriculum", "lora", "train",
-"regions", "seed"}.
+listeners, base and tuned, asked the same questions, and "margin"; panel the same with the "parts"
+of a forgetting panel, "plan" being all of them interleaved, and the weak "regions" of the adapter;
+wordings {"plan", "wordings": [indices], "listeners": [L] or [base, tuned], "seed"}; tune {"base",
+"curriculum", "lora", "train", "regions", "seed"}. What a comparison shares with how its adapter
+was made is in its lineage: "trained", "seen".
 """
 
 from __future__ import annotations
@@ -26,6 +29,43 @@ def probe(context: JobContext, settings: Settings) -> dict[str, Any]:
     return run.execute(context, {spec: listeners.load(spec, settings) for spec in specs})
 
 
+def compare(context: JobContext, settings: Settings) -> dict[str, Any]:
+    """Ask two listeners the same questions; the summary begins with what may be said, and has the
+    parts trained and never trained."""
+    from spectcount.probing import comparison
+
+    summary, trials = probe(context, settings), _answered(context)
+    said = [verdict.to_dict() for verdict in comparison.verdicts(context.config, trials)]
+    held_out = comparison.held_out(context.config, context.lineage, trials)
+    return {"verdicts": said, **held_out, **summary}
+
+
+def panel(context: JobContext, settings: Settings) -> dict[str, Any]:
+    """Ask two listeners a forgetting panel; the summary has its table."""
+    from spectcount.probing import comparison
+
+    summary = probe(context, settings)
+    return {"panel": comparison.panel(context.config, _answered(context)).to_dict(), **summary}
+
+
+def wordings(context: JobContext, settings: Settings) -> dict[str, Any]:
+    """Ask one listener, or two, a plan whose every stimulus comes in each wording."""
+    from spectcount import listeners
+    from spectcount.probing import comparison, run
+
+    config = context.config
+    context.log(f"loading {', '.join(config['listeners'])} on {settings.device}")
+    found = {spec: listeners.load(spec, settings) for spec in config["listeners"]}
+    report, trials = run.ask_all(context, comparison.crossed(config), found)
+    return {**comparison.wordings(config, trials), **report}
+
+
+def _answered(context: JobContext) -> dict[str, list[Any]]:
+    """The run's trials by listener."""
+    trials = context.ledger.trials(context.run_id)
+    return {name: [t for t in trials if t.listener == name] for name in context.config["listeners"]}
+
+
 def tune(context: JobContext, settings: Settings) -> dict[str, Any]:
     """Fine-tune an adapter."""
     from spectcount.training import train
@@ -33,4 +73,6 @@ def tune(context: JobContext, settings: Settings) -> dict[str, Any]:
     return train.execute(context, settings)
 
 
-KINDS: dict[str, Work] = {"probe": probe, "compare": probe, "tune": tune}
+KINDS: dict[str, Work] = {
+    "probe": probe, "compare": compare, "panel": panel, "wordings": wordings, "tune": tune,
+}  # fmt: skip

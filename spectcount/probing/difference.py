@@ -21,14 +21,14 @@ from spectcount.probing.maps import plain, signed_error
 from spectcount.probing.pairing import Pair, false_alarm_table, hit_table, pairs_of
 from spectcount.probing.verdict import (
     ACCURACY,
+    ALARMS,
     AUC,
     COUNT_BIAS,
     CRITERION,
     D_PRIME,
-    FALSE_ALARMS,
     FIRST_ANSWERS,
+    HITS,
     MEAN_ERROR,
-    RATE,
     MapVerdict,
     Verdict,
 )
@@ -135,13 +135,13 @@ class Change:
         """What may be said, the main measure first: d' (or accuracy), then the others.
         `margin` is for the main measure."""
         kind = self.plan.asked.kind
-        rate = {COUNTING: ACCURACY, SUBJECTIVE: FIRST_ANSWERS}.get(kind, RATE)
+        rate = {COUNTING: ACCURACY, SUBJECTIVE: FIRST_ANSWERS}.get(kind, HITS)
         both = f"paired signal and {self.n_catch} catch trials"
         listed = [
             (self.d_prime, D_PRIME, self.n, both),
             (self.criterion, CRITERION, self.n, both),
             (self.rate, rate, self.n, "paired signal trials"),
-            (self.false_alarm_rate, FALSE_ALARMS, self.n_catch, "paired catch trials"),
+            (self.false_alarm_rate, ALARMS, self.n_catch, "paired catch trials"),
             (self.auc, AUC, self.n, both),
             (self.error, MEAN_ERROR, self.n + self.n_catch, "paired trials"),
             (self.bias, COUNT_BIAS, self.n + self.n_catch, "paired trials"),

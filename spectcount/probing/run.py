@@ -14,15 +14,29 @@ import json
 import time
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from spectcount.context import RunContext
 from spectcount.errors import UserError
 from spectcount.listeners.base import Listener
 from spectcount.probing.draws import PlannedQuestion
-from spectcount.probing.plan import AnyPlan, plan_from_dict
+from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.summary import summarise
 from spectcount.trials import Trial, make_trial
+
+
+class AskedPlan(Protocol):
+    """What the runner needs of a plan."""
+
+    @property
+    def n_trials(self) -> int:
+        """Trials asked of each listener, at most."""
+
+    def refuse_infeasible(self) -> None:
+        """Raises `UserError` where a trial cannot be realised."""
+
+    def ask(self, seed: int) -> Generator[list[PlannedQuestion], list[Trial], None]:
+        """Batches of questions, each answered with `send(trials)`."""
 
 
 @dataclass
@@ -50,6 +64,15 @@ def execute(context: RunContext, listeners: Mapping[str, Listener]) -> dict[str,
     a cell cannot be realised or two listeners are the same.
     """
     plan = plan_from_dict(context.config["plan"])
+    report, trials = ask_all(context, plan, listeners)
+    return {**report, **summarise(plan, trials)}
+
+
+def ask_all(
+    context: RunContext, plan: AskedPlan, listeners: Mapping[str, Listener]
+) -> tuple[dict[str, Any], dict[str, list[Trial]]]:
+    """Ask a plan at `context.config["seed"]` of every listener: what `execute` returns of the
+    asking itself, and the trials by name. Raises `UserError` as it does."""
     seed = int(context.config.get("seed", 0))
     plan.refuse_infeasible()
     seats = _seats(context, plan, seed, listeners)
@@ -61,17 +84,17 @@ def execute(context: RunContext, listeners: Mapping[str, Listener]) -> dict[str,
     if not stopped and done < total:
         total = done
         context.progress(done, total)
-    return {
+    report = {
         "done": done,
         "total": total,
         "stopped": stopped,
         "listeners": {seat.name: _report(seat) for seat in seats},
-        **summarise(plan, {seat.name: seat.trials for seat in seats}),
     }
+    return report, {seat.name: seat.trials for seat in seats}
 
 
 def _seats(
-    context: RunContext, plan: AnyPlan, seed: int, listeners: Mapping[str, Listener]
+    context: RunContext, plan: AskedPlan, seed: int, listeners: Mapping[str, Listener]
 ) -> list[_Seat]:
     if not listeners:
         raise UserError("no listener was given; name at least one, such as tiny-lalm or ideal")

@@ -74,12 +74,17 @@ class ThresholdChange:
 def threshold_changes(
     plan: Plan, base: Iterable[Trial], tuned: Iterable[Trial], level: float = 0.95
 ) -> list[ThresholdChange]:
-    """The change of each threshold of the plan; none for plans without thresholds."""
+    """The change of each threshold of the plan; none for plans without thresholds
+    and for surfaces."""
     base, tuned = list(base), list(tuned)
     if isinstance(plan, Curve):
         return _of_curve(plan, base, tuned, level)
     found = zip(thresholds(plan, base, level), thresholds(plan, tuned, level), strict=True)
-    return [_changed(before, after, 0.0, min(before.n, after.n), False) for before, after in found]
+    return [
+        _changed(before, after, 0.0, min(before.n, after.n), False)
+        for before, after in found
+        if before.surface is None and after.surface is None
+    ]
 
 
 def _of_curve(
@@ -127,7 +132,7 @@ def _changed(
     before: Threshold, after: Threshold, r: float, n: int, paired: bool
 ) -> ThresholdChange:
     found = [
-        one.threshold if one.measurable and one.surface is None else _unknown(one.threshold.level)
+        one.threshold if one.measurable else _unknown(one.threshold.level)
         for one in (before, after)
     ]
     change = threshold_change(found[0], found[1], r, before.log)

@@ -286,9 +286,9 @@ def _short(value: float) -> str:
 
 def overlapping(ends: Range, ranges: Ranges) -> str:
     """`inside` where everything from one end to the other lies in one range, `outside` where
-    nothing lies in any, else `partly`."""
+    nothing but perhaps an end lies in any, else `partly`."""
     low, high = ends
     slack = _SLACK * max(abs(low), abs(high), 1.0)
     if any(a - slack <= low and high <= b + slack for a, b in ranges):
         return INSIDE
-    return PARTLY if any(a <= high and low <= b for a, b in ranges) else OUTSIDE
+    return PARTLY if any(a < high and low < b for a, b in ranges) else OUTSIDE

@@ -47,12 +47,15 @@ class Measure:
 
 D_PRIME = Measure("d'")
 RATE = Measure("hit rate")
+HITS = Measure("hit rate", better=0, up="more hits: d' says whether it hears better",
+               down="fewer hits: d' says whether it hears worse")  # fmt: skip
 ACCURACY = Measure("accuracy")
 AUC = Measure("AUC")
 FIRST_ANSWERS = Measure(
     "rate of the first answer", better=0, up="said more often", down="said less often"
 )
 FALSE_ALARMS = Measure("false-alarm rate", better=-1)
+ALARMS = Measure("false-alarm rate", better=0, up="more false alarms", down="fewer false alarms")
 MEAN_ERROR = Measure("mean absolute error", better=-1, unit="events")
 CRITERION = Measure(
     "criterion c", better=0, up="less inclined to the first answer",

@@ -1,0 +1,132 @@
+"""`compare`, `panel`, `wordings`: base against tuned, with what may be said at the end."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from spectcount.cli.root import Json, Listener, Sets, Wait, app
+from spectcount.cli.runs import follow
+from spectcount.params import split_assignments
+from spectcount.settings import Settings
+
+Preset = Annotated[str, typer.Argument(help="A probe preset, or the path of its YAML.")]
+Base = Annotated[str, typer.Option(help="The first listener.")]
+Tuned = Annotated[str, typer.Option(help="The second listener.")]
+HeldOutSeed = Annotated[
+    int, typer.Option("--seed", min=0, help="Seed of the questions: one never used before.")
+]
+Margin = Annotated[
+    float | None,
+    typer.Option(help="Changes of the main measure within ±this count as equivalent."),
+]
+SEED = 1000
+
+
+@app.command()
+def compare(
+    context: typer.Context,
+    preset: Preset,
+    base: Base = "tiny-lalm",
+    tuned: Tuned = "tiny-lalm@example",
+    set_: Sets = None,
+    seed: HeldOutSeed = SEED,
+    only: Annotated[
+        str, typer.Option(help="all, or the part of a map or curve: trained, never-trained.")
+    ] = "all",
+    margin: Margin = None,
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
+    """Ask two listeners the same questions; prints the run's id, summary and verdicts."""
+    from spectcount import actions
+
+    run = actions.start_compare(
+        context.obj, preset, base, tuned, seed, split_assignments(set_ or []), only=only,
+        margin=margin,
+    )  # fmt: skip
+    _finish(context.obj, run, wait, as_json)
+
+
+@app.command()
+def panel(
+    context: typer.Context,
+    preset: Annotated[str, typer.Argument(help="A panel preset, or the path of its YAML.")],
+    base: Base = "tiny-lalm",
+    tuned: Tuned = "tiny-lalm@example",
+    seed: HeldOutSeed = SEED,
+    margin: Margin = None,
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
+    """Ask two listeners what was fine before; prints the table and what was forgotten."""
+    from spectcount import actions
+
+    run = actions.start_panel(context.obj, preset, base, tuned, seed, margin=margin)
+    _finish(context.obj, run, wait, as_json)
+
+
+@app.command()
+def wordings(
+    context: typer.Context,
+    preset: Preset,
+    listener: Listener = "tiny-lalm",
+    tuned: Annotated[str | None, typer.Option(help="A second listener to compare.")] = None,
+    count: Annotated[
+        int, typer.Option(min=2, help="How many wordings, the held-out ones among them.")
+    ] = 5,
+    set_: Sets = None,
+    seed: HeldOutSeed = SEED,
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
+    """Ask every stimulus in several wordings; prints how much the wording matters."""
+    from spectcount import actions
+
+    run = actions.start_wordings(
+        context.obj, preset, listener, tuned, seed, split_assignments(set_ or []), n_wordings=count
+    )
+    _finish(context.obj, run, wait, as_json)
+
+
+def sentences(summary: dict[str, Any] | None) -> list[str]:
+    """What a comparison, a panel or a run over wordings says, in sentences, the verdict first."""
+    found = summary or {}
+    said = [verdict["sentence"] for verdict in found.get("verdicts", [])]
+    change = found.get("change")
+    parts = [] if "panel" in found else [found, *found.get("plans", [])]
+    said += [_of_cells(part) for part in parts if "change" in part]
+    if "panel" in found:
+        said += [_row(row) for row in found["panel"]["rows"]] + [found["panel"]["sentence"]]
+    if "wordings" in found:
+        said += [f"{who}: {one['sentence']}" for who, one in found["wordings"].items() if one]
+        said += [v["sentence"] for v in (change or {}).get("verdicts", [])]
+    held_out = found.get("held_out", {})
+    said += [part["sentence"] for part in held_out.get("parts", [])] + held_out.get("seen", [])
+    return [one for one in said if one]
+
+
+def _finish(settings: Settings, run: Any, wait: bool, as_json: bool) -> None:
+    """Warn of what was seen before, follow the run, and end with what may be said."""
+    from spectcount.store import Store
+
+    for warning in run.lineage.get("seen", []):
+        typer.echo(f"note: {warning}", err=True)
+    follow(settings, run.id, wait, as_json)
+    if wait and not as_json:
+        for sentence in sentences(Store(settings.database).run(run.id).summary):
+            typer.echo(sentence)
+
+
+def _of_cells(part: dict[str, Any]) -> str:
+    """The verdict over the cells of one plan."""
+    found = (part["change"] or {}).get("map")
+    return found["sentence"] if found else ""
+
+
+def _row(row: dict[str, Any]) -> str:
+    """One line of a panel's table."""
+    base, tuned = (row[name]["value"] for name in ("base", "tuned"))
+    note = "" if row["fine_before"] else " (not fine before)"
+    return f"{row['name']}: {base:.2f} -> {tuned:.2f}, {row['verdict']['sentence']}{note}"
