@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -120,9 +121,17 @@ def _shipped_presets(settings: Settings) -> dict[str, list[str]]:
     for kind in ("stimuli", "probes"):
         for name in sorted(p.stem for p in (settings.presets / kind).glob("*.yaml")):
             body = presets.load(kind, name, settings).body
-            family = body["family"] if kind == "stimuli" else body["plan"]["family"]
-            found.setdefault(family, []).append(name)
+            for family in _families(body):
+                found.setdefault(family, []).append(name)
     return found
+
+
+def _families(body: dict[str, Any]) -> list[str]:
+    """The families of a preset of sounds or of a probe; plans that run together may have several."""
+    if "family" in body:
+        return [body["family"]]
+    plans = body["plan"].get("plans", [body["plan"]])
+    return list(dict.fromkeys(plan["family"] for plan in plans))
 
 
 def _table(design: type[Design]) -> str:
