@@ -154,9 +154,9 @@ class QuestPlan(_TwoParameters):
     kind: ClassVar[str] = "quest"
     title: ClassVar[str] = "QUEST+"
 
-    candidates: int = param(
-        33, "Levels to choose from, over the range.", low=5, high=200, step=1,
-        label="Candidate levels", slider_high=100, group="steps",
+    candidates: int | None = param(
+        None, "Levels to choose from, over the range; empty: 33, or 17 where there is a second "
+        "parameter.", kind=int, low=5, high=200, label="Candidate levels", group="steps",
     )  # fmt: skip
     aim: str = param(
         "threshold", "What each trial is to tell about: the threshold, the width of the function "
@@ -178,7 +178,7 @@ class QuestPlan(_TwoParameters):
         found = standard_options(
             *self.ends(), second=self.ends(1) if two else None,
             guess=self.guess_rate, log=self.log, falling=self.falling, function=self.function,
-            n_levels=(self.candidates + 1) // 2 if two else self.candidates, focus=aim,
+            n_levels=self.candidates, focus=aim,
             min_trials=min(self.min_trials, self.trials), max_trials=self.trials,
             stop_width=self.interval_width,
         )  # fmt: skip

@@ -140,8 +140,8 @@ class Threshold:
 
     def _trial_words(self) -> str:
         catch = f", {self.n_catch} of them catch trials" if self.n_catch else ""
-        ended = f" ({self.ended})" if self.ended and self.ended != f"{self.n} trials" else ""
-        return f"{self.n} trials{catch}{ended}"
+        told = not self.ended or self.ended in (self.reason, f"{self.n} trials")
+        return f"{self.n} trials{catch}" + ("" if told else f" ({self.ended})")
 
     def _efficiency_words(self) -> str:
         if self.efficiency is None or not math.isfinite(self.efficiency.loss_db.value):
