@@ -1,6 +1,9 @@
-"""The Compare tab without a browser: difference, what was forgotten, refusals."""
+"""The Compare tab without a browser: the verdict first, worse cells, held-out parts, refusals."""
 
 from __future__ import annotations
+
+import json
+import math
 
 import pytest
 
@@ -8,47 +11,123 @@ from spectcount.errors import UserError
 from spectcount.listeners.simulated import SimulatedObserver
 from spectcount.probing.difference import difference
 from spectcount.probing.plan import plan_from_dict
+from spectcount.probing.trained import trained_of
+from spectcount.probing.verdict import CRITERION, verdict
+from spectcount.psychophysics.sdt import Interval
 from spectcount.trials import make_trial
-from spectcount.ui.compare import Pair, compared, figures, forgotten_html
+from spectcount.ui.compare_figures import N_UPDATES, Pair, compared, figures
+from spectcount.ui.verdicts import MARKS, comparison_html, sentence_html, verdicts_html, worse_html
 
-PLAN = plan_from_dict({"kind": "map", "nx": 2, "ny": 2, "trials": 24, "catch_trials": 24})
+BODY = {"kind": "map", "nx": 2, "ny": 2, "trials": 24, "catch_trials": 48}
+CONFIG = {"plan": BODY, "listeners": ["base", "tuned"], "seed": 7, "margin": None}
+PLAN = plan_from_dict(BODY)
 
 
-def answers(name, d_prime, deaf=()):
+def answers(name, d_prime, deaf=(), plan=PLAN):
     """What a simulated listener answers, not hearing anything in the `deaf` cells."""
-    planned = PLAN.questions(7)
     good, bad = SimulatedObserver(d_prime, 0.0, 1), SimulatedObserver(0.0, 2.0, 2)
-    trials = []
-    for one in planned:
-        where = (one.coords["x"], one.coords["y"])
-        who = bad if where in deaf and one.coords["role"] == "signal" else good
-        scores = who.score([one.question])
-        trials.append(
-            make_trial(
-                one.question, scores.log_probs[0], float(scores.mass[0]), fingerprint=name,
-                listener=name, coords=one.coords,
-            )
-        )  # fmt: skip
+    trials, asking = [], plan.ask(7)
+    batch = next(asking)
+    while batch is not None:
+        answered = []
+        for one in batch:
+            where = (one.coords["x"], one.coords.get("y", 0))
+            who = bad if where in deaf and one.coords["role"] == "signal" else good
+            scores = who.score([one.question])
+            answered.append(
+                make_trial(
+                    one.question, scores.log_probs[0], float(scores.mass[0]), fingerprint=name,
+                    listener=name, coords=one.coords,
+                )
+            )  # fmt: skip
+        trials += answered
+        try:
+            batch = asking.send(answered)
+        except StopIteration:
+            batch = None
     return trials
 
 
+def pair_of(base, tuned, plan=PLAN, lineage=None, **config):
+    config = {**CONFIG, "plan": plan.to_dict(), **config}
+    return Pair(plan, ("base", "tuned"), base, tuned, config, lineage or {})
+
+
 @pytest.fixture(scope="module")
-def pair():
-    return Pair(PLAN, ("base", "tuned"), answers("base", 4), answers("tuned", 4, deaf={(1, 1)}))
+def lineage(root):
+    path = root / "presets" / "models" / "tiny-lalm-adapters" / "example" / "lineage.json"
+    return {"trained": trained_of(json.loads(path.read_text())).to_dict(), "seen": []}
 
 
-def test_the_forgotten_cell_is_named_and_marked(pair):
+def test_the_verdict_comes_first_and_the_worse_cell_is_named():
+    pair = pair_of(answers("base", 4), answers("tuned", 4, deaf={(1, 1)}))
     words, _, base, tuned, _, change, *_ = figures(pair, "rate")
     assert base["z"][0][0] > 0.7 and tuned["z"][1][1] < 0.4
-    assert change["diverging"] and change["z_range"] == [-1.0, 1.0]
-    assert list(change["marks"].values()) == [[[1, 1]]]
-    assert "cell (1, 1)" in words and "1 worse" in words and "at 95 %" in words
+    assert change["diverging"] and list(change["marks"].values()) == [[[1, 1]]]
+    first = words.index('class="said said-')
+    assert first < words.index("criterion c") < words.index("Cell by cell")
+    assert "<b>worse</b>: d&#x27; -" in words and "at 95 %" in words
+    assert "of 4 cells, 0 better, 1 worse, 3 no change shown" in words
+    assert "Worse for sure:" in words and "cell (1, 1)" in words
 
 
-def test_nothing_forgotten_is_said():
+def test_no_change_is_never_called_unchanged():
     same = answers("a", 3)
-    found = difference(PLAN, same, same)
-    assert "Nothing for sure" in forgotten_html(found, found.changed)
+    words = comparison_html(CONFIG, {}, {"base": same, "tuned": same})
+    assert "<b>no change shown</b>: d&#x27; 0.00 [-" in words and "unchanged" not in words
+    assert worse_html(difference(PLAN, same, same)) == ""
+    margin = comparison_html({**CONFIG, "margin": 2.5}, {}, {"base": same, "tuned": same})
+    assert "<b>equivalent</b> within ±2.5" in margin
+
+
+def test_held_out_parts_stand_apart(lineage):
+    plan = plan_from_dict(
+        {**BODY, "x": "level_dbfs", "x_low": -65, "x_high": -5, "y_low": 10, "y_high": 90}
+    )
+    base, tuned = answers("base", 2, plan=plan), answers("tuned", 2, plan=plan)
+    words = comparison_html(
+        {**CONFIG, "plan": plan.to_dict()}, lineage, {"base": base, "tuned": tuned}
+    )
+    assert "<b>trained</b>: " in words and "<b>never trained (level)</b>: " in words
+    assert "none that the adapter saw" in words
+    seen = {**lineage, "seen": ["Not held out: seed 7 is that of probe-1"]}
+    words = comparison_html(
+        {**CONFIG, "plan": plan.to_dict()}, seen, {"base": base, "tuned": tuned}
+    )
+    assert "Not held out: seed 7" in words and "none that the adapter saw" not in words
+    plain = {"base": answers("base", 2), "tuned": answers("tuned", 3)}
+    unknown = comparison_html(CONFIG, {}, plain)
+    assert "nothing here can be called held out" in unknown
+
+
+@pytest.mark.parametrize(
+    "body,shown",
+    [
+        ({"kind": "curve", "levels": 3, "trials": 8, "catch_trials": 12}, "threshold of level"),
+        ({"kind": "confusion", "trials": 4, "count_high": 3}, "accuracy"),
+        ({"kind": "staircase", "high": -12, "trials": 20, "min_trials": 10}, "threshold of level"),
+        ({"kind": "interleaved", "plans": [BODY, {**BODY, "task": "count"}]}, "mean absolute"),
+    ],
+)
+def test_every_kind_of_plan_has_its_updates(body, shown):
+    plan = plan_from_dict(body)
+    pair = pair_of(answers("base", 2, plan=plan), answers("tuned", 3, plan=plan), plan)
+    updates = figures(pair, "d_prime")
+    assert len(updates) == N_UPDATES and shown in updates[0]
+    assert len(figures(pair_of([], [], plan), "d_prime")) == N_UPDATES
+
+
+def test_a_kind_has_a_mark_and_a_word():
+    assert len(set(MARKS.values())) == len(MARKS)
+    found = verdicts_html([verdict(Interval(1, 0.5, 1.5), n=9), verdict(Interval(0, -1, 1),
+                                                                         CRITERION)])  # fmt: skip
+    assert found.startswith('<p class="said said-improved" role="status">')
+    assert '<ul class="said-also"><li><span class="mark" aria-hidden="true">○</span>' in found
+    nothing = verdicts_html([verdict(Interval(math.nan, -math.inf, math.inf))])
+    assert 'class="said said-not-measurable"' in nothing
+    assert sentence_html("worse", "a < b") == (
+        '<span class="mark" aria-hidden="true">▼</span> a &lt; b'
+    )
 
 
 def test_base_alone_is_refused():
