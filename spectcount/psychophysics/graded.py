@@ -174,14 +174,15 @@ def _fit_ordinal(trials: GradedTrials, n_categories: int, rule: str) -> ScoreFit
     data = ordinal.ratings(trials.u, trials.signal, trials.catch, n_categories)
     best = ordinal.fit_free(data)
     ends = _profile_ends(data, best, trials.target, trials.level)
-    curve = _smooth_curve(best, float(ndtri((1 + trials.level) / 2)))
+    wider = math.sqrt(_excess_variance(data, best, trials.target))
+    curve = _smooth_curve(best, wider * float(ndtri((1 + trials.level) / 2)))
     return _result(trials, rule, best.curve, ends, curve, ordinal.misfit(data, best))
 
 
 def _profile_ends(data: ordinal.Ratings, best: ordinal.Solution, target: float, level: float):
     """Where the profile deviance of "d'(u) = target" reaches the chi-square limit; infinite where
     it does not within the range searched."""
-    limit = float(chi2.ppf(level, 1))
+    limit = float(chi2.ppf(level, 1)) * _excess_variance(data, best, target)
     middle = float(np.clip(_crossings(best.curve[None], target)[0], -SEARCHED, SEARCHED))
     starts = {middle: ordinal.start_through(best, target)}
 
@@ -199,6 +200,19 @@ def _profile_ends(data: ordinal.Ratings, best: ordinal.Solution, target: float, 
     if middle < SEARCHED and excess(SEARCHED) > 0:
         high = brentq(excess, middle, SEARCHED, xtol=2e-4)
     return low, high
+
+
+def _excess_variance(data: ordinal.Ratings, best: ordinal.Solution, target: float) -> float:
+    """By how much the threshold varies more than Gaussian scores would make it; 1 at least. Where
+    the curve stays below `target` it is that of d' at the easiest level."""
+    slope, share = math.exp(best.curve[1]), target / math.exp(best.curve[2])
+    if share < 1:
+        reach = math.log(share / (1 - share)) / slope
+        slopes = np.array([1.0, -reach, -1 / (1 - share) / slope])
+    else:
+        slopes = ordinal.free_curve(best.curve, np.array([0.5]))[1][0]
+    robust = slopes @ ordinal.robust_covariance(data, best) @ slopes
+    return max(1.0, float(robust / (slopes @ best.curve_covariance @ slopes)))
 
 
 def _crossings(parameters: np.ndarray, target: float) -> np.ndarray:

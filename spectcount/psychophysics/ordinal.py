@@ -10,7 +10,8 @@ maximises the likelihood times weak priors: `PRIORS` on the curve, and one more 
 evenly over the categories (with two of them, the log-linear rule for false alarms).
 
 Sources: Dorfman & Alf (1969), J. Math. Psychol. 6:487, for ratings; Metz, Herman & Shen (1998),
-Stat. Med. 17:1033, for continuous scores grouped into categories.
+Stat. Med. 17:1033, for continuous scores grouped into categories; Huber (1967), Proc. 5th Berkeley
+Symp. 1:221, for the covariance where the model is wrong.
 """
 
 from __future__ import annotations
@@ -207,31 +208,60 @@ def _longest(theta: np.ndarray, step: np.ndarray, n_cuts: int) -> float:
     return float(min(1.0, 2.0 / np.abs(step).max(), ratio.min(initial=1.0)))
 
 
-def _objective(data: Ratings, curve: Curve, theta: np.ndarray, n_cuts: int):
-    """Penalised log-likelihood, its gradient and its (positive semi-definite) curvature."""
-    cuts, parameters = theta[:n_cuts], theta[n_cuts:]
-    size = len(theta)
-    d, derivatives, residuals, back = curve(parameters, data.u)
+def robust_covariance(data: Ratings, best: Solution) -> np.ndarray:
+    """Covariance of the curve parameters that holds where the scores are not Gaussian too: the
+    sandwich of the curvature and the scatter of the trials' own slopes (Huber 1967)."""
+    parts = _parts(data, free_curve, best.parameters, best.n_cuts)
+    of_trial = np.einsum("srp,sr->rp", parts.jacobian, parts.slopes)
+    scatter = (of_trial.T * parts.weight) @ of_trial
+    inverse = np.linalg.pinv(best.curvature, hermitian=True)
+    return (inverse @ scatter @ inverse)[best.n_cuts :, best.n_cuts :]
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Rows of signal trials, then of catch trials: `weight` [R], log p `value` [R], its `slopes`
+    [2, R] and `bends` [2, 2, R] in the two cuts around it, theirs in all parameters [2, R, P]."""
+
+    weight: np.ndarray
+    value: np.ndarray
+    slopes: np.ndarray
+    bends: np.ndarray
+    jacobian: np.ndarray
+    residuals: np.ndarray
+    back: np.ndarray
+
+
+def _parts(data: Ratings, curve: Curve, theta: np.ndarray, n_cuts: int) -> _Parts:
+    d, derivatives, residuals, back = curve(theta[n_cuts:], data.u)
     n_rows, n = len(d), data.n_categories
     mean = np.concatenate([d, np.zeros(n)])
     category = np.concatenate([data.category, np.arange(n)])
-    weight = np.concatenate([data.weight, data.catch])
-    edges = np.concatenate([[-np.inf], cuts, [np.inf]])
+    edges = np.concatenate([[-np.inf], theta[:n_cuts], [np.inf]])
     value, slopes, bends = _interval_terms(edges[category], edges[category + 1], mean)
-    if not np.isfinite(value).all():
-        return -np.inf, np.zeros(size), np.eye(size)
-    jacobian = np.zeros((2, len(mean), size))
+    jacobian = np.zeros((2, len(mean), len(theta)))
     for side in (0, 1):
         row = np.flatnonzero((category + side >= 1) & (category + side <= n_cuts))
         jacobian[side, row, category[row] + side - 1] = 1
         jacobian[side, :n_rows, n_cuts:] = -derivatives
-    gradient = np.einsum("srp,sr->p", jacobian, slopes * weight)
-    flat = jacobian.reshape(2 * len(mean), size)
-    bent = np.einsum("str,trp->srp", bends * weight, jacobian).reshape(2 * len(mean), size)
-    gradient[n_cuts:] -= back.T @ residuals
-    curvature = flat.T @ bent
-    curvature[n_cuts:, n_cuts:] += back.T @ back
-    return float(weight @ value - residuals @ residuals / 2), gradient, curvature
+    weight = np.concatenate([data.weight, data.catch])
+    return _Parts(weight, value, slopes, bends, jacobian, residuals, back)
+
+
+def _objective(data: Ratings, curve: Curve, theta: np.ndarray, n_cuts: int):
+    """Penalised log-likelihood, its gradient and its (positive semi-definite) curvature."""
+    parts = _parts(data, curve, theta, n_cuts)
+    size, rows = len(theta), len(parts.weight)
+    if not np.isfinite(parts.value).all():
+        return -np.inf, np.zeros(size), np.eye(size)
+    gradient = np.einsum("srp,sr->p", parts.jacobian, parts.slopes * parts.weight)
+    flat = parts.jacobian.reshape(2 * rows, size)
+    bent = np.einsum("str,trp->srp", parts.bends * parts.weight, parts.jacobian)
+    gradient[n_cuts:] -= parts.back.T @ parts.residuals
+    curvature = flat.T @ bent.reshape(2 * rows, size)
+    curvature[n_cuts:, n_cuts:] += parts.back.T @ parts.back
+    value = parts.weight @ parts.value - parts.residuals @ parts.residuals / 2
+    return float(value), gradient, curvature
 
 
 def _interval_terms(low: np.ndarray, high: np.ndarray, mean: np.ndarray):
