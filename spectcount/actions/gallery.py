@@ -127,7 +127,7 @@ def _shipped_presets(settings: Settings) -> dict[str, list[str]]:
 
 
 def _families(body: dict[str, Any]) -> list[str]:
-    """The families of a preset of sounds or of a probe; plans that run together may have several."""
+    """The families of a preset; plans that run together may have several."""
     if "family" in body:
         return [body["family"]]
     plans = body["plan"].get("plans", [body["plan"]])
