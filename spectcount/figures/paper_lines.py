@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 SIZE_IN = (5.6, 3.4)
 MOST_COUNTS = 20
 """Points above which their n is not written."""
+_MARKS = {
+    "circle": "o", "circle-open": "o", "x": "X", "cross-thin-open": "+", "diamond": "D",
+    "square-open": "s",
+}  # fmt: skip
+_PT_PER_PX = 0.75
 _DASHES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
 
 
@@ -28,9 +33,11 @@ def size_in(spec: Spec) -> tuple[float, float]:
 
 def draw(figure: Figure, axes: Axes, spec: Spec) -> list[Any]:
     """Draw the lines; handles for the legend."""
-    handles = [_line(axes, line, k) for k, line in enumerate(spec["series"])]
-    if spec["x_log"]:
-        _logarithmic(axes, spec)
+    drawn = [_line(axes, line, k) for k, line in enumerate(spec["series"])]
+    handles = [h for h, line in zip(drawn, spec["series"], strict=True) if line["named"]]
+    for name in "xy":
+        if spec[f"{name}_log"]:
+            _logarithmic(axes, name)
     _range(axes, spec)
     for level in spec["levels"]:
         axes.axhline(level["y"], color=colours.FAINT, linewidth=0.9, linestyle=":", zorder=1)
@@ -50,32 +57,54 @@ def _line(axes: Axes, line: dict[str, Any], k: int) -> Any:
     x, y = _numbers(line["x"]), _numbers(line["y"])
     if line["low"] is not None and line["high"] is not None:
         low, high = _numbers(line["low"]), _numbers(line["high"])
-        axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0, zorder=2)
+        if line["bars"]:
+            axes.vlines(x, low, high, color=colour, alpha=0.6, linewidth=1, zorder=2)
+        else:
+            axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0, zorder=2)
     mode = line["mode"] or "lines+markers"
+    marked = "markers" in mode
     (drawn,) = axes.plot(
-        x, y, color=colour, linewidth=1.8, zorder=3, label=words(line["name"]),
+        x, y, color=colour, linewidth=0.9 * line["width"], zorder=3, label=words(line["name"]),
         linestyle=_DASHES.get(line["dash"], "-") if "lines" in mode else "",
-        marker="o" if "markers" in mode else "", markersize=4.5,
+        **_marker(line) if marked and not line["sizes"] else {},
     )  # fmt: skip
+    if marked and line["sizes"]:
+        area = (_PT_PER_PX * _numbers(line["sizes"])) ** 2
+        hollow = line["symbol"].endswith("open")
+        return axes.scatter(
+            x, y, s=area, marker=_MARKS[line["symbol"]], zorder=4, label=words(line["name"]),
+            facecolors=colour if not hollow or line["symbol"].startswith("cross") else "none",
+            edgecolors=None if line["symbol"].startswith("cross") else colour,
+            linewidths=1.2 if hollow else 0,
+        )  # fmt: skip
     return drawn
+
+
+def _marker(line: dict[str, Any]) -> dict[str, Any]:
+    """How matplotlib draws a line's points."""
+    hollow = {"markerfacecolor": "none"} if line["symbol"].endswith("open") else {}
+    return {"marker": _MARKS[line["symbol"]], "markersize": 4.5, **hollow}
 
 
 def _numbers(values: Sequence[float | None]) -> np.ndarray:
     return np.array([np.nan if v is None else v for v in values], float)
 
 
-def _logarithmic(axes: Axes, spec: Spec) -> None:
+def _logarithmic(axes: Axes, name: str) -> None:
     """A logarithmic axis whose ticks are plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+    axes.set(**{f"{name}scale": "log"})
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
 
 
 def _range(axes: Axes, spec: Spec) -> None:
-    """The range asked for; without one, down to zero at least, as on the page."""
+    """The ranges asked for; without one, up from zero at most, as on the page."""
+    if spec["x_range"]:
+        axes.set_xlim(*spec["x_range"])
     if spec["y_range"]:
         axes.set_ylim(*spec["y_range"])
         return

@@ -20,6 +20,8 @@ import numpy as np
 
 Spec = dict[str, Any]
 """A figure's plain data."""
+SYMBOLS = ("circle", "circle-open", "x", "cross-thin-open", "diamond", "square-open")
+"""Marks of points that page and paper both draw, by Plotly's names."""
 
 
 def heatmap_value(
@@ -85,7 +87,9 @@ def heatmap_value(
 class Line:
     """One line of a chart: `low` and `high` draw an interval band; `hover` adds words per point;
     `n` are the trials behind each point; `colour` 0..5 fixes the colour, `dash` is solid, dash or
-    dot, `mode` as in Plotly."""
+    dot, `mode` as in Plotly. `symbol` is one of `SYMBOLS`, `sizes` are diameters in px, one per
+    point; `bars` draws the interval as bars instead of a band; `width` in px; `picks` are what a
+    click on a point selects on the page; without `named` it has no entry in the legend."""
 
     name: str
     x: Sequence[float]
@@ -97,6 +101,12 @@ class Line:
     dash: str = "solid"
     mode: str = "lines+markers"
     n: Sequence[int] | None = None
+    symbol: str = "circle"
+    sizes: Sequence[float] | None = None
+    bars: bool = False
+    width: float = 2.0
+    picks: Sequence[str] | None = None
+    named: bool = True
 
 
 def lines_value(
@@ -106,13 +116,16 @@ def lines_value(
     y_label: str,
     y_range: tuple[float, float] | None = None,
     x_log: bool = False,
+    y_log: bool = False,
+    x_range: tuple[float, float] | None = None,
     levels: Sequence[tuple[float, str]] = (),
     title: str = "",
     note: str = "",
     key: str = "",
 ) -> Spec:
-    """A chart of lines; `levels` are horizontal reference lines (height, words)."""
-    numbers = ("x", "y", "low", "high", "n")
+    """A chart of lines; `levels` are horizontal reference lines (height, words). Ranges are in the
+    unit of the axis, on a logarithmic one too."""
+    numbers = ("x", "y", "low", "high", "n", "sizes")
     return {
         "series": [
             {k: plain(v) if k in numbers and v is not None else v for k, v in asdict(s).items()}
@@ -120,8 +133,10 @@ def lines_value(
         ],
         "x_label": x_label,
         "y_label": y_label,
+        "x_range": list(x_range) if x_range else None,
         "y_range": list(y_range) if y_range else None,
         "x_log": x_log,
+        "y_log": y_log,
         "levels": [{"y": float(y), "label": label} for y, label in levels],
         "title": title,
         "note": note,

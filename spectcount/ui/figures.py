@@ -30,7 +30,7 @@ def serve_plotly() -> str:
 
 _TEMPLATE = """<div class="figure empty" tabindex="0" role="figure" aria-label="{label}"
  data-empty="{empty}" data-plotly="{plotly}" style="height: {height}px"></div>
-<div class="figure-cell" role="status" aria-live="polite"></div>
+<div class="figure-cell" role="status" aria-live="polite"></div>{note}
 <details class="figure-files" hidden><summary>Save this figure</summary><div>
 <button type="button" data-save="svg">SVG</button>
 <button type="button" data-save="png">PNG</button>
@@ -46,15 +46,26 @@ def heatmap(label: str, *, empty: str, height: int = 420, elem_id: str | None = 
         height,
         elem_id,
         "SpectCount.heatmap(element, props, watch, trigger); /* 'select' 'lasso' */",
+        "",
     )
 
 
 def line_chart(label: str, *, empty: str, height: int = 360, elem_id: str | None = None) -> gr.HTML:
-    """A line chart that shows `empty` until it is given a `lines_value`."""
-    return _figure(label, empty, height, elem_id, "SpectCount.lineChart(element, props, watch);")
+    """A line chart that shows `empty` until it is given a `lines_value`. Its event: `select`
+    (gr.SelectData, `value` = the pick of the point that was clicked)."""
+    return _figure(
+        label,
+        empty,
+        height,
+        elem_id,
+        "SpectCount.lineChart(element, props, watch, trigger); /* 'select' */",
+        '<p class="figure-note"></p>',
+    )
 
 
-def _figure(label: str, empty: str, height: int, elem_id: str | None, script: str) -> gr.HTML:
+def _figure(
+    label: str, empty: str, height: int, elem_id: str | None, script: str, note: str
+) -> gr.HTML:
     """What does not change stands in the template: Gradio drops the further properties of a
     `gr.HTML` when a handler skips it or updates its visibility."""
     return gr.HTML(
@@ -65,6 +76,7 @@ def _figure(label: str, empty: str, height: int, elem_id: str | None, script: st
             empty=html.escape(empty),
             plotly=html.escape(serve_plotly()),
             height=height,
+            note=note,
         ),
         js_on_load=script,
         elem_id=elem_id,
