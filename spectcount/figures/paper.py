@@ -20,6 +20,7 @@ from spectcount.figures.spec import Spec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
 PNG_DPI = 200
 _GAP = 0.09
@@ -48,7 +49,7 @@ def _save(spec: Spec, kind: str, dpi: int = PNG_DPI) -> bytes:
     with _lock, matplotlib.rc_context(_RC):
         figure = _draw(spec)
         figure.savefig(
-            out, format=kind, dpi=dpi, bbox_inches="tight", pad_inches=_MARGIN,
+            out, format=kind, dpi=dpi, bbox_inches=_extent(figure).padded(_MARGIN),
             facecolor="white", metadata={"Date": None} if kind == "svg" else None,
         )  # fmt: skip
     return out.getvalue()
@@ -90,5 +91,10 @@ def _below(figure: Figure, handles: list[Any], note: str) -> None:
 
 def _bottom_in(figure: Figure) -> float:
     """Lowest point of what is drawn, inches from the figure's lower edge."""
-    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
-    return float(figure.get_tightbbox(renderer).y0)
+    return float(_extent(figure).y0)
+
+
+def _extent(figure: Figure) -> Bbox:
+    """Where something is drawn, inches. What lies inside the axes was left out of the layout, so
+    that a map of many cells is measured quickly."""
+    return figure.get_tightbbox(figure.canvas.get_renderer())  # type: ignore[attr-defined]

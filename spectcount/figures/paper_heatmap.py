@@ -95,7 +95,7 @@ def _numbers(axes: Axes, z: np.ndarray, mesh: Any, spec: Spec) -> bool:
         text = f"{value:.2f}".replace("-", "−") + (f"\nn {n[row][column]}" if told else "")
         axes.text(
             column, row, text, ha="center", va="center", fontsize=SMALL - 0.5, linespacing=1.1,
-            color=_ink(mesh.cmap(mesh.norm(value))),
+            color=_ink(mesh.cmap(mesh.norm(value))), in_layout=False,
         )  # fmt: skip
     return True
 
@@ -120,7 +120,7 @@ def _marks(axes: Axes, spec: Spec, written: bool) -> list[Any]:
             drawn = axes.plot(
                 at[:, 1] + dx, at[:, 0] + dy, linestyle="", marker=shape, fillstyle="none",
                 markersize=4.2 if written else 5.5, markeredgewidth=size, color=colour,
-                label=words(name), zorder=4,
+                label=words(name), zorder=4, in_layout=False,
             )  # fmt: skip
         handles += drawn
     return handles
@@ -133,14 +133,13 @@ def _regions(axes: Axes, spec: Spec) -> None:
         (bottom, top), (left, right) = region["rows"], region["columns"]
         corner, width, height = (left - 0.5, bottom - 0.5), right - left + 1, top - bottom + 1
         for line, colour in ((3.4, "white"), (1.8, colours.ACCENT)):
-            axes.add_patch(
-                Rectangle(corner, width, height, fill=False, lw=line, edgecolor=colour, zorder=3)
-            )
+            box = Rectangle(corner, width, height, fill=False, lw=line, edgecolor=colour, zorder=3)
+            axes.add_patch(box).set_in_layout(False)
         axes.annotate(
             words(region.get("label") or k + 1), (left - 0.5, top + 0.5), (2, -2),
             textcoords="offset points", ha="left", va="top", fontsize=SMALL - 0.5, color="white",
-            parse_math=False, zorder=5, bbox={"boxstyle": "square,pad=0.15", "fc": colours.MARK,
-            "lw": 0},
+            parse_math=False, zorder=5, in_layout=False,
+            bbox={"boxstyle": "square,pad=0.15", "fc": colours.MARK, "lw": 0},
         )  # fmt: skip
 
 

@@ -7,8 +7,10 @@ a second tab and after a restart of the app.
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -64,11 +66,21 @@ def build(settings: Settings, store: Store, header: Header) -> None:
             with gr.Row():
                 cancel = gr.Button("Stop", size="sm", elem_id="runs-stop", min_width=90)
                 resume = gr.Button("Resume", size="sm", elem_id="runs-resume", min_width=90)
-                export = gr.Button("Export", size="sm", elem_id="runs-export", min_width=90)
-            details = gr.HTML(notice(UNCHOSEN), elem_id="runs-details", apply_default_css=False)
+            with gr.Row(elem_id="runs-take"):
+                report = gr.Button("Report (HTML)", size="sm", elem_id="runs-report", min_width=120)
+                export = gr.Button(
+                    "Export bundle (zip)", size="sm", elem_id="runs-export", min_width=120
+                )
+                audio = gr.Button(
+                    "Audiofolder (zip)", size="sm", elem_id="runs-audiofolder", min_width=120
+                )
+            clips = gr.Checkbox(
+                False, label="Clips in the bundle too (WAV)", elem_id="runs-clips", container=False
+            )
             files = gr.File(
                 label="Exported files", visible=False, interactive=False, elem_id="runs-files"
             )
+            details = gr.HTML(notice(UNCHOSEN), elem_id="runs-details", apply_default_css=False)
 
     shown = {"inputs": [chosen, sent], "outputs": [table, details, sent]}
     gr.Timer(1.0).tick(view.poll, **shown, **QUIET)
@@ -80,7 +92,10 @@ def build(settings: Settings, store: Store, header: Header) -> None:
         button.click(act, inputs=chosen, outputs=message, api_visibility="private").then(
             view.poll, **shown, **QUIET
         )
-    export.click(view.export, inputs=chosen, outputs=[message, files], api_visibility="private")
+    private = {"outputs": [message, files], "api_visibility": "private", "concurrency_id": "files"}
+    report.click(view.report, inputs=chosen, **private)
+    export.click(view.export, inputs=[chosen, clips], **private)
+    audio.click(view.audiofolder, inputs=chosen, **private)
 
 
 class RunsView:
@@ -138,17 +153,41 @@ class RunsView:
             return notice(str(error), "error")
         return notice(words.format(id=chosen))
 
-    def export(self, chosen: str | None) -> tuple[str, Any]:
+    def export(self, chosen: str | None, clips: bool = False) -> tuple[str, Any]:
         """The chosen run as one zip."""
+        return self._file(
+            chosen, lambda run_id: actions.export(self.settings, run_id, fresh_folder(), clips)
+        )
+
+    def report(self, chosen: str | None) -> tuple[str, Any]:
+        """The chosen run's report, one HTML file."""
+        return self._file(
+            chosen, lambda run_id: actions.write_report(self.settings, run_id, fresh_folder())
+        )
+
+    def audiofolder(self, chosen: str | None) -> tuple[str, Any]:
+        """The chosen run's questions as a data set in one zip."""
+
+        def pack(run_id: str) -> Path:
+            folder = fresh_folder() / f"{run_id}-audiofolder"
+            actions.audiofolder(self.settings, run_id, folder)
+            packed = shutil.make_archive(str(folder), "zip", folder.parent, folder.name)
+            shutil.rmtree(folder)
+            return Path(packed)
+
+        return self._file(chosen, pack)
+
+    def _file(self, chosen: str | None, make: Callable[[str], Path]) -> tuple[str, Any]:
+        """What to say, and the file that `make` wrote for the chosen run."""
         if not chosen:
             return notice(UNCHOSEN, "error"), gr.update(visible=False)
         try:
-            path = actions.export(self.settings, chosen, fresh_folder())
+            path = make(chosen)
         except UserError as error:
             return notice(str(error), "error"), gr.update(visible=False)
-        return notice(f"{chosen} is packed: {path.name}."), gr.update(
-            value=[str(path)], visible=True
-        )
+        size = path.stat().st_size / 1e6
+        words = f"{path.name} is ready below, {size:.1f} MB."
+        return notice(words), gr.update(value=[str(path)], visible=True)
 
 
 def fresh_folder() -> Path:

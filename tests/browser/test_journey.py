@@ -85,7 +85,7 @@ def test_design_ask_map_tune_compare():
         click_cell(page, "compare-difference-map")
         expect(page.locator("#compare-answers tbody tr")).to_have_count(2)
         page.locator("#compare-export").click()
-        expect(page.locator("#compare-files")).to_contain_text(".zip")
+        expect(page.locator("#compare-files")).to_contain_text(".zip", timeout=MINUTES)
 
         go(page, "Runs")
         expect(page.locator("#runs-list .run-row")).to_have_count(3)
