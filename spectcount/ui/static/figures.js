@@ -95,11 +95,15 @@
     const palette = S.lines();
     const data = value.series.flatMap((line, i) => {
       const colour = palette[(line.colour ?? i) % palette.length];
-      const band = line.low && { type: "scatter", mode: "lines", x: [...line.x, ...[...line.x].reverse()],
+      const bars = line.low && line.bars && { type: "data", symmetric: false, width: 0, thickness: 1.2, color: colour + "99",
+        array: line.high.map((v, k) => v - line.y[k]), arrayminus: line.low.map((v, k) => line.y[k] - v) };
+      const band = line.low && !line.bars && { type: "scatter", mode: "lines", x: [...line.x, ...[...line.x].reverse()],
         y: [...line.high, ...[...line.low].reverse()], fill: "toself", fillcolor: colour + "33", line: { width: 0 },
         hoverinfo: "skip", showlegend: false };
       const curve = { type: "scatter", mode: line.mode || "lines+markers", name: line.name, x: line.x, y: line.y,
-        line: { color: colour, width: 2, dash: line.dash || "solid" }, marker: { size: 6 },
+        line: { color: colour, width: line.width ?? 2, dash: line.dash || "solid" }, showlegend: line.named ?? true,
+        marker: { size: line.sizes || 7, color: colour, opacity: 1, symbol: line.symbol || "circle", line: markerEdge(line, colour) },
+        customdata: line.picks, error_y: bars || undefined,
         text: line.hover, hovertemplate: `${line.name}<br>${value.x_label}: %{x}<br>${value.y_label}: %{y:.3g}`
           + (line.hover ? "<br>%{text}" : "") + "<extra></extra>" };
       return band ? [band, curve] : [curve];
@@ -111,9 +115,18 @@
       yanchor: "bottom", text: level.label, showarrow: false, font: { size: 11, color: c.faint } }));
     return { data, layout: layout(value, { shapes, annotations, hovermode: "closest", showlegend: true,
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 12 } },
-      xaxis: axis(value.x_label, { type: value.x_log ? "log" : "-" }),
-      yaxis: axis(value.y_label, { range: value.y_range || undefined, rangemode: value.y_range ? undefined : "tozero" }) }) };
+      xaxis: axis(value.x_label, { ...scale(value.x_log), range: ends(value.x_range, value.x_log) }),
+      yaxis: axis(value.y_label, { ...scale(value.y_log), range: ends(value.y_range, value.y_log), rangemode: value.y_range ? undefined : "tozero" }) }) };
   }
+
+  // Open symbols are drawn by their edge.
+  function markerEdge(line, colour) {
+    return (line.symbol || "").endsWith("open") ? { width: 1.6, color: colour } : { width: 0 };
+  }
+
+  // Plain numbers on a logarithmic axis; Plotly takes its range in decades.
+  const scale = (log) => log ? { type: "log", tickmode: "auto", dtick: "D2", tickformat: "~g", exponentformat: "none" } : { type: "-" };
+  const ends = (range, log) => !range ? undefined : log ? range.map(Math.log10) : range;
 
   // One figure: draws when it has a value and a width, redraws on new values, theme and size.
   function mount(element, props, watch, makeFigure, onReady) {
@@ -123,6 +136,8 @@
       const value = props.value;
       holder.classList.toggle("empty", !value);
       element.querySelector(".figure-files")?.toggleAttribute("hidden", !value);
+      const note = element.querySelector(".figure-note");
+      if (note) note.textContent = value?.note || "";
       if (!value) return;
       if (!holder.clientWidth) return;
       const Plotly = await load(holder.dataset.plotly);
@@ -244,5 +259,10 @@
     });
   };
 
-  S.lineChart = (element, props, watch) => mount(element, props, watch, lineFigure);
+  S.lineChart = (element, props, watch, trigger) => mount(element, props, watch, lineFigure, (holder) => {
+    holder.on("plotly_click", (event) => {
+      const point = event.points.find((p) => p.customdata !== undefined);
+      if (point) trigger?.("select", { index: [point.curveNumber, point.pointNumber], value: point.customdata });
+    });
+  });
 })();
