@@ -16,6 +16,8 @@ import gradio as gr
 
 from spectcount import actions
 from spectcount.errors import UserError
+from spectcount.probing.interleave import trials_of_part
+from spectcount.probing.replay import presentations
 from spectcount.settings import Settings
 from spectcount.stimulus import Stimulus
 from spectcount.trials import Question, Trial
@@ -23,7 +25,10 @@ from spectcount.ui import clip
 from spectcount.ui.header import Header, listener_spec
 from spectcount.ui.polling import QUIET, Feed, notice
 
-HINT = "Click a cell to hear it and to see what was answered. Arrow keys and Enter work too."
+HINT = (
+    "Click a cell or a point to hear it and to see what was answered. On a map arrow keys and "
+    "Enter work too; of a track, choose a trial in the list."
+)
 _PLAY = """() => setTimeout(() => {{
   const player = document.querySelector('#{where}-clip-view audio');
   if (player && player.src) player.play().catch(() => {{}});
@@ -32,7 +37,8 @@ _PLAY = """() => setTimeout(() => {{
 
 @dataclass(frozen=True)
 class CellPanel:
-    """The panel's components and the state behind it: {"cell": [x, y], "turn": k, "key": ...}."""
+    """The panel's components and the state behind it: {"cell": [x, y], "turn": k, "key": ...}, or
+    of a procedure {"track": i, "trial": k, "listener": name}; `plan` among interleaved ones."""
 
     where: str
     settings: Settings
@@ -57,12 +63,12 @@ class CellPanel:
         trials = self.feed.trials(run_id)
         groups = of_cell(trials, at)
         if not groups:
-            return None, notice("No trial of this cell has been answered yet; wait a moment."), at
+            return None, notice("No trial of it has been answered yet; wait a moment."), at
         turn = at.get("turn", 0) % len(groups)
         asked = groups[turn]
         at = {**at, "turn": turn, "key": asked[0].key}
         head = asked[0]
-        note = f"{head.coords.get('role', '')} trial {turn + 1} of {len(groups)} in this cell"
+        note = f"{head.coords.get('role', '')} {place_words(head, at, turn, len(groups))}"
         if head.stimulus is None:
             return None, answers_html(asked), at
         value = clip.stimulus_value(Stimulus.from_dict(head.stimulus), note=note, table=False)
@@ -79,7 +85,7 @@ class CellPanel:
         asked = [t for t in self.feed.trials(run_id) if t.key == at["key"]]
         specs = list(dict.fromkeys([base, listener_spec(base, tuned)]))
         try:
-            results = actions.ask(self.settings, specs, question_of(asked[0]))
+            results = actions.ask_each(self.settings, specs, question_of(asked[0]))
         except UserError as error:
             return notice(str(error), "error") + answers_html(asked)
         return answers_html(asked) + replies_html(results)
@@ -92,7 +98,7 @@ def build(
     at = gr.State(None)
     answers = gr.HTML(notice(HINT), elem_id=f"{where}-answers", apply_default_css=False)
     with gr.Row():
-        another = gr.Button("Next clip of this cell", size="sm", elem_id=f"{where}-next-clip")
+        another = gr.Button("Next clip", size="sm", elem_id=f"{where}-next-clip")
         words = gr.Button("Ask both in words", size="sm", elem_id=f"{where}-in-words")
     with gr.Column(elem_id=f"{where}-clip-view"):
         view = clip.clip_view("The clip of this cell")
@@ -111,7 +117,12 @@ def build(
 
 def of_cell(trials: Sequence[Trial], at: dict[str, Any]) -> list[list[Trial]]:
     """The trials of a cell, one list per question: `cell` [x, y] of the plan, or `truth` and
-    `answer` of a confusion matrix. Signal trials come first."""
+    `answer` of a confusion matrix. Signal trials come first. Of a `track`: the presentations of
+    one listener in their order, from number `trial` on and round, with what others answered."""
+    if "plan" in at:
+        trials = trials_of_part(trials, at["plan"])
+    if "track" in at:
+        return _of_track(trials, at)
     if "truth" in at:
         mine = [t for t in trials if t.truth == at["truth"] and t.answer == at["answer"]]
         keys = {t.key for t in mine}
@@ -123,6 +134,24 @@ def of_cell(trials: Sequence[Trial], at: dict[str, Any]) -> list[list[Trial]]:
     for trial in mine:
         groups.setdefault(trial.key, []).append(trial)
     return list(groups.values())
+
+
+def _of_track(trials: Sequence[Trial], at: dict[str, Any]) -> list[list[Trial]]:
+    names = [t.listener for t in trials]
+    who = at.get("listener") if at.get("listener") in names else next(iter(names), None)
+    own = presentations([t for t in trials if t.listener == who], at["track"])
+    turned = [*own[at["trial"] :], *own[: at["trial"]]] if at["trial"] < len(own) else []
+    return [[one, *(t for t in trials if t.key == one.key and t is not one)] for one in turned]
+
+
+def place_words(head: Trial, at: dict[str, Any], turn: int, n: int) -> str:
+    """Which trial of its cell or track is heard."""
+    if "track" not in at:
+        return f"trial {turn + 1} of {n} in this cell"
+    names = ("level", "second")
+    level = ", ".join(f"{head.coords[k]:.4g}" for k in names if k in head.coords)
+    track = f"track {at['track'] + 1}"
+    return f"trial {head.coords['trial'] + 1} of {n} in {track} of {head.listener}, level {level}"
 
 
 def question_of(trial: Trial) -> Question:

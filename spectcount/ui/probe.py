@@ -9,17 +9,13 @@ from gradio.context import Context
 
 from spectcount import actions
 from spectcount.errors import UserError
-from spectcount.figures.counts import accuracy_value, confusion_value
-from spectcount.figures.maps import curves_value, map_value
-from spectcount.figures.words import MEASURES, regions_html
-from spectcount.probing.base import Plan
-from spectcount.probing.maps import Confusion, confusion, measure_map, of_listener
-from spectcount.probing.plan import CountConfusion, plan_from_dict
-from spectcount.probing.weakness import Criterion, find_weakness
+from spectcount.figures.words import MEASURES
+from spectcount.probing.maps import of_listener
+from spectcount.probing.plan import plan_from_dict
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.trials import Trial
-from spectcount.ui import cell, plan_form
+from spectcount.ui import cell, parts, plan_form, procedures
 from spectcount.ui.figures import heatmap, line_chart
 from spectcount.ui.header import Header, listener_spec
 from spectcount.ui.polling import (
@@ -31,13 +27,17 @@ from spectcount.ui.polling import (
     redraw_step,
     run_choices,
 )
+from spectcount.ui.probe_figures import confusion_words, grid_figures, pick_cell
+from spectcount.ui.run_controls import act, newest, run_buttons, run_dropdown
 
 WHO = {"Base": "base", "Tuned": "tuned", "Ideal observer": "ideal", "DSP counter": "dsp"}
 EMPTY = "No probe yet. Choose a plan on this page, look at its cost, and press Start probe."
-NO_CELLS = "The map fills in here, cell by cell, once a probe is started."
+NO_CELLS = "The map or the track fills in here, trial by trial, once a probe is started."
 DEFAULT_SEED = 0
 REDRAW_EVERY = 0.01
 """Share of new trials after which a running map is drawn again."""
+FIT_EVERY = 0.1
+"""The same of fits and thresholds, which take seconds."""
 
 
 def build(settings: Settings, store: Store, header: Header) -> None:
@@ -58,8 +58,12 @@ def build(settings: Settings, store: Store, header: Header) -> None:
             progress = gr.HTML(elem_id="probe-progress", apply_default_css=False)
             with gr.Row(equal_height=False):
                 listener = gr.Dropdown(
-                    [], label="Whose map", allow_custom_value=True, elem_id="probe-listener"
+                    [], label="Whose answers", allow_custom_value=True, elem_id="probe-listener"
                 )
+                part = gr.Dropdown(
+                    [], label="Plan or track", allow_custom_value=True, visible=False,
+                    elem_id="probe-part",
+                )  # fmt: skip
                 measure = gr.Radio(
                     list(MEASURES.items()),
                     value="d_prime",
@@ -70,6 +74,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
                 heat = heatmap("Probe map", empty=NO_CELLS, elem_id="probe-map")
             with gr.Column(visible=False) as chart_box:
                 chart = line_chart("Probe curve", empty=NO_CELLS, elem_id="probe-curve")
+            found = procedures.build("probe")
             level = gr.Dropdown(
                 [], label="Hear a level of the curve", visible=False, allow_custom_value=True,
                 elem_id="probe-level",
@@ -77,12 +82,12 @@ def build(settings: Settings, store: Store, header: Header) -> None:
             findings = gr.HTML(elem_id="probe-findings", apply_default_css=False)
             panel = cell.build("probe", settings, view.feed, run, header)
 
-    sent = gr.State({})
+    sent, sent_found = gr.State({}), gr.State({})
     asked = [*plan.inputs, who, header.base, header.tuned]
     gr.on([*plan.triggers, who.input], view.cost, asked, plan.cost, **QUIET)
     plan.shown.then(view.cost, asked, plan.cost, **QUIET)
     shown = {
-        "inputs": [run, listener, measure, sent],
+        "inputs": [run, listener, measure, part, sent],
         "outputs": [
             run,
             progress,
@@ -93,41 +98,33 @@ def build(settings: Settings, store: Store, header: Header) -> None:
             chart,
             level,
             findings,
+            part,
+            *found.live,
             sent,
         ],
+    }
+    fitted = {
+        "inputs": [run, listener, part, sent_found],
+        "outputs": [*found.found, sent_found],
     }
     start.click(view.start, asked, [run, message], api_visibility="private").then(
         view.poll, **shown, **QUIET
     )
-    gr.on([run.change, listener.input, measure.input], view.poll, **shown, **QUIET)
-    gr.Timer(1.0).tick(view.poll, **shown, **QUIET)
+    gr.on([run.change, listener.input, measure.input, part.input], view.poll, **shown, **QUIET)
+    gr.on([run.change, listener.input, part.input], view.poll_found, **fitted, **QUIET)
+    timer = gr.Timer(1.0)
+    timer.tick(view.poll, **shown, **QUIET)
+    timer.tick(view.poll_found, **fitted, **QUIET)
     Context.root_block.load(view.poll, **shown, **QUIET)
+    Context.root_block.load(view.poll_found, **fitted, **QUIET)
     Context.root_block.load(view.cost, asked, plan.cost, **QUIET)
     stop.click(view.stop, run, message, api_visibility="private")
     resume.click(view.resume, run, message, api_visibility="private")
-    panel.follow(heat.select(view.pick, run, panel.at, **QUIET))
-    panel.follow(level.input(view.pick_level, level, panel.at, **QUIET))
-
-
-def run_dropdown(store: Store, kind: str) -> gr.Dropdown:
-    """A choice among the runs of a kind, the newest chosen."""
-    choices = run_choices(store, kind)
-    return gr.Dropdown(
-        choices,
-        value=choices[0][1] if choices else None,
-        label="Run",
-        allow_custom_value=True,
-        elem_id=f"{kind}-run",
-    )
-
-
-def run_buttons(where: str) -> tuple[gr.Button, gr.Button]:
-    """Stop and resume."""
-    small: dict[str, Any] = {"size": "sm", "min_width": 90, "scale": 0}
-    return (
-        gr.Button("Stop", elem_id=f"{where}-stop", **small),
-        gr.Button("Resume", elem_id=f"{where}-resume", **small),
-    )
+    panel.follow(heat.select(view.pick, [run, part], panel.at, **QUIET))
+    panel.follow(level.input(view.pick_level, [run, part, level], panel.at, **QUIET))
+    panel.follow(found.trial.input(view.pick_trial, [found.trial, listener], panel.at, **QUIET))
+    for figure in (found.tracks.figure, found.surface.figure):
+        panel.follow(figure.select(view.pick_point, listener, panel.at, **QUIET))
 
 
 class ProbeView:
@@ -171,10 +168,11 @@ class ProbeView:
         return act(lambda: actions.resume(self.settings, run_id or ""), run_id)
 
     def poll(
-        self, run_id: str | None, listener: str | None, measure: str, sent: dict[str, Any]
-    ) -> tuple[Any, ...]:
+        self, run_id: str | None, listener: str | None, measure: str, part: str | None,
+        sent: dict[str, Any],
+    ) -> tuple[Any, ...]:  # fmt: skip
         """Everything about the chosen run that is new since `sent`: run, progress, listener, map,
-        curve, level, findings, sent."""
+        curve, level, findings, part, tracks, sent."""
         run = find_run(self.store, run_id, "probe") or newest(self.store, "probe", run_id)
         choices = run_choices(self.store, "probe")
         if run is None:
@@ -186,104 +184,86 @@ class ProbeView:
         now = {
             "runs": [choices, run.id],
             "progress": progress_html(run, self.store),
-            "figures": [run.id, drawn, listener, measure, run.ended],
+            "figures": [run.id, drawn, listener, measure, part, run.ended],
         }
         fresh = {name: sent.get(name) != value for name, value in now.items()}
         chooser = gr.update(choices=choices, value=run.id) if fresh["runs"] else gr.skip()
         progress = now["progress"] if fresh["progress"] else gr.skip()
-        figures = self.figures(run, trials, listener, measure) if fresh["figures"] else _SKIPPED
+        figures = (
+            self.figures(run, trials, listener, measure, part) if fresh["figures"] else _SKIPPED
+        )
         return chooser, progress, *figures, now
 
-    def figures(
-        self, run: Run, trials: list[Trial], listener: str | None, measure: str
+    def poll_found(
+        self, run_id: str | None, listener: str | None, part: str | None, sent: dict[str, Any]
     ) -> tuple[Any, ...]:
-        """Updates of listener, map and curve with their boxes, level and findings."""
-        names = run.config["listeners"]
-        mine = listener if listener in names else names[0]
+        """Psychometric functions and thresholds, where there is something new since `sent`."""
+        run = find_run(self.store, run_id, "probe") or newest(self.store, "probe", run_id)
+        if run is None:
+            return *_SKIPPED_FOUND, sent
+        trials = self.feed.trials(run.id)
+        now = {
+            "run": [run.id, listener, part, run.ended],
+            "n": redraw_step(len(trials), run.total, FIT_EVERY, run.ended),
+        }
+        if now == sent:
+            return *_SKIPPED_FOUND, sent
+        shown, by_name, mine = self.chosen(run, trials, listener, part)
+        return *procedures.found(shown, by_name, mine), now
+
+    def chosen(
+        self, run: Run, trials: list[Trial], listener: str | None, part: str | None
+    ) -> tuple[parts.Part, dict[str, list[Trial]], str]:
+        """The part of the run that is looked at, its trials by listener, and whose are shown."""
+        names: list[str] = run.config["listeners"]
+        shown = parts.chosen(plan_from_dict(run.config["plan"]), part)
+        mine = shown.mine(trials)
+        by_name = {name: of_listener(mine, name) for name in names}
+        return shown, by_name, listener if listener in by_name else names[0]
+
+    def figures(
+        self, run: Run, trials: list[Trial], listener: str | None, measure: str, part: str | None
+    ) -> tuple[Any, ...]:
+        """Updates of listener, map and curve with their boxes, level, findings, part, tracks."""
+        shown, by_name, mine = self.chosen(run, trials, listener, part)
+        names = list(by_name)
         chooser = gr.update(choices=names, value=mine, visible=len(names) > 1)
-        plan = plan_from_dict(run.config["plan"])
-        by_name = {name: of_listener(trials, name) for name in names}
-        if isinstance(plan, CountConfusion):
-            return chooser, *_confusion_figures(by_name, mine)
-        criterion = Criterion()
-        regions = find_weakness(plan, by_name[mine], criterion)
-        words = regions_html(regions, criterion.words(plan.task), run.ended)
-        found = {name: measure_map(plan, asked) for name, asked in by_name.items()}
-        if len(plan.axes) == 1:
-            levels = gr.update(choices=_levels(plan), visible=True)
-            return chooser, *_HIDDEN, *_shown(curves_value(found, measure)), levels, words
-        value = map_value(found[mine], measure, regions, title=mine)
-        return chooser, *_shown(value), *_HIDDEN, gr.update(visible=False), words
+        options = parts.choices(plan_from_dict(run.config["plan"]))
+        which = gr.update(choices=options, value=shown.choice, visible=len(options) > 1)
+        grid = grid_figures(shown.plan, by_name, mine, measure, run.ended)
+        return chooser, *grid, which, *procedures.live(shown, by_name[mine], mine)
 
-    def pick(self, run_id: str | None, event: gr.SelectData) -> dict[str, Any] | None:
+    def pick(
+        self, run_id: str | None, part: str | None, event: gr.SelectData
+    ) -> dict[str, Any] | None:
         """The cell panel's state for a click on the map or the matrix."""
-        return pick_cell(find_run(self.store, run_id, "probe"), self.feed, event)
+        run = find_run(self.store, run_id, "probe")
+        shown = parts.chosen(plan_from_dict(run.config["plan"]), part) if run else None
+        return pick_cell(run, self.feed, event, shown)
 
-    def pick_level(self, level: str | None) -> dict[str, Any] | None:
+    def pick_level(
+        self, run_id: str | None, part: str | None, level: str | None
+    ) -> dict[str, Any] | None:
         """The cell panel's state for a level of a curve."""
-        return {"cell": [int(level), 0]} if str(level).isdigit() else None
+        run = find_run(self.store, run_id, "probe")
+        if run is None or not str(level).isdigit():
+            return None
+        shown = parts.chosen(plan_from_dict(run.config["plan"]), part)
+        among = {} if shown.number is None else {"plan": shown.number}
+        return {"cell": [int(str(level)), 0], **among}
+
+    def pick_trial(self, pick: str | None, listener: str | None) -> dict[str, Any] | None:
+        """The cell panel's state for a presentation of a track."""
+        place = procedures.place_of(pick)
+        return {**place, "listener": listener} if place else None
+
+    def pick_point(self, listener: str | None, event: gr.SelectData) -> dict[str, Any] | None:
+        """The same for a click on a point of a figure."""
+        return self.pick_trial(str(event.value), listener)
 
 
-_HIDDEN = (gr.update(visible=False), gr.skip())
-_SKIPPED = (gr.skip(),) * 7
-
-
-def pick_cell(run: Run | None, feed: Feed, event: gr.SelectData) -> dict[str, Any] | None:
-    """What the cell panel shows for a click on a map, or on a confusion matrix."""
-    if run is None:
-        return None
-    row, column = event.index
-    if isinstance(plan_from_dict(run.config["plan"]), CountConfusion):
-        table = confusion(feed.trials(run.id))
-        return {"truth": table.truths[row], "answer": table.answers[column]}
-    return {"cell": [int(column), int(row)]}
-
-
-def newest(store: Store, kind: str, run_id: str | None) -> Run | None:
-    """The newest run of a kind, where none is chosen."""
-    runs = [] if run_id else store.runs(kind)
-    return runs[0] if runs else None
-
-
-def act(change: Any, run_id: str | None) -> str:
-    """Do something to a chosen run; the sentence to show."""
-    if not run_id:
-        return notice("Choose a run first.", "error")
-    try:
-        change()
-    except UserError as error:
-        return notice(str(error), "error")
-    return ""
-
-
-def _confusion_figures(by_name: dict[str, list[Trial]], mine: str) -> tuple[Any, ...]:
-    """Matrix of one listener, accuracy of all, nothing to choose, the sums in words."""
-    tables = {name: confusion(asked) for name, asked in by_name.items() if asked}
-    if mine not in tables:
-        return *_shown(None), *_HIDDEN, gr.update(visible=False), notice("No trial answered yet.")
-    words = notice(" ".join(f"{name}: {confusion_words(t)}." for name, t in tables.items()))
-    matrix = confusion_value(tables[mine], title=mine)
-    return *_shown(matrix), *_shown(accuracy_value(tables)), gr.update(visible=False), words
-
-
-def confusion_words(found: Confusion) -> str:
-    """A confusion matrix in a sentence."""
-    right = found.overall
-    return (
-        f"{100 * right.value:.0f} % right [{100 * right.low:.0f}, {100 * right.high:.0f}] at 95 %, "
-        f"n = {int(found.matrix.sum())}, mean error {found.mean_bias:+.2f} events"
-    )
-
-
-def _levels(plan: Plan) -> list[tuple[str, str]]:
-    axis = plan.axes[0]
-    unit = f" {axis.declared.unit}" if axis.declared.unit else ""
-    return [(f"{middle:g}{unit}", str(i)) for i, middle in enumerate(axis.middles)]
-
-
-def _shown(value: Any) -> tuple[Any, Any]:
-    """Updates of a figure's box and of the figure."""
-    return gr.update(visible=True), value
+_SKIPPED = (gr.skip(),) * 17
+_SKIPPED_FOUND = (gr.skip(),) * 3
 
 
 def listeners_of(who: list[str], base: str, tuned: str) -> list[str]:
@@ -297,3 +277,9 @@ def listeners_of(who: list[str], base: str, tuned: str) -> list[str]:
             "untick Tuned"
         )
     return [specs.get(name, name) for name in who]
+
+
+__all__ = [
+    "ProbeView", "act", "build", "confusion_words", "listeners_of", "newest", "pick_cell",
+    "run_buttons", "run_dropdown",
+]  # fmt: skip

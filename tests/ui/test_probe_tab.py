@@ -55,8 +55,8 @@ def probe(settings, monkeypatch, plan):
 def test_map_shows_every_cell_with_n_and_interval(settings, probed):
     store, run = probed
     view = ProbeView(settings, store)
-    _, progress, chooser, box, value, _, _, _, findings, sent = view.poll(
-        run.id, None, "d_prime", {}
+    _, progress, chooser, box, value, _, _, _, findings, *_, sent = view.poll(
+        run.id, None, "d_prime", None, {}
     )
     assert "40 of 40" not in progress and "48 of 48" in progress
     assert chooser["value"] == SIMULATED[0] and box["visible"]
@@ -69,14 +69,14 @@ def test_map_shows_every_cell_with_n_and_interval(settings, probed):
 def test_poll_sends_nothing_twice(settings, probed):
     store, run = probed
     view = ProbeView(settings, store)
-    *_, sent = view.poll(run.id, None, "rate", {})
-    *again, _ = view.poll(run.id, None, "rate", sent)
+    *_, sent = view.poll(run.id, None, "rate", None, {})
+    *again, _ = view.poll(run.id, None, "rate", None, sent)
     assert all(update == gr.skip() for update in again)
 
 
 def test_unknown_run_is_named(settings, probed):
     store, _ = probed
-    progress = ProbeView(settings, store).poll("probe-x", None, "rate", {})[1]
+    progress = ProbeView(settings, store).poll("probe-x", None, "rate", None, {})[1]
     assert "probe-x" in progress
 
 
@@ -93,12 +93,13 @@ def test_curve_and_confusion_have_their_figures(settings, monkeypatch):
     curve = {"kind": "curve", "parameter": "level_dbfs", "start": -60, "stop": -20, "levels": 3,
              "trials": 3, "catch_trials": 4}  # fmt: skip
     store, run = probe(settings, monkeypatch, curve)
-    _, _, _, heat, _, chart, value, level, _, _ = ProbeView(settings, store).poll(
-        run.id, None, "d_prime", {}
-    )
+    view = ProbeView(settings, store)
+    _, _, _, heat, _, chart, value, level, *_ = view.poll(run.id, None, "d_prime", None, {})
     assert not heat["visible"] and chart["visible"]
     assert [line["name"] for line in value["series"]] == list(SIMULATED)
     assert len(level["choices"]) == 3
+    box, _, words, _ = view.poll_found(run.id, SIMULATED[1], None, {})
+    assert box["visible"] and "<td>13, 4 catch</td>" in words
 
 
 def test_listeners_follow_the_header():
@@ -127,3 +128,64 @@ def test_clip_lines_make_a_round_trip():
 def test_bad_clip_lines_are_refused(line, words):
     with pytest.raises(UserError, match=words):
         read_clip(line, "pulses")
+
+
+LEVELS = {"parameter": "level_dbfs", "low": -70, "high": -20, "design": {"duration_s": 1.0}}
+TRACKS = {
+    "kind": "staircase", **LEVELS, "trials": 12, "condition": "event_duration_ms",
+    "condition_values": "50, 200",
+}  # fmt: skip
+TOGETHER = {"kind": "interleaved", "plans": [SMALL_MAP, {"kind": "quest", **LEVELS, "trials": 10}]}
+LIVE = slice(10, 19)
+
+
+def test_tracks_are_drawn_one_and_all_and_every_trial_can_be_heard(settings, monkeypatch):
+    store, run = probe(settings, monkeypatch, TRACKS)
+    view = ProbeView(settings, store)
+    out = view.poll(run.id, SIMULATED[1], "d_prime", None, {})
+    tracks, value, surface, _, posterior, _, width, _, trial = out[LIVE]
+    assert not out[3]["visible"] and not out[5]["visible"], "no map, no curve"
+    assert out[9]["choices"][0][0] == "All tracks" and out[9]["visible"]
+    assert tracks["visible"] and posterior["visible"]
+    assert not surface["visible"] and not width["visible"]
+    listed = [pick for _, pick in trial["choices"]]
+    drawn = [pick for line in value["series"] for pick in line["picks"] or ()]
+    assert sorted(listed) == sorted(drawn) and len(listed) == 24
+
+    one = view.poll(run.id, SIMULATED[1], "d_prime", "0.1", {})
+    assert len(one[LIVE][-1]["choices"]) == 12
+
+    at = view.pick_trial(listed[3], SIMULATED[1])
+    clip, answers, now = cell_panel(view, run).show(run.id, at)
+    assert clip and SIMULATED[1] in answers
+    assert now["key"] == cell.of_cell(view.feed.trials(run.id), at)[0][0].key
+    assert view.pick_trial("nonsense", None) is None
+
+
+def test_thresholds_of_all_listeners_are_told_once(settings, monkeypatch):
+    store, run = probe(settings, monkeypatch, TRACKS)
+    view = ProbeView(settings, store)
+    *_, words, sent = view.poll_found(run.id, None, None, {})
+    assert all(words.count(f"{name} · ") == 2 for name in SIMULATED)
+    assert "not measurable (1)" in words, "nobody hears with d' = 0"
+    *again, _ = view.poll_found(run.id, None, None, sent)
+    assert all(update == gr.skip() for update in again)
+
+
+def test_a_map_and_a_track_in_one_run(settings, monkeypatch):
+    store, run = probe(settings, monkeypatch, TOGETHER)
+    view = ProbeView(settings, store)
+    first = view.poll(run.id, None, "d_prime", None, {})
+    assert first[3]["visible"] and not first[LIVE][0]["visible"]
+    assert [choice for _, choice in first[9]["choices"]] == ["0", "1"]
+    second = view.poll(run.id, None, "d_prime", "1", {})
+    assert not second[3]["visible"] and second[LIVE][0]["visible"]
+    groups = cell.of_cell(view.feed.trials(run.id), {"plan": 0, "cell": [0, 0]})
+    assert {t.coords["plan"] for group in groups for t in group} == {0}
+    at = view.pick_trial("1.0.4", SIMULATED[0])
+    (head, *_), *_ = cell.of_cell(view.feed.trials(run.id), at)
+    assert (head.coords["plan"], head.coords["trial"], head.listener) == (1, 4, SIMULATED[0])
+
+
+def cell_panel(view, run):
+    return cell.CellPanel("probe", view.settings, view.feed, *[None] * 6)

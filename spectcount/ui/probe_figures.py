@@ -1,0 +1,89 @@
+"""Maps, curves and confusion matrices of a run: what the Probe tab shows of plans with cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from spectcount.figures.counts import accuracy_value, confusion_value
+from spectcount.figures.maps import curves_value, map_value
+from spectcount.figures.words import regions_html
+from spectcount.probing.base import Plan
+from spectcount.probing.maps import Confusion, confusion, measure_map
+from spectcount.probing.plan import CountConfusion, plan_from_dict
+from spectcount.probing.procedure import Procedure
+from spectcount.probing.weakness import Criterion, find_weakness
+from spectcount.store import Run
+from spectcount.trials import Trial
+from spectcount.ui.parts import Part
+from spectcount.ui.polling import Feed, notice
+
+Trials = Mapping[str, list[Trial]]
+HIDDEN = (gr.update(visible=False), gr.skip())
+NO_LEVEL = gr.update(visible=False)
+
+
+def grid_figures(plan: Plan, by_name: Trials, mine: str, measure: str, ended: bool) -> tuple:
+    """Updates of map and curve with their boxes, of the level to hear, and the findings."""
+    if isinstance(plan, Procedure):
+        return *HIDDEN, *HIDDEN, NO_LEVEL, ""
+    if isinstance(plan, CountConfusion):
+        return _confusion_figures(by_name, mine)
+    criterion = Criterion()
+    regions = find_weakness(plan, by_name[mine], criterion)
+    words = regions_html(regions, criterion.words(plan.task), ended)
+    found = {name: measure_map(plan, asked) for name, asked in by_name.items()}
+    if len(plan.axes) == 1:
+        levels = gr.update(choices=_levels(plan), visible=True)
+        return *HIDDEN, *_shown(curves_value(found, measure)), levels, words
+    value = map_value(found[mine], measure, regions, title=mine)
+    return *_shown(value), *HIDDEN, NO_LEVEL, words
+
+
+def pick_cell(
+    run: Run | None, feed: Feed, event: gr.SelectData, part: Part | None = None
+) -> dict[str, Any] | None:
+    """What the cell panel shows for a click on a map, or on a confusion matrix; of `part` where
+    the run has several."""
+    if run is None:
+        return None
+    row, column = event.index
+    plan = part.plan if part else plan_from_dict(run.config["plan"])
+    among = {"plan": part.number} if part and part.number is not None else {}
+    if isinstance(plan, CountConfusion):
+        trials = feed.trials(run.id)
+        table = confusion(part.mine(trials) if part else trials)
+        return {"truth": table.truths[row], "answer": table.answers[column], **among}
+    return {"cell": [int(column), int(row)], **among}
+
+
+def confusion_words(found: Confusion) -> str:
+    """A confusion matrix in a sentence."""
+    right = found.overall
+    return (
+        f"{100 * right.value:.0f} % right [{100 * right.low:.0f}, {100 * right.high:.0f}] at 95 %, "
+        f"n = {int(found.matrix.sum())}, mean error {found.mean_bias:+.2f} events"
+    )
+
+
+def _confusion_figures(by_name: Trials, mine: str) -> tuple:
+    """Matrix of one listener, accuracy of all, nothing to choose, the sums in words."""
+    tables = {name: confusion(asked) for name, asked in by_name.items() if asked}
+    if mine not in tables:
+        return *_shown(None), *HIDDEN, NO_LEVEL, notice("No trial answered yet.")
+    words = notice(" ".join(f"{name}: {confusion_words(t)}." for name, t in tables.items()))
+    matrix = confusion_value(tables[mine], title=mine)
+    return *_shown(matrix), *_shown(accuracy_value(tables)), NO_LEVEL, words
+
+
+def _levels(plan: Plan) -> list[tuple[str, str]]:
+    axis = plan.axes[0]
+    unit = f" {axis.declared.unit}" if axis.declared.unit else ""
+    return [(f"{middle:g}{unit}", str(i)) for i, middle in enumerate(axis.middles)]
+
+
+def _shown(value: Any) -> tuple[Any, Any]:
+    """Updates of a figure's box and of the figure."""
+    return gr.update(visible=True), value

@@ -1,0 +1,49 @@
+"""What the tabs that start runs share: the choice of a run, its buttons, what they do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from spectcount.errors import UserError
+from spectcount.store import Run, Store
+from spectcount.ui.polling import notice, run_choices
+
+
+def run_dropdown(store: Store, kind: str) -> gr.Dropdown:
+    """A choice among the runs of a kind, the newest chosen."""
+    choices = run_choices(store, kind)
+    return gr.Dropdown(
+        choices,
+        value=choices[0][1] if choices else None,
+        label="Run",
+        allow_custom_value=True,
+        elem_id=f"{kind}-run",
+    )
+
+
+def run_buttons(where: str) -> tuple[gr.Button, gr.Button]:
+    """Stop and resume."""
+    small: dict[str, Any] = {"size": "sm", "min_width": 90, "scale": 0}
+    return (
+        gr.Button("Stop", elem_id=f"{where}-stop", **small),
+        gr.Button("Resume", elem_id=f"{where}-resume", **small),
+    )
+
+
+def newest(store: Store, kind: str, run_id: str | None) -> Run | None:
+    """The newest run of a kind, where none is chosen."""
+    runs = [] if run_id else store.runs(kind)
+    return runs[0] if runs else None
+
+
+def act(change: Any, run_id: str | None) -> str:
+    """Do something to a chosen run; the sentence to show."""
+    if not run_id:
+        return notice("Choose a run first.", "error")
+    try:
+        change()
+    except UserError as error:
+        return notice(str(error), "error")
+    return ""
