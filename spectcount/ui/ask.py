@@ -240,7 +240,7 @@ def _render(question: Question, cards: Sequence[Card], mine: str | None) -> str:
     )
     head = (
         f'<p class="asked">“{html.escape(question.prompt)}”</p>'
-        f'<p class="truth">Truth: <b>{told}</b> <span class="you">{you}</span></p>'
+        f'<p class="truth">Truth: <b>{told}</b> <span class="guess">{you}</span></p>'
     )
     return head + '<div class="cards">' + "".join(_render_card(c, truth) for c in cards) + "</div>"
 
@@ -251,7 +251,7 @@ def _render_card(card: Card, truth: str | None) -> str:
         refusal = f'<p class="refusal">{html.escape(card.refusal)}</p>'
         return f'<section class="card">{title}{refusal}</section>'
     result = card.result
-    said = f'<p class="said">{html.escape(result.answer)}{_verdict(result.answer, truth)}</p>'
+    said = f'<p class="answer">{html.escape(result.answer)}{_verdict(result.answer, truth)}</p>'
     unparsed = " (unparsed: it names no single answer of the set)" if result.unparsed else ""
     said_words = html.escape(result.reply or "")
     words = f'<p class="reply">in words: “{said_words}”{unparsed}</p>' if result.reply else ""

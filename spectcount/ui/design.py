@@ -78,7 +78,12 @@ def _connect_live(bench: Bench) -> None:
     tools, shown, asked = bench.tools, bench.shown, bench.panel.task
     private: dict[str, Any] = {"api_visibility": "private"}
     tools.family.input(None, [shown, tools.family], shown, js=_FAMILY_JS, **private)
-    tools.family.input(bench.family_updates, [tools.family, asked], bench.of_family, **_LIVE)
+    tools.family.input(
+        lambda name, task: [None, *bench.family_updates(name, task)],
+        [tools.family, asked],
+        [tools.preset, *bench.of_family],
+        **_LIVE,
+    )
     drawn = [tools.seed.input, bench.side.input]
     gr.on(drawn, None, [shown, bench.side, tools.seed], shown, js=_DRAW_JS, **private)
     asked.input(None, [shown, asked], shown, js=_TASK_JS, **private)

@@ -215,7 +215,7 @@ def _groups(kind: str) -> list[dict[str, Any]]:
         for name, spec in declared.params().items()
         if "family" in declared.params() and (name == "task" or set(AXIS_NAMES) & set(spec.choices))
     }
-    groups = describe(declared, ("axes", "task"), limits)
+    groups = describe(declared, ("design", "axes", "task"), limits)
     extra: list[dict[str, Any]] = [
         {
             "name": name, "title": name.capitalize(), "kind": "lines", "choices": [], "value": "",

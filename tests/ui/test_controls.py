@@ -30,7 +30,7 @@ class Dummy(Declared):
 @pytest.fixture
 def dummy():
     with gr.Blocks():
-        yield form(Dummy, values={"shape": "square"}, prefix="dummy")
+        return form(Dummy, values={"shape": "square"}, prefix="dummy")
 
 
 def controls(declared, *arguments):

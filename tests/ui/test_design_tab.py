@@ -1,0 +1,179 @@
+"""The Design tab and Ask without a browser: what they show and send, for every family."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import parse_qsl
+
+import gradio as gr
+import numpy as np
+import pytest
+import soundfile
+
+from spectcount import actions, presets
+from spectcount.clips import save_clip
+from spectcount.designs import FAMILIES, Pulses
+from spectcount.errors import UserError
+from spectcount.listeners import EMBEDDED
+from spectcount.settings import load_settings
+from spectcount.stimulus import Event, Stimulus
+from spectcount.tasks import TASKS, task
+from spectcount.trials import Question
+from spectcount.ui import ask, bench, clip, design, family_forms, link
+from spectcount.ui.header import Header
+from spectcount.ui.link import Drawing
+
+DRAWN = [name for name, declared in FAMILIES.items() if "carrier" not in declared.params()]
+STIMULI = sorted(path.stem for path in load_settings().presets.glob("stimuli/*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The bench of a page, with a home of its own."""
+    settings = load_settings(mode="local", home=tmp_path_factory.mktemp("home"), device="cpu")
+    with gr.Blocks():
+        header = Header(gr.Dropdown([EMBEDDED]), gr.Dropdown(["none"]))
+        first = Drawing()
+        tools, shown = bench.lay_out_tools(settings, first)
+        panel = ask.build(settings, header, "pulses", shown, lambda text: None, lambda text: "")
+        view = clip.clip_view("The clip")
+        side = bench.side_switch(first.task)
+    return bench.Bench(settings, tools, shown, side, view, panel)
+
+
+def shown_by(made, source):
+    """(clip, what the page then says) of a handler's updates."""
+    updates = made.show(source, False)
+    assert len(updates) == len(made.everything)
+    return json.loads(updates[0]), updates[1]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_every_family_is_drawn_from_its_defaults(made, name):
+    drawing = Drawing(FAMILIES[name](), 4)
+    value, said = shown_by(made, lambda: (drawing, "", ""))
+    assert not value["error"]
+    assert json.loads(value["stimulus"])["meta"]["family"] == name
+    assert design._current(made.settings, said).hash == value["name"] == drawing.stimulus().hash
+    found, _ = link.read_query(dict(parse_qsl(value["query"])))
+    assert found.stimulus().hash == value["name"]
+
+
+@pytest.mark.parametrize("name", STIMULI)
+def test_every_preset_can_be_opened(made, name):
+    value, said = shown_by(made, lambda: design._preset(name, made.settings))
+    body = presets.load("stimuli", name, made.settings).body
+    assert json.loads(said)["family"] == body["family"]
+    assert json.loads(said)["params"] == body["params"]
+    assert value["error"] == "" or "carrier" in body["params"]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_the_task_picker_offers_the_tasks_of_the_family(made, name):
+    chosen, knows, wording, _, _, guess = made.panel.updates(name, "count")
+    assert [value for _, value in chosen["choices"]] == list(FAMILIES[name].tasks)
+    assert all(words == task(value).title for words, value in chosen["choices"])
+    asked = task(chosen["value"])
+    assert guess["choices"] == list(asked.answers)
+    assert len(wording["choices"]) == len(asked.all_wordings) + 1
+    assert FAMILIES[name].listeners[:20] in knows.replace("&#x27;", "'")
+
+
+def test_a_recording_may_be_asked_every_task(made):
+    chosen, knows, *_ = made.panel.updates("", "gap")
+    assert [value for _, value in chosen["choices"]] == list(TASKS)
+    assert (chosen["value"], knows) == ("gap", "")
+
+
+def test_the_other_side_is_the_counterpart_and_its_switch_hides_without_one(made):
+    said = {**Drawing(FAMILIES["rhythm"]()).to_dict(), "side": "counterpart"}
+    value = json.loads(design._live(made.settings, json.dumps(said)))
+    assert task("jitter").truth(Stimulus.from_json(value["stimulus"])) == "no"
+    assert bench.side_update("jitter")["visible"]
+    assert not bench.side_update("count")["visible"]
+    assert not bench.side_update("streams")["visible"]
+
+
+def test_a_clip_without_a_counterpart_says_so(made):
+    said = Drawing(Pulses(n_events=10), task="interval").to_dict()
+    value = json.loads(design._live(made.settings, json.dumps(said)))
+    assert "“Which half has the beep?” no answer is true of this clip" in value["note"]
+    other = json.loads(design._live(made.settings, json.dumps({**said, "side": "counterpart"})))
+    assert "change the design" in other["error"]
+
+
+def test_what_a_control_holds_is_refused_in_words(made):
+    said = Drawing().to_dict()
+    said["params"]["gap_ms"] = "wide"
+    value = json.loads(design._live(made.settings, json.dumps(said)))
+    assert "gap_ms='wide' is not a number" in value["error"]
+
+
+def test_a_recording_becomes_the_carrier_and_without_one_the_page_says_what_to_do(made, tmp_path):
+    said = Drawing(FAMILIES["real_sound"]())
+    value, text = shown_by(made, lambda: (said, "", ""))
+    assert "carrier is empty" in value["error"]
+    assert json.loads(text)["family"] == "real_sound"
+
+    stimulus = Stimulus(0.5, (Event(0.1, 0.2, 500.0, -10.0),))
+    save_clip(tmp_path / "sound.wav", stimulus)
+    path = str(tmp_path / "sound.wav")
+    value, text = shown_by(made, lambda: design._carrier(made.settings, path, text))
+    assert not value["error"]
+    digest = json.loads(text)["params"]["carrier"]
+    assert [one.hash for one in actions.carriers(made.settings)] == [digest]
+    assert (made.settings.home / "carriers" / f"{digest}.f32").is_file()
+    (outline,) = value["outlines"]
+    assert (outline["low_hz"], outline["high_hz"]) == (0.0, 8000.0)
+
+    gone = Drawing.from_dict({**json.loads(text), "params": {"carrier": "0" * 16}})
+    value, text = shown_by(made, lambda: (gone, "", ""))
+    assert "is not on this machine; open the recording" in value["error"]
+    assert json.loads(text)["params"]["carrier"] == "0" * 16
+
+
+def test_a_silent_recording_is_refused(made, tmp_path):
+    soundfile.write(tmp_path / "silence.wav", np.zeros(16_000), 16_000)
+    text = family_forms.shown_text(Drawing(FAMILIES["real_sound"]()))
+    value = made.show(
+        lambda: design._carrier(made.settings, str(tmp_path / "silence.wav"), text), False
+    )[0]
+    assert "silence.wav is silent" in json.loads(value)["error"]
+
+
+def test_outlines_tell_events_background_and_gaps_apart():
+    gap = Event(0.2, 0.5, 0.0, -20.0, "white", gap_ms=20, gap_onset_ms=100)
+    masker = Event(0.1, 0.8, 1000.0, -30.0, "noise", bandwidth_hz=200)
+    stimulus = Stimulus(1.0, (gap,), background=(masker,))
+    first, second = json.loads(clip.stimulus_value(stimulus))["outlines"]
+    assert (first["kind"], second["kind"]) == ("background", "event")
+    assert first["gap_s"] is None
+    assert second["gap_s"] == pytest.approx([0.3, 0.32])
+    assert 800 < first["low_hz"] < 900 and 1100 < first["high_hz"] < 1200
+    assert (second["low_hz"], second["high_hz"]) == (0.0, 8000.0)
+
+
+def test_an_observer_without_an_answer_declines_on_its_card(made):
+    drawing = Drawing(FAMILIES["streaming"](), task="streams")
+    question = Question(drawing.stimulus(), "streams")
+    (card,) = ask._cards(made.settings, "Ideal observer", "ideal", question)
+    assert card.result is None and card.refusal
+    html = ask._render(question, [card], None)
+    assert "what is heard has no right answer" in html
+    assert 'class="refusal"' in html
+
+
+def test_demo_mode_says_where_a_recording_goes(tmp_path):
+    with gr.Blocks() as page:
+        family_forms.recorder(load_settings(mode="demo", home=tmp_path), True)
+    words = " ".join(str(block.value) for block in page.blocks.values() if hasattr(block, "value"))
+    assert "on the server of this page" in words
+
+
+def test_a_link_that_cannot_be_read_leaves_the_form_alone(made):
+    def source():
+        raise UserError("damaged; copy the link again")
+
+    updates = made.show(source, False)
+    assert json.loads(updates[0])["error"] == "damaged; copy the link again"
+    assert all(update == gr.skip() for update in updates[1:])
