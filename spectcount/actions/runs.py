@@ -24,25 +24,47 @@ def probe_plan(
     settings: Settings, preset: str | Params, params: Params | None = None
 ) -> dict[str, Any]:
     """The plan of a probe preset (or plain data), checked, with `params` overriding its own
-    parameters or, by name, those of its design."""
-    from spectcount.probing.plan import PLANS, plan_from_dict
+    parameters or, by name, those of its design; of interleaved plans, those of each that has the
+    parameter."""
+    from spectcount.probing.plan import plan_from_dict
 
     plan = (
         presets.load("probes", preset, settings).body["plan"]
         if isinstance(preset, str)
         else plan_from_dict(preset).to_dict()
     )
+    return plan_from_dict(_overridden(plan, params or {})).to_dict()
+
+
+def _overridden(plan: Params, params: Params) -> dict[str, Any]:
+    """A plan's plain data with some parameters changed, by name."""
+    from spectcount.probing.plan import PLANS
+
+    if "plans" in plan:
+        parts = plan["plans"]
+        for name in params:
+            if not any(_has(part, name) for part in parts):
+                _refuse_name(name, *(PLANS[part["kind"]] for part in parts))
+        mine = [{n: v for n, v in params.items() if _has(part, n)} for part in parts]
+        return {**plan, "plans": [_overridden(*both) for both in zip(parts, mine, strict=True)]}
     plan = {**plan, "design": dict(plan.get("design", {}))}
-    plan_class = PLANS[plan["kind"]]
-    own, designs = plan_class.params(), family(plan.get("family", "pulses"))
-    for name, value in (params or {}).items():
-        if name in own:
-            plan[name] = plan_class.param(name).validate(value)
+    own, designs = PLANS[plan["kind"]], family(plan.get("family", "pulses"))
+    for name, value in params.items():
+        if name in own.params():
+            plan[name] = own.param(name).validate(value)
         elif name in designs.params():
             plan["design"][name] = designs.param(name).validate(value)
         else:
-            _refuse_name(name, plan_class, designs)
-    return plan_from_dict(plan).to_dict()
+            _refuse_name(name, own, designs)
+    return plan
+
+
+def _has(plan: Params, name: str) -> bool:
+    """Whether a plan or its design has a parameter called so."""
+    from spectcount.probing.plan import PLANS
+
+    declared = (PLANS[plan["kind"]], family(plan.get("family", "pulses")))
+    return any(name in one.params() for one in declared)
 
 
 def start_probe(
