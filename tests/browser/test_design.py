@@ -1,4 +1,5 @@
-"""The Design tab and Ask in a real browser."""
+"""The Design tab and Ask in a real browser. A page takes seconds to open, so each test does
+several things on one."""
 
 from __future__ import annotations
 
@@ -11,21 +12,32 @@ import soundfile
 from playwright.sync_api import expect
 
 from spectcount.designs import FAMILIES, Pulses, draw
+from spectcount.pairs import draw_pair
 from spectcount.synth import synthesise
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
 
 WAIT_MS = 60_000
+DRAWN = [name for name, declared in FAMILIES.items() if "carrier" not in declared.params()]
 
 
 def slider(page, words):
-    return page.get_by_label(f"range slider for {words}")
+    return page.get_by_label(f"range slider for {words}", exact=True)
 
 
 def row(page, quantity):
     """Text of the table's row for a quantity: declared and measured."""
     table = page.locator(".clip-table").first
     return table.locator("tr").filter(has=page.get_by_role("rowheader", name=quantity, exact=True))
+
+
+def choose(page, label, option):
+    page.get_by_label(label, exact=True).click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def choose_family(page, name):
+    choose(page, "Family", FAMILIES[name].title)
 
 
 def shown(page):
@@ -44,11 +56,10 @@ def expect_clip(page, stimulus):
     )
 
 
-def test_moving_a_slider_by_key_repaints_table_and_player(visit):
+def test_sliders_repaint_by_key_end_at_the_last_value_and_refuse_in_words(visit):
     page = visit()
     picture = page.locator(".clip-model .picture").first
     before = picture.evaluate("canvas => canvas.toDataURL()")
-    slider(page, "Events").focus()
     slider(page, "Events").press("ArrowRight")
     stimulus = draw(Pulses(n_events=5), 0)
     expect_clip(page, stimulus)
@@ -57,48 +68,68 @@ def test_moving_a_slider_by_key_repaints_table_and_player(visit):
     expect(page.locator(".clip").first).to_have_attribute("data-heard", stimulus.hash)
     assert picture.evaluate("canvas => canvas.toDataURL()") != before
 
-
-def test_a_held_key_ends_at_the_last_value(visit):
-    page = visit()
     slider(page, "Level (dBFS)").focus()
     for _ in range(25):
         page.keyboard.press("ArrowLeft")
-    expect_clip(page, draw(Pulses(level_dbfs=-14 - 12.5), 0))
+    expect_clip(page, draw(Pulses(n_events=5, level_dbfs=-14 - 12.5), 0))
 
-
-def test_an_infeasible_design_says_why_and_dims_the_last_picture(visit):
-    page = visit()
     good = shown(page)
-    slider(page, "Clip (s)").focus()
-    page.keyboard.press("Home")
+    slider(page, "Clip (s)").press("Home")
     refusal = page.locator(".clip-error").first
-    expect(refusal).to_have_text(re.compile("4 events of 100 ms .* the clip is 0.50 s; lower"))
+    expect(refusal).to_have_text(re.compile(r"5 events of 100 ms .* the clip is 0.50 s; lower"))
     expect(page.locator(".clip").first).to_have_class(re.compile("refused"))
     assert shown(page) == good
-    page.keyboard.press("End")
+    slider(page, "Clip (s)").press("End")
     expect(refusal).to_be_hidden()
 
 
-def test_the_address_reproduces_the_exact_clip(visit):
+def test_every_family_is_drawn_and_keeps_its_values_while_another_is_shown(visit):
     page = visit()
-    slider(page, "Spacing (ms)").focus()
-    page.keyboard.press("ArrowRight")
-    stimulus = draw(Pulses(gap_ms=151), 0)
-    expect_clip(page, stimulus)
-    page.wait_for_url(f"**clip={stimulus.hash}*")
+    slider(page, "Spacing (ms)").press("ArrowRight")
+    for name in DRAWN[1:]:
+        choose_family(page, name)
+        expect_clip(page, draw(FAMILIES[name](), 0))
+        expect(page.locator("#design-form .param")).to_have_count(len(FAMILIES[name].params()))
+    choose_family(page, "pulses")
+    expect_clip(page, draw(Pulses(gap_ms=151), 0))
+    choose(page, "Preset", "rhythm")
+    expect(page.get_by_label("Family", exact=True)).to_have_value(FAMILIES["rhythm"].title)
+    expect(page.locator(".clip-note").first).to_contain_text("Eight short tones")
+
+
+def test_both_sounds_of_a_task_are_heard_and_linked(visit):
+    page = visit()
+    choose_family(page, "gap")
+    expect(page.locator("#side")).to_contain_text("Which answer is true of “Is there a gap?”")
+    slider(page, "Gap (ms)").press("ArrowRight")
+    design = FAMILIES["gap"](gap_ms=20.1)
+    signal, counterpart = draw_pair(design, 0, "gap")
+    expect_clip(page, signal)
+    expect(page.locator(".legend-gap").first).to_be_visible()
+    page.get_by_label("B: counterpart").click()
+    expect_clip(page, counterpart)
+    expect(page.locator(".clip").first).to_have_attribute("data-heard", counterpart.hash)
+    expect(page.locator(".legend-gap").first).to_be_hidden()
+
+    page.wait_for_url(f"**family=gap**clip={counterpart.hash}*")
     again = visit("/?" + page.url.partition("?")[2])
-    expect_clip(again, stimulus)
-    expect(slider(again, "Spacing (ms)")).to_have_value("151")
+    expect_clip(again, counterpart)
+    expect(again.get_by_label("B: counterpart")).to_be_checked()
+    expect(slider(again, "Gap (ms)")).to_have_value("20.1")
+    again.get_by_label("A: signal").click()
+    expect_clip(again, signal)
 
 
 def test_a_damaged_link_is_refused_in_words(browser, url):
     page = browser.new_page()
     page.goto(f"{url}/?design=%7Boops")
-    expect(page.locator(".clip-error").first).to_contain_text("copy the link again")
+    expect(page.locator(".clip-error").first).to_contain_text(
+        "copy the link again", timeout=WAIT_MS
+    )
     page.close()
 
 
-def test_downloads_are_exact_and_come_back(visit, tmp_path):
+def test_downloads_are_exact_and_come_back_and_a_foreign_stimulus_is_pinned(visit, tmp_path):
     page = visit("/?design=%7B%22n_events%22:3%7D&seed=7")
     stimulus = draw(Pulses(n_events=3), 7)
     expect_clip(page, stimulus)
@@ -112,33 +143,56 @@ def test_downloads_are_exact_and_come_back(visit, tmp_path):
     with page.expect_download() as data:
         page.locator(".clip-json").first.click()
     data.value.save_as(tmp_path / "stimulus.json")
-    other = visit()
-    open_stimulus(other, tmp_path / "stimulus.json")
-    expect_clip(other, stimulus)
-    expect(slider(other, "Events")).to_have_value("3")
+    slider(page, "Events").press("Home")
+    open_stimulus(page, tmp_path / "stimulus.json")
+    expect_clip(page, stimulus)
+    expect(slider(page, "Events")).to_have_value("3")
 
-
-def test_an_uploaded_stimulus_of_no_design_is_shown_until_a_control_moves(visit, tmp_path):
-    stimulus = draw(Pulses(n_events=2), 0).to_dict()
-    stimulus["meta"] = {}
-    stimulus["events"][0]["level_dbfs"] = -30
-    (tmp_path / "own.json").write_text(json.dumps(stimulus))
-    page = visit()
+    own = {**stimulus.to_dict(), "meta": {}}
+    own["events"][0]["level_dbfs"] = -30
+    (tmp_path / "own.json").write_text(json.dumps(own))
     open_stimulus(page, tmp_path / "own.json")
     expect(page.locator(".clip-note").first).to_contain_text("An uploaded stimulus")
     expect(page.locator(".clip-link").first).to_be_disabled()
-    slider(page, "Events").focus()
-    page.keyboard.press("ArrowLeft")
-    expect_clip(page, draw(Pulses(n_events=3), 0))
+    slider(page, "Events").press("ArrowLeft")
+    expect_clip(page, draw(Pulses(n_events=2), 7))
 
 
 def test_a_preset_sets_the_form_also_beyond_the_sliders_usual_end(visit):
     page = visit()
-    page.get_by_label("Preset", exact=True).click()
-    page.get_by_role("option", name="paper", exact=True).click()
+    choose(page, "Preset", "paper")
     expect(slider(page, "Clip (s)")).to_have_value("30", timeout=WAIT_MS)
     expect(page.locator(".clip").first).to_have_attribute("data-heard", re.compile("."))
     page.wait_for_function("document.querySelector('.clip audio').duration > 29.9")
+    expect(slider(page, "Event duration (ms)")).to_have_attribute("max", "1000")
+    page.get_by_label("Sliders over the full range").check()
+    expect(slider(page, "Event duration (ms)")).to_have_attribute("max", "5000")
+
+
+def test_a_recording_becomes_the_sound_of_the_family_that_takes_one(visit, tmp_path):
+    t = np.arange(16_000) / 32_000
+    soundfile.write(tmp_path / "sound.wav", 0.3 * np.sin(2 * np.pi * 700 * t), 32_000)
+    page = visit()
+    choose_family(page, "real_sound")
+    expect(page.locator(".clip-error").first).to_contain_text("carrier is empty")
+    expect(page.locator(".recorder")).to_contain_text("stays on this machine, in the home folder")
+    page.locator("#recording input[type=file]").set_input_files(tmp_path / "sound.wav")
+    expect(page.locator(".clip-note").first).to_contain_text("resampled", timeout=WAIT_MS)
+    expect(page.locator("#param-carrier input")).to_have_value(re.compile("^[0-9a-f]{16}$"))
+    expect(page.locator(".clip-error").first).to_be_hidden()
+
+
+def test_a_plan_form_offers_what_its_family_has(visit):
+    page = visit()
+    page.get_by_role("tab", name="Probe", exact=True).click()
+    page.locator("#probe-plan > button").click()
+    chosen = page.locator("#probe-map-task select")
+    assert chosen.locator("option").all_inner_texts() == list(Pulses.tasks)
+    page.locator("#probe-map-family select").select_option("rhythm")
+    assert chosen.locator("option").all_inner_texts() == list(FAMILIES["rhythm"].tasks)
+    axes = page.locator("#probe-map-x select").locator("option").all_inner_texts()
+    assert "jitter_percent" in axes and "mel_channel" not in axes
+    expect(page.locator("#probe-plan")).to_contain_text("jitter_percent", timeout=WAIT_MS)
 
 
 BEYOND_THE_EDGE = """[...document.querySelectorAll("body *")]
@@ -147,9 +201,12 @@ BEYOND_THE_EDGE = """[...document.querySelectorAll("body *")]
   .map((e) => e.outerHTML.slice(0, 80))"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_scrolls_nothing_sideways(visit, scheme):
-    page = visit(f"/?__theme={scheme}", viewport={"width": 390, "height": 844})
+@pytest.mark.parametrize(
+    ("scheme", "family"), [("light", "informational_masking"), ("dark", "pulses")]
+)
+def test_a_phone_scrolls_nothing_sideways(visit, scheme, family):
+    page = visit(f"/?__theme={scheme}&family={family}", viewport={"width": 390, "height": 844})
+    page.locator(".clip-measured summary").first.click()
     for tab in ("Design", "Probe", "Tune", "Compare", "You", "Runs"):
         page.get_by_role("tab", name=tab, exact=True).click()
         page.wait_for_timeout(500)
@@ -157,7 +214,7 @@ def test_a_phone_scrolls_nothing_sideways(visit, scheme):
         assert page.evaluate(BEYOND_THE_EDGE) == [], tab
 
 
-def test_ask_shows_truth_guess_and_every_listener(visit):
+def test_ask_shows_truth_guess_and_every_listener_then_a_recording(visit, tmp_path):
     page = visit("/?design=%7B%22n_events%22:3%7D")
     page.wait_for_selector(".dot.ready", timeout=2 * WAIT_MS)
     page.locator("#ask-guess label").nth(3).click()
@@ -170,28 +227,31 @@ def test_ask_shows_truth_guess_and_every_listener(visit):
         expect(card.locator(".bars tr")).to_have_count(11, timeout=WAIT_MS)
         expect(card.locator(".foot")).to_contain_text("probability mass on the set")
 
-
-def test_a_recording_is_asked_about_with_a_note_on_its_conversion(visit, tmp_path):
+    page.get_by_role("button", name="Ask about a recording instead").click()
+    (tmp_path / "broken.wav").write_bytes(b"RIFF nonsense")
+    page.locator("#ask-upload input[type=file]").set_input_files(tmp_path / "broken.wav")
+    expect(page.locator(".clip-error").nth(1)).to_contain_text("broken.wav", timeout=WAIT_MS)
+    page.locator("#ask-upload").get_by_label(re.compile("Clear|Remove")).first.click()
     t = np.arange(2 * 44_100) / 44_100
     tone = 0.1 * np.sin(2 * np.pi * 1000 * t) * ((t > 0.5) & (t < 0.7))
     soundfile.write(tmp_path / "stereo.wav", np.stack([tone, tone], axis=1), 44_100)
-    page = visit()
-    page.get_by_role("button", name="Ask about a recording instead").click()
     page.locator("#ask-upload input[type=file]").set_input_files(tmp_path / "stereo.wav")
-    note = page.locator(".clip-note").nth(1)
-    expect(note).to_contain_text("44100", timeout=WAIT_MS)
+    expect(page.locator(".clip-note").nth(1)).to_contain_text("44100", timeout=WAIT_MS)
+    choose(page, "Task", "Is there a gap?")
     page.locator("#ask-button").click()
-    expect(page.locator("#answers .truth")).to_contain_text(
-        "not known for this clip", timeout=WAIT_MS
-    )
+    expect(answers.locator(".truth")).to_contain_text("not known for this clip", timeout=WAIT_MS)
+    expect(answers.locator(".asked")).to_contain_text("gap")
 
 
-def test_a_broken_recording_is_refused_in_words(visit, tmp_path):
-    (tmp_path / "broken.wav").write_bytes(b"RIFF nonsense")
-    page = visit()
-    page.get_by_role("button", name="Ask about a recording instead").click()
-    page.locator("#ask-upload input[type=file]").set_input_files(tmp_path / "broken.wav")
-    expect(page.locator(".clip-error").nth(1)).to_contain_text("broken.wav", timeout=WAIT_MS)
+def test_a_task_without_truth_says_so(visit):
+    page = visit("/?family=streaming&task=streams")
+    expect(page.get_by_label("Task", exact=True)).to_have_value("One stream or two?")
+    expect(page.locator("#side")).to_be_hidden()
+    page.locator("#ask-button").click()
+    answers = page.locator("#answers")
+    expect(answers.locator(".truth")).to_contain_text("no right answer", timeout=2 * WAIT_MS)
+    ideal = answers.locator(".card").filter(has_text="Ideal observer")
+    expect(ideal.locator(".refusal")).to_be_visible(timeout=WAIT_MS)
 
 
 def test_the_api_answers_and_refuses_with_a_sentence(url):
@@ -201,6 +261,8 @@ def test_the_api_answers_and_refuses_with_a_sentence(url):
     client = Client(url, verbose=False)
     made = client.predict("pulses", {"n_events": 2}, 3, api_name="/synthesise")
     assert made["hash"] == draw(Pulses(n_events=2), 3).hash
+    side = client.predict("gap", {}, 3, "counterpart", api_name="/synthesise")
+    assert side["hash"] == draw_pair(FAMILIES["gap"](), 3, "gap")[1].hash
     said = client.predict("ideal", "pulses", {"n_events": 2}, 3, "count", 0, api_name="/ask")
     assert said["answer"] == said["truth"] == "2"
     other = client.predict("ideal", "rhythm", {}, 3, "jitter", 0, "counterpart", api_name="/ask")
@@ -209,6 +271,8 @@ def test_the_api_answers_and_refuses_with_a_sentence(url):
     assert [one["family"] for one in known] == list(FAMILIES)
     with pytest.raises(AppError, match=r"n_events=-1 is below the limit 0"):
         client.predict("pulses", {"n_events": -1}, 3, api_name="/synthesise")
+    with pytest.raises(AppError, match="side='left' is not known"):
+        client.predict("pulses", {}, 3, "left", api_name="/synthesise")
     with pytest.raises(AppError, match="nope"):
         client.predict("nope", api_name="/probe_status")
     offered = client.view_api(return_format="dict")["named_endpoints"]

@@ -93,8 +93,9 @@
     const controls = {}, limited = [];
     function narrow(family) {
       for (const spec of limited) {
-        const set = sets[spec.limits], known = new Set(Object.values(set).flat()), own = new Set(set[family]);
-        controls[spec.name].allow(spec.choices.filter((name) => own.has(name) || !known.has(name)));
+        const set = sets[spec.limits], known = new Set(Object.values(set).flat());
+        const free = spec.choices.filter((name) => !known.has(name)), own = set[family].filter((name) => spec.choices.includes(name));
+        controls[spec.name].allow([...free, ...own]);
       }
     }
     function edited() {
