@@ -11,17 +11,15 @@ blocks of ten. Coords of a trial: `x` track, `level` (and `second`), `role`, `tr
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from spectcount.errors import UserError
 from spectcount.params import param
 from spectcount.probing.axes import AXIS_NAMES, Axis, declaration, level_axis
-from spectcount.probing.base import Plan, refuse_idle
+from spectcount.probing.base import Plan
 from spectcount.probing.conditions import (
     NO_CONDITION,
     Condition,
@@ -30,8 +28,8 @@ from spectcount.probing.conditions import (
     conditions_of,
 )
 from spectcount.probing.draws import Cell, PlannedQuestion, seed_of
-from spectcount.probing.ideal_level import ideal_d_prime
-from spectcount.probing.tracks import CATCH, SIGNAL, RunningTrack, Stopping
+from spectcount.probing.level_checks import check_levels
+from spectcount.probing.tracks import CATCH, RunningTrack, Stopping, role_of
 from spectcount.psychophysics.adaptive.base import Track
 from spectcount.psychophysics.psychometric import FUNCTIONS
 from spectcount.psychophysics.sdt import Interval
@@ -39,11 +37,7 @@ from spectcount.stimulus import Stimulus
 from spectcount.tasks import FORCED_CHOICE, YES_NO
 from spectcount.trials import Trial
 
-BLOCK = 10
-"""Presentations within which the share of catch trials (or of each order) is kept."""
 LOW, HIGH = "low", "high"
-WRONG_WAY = 2.0
-"""How many times the ideal observer's d' may be larger at the end that is said to be harder."""
 Level = tuple[float, ...]
 
 
@@ -133,16 +127,7 @@ class Procedure(Plan):
         check_conditions(
             self.condition, self.condition_values, self.conditions, self.tracked, self._family
         )
-        for name in self.tracked:
-            if name == "mel_channel":
-                raise UserError(
-                    "mel_channel is drawn anew for each event and has no level; follow frequency"
-                )
-            if name in self.draw:
-                raise UserError(f"draw {name} would undo the track; draw another parameter")
-        for index in range(len(self.tracked)):
-            self._refuse_idle(index)
-        self._refuse_wrong_way()
+        check_levels(self)
         self.check_track()
 
     def to_dict(self) -> dict[str, Any]:
@@ -243,10 +228,7 @@ class Procedure(Plan):
 
     def role(self, seed: int, index: int, k: int) -> str:
         """Signal or catch: what presentation `k` of a track is."""
-        block, place = divmod(k, BLOCK)
-        due = [math.floor(self._catch_share * BLOCK * b + 0.5) for b in (block, block + 1)]
-        rng = np.random.default_rng(seed_of(seed, "roles", index, block))
-        return CATCH if rng.permutation(BLOCK)[place] < due[1] - due[0] else SIGNAL
+        return role_of(self._catch_share, seed, index, k)
 
     def _next(
         self, seed: int, index: int, running: list[RunningTrack]
@@ -328,31 +310,3 @@ class Procedure(Plan):
         )
         words = self.tracks[index].words
         return f"track {index + 1}" + (f" ({words})" if words else "") + f" at {levels}"
-
-    def _refuse_idle(self, index: int) -> None:
-        axis = self.levels[index]
-        level = [other.edges[1] for other in self.levels]
-        pairs = set()
-        for end in axis.edges:
-            level[index] = end
-            pairs.add(tuple(one.hash for one in self.at(0, tuple(level))))
-        if len(pairs) == 1:
-            refuse_idle(axis.name)
-
-    def _refuse_wrong_way(self) -> None:
-        """The ideal observer's word on which end is harder, where it has one."""
-        if not self.asked.two_class:
-            return
-        levels = [other.edges[1] for other in self.levels]
-        found = []
-        for end in self.levels[0].edges:
-            levels[0] = end
-            found.append(ideal_d_prime(self.at(0, tuple(levels))[0], self.asked))
-        hard, easy = found[::-1] if self.falling else found
-        if math.isfinite(hard) and math.isfinite(easy) and hard > WRONG_WAY * max(easy, 1e-9):
-            other = LOW if self.falling else HIGH
-            raise UserError(
-                f"harder={self.harder}, but the ideal observer finds {self.parameter} harder at "
-                f"its {other} end (d' {easy:.3g} there, {hard:.3g} at the other); set "
-                f"harder={other}"
-            )

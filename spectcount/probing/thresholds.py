@@ -33,7 +33,8 @@ from spectcount.probing.maps import plain
 from spectcount.probing.plan import Curve
 from spectcount.probing.procedure import Procedure
 from spectcount.probing.replay import level_of, presentations, replayed
-from spectcount.probing.tracks import CATCH, SIGNAL, succeeded
+from spectcount.probing.series import Series, series_of
+from spectcount.probing.tracks import CATCH, succeeded
 from spectcount.psychophysics.adaptive.quest_plus import QuestPlusEstimate
 from spectcount.psychophysics.adaptive.staircase import Staircase
 from spectcount.psychophysics.efficiency import Efficiency
@@ -49,25 +50,6 @@ PC_AT_D_PRIME_1 = float(ndtr(1 / math.sqrt(2)))
 """Share of right answers of an unbiased listener of d' = 1 in forced choice: 0.760."""
 IDEAL_DRAWS = 2
 """Draws over which the ideal observer's d' at a level is averaged."""
-
-
-@dataclass(frozen=True)
-class Series:
-    """The trials of one track: `levels` [n] of the trials that move it, their `success`, and for
-    yes/no the catch trials."""
-
-    declared: Param
-    levels: np.ndarray
-    success: np.ndarray
-    trials: tuple[Trial, ...]
-    catch: tuple[Trial, ...]
-    log: bool
-    falling: bool
-
-    @property
-    def catch_counts(self) -> tuple[int, int]:
-        """ "Yes" answers to catch trials, and catch trials."""
-        return sum(t.answer == t.answers[0] for t in self.catch), len(self.catch)
 
 
 @dataclass(frozen=True)
@@ -213,29 +195,13 @@ def _of_track(plan: Procedure, index: int, trials: Sequence[Trial], level: float
     return _against_ideal(head, plan, declared, lambda x, s: plan.at(index, (x,), s)[0])
 
 
-def series_of(plan: Curve, trials: Iterable[Trial]) -> Series:
-    """A curve over exact levels as one track; which end is harder, the answers say where the plan
-    does not."""
-    declared = plan.axes[0].declared
-    kept = sorted(trials, key=lambda t: t.key)
-    kind = plan.asked.kind
-    catch = tuple(t for t in kept if kind == YES_NO and t.coords["role"] == CATCH)
-    roles = (SIGNAL, CATCH) if kind == FORCED_CHOICE else (SIGNAL,)
-    moving = tuple(t for t in kept if t.coords["role"] in roles)
-    levels = np.array([float(t.coords["x_value"]) for t in moving])
-    success = np.array([succeeded(plan.asked, t) for t in moving])
-    log = declared.log and bool(np.all(levels > 0))
-    falling = _falls(levels, success) if plan.harder == "auto" else plan.harder == "high"
-    return Series(declared, levels, success, moving, catch, log, falling)
-
-
 def _of_curve(plan: Curve, trials: Sequence[Trial], level: float) -> Threshold:
     series = series_of(plan, trials)
     declared = series.declared
     head = Threshold(
         track=0, condition="", parameter=declared.name, label=declared.axis_label,
-        unit=declared.unit, log=series.log, falling=series.falling, n=len(trials),
-        n_catch=len(series.catch),
+        unit=declared.unit, log=series.log, falling=series.falling,
+        n=len(series.trials) + len(series.catch), n_catch=len(series.catch),
     )  # fmt: skip
     if not series.trials:
         return head
@@ -286,13 +252,6 @@ def _against_ideal(head: Threshold, plan: Plan, declared: Param, draw: Any) -> T
         ideal=ideal_threshold(d_prime_at, declared),
         efficiency=efficiency_at(d_prime_at, declared, found) if found else None,
     )
-
-
-def _falls(levels: np.ndarray, success: np.ndarray) -> bool:
-    """Whether successes become rarer with the level."""
-    if len(levels) < 2:
-        return False
-    return float(np.mean((levels - levels.mean()) * (success - success.mean()))) < 0
 
 
 def _surface_words(found: Surface, unit: str) -> str:

@@ -12,6 +12,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
+from spectcount.probing.draws import seed_of
 from spectcount.psychophysics.adaptive.base import Track
 from spectcount.psychophysics.psychometric import to_axis
 from spectcount.psychophysics.sdt import Interval
@@ -19,6 +22,8 @@ from spectcount.tasks import COUNTING, FORCED_CHOICE, Task
 from spectcount.trials import Trial
 
 SIGNAL, CATCH = "signal", "catch"
+BLOCK = 10
+"""Presentations within which the share of catch trials (or of each order) is kept."""
 CHECK_EVERY = 8
 """Signal trials from one look at the interval to the next, where a track may end by it."""
 
@@ -104,3 +109,12 @@ def succeeded(asked: Task, trial: Trial) -> bool:
     if asked.kind in (FORCED_CHOICE, COUNTING):
         return bool(trial.correct)
     return trial.answer == trial.answers[0]
+
+
+def role_of(catch_share: float, seed: int, index: int, k: int) -> str:
+    """What presentation `k` of track number `index` is: signal or catch, in random order within
+    each block, as many of each as the share asks for."""
+    block, place = divmod(k, BLOCK)
+    due = [math.floor(catch_share * BLOCK * b + 0.5) for b in (block, block + 1)]
+    order = np.random.default_rng(seed_of(seed, "roles", index, block)).permutation(BLOCK)
+    return CATCH if order[place] < due[1] - due[0] else SIGNAL
