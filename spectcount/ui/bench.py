@@ -69,7 +69,7 @@ class Bench:
         except UserError as error:
             return self.only_view(clip.error_value(error))
         try:
-            stimulus = drawing.stimulus(self.settings)
+            stimulus = family_forms.stimulus_of(drawing, self.settings)
             value = drawing_value(drawing, stimulus, note or link.other_clip(meant, stimulus))
         except UserError as error:
             value = clip.error_value(error)

@@ -132,7 +132,7 @@ def _live(settings: Settings, shown: str) -> str:
         if said.get("pinned"):
             return clip.stimulus_value(Stimulus.from_json(said["pinned"]), note=PINNED)
         drawing = Drawing.from_dict(said)
-        return drawing_value(drawing, drawing.stimulus(settings))
+        return drawing_value(drawing, family_forms.stimulus_of(drawing, settings))
     except UserError as error:
         return clip.error_value(error)
 
@@ -148,7 +148,7 @@ def _current(settings: Settings, shown: str) -> Stimulus:
     said = json.loads(shown)
     if said.get("pinned"):
         return Stimulus.from_json(said["pinned"])
-    return Drawing.from_dict(said).stimulus(settings)
+    return family_forms.stimulus_of(Drawing.from_dict(said), settings)
 
 
 def _family_of(shown: str) -> str:

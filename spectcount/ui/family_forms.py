@@ -17,7 +17,9 @@ from typing import Any
 import gradio as gr
 
 from spectcount.designs import FAMILIES
+from spectcount.errors import UserError
 from spectcount.settings import Settings
+from spectcount.stimulus import Stimulus
 from spectcount.ui.controls import describe, form_component
 from spectcount.ui.link import Drawing
 
@@ -48,6 +50,18 @@ def shown_text(drawing: Drawing, full_range: bool = False) -> str:
 def takes_recording(family: str) -> bool:
     """Whether a family plays a recording."""
     return CARRIER in FAMILIES[family].params()
+
+
+def stimulus_of(drawing: Drawing, settings: Settings) -> Stimulus:
+    """The sound of a drawing; raises `UserError` for one that cannot be drawn, and in the page's
+    own words where the recording is still missing."""
+    name = drawing.design.family
+    if takes_recording(name) and not getattr(drawing.design, CARRIER):
+        raise UserError(
+            f"{drawing.design.title} plays a recording, and none is chosen yet; open or record a "
+            "sound above the sliders"
+        )
+    return drawing.stimulus(settings)
 
 
 def recorder(settings: Settings, visible: bool) -> tuple[gr.Column, gr.Audio]:

@@ -174,7 +174,7 @@ def test_a_recording_becomes_the_sound_of_the_family_that_takes_one(visit, tmp_p
     soundfile.write(tmp_path / "sound.wav", 0.3 * np.sin(2 * np.pi * 700 * t), 32_000)
     page = visit()
     choose_family(page, "real_sound")
-    expect(page.locator(".clip-error").first).to_contain_text("carrier is empty")
+    expect(page.locator(".clip-error").first).to_contain_text("open or record a sound")
     expect(page.locator(".recorder")).to_contain_text("stays on this machine, in the home folder")
     page.locator("#recording input[type=file]").set_input_files(tmp_path / "sound.wav")
     expect(page.locator(".clip-note").first).to_contain_text("resampled", timeout=WAIT_MS)

@@ -112,7 +112,7 @@ def test_what_a_control_holds_is_refused_in_words(made):
 def test_a_recording_becomes_the_carrier_and_without_one_the_page_says_what_to_do(made, tmp_path):
     said = Drawing(FAMILIES["real_sound"]())
     value, text = shown_by(made, lambda: (said, "", ""))
-    assert "carrier is empty" in value["error"]
+    assert "open or record a sound" in value["error"]
     assert json.loads(text)["family"] == "real_sound"
 
     stimulus = Stimulus(0.5, (Event(0.1, 0.2, 500.0, -10.0),))
