@@ -101,8 +101,11 @@ def fit_scores(
     """Threshold from graded scores, Gaussian of equal spread after any monotone distortion.
 
     `levels`, `scores`, `is_signal` [n]. Raises `UserError` without signal or catch trials, for
-    scores that are nan and for levels that do not fit the axis.
+    scores that are nan and for levels that do not fit the axis. `n_categories`: into how many
+    categories scores are grouped at most; fewer lose precision.
     """
+    if n_categories < 2:
+        raise UserError(f"n_categories={n_categories} tell nothing apart; give 2 or more")
     trials = graded_trials(levels, scores, is_signal, d_prime, level, log, falling)
     return _fit_ordinal(trials, n_categories, SCORES)
 
@@ -173,16 +176,15 @@ def _fit_ordinal(trials: GradedTrials, n_categories: int, rule: str) -> ScoreFit
         return _result(trials, rule)
     data = ordinal.ratings(trials.u, trials.signal, trials.catch, n_categories)
     best = ordinal.fit_free(data)
-    ends = _profile_ends(data, best, trials.target, trials.level)
-    wider = math.sqrt(_excess_variance(data, best, trials.target))
-    curve = _smooth_curve(best, wider * float(ndtri((1 + trials.level) / 2)))
+    excess = _excess_variance(data, best, trials.target)
+    ends = _profile_ends(data, best, trials.target, excess * float(chi2.ppf(trials.level, 1)))
+    curve = _smooth_curve(best, math.sqrt(excess) * float(ndtri((1 + trials.level) / 2)))
     return _result(trials, rule, best.curve, ends, curve, ordinal.misfit(data, best))
 
 
-def _profile_ends(data: ordinal.Ratings, best: ordinal.Solution, target: float, level: float):
-    """Where the profile deviance of "d'(u) = target" reaches the chi-square limit; infinite where
-    it does not within the range searched."""
-    limit = float(chi2.ppf(level, 1)) * _excess_variance(data, best, target)
+def _profile_ends(data: ordinal.Ratings, best: ordinal.Solution, target: float, limit: float):
+    """Where the profile deviance of "d'(u) = target" reaches `limit`; infinite where it does not
+    within the range searched."""
     middle = float(np.clip(_crossings(best.curve[None], target)[0], -SEARCHED, SEARCHED))
     starts = {middle: ordinal.start_through(best, target)}
 

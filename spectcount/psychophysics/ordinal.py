@@ -83,6 +83,7 @@ def categorise(signal: np.ndarray, catch: np.ndarray, n_categories: int):
         share = np.cumsum(np.bincount(places, weights=weight))
         wanted = np.arange(1, n_categories) / n_categories
         edges = np.unique(different[np.searchsorted(share, wanted)])
+        edges = edges[edges < different[-1]] if edges[0] < different[-1] else different[-2:-1]
     _, found = np.unique(np.searchsorted(edges, pooled, side="left"), return_inverse=True)
     return found[: len(signal)], found[len(signal) :]
 

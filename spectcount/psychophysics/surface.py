@@ -41,10 +41,13 @@ STRIDE = 10
 @dataclass(frozen=True)
 class Surface:
     """Threshold of x1 at `x2` [nodes], with pointwise intervals, `measurable` and `reasons` per
-    node. `width` is the 5 to 95 % width of F, decades where log1."""
+    node. `best_guess` is the posterior mean of every node, for pictures: where the threshold is not
+    measurable it is a guess, not a result. `width` is the 5 to 95 % width of F, decades where
+    log1."""
 
     x2: np.ndarray
     threshold: Interval
+    best_guess: np.ndarray
     measurable: np.ndarray
     reasons: tuple[str, ...]
     width: Interval
@@ -246,7 +249,7 @@ def _surface(options: SurfaceOptions, data: SurfaceData, found: Posterior, level
     return Surface(
         x2=np.asarray(options.x2_of(options.model.z_nodes)),
         threshold=_threshold(options, measurable, mean[:k], low[:k], high[:k], level),
-        measurable=measurable, reasons=reasons,
+        best_guess=np.asarray(options.x1_of(mean[:k])), measurable=measurable, reasons=reasons,
         width=Interval(widths[0], widths[1], widths[2], level, RULE), guess=guess, lapse=lapse,
         n=int(data.n.sum()), n_catch=data.catch[1], options=options,
     )  # fmt: skip

@@ -192,6 +192,30 @@ def test_categories_never_part_equal_scores():
     assert sorted(set(found)) == list(range(found.max() + 1)) and found.max() <= 7
 
 
+def test_a_pile_at_the_top_is_still_told_from_the_rest():
+    scores = np.concatenate([np.full(400, 9.0), np.linspace(0, 1, 30)])
+    of_signal, of_catch = ordinal.categorise(scores, np.full(5, 9.0), 6)
+    assert set(of_signal) == {0, 1} and set(of_catch) == {1}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_small_block_breaks_a_fit(seed):
+    rng = np.random.default_rng([17, seed])
+    n_signal, n_catch = rng.integers(1, 15, 2)
+    levels = rng.integers(0, rng.integers(1, 5), n_signal + n_catch) * rng.choice([1e-6, 1, 1e6])
+    kinds = [rng.normal(size=len(levels)), rng.integers(0, 2, len(levels)) * 1e9 * 1.0, levels]
+    scores, is_signal = kinds[seed % 3], np.arange(len(levels)) < n_signal
+    for found in (
+        fit_scores(levels, scores, is_signal),
+        fit_answers(levels, scores > 0, is_signal),
+        auc_threshold(levels, scores, is_signal, n_resamples=20),
+    ):
+        interval = found.threshold
+        assert found.measurable == bool(np.isfinite(interval.value)) == (found.reason == "")
+        assert not np.isnan([interval.low, interval.high]).any()
+        assert interval.low <= interval.high
+
+
 @pytest.mark.parametrize("curve,size", [(ordinal.free_curve, 3), (None, 2)])
 def test_the_slopes_of_the_likelihood_are_right(curve, size):
     levels, scores, is_signal = listener(14)
@@ -232,6 +256,7 @@ TRIALS = ([1.0, 2.0, 0.0], [0.5, 1.0, 0.0], [1, 1, 0])
         (lambda: fit_scores([0, 2], [0, 1], [1, 0], log=True), "level 0 has no logarithm"),
         (lambda: fit_scores(*TRIALS, d_prime=0), "d_prime=0"),
         (lambda: fit_scores(*TRIALS, level=95), "level=95"),
+        (lambda: fit_scores(*TRIALS, n_categories=1), "n_categories=1"),
         (lambda: fit_answers([1, 2], [0.3, 1], [1, 0]), r"answer of 0\.3"),
         (lambda: auc_threshold(*TRIALS, auc=0.5), r"auc=0\.5"),
     ],
