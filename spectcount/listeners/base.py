@@ -27,7 +27,8 @@ class Listener(Protocol):
     """Answers questions. `name` is what a user types (`tiny-lalm@run-7`, `ideal`); `fingerprint`
     changes whenever the answers could (weights, adapter, dtype, engine version)."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     @property
     def fingerprint(self) -> str: ...
