@@ -41,7 +41,7 @@ class Form:
 
     def read(self, values: Sequence[Any]) -> dict[str, Any]:
         """The controls' values, by parameter name, not yet validated."""
-        return json.loads(values[0])["params"]
+        return params_of(values[0])
 
     def updates(self, values: Mapping[str, Any], full_range: bool = False) -> list[dict[str, Any]]:
         """One update per component of `inputs` that shows `values`, with sliders long enough."""
@@ -89,6 +89,11 @@ def form_component(
         elem_id=elem_id,
         apply_default_css=False,
     )
+
+
+def params_of(value: str) -> dict[str, Any]:
+    """The controls' values, by parameter name, from a form's value; not yet validated."""
+    return json.loads(value)["params"]
 
 
 def form_value(params: Mapping[str, Any], full_range: bool = False, name: str = "") -> str:

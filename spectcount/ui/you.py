@@ -23,7 +23,7 @@ from spectcount.store import Run, Store
 from spectcount.synth import synthesise
 from spectcount.trials import Question
 from spectcount.ui import beside, clip, plan_form
-from spectcount.ui.controls import form
+from spectcount.ui.controls import form, params_of
 from spectcount.ui.header import Header, listener_spec
 from spectcount.ui.polling import QUIET, Feed, find_run, notice, run_choices
 from spectcount.ui.theme import STATIC
@@ -123,8 +123,7 @@ class YouView:
     def start(self, *values: Any) -> tuple[Any, Any, str]:
         """Open a session of the form's plan."""
         n = len(self.form.inputs)
-        plan_values, name, chosen = values[:n], values[n], values[n + 1 :]
-        options = dict(zip(actions.ListenOptions.params(), chosen, strict=True))
+        plan_values, name, options = values[:n], values[n], params_of(values[n + 1])
         try:
             plan, seed, preset = self.form.read(plan_values)
             source = plan_form.source_of(plan, preset, self.settings)
