@@ -19,8 +19,8 @@ SHORT = {"duration_s": 1.0}
 LEVEL = {"parameter": "level_dbfs", "low": -80, "high": -20, "design": SHORT}
 STAIRCASE = {"kind": "staircase", "trials": 24, "reversals": 99, **LEVEL}
 MAP = {
-    "kind": "map", "x": "level_dbfs", "x_high": -10, "nx": 4, "y": "frequency", "ny": 2, "trials": 6,
-    "catch_trials": 16, "design": SHORT,
+    "kind": "map", "x": "level_dbfs", "x_high": -10, "nx": 4, "y": "frequency", "ny": 2,
+    "trials": 6, "catch_trials": 16, "design": SHORT,
 }  # fmt: skip
 PLAN = {"kind": "interleaved", "plans": [STAIRCASE, MAP, {**STAIRCASE, "task": "interval"}]}
 HEARS = SimulatedThreshold("level_dbfs", -50, 15)
