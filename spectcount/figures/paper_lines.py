@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIZE_IN = (5.6, 3.4)
-MOST_COUNTS = 20
-"""Points above which their n is not written."""
+COUNT_IN = 0.21
+"""Points closer than this have no n written above them."""
 _MARKS = {
     "circle": "o", "circle-open": "o", "x": "X", "cross-thin-open": "+", "diamond": "D",
     "square-open": "s",
@@ -39,6 +39,7 @@ def draw(figure: Figure, axes: Axes, spec: Spec) -> list[Any]:
         if spec[f"{name}_log"]:
             _logarithmic(axes, name)
     _range(axes, spec)
+    _whole_numbers(axes, spec)
     for level in spec["levels"]:
         axes.axhline(level["y"], color=colours.FAINT, linewidth=0.9, linestyle=":", zorder=1)
         axes.annotate(
@@ -112,12 +113,23 @@ def _range(axes: Axes, spec: Spec) -> None:
     axes.set_ylim(min(low, 0.0), max(high, 0.0))
 
 
+def _whole_numbers(axes: Axes, spec: Spec) -> None:
+    """No tick between whole numbers where every point lies on one."""
+    from matplotlib.ticker import MaxNLocator
+
+    x = [v for s in spec["series"] for v in s["x"] if v is not None]
+    if x and not spec["x_log"] and all(float(v).is_integer() for v in x):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
 def _counts(axes: Axes, spec: Spec) -> None:
-    """n above each point of the axis: "8", or "6–8" where the lines differ."""
+    """n above each point of the axis: "8", or "6–8" where the lines differ; nothing where there
+    is no room."""
     known = [s for s in spec["series"] if s["n"] is not None]
-    if not known or len(known[0]["x"]) > MOST_COUNTS:
+    if not known or any(s["x"] != known[0]["x"] for s in known):
         return
-    if any(s["x"] != known[0]["x"] for s in known):
+    places = np.sort(axes.transData.transform([(x, 0) for x in known[0]["x"]])[:, 0])
+    if len(places) > 1 and np.diff(places).min() < COUNT_IN * axes.figure.dpi:
         return
     for i, x in enumerate(known[0]["x"]):
         found = [s["n"][i] for s in known]

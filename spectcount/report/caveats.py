@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from spectcount.figures.threshold_table import POOR_FIT
 from spectcount.listeners import EMBEDDED
 from spectcount.probing.maps import parsed
 from spectcount.probing.marks import front_end_marks
@@ -18,6 +19,7 @@ from spectcount.report.html import number
 
 LOW_MASS = 0.5
 SMALL_N = 20
+SMALL_TRACK = 40
 FLOORS = ("first", "silence", "dsp")
 HIGH, LOW = 4.0, 0.3
 LOPSIDED = 0.5
@@ -29,7 +31,7 @@ def caveats(evidence: Evidence) -> list[str]:
     if evidence.plan is None:
         return [*_unfinished(evidence), *_of_tune(), *_lab_animal(evidence)]
     of_parts = [
-        f"{part.label.capitalize()}: {text}" if part.label else text
+        f"{part.label[:1].upper()}{part.label[1:]}: {text}" if part.label else text
         for part in evidence.parts for text in _of_part(part)
     ]  # fmt: skip
     return [
@@ -45,8 +47,31 @@ def caveats(evidence: Evidence) -> list[str]:
 
 def _of_part(part: Evidence) -> list[str]:
     """What hangs on a plan."""
-    about = (_small, _ceiling, _bias, _front_end, _many, _shared, _perfect)
+    grid = (_small, _ceiling, _bias, _front_end, _many, _shared, _perfect)
+    about = (*(grid if part.gridded else ()), _functions)
     return [text for find in about for text in find(part)]
+
+
+def _functions(part: Evidence) -> Iterator[str]:
+    """What limits thresholds."""
+    found = [(name, t) for name, mine in part.thresholds.items() for t in mine]
+    if any(not t.measurable for _, t in found):
+        yield (
+            "“Not measurable” is a result: the answers do not hold a threshold in the tested "
+            "range, and none is extrapolated."
+        )
+    for name, t in found:
+        if t.fit is not None and t.measurable and t.fit.goodness_p < POOR_FIT:
+            where = f", {t.condition}" if t.condition else ""
+            yield (
+                f"{name}{where}: the psychometric function fits poorly (p = "
+                f"{t.fit.goodness_p:.2g}); look at the points before believing the threshold."
+            )
+    if any(t.n < SMALL_TRACK for _, t in found):
+        yield (
+            f"Some thresholds rest on fewer than {SMALL_TRACK} trials; their intervals are as wide "
+            "as they say."
+        )
 
 
 def _unfinished(evidence: Evidence) -> Iterator[str]:
@@ -59,7 +84,7 @@ def _unfinished(evidence: Evidence) -> Iterator[str]:
 
 
 def _small(evidence: Evidence) -> Iterator[str]:
-    if not evidence.gridded or not evidence.cells:
+    if not evidence.cells:
         return
     least = min(int(cells.n.min()) for cells in evidence.cells.values())
     if least < SMALL_N:
@@ -72,7 +97,7 @@ def _small(evidence: Evidence) -> Iterator[str]:
 
 
 def _ceiling(evidence: Evidence) -> Iterator[str]:
-    if not evidence.asked_plan.asked.two_class or not evidence.gridded:
+    if not evidence.asked_plan.asked.two_class:
         return
     for name, cells in evidence.cells.items():
         if cells.d_prime is None:
@@ -124,7 +149,7 @@ def _unparsed(evidence: Evidence) -> Iterator[str]:
 
 
 def _front_end(evidence: Evidence) -> Iterator[str]:
-    if not evidence.gridded or evidence.counted:
+    if evidence.counted:
         return
     found = front_end_marks(evidence.asked_plan)
     silent, merged, n = int(found.silent.sum()), int(found.merged.sum()), found.silent.size
@@ -141,7 +166,7 @@ def _front_end(evidence: Evidence) -> Iterator[str]:
 
 
 def _many(evidence: Evidence) -> Iterator[str]:
-    n = len(evidence.asked_plan.cells) if evidence.gridded else 1
+    n = len(evidence.asked_plan.cells)
     if n < 2:
         return
     yield (
@@ -153,7 +178,7 @@ def _many(evidence: Evidence) -> Iterator[str]:
 
 def _shared(evidence: Evidence) -> Iterator[str]:
     plan = evidence.asked_plan
-    if plan.asked.two_class and evidence.gridded and len(plan.background_axes) < len(plan.axes):
+    if plan.asked.two_class and len(plan.background_axes) < len(plan.axes):
         yield (
             "Cells with the same background share their catch trials: their d′ rise and fall "
             "together with one false-alarm rate."
@@ -185,8 +210,9 @@ def _who(evidence: Evidence) -> Iterator[str]:
             "unknown, and thresholds in dBFS hold for that equipment alone."
         )
     if any(name.startswith("sim:") for name in evidence.names):
-        yield "A simulated listener answered: its sensitivity was put in, not found out."
-    if any("@" in name for name in evidence.names):
+        yield "A simulated listener answered: what it can hear was put in, not found out."
+    yield from evidence.seen
+    if any("@" in name for name in evidence.names) and not evidence.held_out:
         yield (
             "The tuned listener may have been trained on such sounds. A gain holds for other seeds "
             "and for ranges that training never drew only where those were tested."

@@ -12,23 +12,33 @@ import functools
 from dataclasses import dataclass, field
 from typing import Any
 
+from spectcount.probing import comparison
 from spectcount.probing.base import Plan
 from spectcount.probing.difference import Change, Difference, change_over, difference
+from spectcount.probing.heldout import Part
 from spectcount.probing.maps import Cells, Confusion, Pooled, confusion, measure_map, pool
-from spectcount.probing.plan import CountConfusion, plan_from_dict
-from spectcount.probing.summary import summarise
+from spectcount.probing.panel_table import PanelResult
+from spectcount.probing.plan import AnyPlan, CountConfusion, parts_of, plan_from_dict
+from spectcount.probing.procedure import Procedure
+from spectcount.probing.replay import track_state
+from spectcount.probing.threshold_changes import ThresholdChange, threshold_changes
+from spectcount.probing.thresholds import Threshold, thresholds
 from spectcount.probing.weakness import Region, find_weakness
+from spectcount.probing.wording_table import Robustness, WordedChange, robustness, worded_change
 from spectcount.store import LogEvent, Metric, Run, Store
 from spectcount.trials import Trial
+
+COMPARED = ("compare", "panel")
+"""Kinds of run whose two listeners are before and after."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A run (or a part of it) with its trials, metrics and events; `plan` is a Plan, several that
-    are interleaved, or None for a fine-tune; `label` tells parts of a run apart ("plan 1")."""
+    """A run (or a part of it) with its trials, metrics and events; `plan` is None for a
+    fine-tune; `label` tells the parts of a run apart ("plan 1")."""
 
     run: Run
-    plan: Any
+    plan: AnyPlan | None
     trials: tuple[Trial, ...] = field(repr=False)
     metrics: tuple[Metric, ...] = field(repr=False)
     events: tuple[LogEvent, ...] = field(repr=False)
@@ -41,14 +51,15 @@ class Evidence:
             return []
         if isinstance(self.plan, Plan):
             return [self]
+        named = [part["name"] for part in self.run.config.get("parts", ())]
         return [
             dataclasses.replace(
                 self,
                 plan=plan,
-                trials=tuple(t for t in self.trials if t.coords.get("plan") == k),
-                label=f"plan {k + 1}",
+                trials=tuple(mine),
+                label=named[k] if named else f"plan {k + 1}",
             )
-            for k, plan in enumerate(self.plan.parts)
+            for k, (plan, mine) in enumerate(parts_of(self.plan, self.trials))
         ]
 
     @property
@@ -113,29 +124,83 @@ class Evidence:
         return {n: find_weakness(self.asked_plan, t) for n, t in self.by_listener.items()}
 
     @functools.cached_property
-    def difference(self) -> Difference | None:
-        """What changed per cell from the first listener to the second, in a comparison."""
-        if self.run.kind != "compare" or len(self.names) != 2 or not self.gridded:
+    def thresholds(self) -> dict[str, list[Threshold]]:
+        """Each listener's thresholds; none of plans that seek none."""
+        found = {n: thresholds(self.asked_plan, t) for n, t in self.by_listener.items()}
+        return {name: mine for name, mine in found.items() if mine}
+
+    @functools.cached_property
+    def tracks(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Each listener's tracks by condition, of a procedure."""
+        if not isinstance(self.plan, Procedure):
+            return {}
+        return {
+            name: {state["condition"]: state for state in track_state(self.plan, mine)}
+            for name, mine in self.by_listener.items()
+        }
+
+    @functools.cached_property
+    def pair(self) -> tuple[list[Trial], list[Trial]] | None:
+        """The trials of base and tuned, where the run compares two."""
+        if self.run.kind not in COMPARED or len(self.names) != 2:
             return None
         base, tuned = self.by_listener.values()
-        return difference(self.asked_plan, base, tuned)
+        return base, tuned
+
+    @functools.cached_property
+    def difference(self) -> Difference | None:
+        """What changed per cell, in a comparison."""
+        if self.pair is None or not self.gridded:
+            return None
+        return difference(self.asked_plan, *self.pair)
 
     @functools.cached_property
     def change(self) -> Change | None:
-        """What changed over all of it, in a comparison."""
-        if self.difference is None:
+        """What changed over all cells, in a comparison."""
+        if self.pair is None or not self.gridded:
             return None
-        base, tuned = self.by_listener.values()
-        return change_over(self.asked_plan, base, tuned)
+        return change_over(self.asked_plan, *self.pair)
 
     @functools.cached_property
-    def summary(self) -> dict[str, Any]:
-        """The run's summary: as kept at its end, else of the trials there are."""
-        if self.run.summary:
-            return self.run.summary
-        if self.plan is None or not self.trials:
+    def threshold_changes(self) -> list[ThresholdChange]:
+        """What changed of each threshold, in a comparison."""
+        return threshold_changes(self.asked_plan, *self.pair) if self.pair else []
+
+    @functools.cached_property
+    def panel(self) -> PanelResult | None:
+        """The table of a forgetting panel."""
+        if self.run.kind != "panel" or self.pair is None:
+            return None
+        return comparison.panel(self.run.config, self.by_listener)
+
+    @functools.cached_property
+    def held_out(self) -> list[Part]:
+        """A comparison in its trained and its never trained part, where the adapter tells."""
+        if self.run.kind != "compare" or self.pair is None:
+            return []
+        return comparison.parts_of(self.run.config, self.run.lineage, self.by_listener)
+
+    @functools.cached_property
+    def worded(self) -> dict[str, Robustness]:
+        """Each listener over wordings, in a run that asks every stimulus in several."""
+        if self.run.kind != "wordings":
             return {}
-        return summarise(self.plan, self.by_listener)
+        crossed = comparison.crossed(self.run.config)
+        found = {name: robustness(crossed, mine) for name, mine in self.by_listener.items()}
+        return {name: one for name, one in found.items() if one is not None}
+
+    @functools.cached_property
+    def worded_change(self) -> WordedChange | None:
+        """The change of two listeners over wordings."""
+        if len(self.worded) != 2:
+            return None
+        return worded_change(comparison.crossed(self.run.config), *self.by_listener.values())
+
+    @property
+    def seen(self) -> list[str]:
+        """What a comparison shares with how its adapter was made, in sentences."""
+        found = (self.run.summary or {}).get("held_out", {}).get("seen")
+        return list(found or self.run.lineage.get("seen", []))
 
     def curve(self, name: str) -> list[tuple[int, float]]:
         """(step, value) of a metric, a step done again replaced."""

@@ -1,91 +1,39 @@
-"""The figures of a run, each with the trials behind it.
+"""The figures of a run: which there are, by kind of plan.
 
-Conventions: a figure's name is its file name, lower-case words with hyphens; `primary` figures
-stand in the report, the others in the bundle only. Files of one figure: NAME.svg, NAME.png,
-NAME.html (interactive), NAME.json (the spec and where it comes from), NAME.trials.csv and .jsonl.
+Conventions: the most telling figure comes first; maps and tracks are one per listener, curves and
+functions of a curve hold all listeners. Names are unique within a run.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import json
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from spectcount.errors import UserError
-from spectcount.figures import interactive, paper
 from spectcount.figures.counts import accuracy_value, confusion_value
+from spectcount.figures.functions import functions_value
 from spectcount.figures.maps import curves_value, difference_value, map_value
-from spectcount.figures.spec import Line, Spec, lines_value
+from spectcount.figures.spec import Line, lines_value
+from spectcount.figures.surfaces import surface_value
+from spectcount.figures.tracks import marginal_of, posterior_value, share_words, tracks_value
+from spectcount.figures.wordings import by_wording_value, spread_value
+from spectcount.probing.plan import Curve
+from spectcount.probing.procedure import Procedure
 from spectcount.report.evidence import Evidence
-from spectcount.report.rows import legend, trials_csv, trials_jsonl
-from spectcount.trials import Trial
+from spectcount.report.rows import trials_csv, trials_jsonl
+from spectcount.report.run_figure import RunFigure, slug
 
 MEASURES = {"d_prime": "d-prime", "auc": "auc", "rate": "rate"}
 
 
-@dataclass(frozen=True)
-class RunFigure:
-    """One figure of a run: its spec, and the trials from which it can be recomputed."""
-
-    name: str
-    heading: str
-    spec: Spec = field(repr=False)
-    trials: tuple[Trial, ...] = field(repr=False)
-    primary: bool = True
-    part: str = ""
-
-    @functools.cached_property
-    def svg(self) -> str:
-        """The figure as an SVG document."""
-        return paper.svg(self.spec)
-
-    def files(self, evidence: Evidence) -> Iterator[tuple[str, str | bytes]]:
-        """(file name, content) of the figure itself and of its data sheet, without the trials."""
-        source = source_line(evidence)
-        sheet = {
-            "figure": self.name,
-            "heading": self.heading,
-            "spec": self.spec,
-            "listeners": list(dict.fromkeys(t.listener for t in self.trials)),
-            **legend(evidence.run, self.trials),
-        }
-        yield f"{self.name}.svg", self.svg
-        yield f"{self.name}.png", paper.png(self.spec)
-        yield f"{self.name}.html", interactive.html_file(self.spec, self.heading, source)
-        yield f"{self.name}.json", json.dumps(sheet, indent=2, sort_keys=True) + "\n"
-
-
 def figures_of(evidence: Evidence) -> list[RunFigure]:
-    """Every figure of a run, the most telling first; none before the first answer."""
+    """Every figure of a run; none before the first answer."""
     if evidence.plan is None:
-        return list(_curves_of_learning(evidence))
-    return [_labelled(f, part.label) for part in evidence.parts for f in _of_part(part)]
-
-
-def _of_part(part: Evidence) -> list[RunFigure]:
-    if not part.trials:
-        return []
-    if part.counted:
-        return list(_of_counts(part))
-    if part.gridded:
-        one = len(part.asked_plan.axes) == 1
-        return list(_of_curves(part) if one else _of_maps(part))
-    return []
-
-
-def _labelled(figure: RunFigure, label: str) -> RunFigure:
-    """The figure with the name of the part of the run that it belongs to."""
-    if not label:
-        return figure
-    heading = f"{label.capitalize()}: {figure.heading}"
-    return dataclasses.replace(
-        figure, name=slug(f"{label} {figure.name}"), heading=heading, part=label
-    )
+        return list(_of_learning(evidence))
+    parts = [_labelled(f, part.label) for part in evidence.parts for f in _of_part(part)]
+    return _named_apart([*_of_wordings(evidence), *parts])
 
 
 def figure_called(evidence: Evidence, name: str) -> RunFigure:
@@ -99,7 +47,7 @@ def figure_called(evidence: Evidence, name: str) -> RunFigure:
 
 
 def write_figure(evidence: Evidence, name: str, out: Path) -> list[Path]:
-    """All files of one figure into the folder `out`, with the trials behind it."""
+    """All files of one figure into the folder `out`, with the trials behind it (CSV, JSONL)."""
     figure = figure_called(evidence, name)
     out.mkdir(parents=True, exist_ok=True)
     written = []
@@ -114,15 +62,36 @@ def write_figure(evidence: Evidence, name: str, out: Path) -> list[Path]:
     return written
 
 
-def source_line(evidence: Evidence) -> str:
-    """Where a figure comes from, in a line."""
-    who = ", ".join(f"{name} ({mark})" for name, mark in evidence.fingerprints.items())
-    return f"Run {evidence.run.id}, seed {evidence.seed}" + (f"; {who}" if who else "")
+def _of_part(part: Evidence) -> list[RunFigure]:
+    """Figures of one plan; those of a panel or of a run over wordings are in the bundle only."""
+    if not part.trials:
+        return []
+    made = _of_counts
+    if not part.counted:
+        one = len(part.asked_plan.axes) == 1
+        made = (_of_curves if one else _of_maps) if part.gridded else _of_tracks
+    shown = part.run.kind not in ("panel", "wordings")
+    return [dataclasses.replace(f, primary=f.primary and shown) for f in made(part)]
 
 
-def slug(text: str) -> str:
-    """Lower-case letters and digits with hyphens, 60 at most."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60].strip("-") or "figure"
+def _labelled(figure: RunFigure, label: str) -> RunFigure:
+    """The figure with the name of the part of the run that it belongs to."""
+    if not label:
+        return figure
+    heading = f"{label[:1].upper()}{label[1:]}: {figure.heading}"
+    name = slug(f"{label} {figure.name}")
+    return dataclasses.replace(figure, name=name, heading=heading, part=label)
+
+
+def _named_apart(figures: Iterable[RunFigure]) -> list[RunFigure]:
+    """Figures whose names would be the same get a number."""
+    found: dict[str, RunFigure] = {}
+    for figure in figures:
+        name, k = figure.name, 2
+        while name in found:
+            name, k = f"{figure.name}-{k}", k + 1
+        found[name] = dataclasses.replace(figure, name=name)
+    return list(found.values())
 
 
 def _measures(evidence: Evidence) -> list[str]:
@@ -131,6 +100,7 @@ def _measures(evidence: Evidence) -> list[str]:
 
 
 def _of_maps(evidence: Evidence) -> Iterator[RunFigure]:
+    first = _measures(evidence)[0]
     for measure in _measures(evidence):
         for name, cells in evidence.cells.items():
             spec = map_value(cells, measure, evidence.regions[name], title=name)
@@ -139,20 +109,18 @@ def _of_maps(evidence: Evidence) -> Iterator[RunFigure]:
                 f"Map of {name}: {spec['z_label']}",
                 spec,
                 tuple(evidence.by_listener[name]),
-                primary=measure == _measures(evidence)[0],
+                primary=measure == first,
             )
     if evidence.difference is None:
         return
-    for measure in _measures(evidence):
-        if measure == "auc":
-            continue
+    for measure in (m for m in _measures(evidence) if m != "auc"):
         spec = difference_value(evidence.difference, measure, title="tuned − base")
         yield RunFigure(
             slug(f"difference {MEASURES[measure]}"),
             f"Change from {evidence.names[0]} to {evidence.names[1]}: {spec['z_label']}",
             spec,
             evidence.trials,
-            primary=measure == _measures(evidence)[0],
+            primary=measure == first,
         )
 
 
@@ -167,6 +135,33 @@ def _of_curves(evidence: Evidence) -> Iterator[RunFigure]:
             evidence.trials,
             primary=measure != "rate" or len(_measures(evidence)) == 1,
         )
+    plan = evidence.plan
+    found = {name: mine[0] for name, mine in evidence.thresholds.items()}
+    spec_or_none = functions_value(found, share_words(plan)) if isinstance(plan, Curve) else None
+    if spec_or_none:
+        heading = "Psychometric functions and the answers they were fitted to"
+        yield RunFigure("functions", heading, spec_or_none, evidence.trials)
+
+
+def _of_tracks(evidence: Evidence) -> Iterator[RunFigure]:
+    plan = evidence.plan
+    assert isinstance(plan, Procedure)
+    for name, states in evidence.tracks.items():
+        mine = tuple(evidence.by_listener[name])
+        track = tracks_value(plan, states, title=name)
+        yield RunFigure(slug(f"track {name}"), f"Levels asked of {name}", track, mine)
+        surface = surface_value(plan, states, title=name)
+        if surface:
+            yield RunFigure(slug(f"surface {name}"), f"Thresholds of {name}", surface, mine)
+        by_condition = {t.condition: t for t in evidence.thresholds.get(name, [])}
+        functions = functions_value(by_condition, share_words(plan), title=name)
+        if functions:
+            heading = f"Psychometric function of {name}"
+            yield RunFigure(slug(f"function {name}"), heading, functions, mine)
+        if any(marginal_of(state, "threshold") for state in states.values()):
+            posterior = posterior_value(states, title=name)
+            heading = f"What the answers of {name} say about its threshold"
+            yield RunFigure(slug(f"posterior {name}"), heading, posterior, mine, primary=False)
 
 
 def _of_counts(evidence: Evidence) -> Iterator[RunFigure]:
@@ -181,7 +176,18 @@ def _of_counts(evidence: Evidence) -> Iterator[RunFigure]:
     yield RunFigure("accuracy", "Accuracy by the number of events", spec, evidence.trials)
 
 
-def _curves_of_learning(evidence: Evidence) -> Iterator[RunFigure]:
+def _of_wordings(evidence: Evidence) -> Iterator[RunFigure]:
+    if not evidence.worded:
+        return
+    spec = by_wording_value(evidence.worded)
+    yield RunFigure("wordings", f"{spec['y_label']} by wording", spec, evidence.trials)
+    for name, found in evidence.worded.items():
+        heading = f"How far wordings differ in each cell, {name}"
+        mine = tuple(evidence.by_listener[name])
+        yield RunFigure(slug(f"spread {name}"), heading, spread_value(found, title=name), mine)
+
+
+def _of_learning(evidence: Evidence) -> Iterator[RunFigure]:
     n = evidence.run.config.get("train", {}).get("held_out", "?")
     charts: tuple[tuple[str, str, dict[str, str], dict[str, Any]], ...] = (
         ("loss", "Training loss", {"loss": "loss"}, {"y_label": "loss (nats per answer token)"}),

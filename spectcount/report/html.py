@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from spectcount.params import Declared
 from spectcount.psychophysics.sdt import Interval
 
 
@@ -124,6 +125,12 @@ def plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         return " to ".join(plain(v) for v in value)
     return "–" if value is None else str(value)
+
+
+def declared(made: Declared) -> Html:
+    """Every parameter of a declared object with its value and help."""
+    rows = [[p.title, plain(getattr(made, n)), p.help] for n, p in type(made).params().items()]
+    return table(["Parameter", "Value", "Help"], rows)
 
 
 def _cell(value: Any) -> Html:

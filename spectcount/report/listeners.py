@@ -40,7 +40,7 @@ def what_is(name: str, kind: str = "probe") -> str:
     if name.startswith("silence"):
         return "a floor: the model without its sound"
     if name.startswith("sim:"):
-        return "a simulated observer with known sensitivity d and criterion c"
+        return "a simulated listener whose truth is known, as its name says"
     base, _, adapter = name.partition("@")
     words = "the embedded audio language model, a lab animal" if base == EMBEDDED else (
         "an audio language model"

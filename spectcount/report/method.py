@@ -20,9 +20,11 @@ from spectcount.probing.difference import (
     N_RESAMPLES_OVERALL,
 )
 from spectcount.probing.marks import SILENT_BELOW_DB
+from spectcount.probing.procedure import Procedure
 from spectcount.report.evidence import Evidence
 from spectcount.report.facts import versions
 from spectcount.report.html import plain
+from spectcount.report.procedures import procedure_words, threshold_words
 from spectcount.tasks import COUNTING, FORCED_CHOICE, SUBJECTIVE, Task
 
 _KINDS = {
@@ -46,10 +48,10 @@ def method_words(evidence: Evidence) -> list[tuple[str, str]]:
         ("Task", task_words(plan, evidence)),
         ("Design", design_words(plan)),
         ("Randomisation", seeds_words(evidence)),
-        ("Measures", measures_words(plan)),
+        ("Measures", measures_words(plan) if evidence.gridded else ""),
+        ("Thresholds", threshold_words(plan) if evidence.thresholds else ""),
         ("Comparison", comparison_words(evidence)),
         ("Front end", front_end_words(evidence)),
-        ("Software", software_words()),
     ]
 
 
@@ -73,44 +75,53 @@ def stimuli_words(evidence: Evidence) -> str:
 def task_words(plan: Plan, evidence: Evidence) -> str:
     """What was asked, in which words, and how an answer was read."""
     asked = plan.asked
-    used = {(t.wording, t.reverse) for t in evidence.trials}
-    n_words = len({wording for wording, _ in used})
-    orders = (
-        ", each with its options named in both orders," if len({r for _, r in used}) > 1 else ","
-    )
     options = ", ".join(asked.answers)
     return (
         f"The task was “{asked.title}” ({asked.name}), {_KINDS[asked.kind]}. In each trial a "
-        f"listener heard one clip and one question. The question came in {n_words} "
-        f"wording{'s' if n_words != 1 else ''} ({_WORDINGS.get(plan.wordings, plan.wordings)})"
-        f"{orders} in turn, so that wordings and orders are balanced and not drawn. The answer "
-        f"set was closed ({options}). A model's answer is the option to which it gave the highest "
-        "probability; the log-probabilities of the options, normalised over the set, are kept as "
-        "graded scores, and the probability of the set as a whole as mass."
+        f"listener heard one clip and one question. {_wording_words(plan, evidence)} The answer "
+        f"set was closed ({options}). {_answer_words(evidence)}"
+    )
+
+
+def _wording_words(plan: Plan, evidence: Evidence) -> str:
+    used = {(t.wording, t.reverse) for t in evidence.trials}
+    n = len({wording for wording, _ in used})
+    both = len({reverse for _, reverse in used}) > 1
+    orders = ", each with its options named in both orders," if both else ","
+    if evidence.run.kind == "wordings":
+        return (
+            f"Every clip was asked about in each of {n} wordings, held-out ones among them; the "
+            "order of the options alternated over clips and wordings."
+        )
+    kinds = _WORDINGS.get(plan.wordings, plan.wordings)
+    return (
+        f"The question came in {n} wording{'s' if n != 1 else ''} ({kinds}){orders} in turn, so "
+        "that wordings and orders are balanced and not drawn."
+    )
+
+
+def _answer_words(evidence: Evidence) -> str:
+    if evidence.run.kind == "listen":
+        return "The person answered by key, without time pressure."
+    return (
+        "A model's answer is the option to which it gave the highest probability; the "
+        "log-probabilities of the options, normalised over the set, are kept as graded scores, "
+        "and the probability of the set as a whole as mass."
     )
 
 
 def design_words(plan: Plan) -> str:
     """How trials were laid out."""
-    if getattr(plan, "adaptive", False):
-        return (
-            f"{plan.title}: the level of each trial followed the answers before it. "
-            f"{_first_sentence(type(plan).__doc__)} The plan's parameters are in the table."
-        )
+    if isinstance(plan, Procedure):
+        return procedure_words(plan)
     axes = " × ".join(f"{axis.label}: {_axis_words(axis)}" for axis in plan.axes)
-    catch = _catch_words(plan)
     within = (
         "at its exact level" if all(a.points for a in plan.axes) else
         "at a random place within its cell"
     )  # fmt: skip
-    titles = {name: FAMILIES[plan.family].param(name).title for name in plan.draw}
-    drawn = "".join(
-        f" {titles[name]} was drawn anew for every trial, from {plain(ends)}."
-        for name, ends in plan.draw.items()
-    )
     return (
         f"{plan.title} over {axes}; {len(plan.cells)} cells with {plan.trials} signal trials each, "
-        f"{within}. Cells were visited in shuffled passes. {catch}{drawn}"
+        f"{within}. Cells were visited in shuffled passes. {_catch_words(plan)}{_drawn_words(plan)}"
     )
 
 
@@ -190,6 +201,14 @@ def _detection_words(asked: Task) -> str:
     )
 
 
+def _drawn_words(plan: Plan) -> str:
+    titles = {name: FAMILIES[plan.family].param(name).title for name in plan.draw}
+    return "".join(
+        f" {titles[name]} was drawn anew for every trial, from {plain(ends)}."
+        for name, ends in plan.draw.items()
+    )
+
+
 def _catch_words(plan: Plan) -> str:
     n = getattr(plan, "catch_trials", 0)
     if not n:
@@ -218,8 +237,3 @@ def _span(values: Iterable[float], unit: str) -> str:
         return "unknown"
     low, high = f"{found.min():g}", f"{found.max():g}"
     return f"{low if low == high else f'{low} to {high}'} {unit}".strip()
-
-
-def _first_sentence(text: str | None) -> str:
-    words = " ".join((text or "").split())
-    return words.partition(". ")[0].rstrip(".") + "." if words else ""

@@ -10,20 +10,22 @@ from __future__ import annotations
 import inspect
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from spectcount.designs import FAMILIES
-from spectcount.params import Declared
+from spectcount.probing.axes import Axis
+from spectcount.probing.base import Plan
+from spectcount.probing.procedure import Procedure
+from spectcount.report import sentences
 from spectcount.report.caveats import caveats
 from spectcount.report.evidence import Evidence
 from spectcount.report.facts import RULES, digest, evidence_digest, versions
-from spectcount.report.figures import RunFigure
 from spectcount.report.html import (
     Html,
     bullets,
     code_block,
+    declared,
     details,
     esc,
     figure,
@@ -35,17 +37,19 @@ from spectcount.report.html import (
     tag,
 )
 from spectcount.report.listeners import listeners_html
-from spectcount.report.method import method_words
+from spectcount.report.method import method_words, software_words
 from spectcount.report.reproduce import how_exact, input_file, needs, shell_block
 from spectcount.report.results import (
     counts_html,
     headline_html,
-    learning_html,
+    panel_html,
     regions_html,
-    trained_regions_html,
-    verdicts,
+    thresholds_table,
+    wordings_html,
 )
+from spectcount.report.run_figure import RunFigure
 from spectcount.report.sounds import example_html
+from spectcount.report.training import learning_html, training_html
 
 STYLE = Path(__file__).with_name("style.css")
 Numbered = Sequence[tuple[int, RunFigure]]
@@ -93,37 +97,40 @@ def _sections(evidence: Evidence) -> list[tuple[str, str]]:
 
 
 def _probe_body(evidence: Evidence, figures: Numbered) -> list[Html]:
+    several = len(evidence.parts) > 1
+
     def of_parts(body: Callable[[Evidence], Html]) -> Html:
-        return Html("".join(_titled(part) + body(part) for part in evidence.parts))
+        return Html(
+            "".join((_titled(part) if several else "") + body(part) for part in evidence.parts)
+        )
 
     return [
         section("question", "Question", of_parts(lambda part: paragraphs(_question(part)))),
         section("stimuli", "Stimuli", of_parts(_stimuli)),
         section("listeners", "Listeners", listeners_html(evidence)),
-        section("method", "Method", of_parts(_method)),
-        section("results", "Results", of_parts(lambda part: _results(part, figures))),
+        section("method", "Method", of_parts(_method), _named("Software", software_words())),
+        section("results", "Results", *_results(evidence, figures)),
         *_ends(evidence),
     ]
 
 
 def _titled(part: Evidence) -> Html:
     """A heading above what belongs to one of several plans."""
-    words = f"{part.label.capitalize()}: {part.asked_plan.title}, “{part.asked_plan.asked.title}”"
+    name = part.label[:1].upper() + part.label[1:]
+    words = f"{name}: {part.asked_plan.title}, “{part.asked_plan.asked.title}”"
     return tag("h3", words) if part.label else Html("")
 
 
 def _tune_body(evidence: Evidence, figures: Numbered) -> list[Html]:
-    run = evidence.run
-    base = run.config.get("base", "")
+    base = evidence.run.config.get("base", "")
     asked = (
         f"Does a short fine-tune of {base} on synthetic sounds raise its counting accuracy, in the "
         "regions where it was weak and outside them?"
     )
-    results = Html(learning_html(evidence) + _figures(figures))
     return [
         section("question", "Question", paragraphs([asked])),
-        section("training", "Training", _training(evidence)),
-        section("results", "Results", results),
+        section("training", "Training", training_html(evidence)),
+        section("results", "Results", learning_html(evidence), _figures(figures)),
         *_ends(evidence),
     ]
 
@@ -143,7 +150,8 @@ def _subject(evidence: Evidence) -> str:
     who = " and ".join(evidence.names) or "nobody yet"
     tasks = dict.fromkeys(part.asked_plan.asked.title for part in evidence.parts)
     asked = ", ".join(f"“{title}”" for title in tasks)
-    return f"{evidence.plan.title}, {asked}: {who}"
+    what = {"panel": "Forgetting panel", "wordings": f"{evidence.plan.title} over wordings"}
+    return f"{what.get(evidence.run.kind, evidence.plan.title)}, {asked}: {who}"
 
 
 def _in_short(evidence: Evidence) -> list[Html]:
@@ -152,34 +160,48 @@ def _in_short(evidence: Evidence) -> list[Html]:
         return [learning_html(evidence)]
     if not evidence.trials:
         return [tag("p", "No trial is answered yet; there is no result.")]
-    return [piece for part in evidence.parts for piece in (_titled(part), *_in_short_of(part))]
+    whole = sentences.of_whole(evidence)
+    pair = f"From {evidence.names[0]} to {evidence.names[1]}:" if evidence.pair else ""
+    return [
+        paragraphs([pair]),
+        bullets(whole) if whole else Html(""),
+        *(piece for part in evidence.parts for piece in _in_short_of(part)),
+    ]
 
 
 def _in_short_of(part: Evidence) -> list[Html]:
-    said = verdicts(part)
+    said = sentences.in_short(part)
     if said:
-        change = f"From {part.names[0]} to {part.names[1]}:"
-        return [tag("p", change), bullets(said)]
-    return [headline_html(part)]
+        return [_titled(part), bullets(said)]
+    return [] if part.run.kind in ("panel", "wordings") else [_titled(part), headline_html(part)]
 
 
-def _question(evidence: Evidence) -> list[str]:
-    plan = evidence.asked_plan
-    family = FAMILIES[plan.family]
-    over = " and ".join(axis.label for axis in plan.axes) if evidence.gridded else ""
-    where = f" over {over}" if over else ""
-    first = f"How well is “{plan.asked.title}” answered about {family.title.lower()}{where}?"
-    two = (
-        f"And what changes from {evidence.names[0]} to {evidence.names[1]}?"
-        if evidence.difference is not None else ""
-    )  # fmt: skip
-    return [f"{first} {two}".strip()]
+def _question(part: Evidence) -> list[str]:
+    plan = part.asked_plan
+    title, about = plan.asked.title, FAMILIES[plan.family].title.lower()
+    joint = " and " if part.gridded else " along "
+    over = joint.join(axis.label for axis in (plan.axes if part.gridded else _levels(plan)))
+    if not part.gridded:
+        first = f"Where is the threshold of {over} for “{title}”, asked about {about}?"
+    else:
+        first = f"How well is “{title}” answered about {about} over {over}?"
+    more = {
+        "wordings": "And how much does the wording of the question matter?",
+        "compare": f"And what changes from {' to '.join(part.names)}?",
+        "panel": f"And is it still so with {(part.names or ['the tuned listener'])[-1]}?",
+    }.get(part.run.kind, "")
+    return [f"{first} {more}".strip()]
 
 
-def _stimuli(evidence: Evidence) -> Html:
-    plan = evidence.asked_plan
-    varied = table(["What changed between trials", "Values"], list(_varied(evidence)))
-    names = {axis.name for axis in plan.axes} | set(plan.draw)
+def _levels(plan: Plan) -> tuple[Axis, ...]:
+    """What a procedure follows; nothing for other plans."""
+    return plan.levels if isinstance(plan, Procedure) else ()
+
+
+def _stimuli(part: Evidence) -> Html:
+    plan = part.asked_plan
+    varied = table(["What changed between trials", "Values"], list(_varied(plan)))
+    names = {axis.name for axis in (*plan.axes, *_levels(plan))} | set(plan.draw)
     rows = [
         [p.title, plain(getattr(plan.base, n)), p.help]
         for n, p in FAMILIES[plan.family].params().items() if n not in names
@@ -188,7 +210,22 @@ def _stimuli(evidence: Evidence) -> Html:
     same = details(
         "Parameters that were the same in all trials", table(["Parameter", "Value", "Help"], rows)
     )
-    return Html(about + varied + same + example_html(evidence))
+    return Html(about + varied + same + example_html(part))
+
+
+def _varied(plan: Plan) -> Iterator[list[str]]:
+    for axis in _levels(plan):
+        low, high = axis.edges[0], axis.edges[-1]
+        yield [axis.label, f"{low:.4g} to {high:.4g}, as the answers told"]
+    for axis in plan.axes:
+        low, high = axis.bounds(0)[0], axis.bounds(axis.n - 1)[1]
+        levels = ", ".join(f"{m:.4g}" for m in axis.middles)
+        if not isinstance(plan, Procedure) or axis.n > 1:
+            how = levels if axis.points else f"{low:.4g} to {high:.4g} in {axis.n} cells"
+            yield [axis.label, how]
+    for name, ends in plan.draw.items():
+        title = FAMILIES[plan.family].param(name).title
+        yield [title, f"drawn anew in each trial, {plain(ends)}"]
 
 
 def _about_family(name: str) -> str:
@@ -197,70 +234,46 @@ def _about_family(name: str) -> str:
     return " ".join(re.split(r"\n\s*\*?Conventions", words)[0].split())
 
 
-def _varied(evidence: Evidence) -> list[list[str]]:
-    plan = evidence.asked_plan
-    rows = []
-    for axis in plan.axes:
-        ends = axis.bounds(0)[0], axis.bounds(axis.n - 1)[1]
-        how = (
-            ", ".join(f"{m:.4g}" for m in axis.middles) if axis.points
-            else f"{ends[0]:.4g} to {ends[1]:.4g} in {axis.n} cells"
-        )  # fmt: skip
-        rows.append([axis.label, how])
-    for name, ends in plan.draw.items():
-        title = FAMILIES[plan.family].param(name).title
-        rows.append([title, f"drawn anew in each trial, {plain(ends)}"])
-    return rows
+def _method(part: Evidence) -> Html:
+    said = [_named(heading, text) for heading, text in method_words(part) if text]
+    return Html("".join(said) + details("All parameters of the plan", declared(part.asked_plan)))
 
 
-def _method(evidence: Evidence) -> Html:
-    said = [
-        tag("p", tag("b", f"{heading}."), " ", text)
-        for heading, text in method_words(evidence) if text
-    ]  # fmt: skip
-    return Html("".join(said) + details("All parameters of the plan", _declared(evidence.plan)))
+def _named(heading: str, text: str) -> Html:
+    return tag("p", tag("b", f"{heading}."), " ", text)
 
 
-def _declared(declared: Any) -> Html:
-    rows = [
-        [p.title, plain(getattr(declared, n)), p.help] for n, p in type(declared).params().items()
+def _results(evidence: Evidence, figures: Numbered) -> list[Html]:
+    """Results of the run as a whole, then of each of its plans."""
+    whole = sentences.of_whole(evidence)
+    apart = sentences.held_out(evidence)
+    return [
+        bullets(whole) if whole else Html(""),
+        panel_html(evidence),
+        wordings_html(evidence),
+        *(_results_of(part, figures, len(evidence.parts) > 1) for part in evidence.parts),
+        Html(tag("h3", "Trained and never trained") + bullets(apart)) if apart else Html(""),
     ]
-    return table(["Parameter", "Value", "Help"], rows)
 
 
-def _results(evidence: Evidence, figures: Numbered) -> Html:
-    if not evidence.trials:
-        return tag("p", "No trial is answered yet.")
-    said = verdicts(evidence)
-    change = Html(tag("h3", "What changed") + bullets(said)) if said else Html("")
+def _results_of(part: Evidence, figures: Numbered, titled: bool) -> Html:
+    if not part.trials:
+        return Html(_titled(part) + tag("p", "No trial is answered yet."))
+    said = sentences.verdicts(part)
+    mine = [(k, f) for k, f in figures if f.part == part.label]
     return Html(
-        headline_html(evidence)
-        + change
-        + _figures([(k, f) for k, f in figures if f.part == evidence.label])
-        + regions_html(evidence)
-        + counts_html(evidence)
+        (_titled(part) if titled else "")
+        + headline_html(part)
+        + (tag("h3", "What changed") + bullets(said) if said else "")
+        + thresholds_table(part)
+        + _figures(mine)
+        + (regions_html(part) if part.run.kind != "panel" else "")
+        + counts_html(part)
     )
 
 
 def _figures(figures: Numbered) -> Html:
     return Html("".join(figure(f.svg, f.heading, f.spec["note"], k) for k, f in figures))
-
-
-def _training(evidence: Evidence) -> Html:
-    from spectcount.training import OPTIONS
-
-    config = evidence.run.config
-    parts = []
-    options: dict[str, type[Declared]] = OPTIONS
-    for name, declared in options.items():
-        made = declared.from_dict(config.get(name, {}))
-        parts.append(details(declared.title or name.capitalize(), _declared(made)))
-    words = (
-        f"Low-rank adaptation of {config.get('base', '')} by cross-entropy on the answer. Every "
-        "clip is synthesised on the fly from the seed; its answer is known by construction. No "
-        "recorded audio and no annotation is used (method: Kim et al., 2026, arXiv 2606.06907)."
-    )
-    return Html(paragraphs([words]) + trained_regions_html(evidence) + "".join(parts))
 
 
 def _repeat(evidence: Evidence) -> Html:

@@ -1,7 +1,8 @@
 """How to get the same numbers again: the commands, and the files that they read.
 
 Conventions: everything that the commands need is in their text or in the bundle; a run of a plan
-is repeated from `plan.yaml`, a fine-tune from `training.yaml`. Shell words are quoted.
+is repeated from `plan.yaml`, a forgetting panel from `panel.yaml`, a fine-tune from
+`training.yaml`. Shell words are quoted.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import yaml
 from spectcount.report.evidence import Evidence
 from spectcount.store import Run
 
-PLAN_FILE, TRAINING_FILE = "plan.yaml", "training.yaml"
+PLAN_FILE, PANEL_FILE, TRAINING_FILE = "plan.yaml", "panel.yaml", "training.yaml"
 PROGRAM = "python -m spectcount"
 END = "END_OF_FILE"
 
@@ -27,6 +28,8 @@ def input_file(run: Run) -> tuple[str, str]:
         names: tuple[str, ...] = ("curriculum", "lora", "train")
         parts = {name: run.config[name] for name in names if name in run.config}
         return TRAINING_FILE, _yaml(run, "Training", parts)
+    if run.kind == "panel":
+        return PANEL_FILE, _yaml(run, "Panel", {"parts": run.config["parts"]})
     return PLAN_FILE, _yaml(run, "Plan", {"plan": run.config["plan"]})
 
 
@@ -35,15 +38,26 @@ def commands(run: Run) -> list[str]:
     whose regions no command can name, lines of Python."""
     if run.kind == "tune":
         return _tune_commands(run)
-    listeners, tail = list(run.config["listeners"]), f" --seed {int(run.config.get('seed', 0))}"
+    listeners = [shlex.quote(str(name)) for name in run.config["listeners"]]
+    tail = f"--seed {int(run.config.get('seed', 0))}"
     program = _program(run)
     if run.kind == "listen":
-        name = shlex.quote(listeners[0])
-        return [f"{program} listen {PLAN_FILE} --name {name}{tail}"]
-    if len(listeners) == 2:
-        base, tuned = map(shlex.quote, listeners)
-        return [f"{program} compare {PLAN_FILE} --base {base} --tuned {tuned}{tail}"]
-    return [f"{program} probe {PLAN_FILE} --listener {shlex.quote(n)}{tail}" for n in listeners]
+        return [f"{program} listen {PLAN_FILE} --name {listeners[0]} {tail}"]
+    if run.kind == "wordings":
+        second = f"--tuned {listeners[1]} " if len(listeners) > 1 else ""
+        count = f"--count {len(run.config['wordings'])}"
+        return [f"{program} wordings {PLAN_FILE} --listener {listeners[0]} {second}{count} {tail}"]
+    if run.kind in ("compare", "panel"):
+        margin = run.config.get("margin")
+        both = f"--base {listeners[0]} --tuned {listeners[1]}"
+        ending = tail if margin is None else f"{tail} --margin {margin!r}"
+        return [f"{program} {run.kind} {input_name(run)} {both} {ending}"]
+    return [f"{program} probe {PLAN_FILE} --listener {name} {tail}" for name in listeners]
+
+
+def input_name(run: Run) -> str:
+    """Name of the file that the commands read."""
+    return {"tune": TRAINING_FILE, "panel": PANEL_FILE}.get(run.kind, PLAN_FILE)
 
 
 def shell_block(run: Run) -> str:
@@ -124,7 +138,7 @@ def _tune_commands(run: Run) -> list[str]:
 
 
 def _yaml(run: Run, what: str, body: dict[str, Any]) -> str:
-    source = run.lineage.get("training" if run.kind == "tune" else "probe")
+    source = run.lineage.get({"tune": "training", "panel": "panel"}.get(run.kind, "probe"))
     preset = f" From the preset {Path(str(source)).stem}." if source else ""
     head = {
         "title": f"{what} of {run.id}",

@@ -1,4 +1,4 @@
-"""The report's results: headline numbers, verdicts, weak regions, counts per cell.
+"""The report's results: headline numbers, thresholds, tables, weak regions, counts per cell.
 
 Conventions: every estimate stands with its interval at 95 % and its n; the counts per cell are
 those from which d', c and every rate can be recomputed by hand.
@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from spectcount.figures.threshold_table import thresholds_html
 from spectcount.figures.words import axis_ticks
 from spectcount.probing.maps import Cells, Confusion, Pooled
 from spectcount.probing.marks import front_end_marks
-from spectcount.probing.verdict import RATE
+from spectcount.probing.tracks import CATCH
 from spectcount.probing.weakness import Criterion
 from spectcount.report.evidence import Evidence
 from spectcount.report.html import (
@@ -31,27 +32,18 @@ from spectcount.report.html import (
     tag,
 )
 from spectcount.report.rows import csv_text
-from spectcount.tasks import Task
+from spectcount.tasks import YES_NO, Task
 
 MAX_ROWS = 400
 """Rows of a table on the page; a longer one stands as CSV."""
 MAX_REGIONS = 12
 
 
-def verdicts(evidence: Evidence) -> list[str]:
-    """What may be said of the change from the first listener to the second, a sentence each: the
-    main measure first. Hits or rates alone are no verdict where the task tells bias apart."""
-    changed, whole = evidence.difference, evidence.change
-    if changed is None or whole is None:
-        return []
-    found = [v for v in whole.verdicts() if whole.d_prime is None or v.measure is not RATE]
-    said = [_sentence(v.sentence) for v in found]
-    return [*said, _sentence(changed.verdict.sentence)] if changed.n.size > 1 else said
-
-
 def headline_html(evidence: Evidence) -> Html:
     """All trials of each listener together: a row per measure, a column per listener."""
     asked = evidence.asked_plan.asked
+    if not evidence.gridded:
+        return Html("")
     if evidence.counted or asked.name == "count":
         columns = {name: _count_numbers(table) for name, table in evidence.confusions.items()}
     else:
@@ -91,6 +83,48 @@ def _count_numbers(found: Confusion) -> dict[str, str]:
     }
 
 
+def thresholds_table(evidence: Evidence) -> Html:
+    """Thresholds of all listeners with intervals, and a sentence for each."""
+    if not evidence.thresholds:
+        return Html("")
+    said = [f"{name}: {t.sentence}." for name, mine in evidence.thresholds.items() for t in mine]
+    return Html(tag("h3", "Thresholds") + bullets(said) + thresholds_html(evidence.thresholds))
+
+
+def panel_html(evidence: Evidence) -> Html:
+    """The table of a forgetting panel."""
+    found = evidence.panel
+    if found is None:
+        return Html("")
+    rows = [
+        [
+            row.name, row.verdict.measure.name, interval(row.base), interval(row.tuned),
+            row.verdict.sentence, "yes" if row.fine_before else "no",
+        ]
+        for row in found.rows
+    ]  # fmt: skip
+    head = ["What was asked", "Measure", *evidence.names, "Change", "Fine before"]
+    caption = (
+        "Each listener's interval is at 95 %; those of the changes are wider, so that of the "
+        f"changes found at most {100 * found.q:g} % are expected to be wrong"
+    )
+    return table(head, rows, caption)
+
+
+def wordings_html(evidence: Evidence) -> Html:
+    """Each wording's numbers, by listener."""
+    parts = []
+    for name, found in evidence.worded.items():
+        rows = [
+            [k + 1, w.words, "held out" if w.held_out else "training", interval(w.rate),
+             interval(w.d_prime), interval(w.criterion), w.n, w.n_catch]
+            for k, w in enumerate(found.by_wording)
+        ]  # fmt: skip
+        head = ["", "Wording", "Used in", "Rate", "d′", "c", "n", "n catch"]
+        parts.append(table(head, rows, f"{name}, each wording; intervals at 95 %"))
+    return Html("".join(parts))
+
+
 def regions_html(evidence: Evidence) -> Html:
     """Each listener's weak regions in words, worst first."""
     if not evidence.gridded or evidence.counted:
@@ -114,41 +148,15 @@ def counts_html(evidence: Evidence) -> Html:
     elif evidence.gridded:
         rows = list(_cell_rows(evidence))
     else:
-        return Html("")
-    caption = "Counts per cell, from which every rate, d′ and c can be recomputed"
+        rows = list(_level_rows(evidence))
+    where = "cell" if evidence.gridded else "level"
+    caption = f"Counts per {where}, from which every rate, d′ and c can be recomputed"
     if len(rows) > MAX_ROWS:
         return details(f"{caption} ({len(rows)} rows, CSV)", code_block(csv_text(rows)))
     head = list(rows[0]) if rows else []
     return details(
         f"{caption} ({len(rows)} rows)", table(head, [list(row.values()) for row in rows], caption)
     )
-
-
-def learning_html(evidence: Evidence) -> Html:
-    """What a fine-tune reached on held-out draws."""
-    summary = evidence.run.summary or {}
-    before, after = (summary.get(f"held_out_{when}", {}) for when in ("before", "after"))
-    words = {"weak": "in the weak regions", "strong": "outside them"}
-    rows = [
-        [words[k], percent(before.get(k)), percent(after.get(k))]
-        for k in words if k in before or k in after
-    ]  # fmt: skip
-    n = evidence.run.config.get("train", {}).get("held_out", "?")
-    done = f"{summary.get('steps', '–')} of {summary.get('of_steps', '–')} optimiser steps."
-    loss = summary.get("final_loss")
-    told = paragraphs([f"{done} Final loss: {number(loss, 4)} nats per answer token."])
-    if not rows:
-        return told
-    head = ["Counting accuracy", "Before", "After"]
-    return Html(told + table(head, rows, f"Held-out draws, n = {n} each; no interval is claimed"))
-
-
-def trained_regions_html(evidence: Evidence) -> Html:
-    """The weak regions that a fine-tune was given."""
-    regions = evidence.run.config.get("regions") or []
-    items = [str(r.get("sentence") or r.get("ranges")) for r in regions]
-    title = tag("h3", "Weak regions trained on")
-    return Html(title + (bullets(items) if items else tag("p", "None: the counting mix alone.")))
 
 
 def _cell_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
@@ -183,6 +191,30 @@ def _marks(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
     return found.silent, found.merged
 
 
+def _level_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
+    """Of a procedure: trials and successes at each level of each track, and its catch trials."""
+    asked = evidence.asked_plan.asked
+    for name, states in evidence.tracks.items():
+        for k, (condition, state) in enumerate(states.items()):
+            found: dict[tuple[Any, ...], list[bool]] = {}
+            for p in state["presentations"]:
+                caught = asked.kind == YES_NO and p["role"] == CATCH
+                levels = ("catch",) if caught else tuple(f"{v:.6g}" for v in p["level"])
+                found.setdefault(levels, []).append(p["success"])
+            for levels, successes in sorted(found.items(), key=_by_level):
+                track = condition or str(k + 1)
+                first, *rest = levels
+                row = {"Listener": name, "Track": track, state["label"]: first}
+                row |= {"Second": rest[0]} if rest else {}
+                said = "Said first answer" if asked.kind == YES_NO else "Right"
+                yield row | {"n": len(successes), said: sum(successes)}
+
+
+def _by_level(item: tuple[tuple[Any, ...], Any]) -> tuple[float, ...]:
+    """Levels rising, catch trials last."""
+    return tuple(np.inf if v == "catch" else float(v) for v in item[0])
+
+
 def _confusion_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
     for name, found in evidence.confusions.items():
         for row, truth in enumerate(found.truths):
@@ -190,7 +222,3 @@ def _confusion_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
                 f"said {a}": int(n) for a, n in zip(found.answers, found.matrix[row], strict=True)
             }
             yield {"Listener": name, "There were": truth, **said}
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + "."

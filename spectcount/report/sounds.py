@@ -34,9 +34,10 @@ def wav_bytes(stimulus: Stimulus, subtype: str = "FLOAT") -> bytes:
 
 
 def example_html(evidence: Evidence) -> Html:
-    """One signal of the run with its counterpart: spectrograms and two players."""
+    """One signal of a plan with its counterpart: spectrograms and two players. A panel of many
+    plans has none, so that the page stays small."""
     trial = example_trial(evidence)
-    if trial is None:
+    if trial is None or evidence.run.kind == "panel":
         return esc("")
     asked = evidence.asked_plan.asked
     sounds = _both(trial)
@@ -45,8 +46,7 @@ def example_html(evidence: Evidence) -> Html:
         players = [_player(s, w) for s, w in zip(sounds, _captions(evidence), strict=False)]
     except UserError as error:
         return tag("p", f"The example cannot be rendered here: {error}")
-    where = evidence.asked_plan.cell_text if "x" in trial.coords else None
-    place = where((int(trial.coords["x"]), int(trial.coords.get("y", 0)))) if where else ""
+    place = _place(evidence, trial)
     exact = sounds[0].duration_s <= LONGEST_EXACT_S
     words = (
         f"An example, {place}: a clip as it was asked about “{asked.title}” "
@@ -58,6 +58,15 @@ def example_html(evidence: Evidence) -> Html:
         + tag("div", *players, class_="players")
         + tag("figure", image, tag("figcaption", _legend()))
     )
+
+
+def _place(evidence: Evidence, trial: Trial) -> str:
+    """Where in the plan a trial lies, in words."""
+    coords = trial.coords
+    if "level" in coords:
+        level = coords["level"]
+        return f"trial {coords['trial'] + 1} of track {coords['x'] + 1}, at {level:.4g}"
+    return evidence.asked_plan.cell_text((int(coords["x"]), int(coords["y"])))
 
 
 def example_trial(evidence: Evidence) -> Trial | None:

@@ -16,7 +16,8 @@ from scipy.stats import norm, rankdata
 from spectcount import actions, presets
 from spectcount.errors import UserError
 from spectcount.probing.maps import measure_map
-from spectcount.report.figures import figures_of, slug
+from spectcount.report.figures import figures_of
+from spectcount.report.run_figure import slug
 from spectcount.settings import load_settings
 from spectcount.stimulus import Stimulus
 from spectcount.store import Store

@@ -50,10 +50,12 @@ def untimed(evidence):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["probe", "compare"])
-def test_the_command_of_a_report_gives_the_same_numbers(make_run, plans, settings, tmp_path, kind):
-    listeners = [plans.sim, plans.other][: 1 + (kind == "compare")]
-    before = make_run(plans.map, listeners, kind, seed=11)
+@pytest.mark.parametrize(("kind", "plan"), [("probe", "staircase"), ("compare", "map")])
+def test_the_command_of_a_report_gives_the_same_numbers(
+    make_run, plans, settings, tmp_path, kind, plan
+):
+    listeners = [plans.keen, plans.other][: 1 + (kind == "compare")]
+    before = make_run(getattr(plans, plan), listeners, kind, seed=11)
     report = actions.write_report(settings, before.run.id, tmp_path / "report.html")
     shell(block_of(report), tmp_path / "fresh")
 
