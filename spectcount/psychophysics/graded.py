@@ -49,6 +49,7 @@ ANSWERS = "yes/no with a criterion, profile likelihood"
 AREA = "AUC of placements (Dodd & Pepe 2003), percentile bootstrap of trials"
 N_CATEGORIES = 20
 N_CURVE = 33
+_NEAR = 5e-4
 
 
 @dataclass(frozen=True)
@@ -188,19 +189,20 @@ def _profile_ends(data: ordinal.Ratings, best: ordinal.Solution, target: float, 
     middle = float(np.clip(_crossings(best.curve[None], target)[0], -SEARCHED, SEARCHED))
     starts = {middle: ordinal.start_through(best, target)}
 
-    def excess(u: float) -> float:
+    def excess(u: float) -> float:  # of the root, which is nearly straight in u
         nearest = min(starts, key=lambda known: abs(known - u))
         found = ordinal.maximise(data, ordinal.curve_through(u, target), starts[nearest], 2)
         starts[u] = found.parameters
-        return 2 * (best.log_likelihood - found.log_likelihood) - limit
+        deviance = 2 * (best.log_likelihood - found.log_likelihood)
+        return math.sqrt(max(deviance, 0.0)) - math.sqrt(limit)
 
     if abs(middle) == SEARCHED and excess(middle) > 0:
         return (middle, math.inf) if middle > 0 else (-math.inf, middle)
     low, high = -math.inf, math.inf
     if middle > -SEARCHED and excess(-SEARCHED) > 0:
-        low = brentq(excess, -SEARCHED, middle, xtol=2e-4)
+        low = brentq(excess, -SEARCHED, middle, xtol=_NEAR)
     if middle < SEARCHED and excess(SEARCHED) > 0:
-        high = brentq(excess, middle, SEARCHED, xtol=2e-4)
+        high = brentq(excess, middle, SEARCHED, xtol=_NEAR)
     return low, high
 
 
