@@ -18,6 +18,7 @@ Satterthwaite (1946), Biometrics Bull. 2:110.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -81,8 +82,15 @@ def criterion_effect(signal, noise, other=None, level: float = 0.95) -> Effect:
 
 
 def rate_effect(right, other=None, level: float = 0.95) -> Effect:
-    """The rate of 1 over wordings from answers [n, W]; with `other` [n, W], the change from it."""
-    return _effect([(right, 1.0)], None if other is None else (other,), level, probit=False)
+    """The rate of 1 over wordings from answers [n, W]; with `other` [n, W], the change from it.
+    Intervals end where rates, or their changes, do."""
+    found = _effect([(right, 1.0)], None if other is None else (other,), level, probit=False)
+    lowest = 0.0 if other is None else -1.0
+    these, like_these = (
+        dataclasses.replace(one, low=max(one.low, lowest), high=min(one.high, 1.0))
+        for one in (found.these, found.like_these)
+    )
+    return dataclasses.replace(found, these=these, like_these=like_these)
 
 
 def cochran_q(*blocks) -> CochranQ:

@@ -54,7 +54,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
             who = gr.HTML(elem_id="compare-who", apply_default_css=False)
             form = view.form = plan_form.build(settings, "compare", actions.HELD_OUT_SEED)
             margin = gr.Number(
-                None, label="Equivalence margin (empty: none)", info=_MARGIN_HELP, minimum=0,
+                0, label="Equivalence margin (0: none)", info=_MARGIN_HELP, minimum=0,
                 elem_id="compare-margin",
             )  # fmt: skip
             start = gr.Button("Start comparison", variant="primary", elem_id="compare-start")

@@ -30,7 +30,7 @@ from spectcount.ui.polling import (
     run_choices,
 )
 from spectcount.ui.probe import act, newest, run_buttons, run_dropdown
-from spectcount.ui.verdicts import sentence_html
+from spectcount.ui.verdicts import seen_html, sentence_html
 
 KIND = "panel"
 INTRO = (
@@ -163,7 +163,8 @@ def result_html(run: Run, trials: list[Trial]) -> str:
         f"<th>Tuned</th><th>Change, at {100 * level:.4g} %</th></tr></thead><tbody>{rows}</tbody>"
         "</table></div><p class='about'>Base and tuned at 95 %. The intervals of all changes are "
         f"at {100 * level:.4g} %, so that of those that exclude zero at most "
-        f"{100 * found['false_coverage_rate']:g} % is expected to be wrong.</p></div>"
+        f"{100 * found['false_coverage_rate']:g} % is expected to be wrong.</p>"
+        f"{seen_html(run.lineage)}</div>"
     )
 
 

@@ -113,9 +113,14 @@ def held_out_html(parts: Iterable[Part], lineage: Mapping[str, Any]) -> str:
     if "trained" not in lineage:
         return f"<h4>Held out</h4>{note_html(NOT_HELD_OUT)}"
     said = "".join(f"<li>{_part_html(part)}</li>" for part in parts)
-    seen = "".join(map(note_html, lineage.get("seen", [])))
+    seen = seen_html(lineage)
     fresh = "" if seen else "<p>The seed of these questions is none that the adapter saw.</p>"
     return f'<h4>Held out</h4><ul class="said-also">{said}</ul>{fresh}{seen}'
+
+
+def seen_html(lineage: Mapping[str, Any]) -> str:
+    """What the questions share with how the tuned listener was made (HTML)."""
+    return "".join(map(note_html, lineage.get("seen", [])))
 
 
 def note_html(text: str) -> str:

@@ -32,7 +32,7 @@ from spectcount.ui.polling import (
     run_choices,
 )
 from spectcount.ui.probe import act, newest, run_buttons, run_dropdown
-from spectcount.ui.verdicts import verdicts_html
+from spectcount.ui.verdicts import seen_html, verdicts_html
 
 KIND = "wordings"
 WHO = {"Base and tuned": "both", "Base alone": "base"}
@@ -192,7 +192,8 @@ def figures(run: Run, trials: list[Trial]) -> list[Any]:
     said = verdicts_html(change.verdicts()) if change is not None else ""
     last = list(known)[-1]
     return [
-        f'<div class="findings verdicts">{said}{listeners_html(known)}{table_html(known)}</div>',
+        f'<div class="findings verdicts">{said}{listeners_html(known)}{table_html(known)}'
+        f"{seen_html(run.lineage)}</div>",
         by_wording_value(known),
         spread_value(known[last], title=last),
     ]
