@@ -1,7 +1,8 @@
 """A person's results beside the models' that were asked the same plan at the same seed.
 
 *Conventions*: a run belongs beside a session when its plan and its seed are the session's; what is
-shown is a pure function of the trials of both.
+shown is a pure function of the trials of both. While a session without feedback is open nothing is
+shown but how many questions were answered: results would be feedback.
 """
 
 from __future__ import annotations
@@ -14,15 +15,24 @@ from typing import Any
 
 import gradio as gr
 
+from spectcount.figures.functions import functions_value
+from spectcount.figures.maps import curves_value
+from spectcount.figures.threshold_table import thresholds_html
+from spectcount.figures.tracks import share_words, tracks_value
 from spectcount.probing.base import Plan
 from spectcount.probing.maps import measure_map, of_listener, pool
-from spectcount.probing.plan import plan_from_dict
+from spectcount.probing.plan import AnyPlan, Curve, Interleaved, plan_from_dict
+from spectcount.probing.procedure import Procedure
 from spectcount.store import ACTIVE, Run, Store
 from spectcount.trials import Trial
+from spectcount.ui import parts
 from spectcount.ui.figures import line_chart
+from spectcount.ui.parts import Part
 from spectcount.ui.polling import Feed, duration_text, notice
+from spectcount.ui.procedures import HIDDEN, Box, box, shown, states_of, thresholds_of
 
-N_OUTPUTS = 3
+Answers = Mapping[str, list[Trial]]
+"""Trials by listener, the person first."""
 ANSWER_S = 2.0
 """Time that a person is assumed to take for an answer."""
 JUST_NOW_S = 10.0
@@ -30,39 +40,60 @@ _EMPTY = "Your curve appears here after the first answers of a plan over one par
 
 
 @dataclass(frozen=True)
-class Chart:
-    """The figure's box and the figure."""
+class Charts:
+    """Rates of a curve, the tracks, and psychometric functions, each in a box."""
 
-    box: gr.Column
-    figure: gr.HTML
+    curve: Box
+    tracks: Box
+    function: Box
 
     @property
     def outputs(self) -> list[Any]:
-        return [self.box, self.figure]
+        return [c for each in (self.curve, self.tracks, self.function) for c in each.outputs]
 
 
-def build(where: str) -> Chart:
-    """The figure below a session."""
-    with gr.Column(visible=False) as box:
+N_OUTPUTS = 7
+"""The table, and the charts' outputs."""
+_NO_CHARTS = HIDDEN * 3
+
+
+def build(where: str) -> Charts:
+    """The figures below a session."""
+    with gr.Column(visible=False) as column:
         figure = line_chart("You and the models", empty=_EMPTY, elem_id=f"{where}-chart")
-    return Chart(box, figure)
+    return Charts(
+        Box(column, figure),
+        box("Your track", f"{where}-tracks", 340),
+        box("Psychometric functions", f"{where}-function", 360),
+    )
 
 
-def minutes(plan: Plan) -> str:
+def minutes(plan: AnyPlan) -> str:
     """How long a person will take, in words."""
-    clip_s = float(getattr(plan, "base", plan).to_dict().get("duration_s", 4.0))
-    return duration_text(plan.n_trials * (clip_s + ANSWER_S))
+    clips = [part.plan.n_trials * (_clip_s(part.plan) + ANSWER_S) for part in parts.plans_of(plan)]
+    return duration_text(sum(clips))
 
 
 def show(run: Run | None, store: Store, feed: Feed) -> tuple[Any, ...]:
-    """Updates of the table and of the chart."""
+    """Updates of the table and of the charts."""
     if run is None:
-        return notice("No session yet."), gr.update(visible=False), gr.skip()
+        return notice("No session yet."), *_NO_CHARTS
     plan = plan_from_dict(run.config["plan"])
     found = answered(run, store, feed)
     if not any(found.values()):
-        return notice("No answer yet."), gr.update(visible=False), gr.skip()
-    return table_html(plan, found), *_chart(plan, found)
+        return notice("No answer yet."), *_NO_CHARTS
+    if run.state == "open" and not run.config.get("feedback"):
+        n = len(next(iter(found.values())))
+        return notice(
+            f"{n} answered. Results appear when the session is over, so that they give nothing "
+            "away; they would appear at once with feedback."
+        ), *_NO_CHARTS
+    split = [
+        (part, {name: part.mine(trials) for name, trials in found.items()})
+        for part in parts.plans_of(plan)
+    ]
+    tables = "".join(_tables(part, mine, isinstance(plan, Interleaved)) for part, mine in split)
+    return tables, *_charts(*split[0])
 
 
 def growing(run: Run, store: Store) -> bool:
@@ -84,8 +115,8 @@ def answered(run: Run, store: Store, feed: Feed) -> dict[str, list[Trial]]:
     return found
 
 
-def table_html(plan: Plan, found: Mapping[str, list[Trial]]) -> str:
-    """One row per listener: trials, right answers, d', criterion, threshold (HTML)."""
+def table_html(plan: Plan, found: Answers) -> str:
+    """One row per listener: trials, right answers, d', criterion (HTML)."""
     rows = "".join(_row(plan, name, trials) for name, trials in found.items() if trials)
     heads = ("Listener", "Trials", "Right", "Rate", "d′", "Criterion c")
     head = "".join(f'<th scope="col">{h}</th>' for h in heads)
@@ -94,6 +125,13 @@ def table_html(plan: Plan, found: Mapping[str, list[Trial]]) -> str:
         f'<div class="findings you-wide"><table class="you-table"><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table>{note}</div>"
     )
+
+
+def _tables(part: Part, found: Answers, several: bool) -> str:
+    """Rates and thresholds of one plan (HTML)."""
+    head = f"<h4>Plan {(part.number or 0) + 1}, {part.plan.kind}</h4>" if several else ""
+    fitted = {n: thresholds_of(part.plan, trials) for n, trials in found.items() if trials}
+    return head + table_html(part.plan, found) + thresholds_html(fitted)
 
 
 def _row(plan: Plan, name: str, trials: list[Trial]) -> str:
@@ -111,13 +149,34 @@ def _row(plan: Plan, name: str, trials: list[Trial]) -> str:
     )
 
 
-def _chart(plan: Plan, found: Mapping[str, list[Trial]]) -> tuple[Any, Any]:
-    from spectcount.figures.maps import curves_value
-
+def _charts(part: Part, found: Answers) -> tuple[Any, ...]:
+    """Updates of `Charts.outputs`: the tracks are the person's own."""
+    plan = part.plan
+    mine = {name: trials for name, trials in found.items() if trials}
+    if isinstance(plan, Procedure):
+        who, own = next(iter(found.items()))
+        tracks = tracks_value(plan, states_of(part, own), title=who, part=part.number)
+        return *HIDDEN, *shown(tracks if own else None), *shown(_functions(plan, mine))
     if len(plan.axes) != 1:
-        return gr.update(visible=False), gr.skip()
-    maps = {name: measure_map(plan, trials) for name, trials in found.items() if trials}
-    return gr.update(visible=True), curves_value(maps, "rate")
+        return _NO_CHARTS
+    curves = curves_value({name: measure_map(plan, t) for name, t in mine.items()}, "rate")
+    return *shown(curves), *HIDDEN, *shown(_functions(plan, mine))
+
+
+def _functions(plan: Plan, found: Answers) -> Any:
+    """The psychometric functions of all listeners, by track where there are several."""
+    if not isinstance(plan, Procedure | Curve):
+        return None
+    named = {
+        " · ".join(filter(None, (name, t.condition))): t
+        for name, trials in found.items()
+        for t in thresholds_of(plan, trials)
+    }
+    return functions_value(named, share_words(plan))
+
+
+def _clip_s(plan: Plan) -> float:
+    return float(plan.base.to_dict().get("duration_s", 4.0))
 
 
 def _same(run: Run, store: Store) -> list[Run]:

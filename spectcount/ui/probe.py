@@ -12,6 +12,7 @@ from spectcount.errors import UserError
 from spectcount.figures.words import MEASURES
 from spectcount.probing.maps import of_listener
 from spectcount.probing.plan import plan_from_dict
+from spectcount.probing.procedure import Procedure
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.trials import Trial
@@ -99,6 +100,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
             level,
             findings,
             part,
+            measure,
             *found.live,
             sent,
         ],
@@ -111,7 +113,10 @@ def build(settings: Settings, store: Store, header: Header) -> None:
         view.poll, **shown, **QUIET
     )
     gr.on([run.change, listener.input, measure.input, part.input], view.poll, **shown, **QUIET)
-    gr.on([run.change, listener.input, part.input], view.poll_found, **fitted, **QUIET)
+    gr.on(
+        [run.change, listener.input, part.input],
+        lambda: (*procedures.FITTING, {}), None, fitted["outputs"], **QUIET,
+    ).then(view.poll_found, **fitted, **QUIET)  # fmt: skip
     timer = gr.Timer(1.0)
     timer.tick(view.poll, **shown, **QUIET)
     timer.tick(view.poll_found, **fitted, **QUIET)
@@ -172,7 +177,7 @@ class ProbeView:
         sent: dict[str, Any],
     ) -> tuple[Any, ...]:  # fmt: skip
         """Everything about the chosen run that is new since `sent`: run, progress, listener, map,
-        curve, level, findings, part, tracks, sent."""
+        curve, level, findings, part, measure, tracks, sent."""
         run = find_run(self.store, run_id, "probe") or newest(self.store, "probe", run_id)
         choices = run_choices(self.store, "probe")
         if run is None:
@@ -224,14 +229,16 @@ class ProbeView:
     def figures(
         self, run: Run, trials: list[Trial], listener: str | None, measure: str, part: str | None
     ) -> tuple[Any, ...]:
-        """Updates of listener, map and curve with their boxes, level, findings, part, tracks."""
+        """Updates of listener, map and curve with their boxes, level, findings, part, measure,
+        tracks."""
         shown, by_name, mine = self.chosen(run, trials, listener, part)
         names = list(by_name)
         chooser = gr.update(choices=names, value=mine, visible=len(names) > 1)
         options = parts.choices(plan_from_dict(run.config["plan"]))
         which = gr.update(choices=options, value=shown.choice, visible=len(options) > 1)
         grid = grid_figures(shown.plan, by_name, mine, measure, run.ended)
-        return chooser, *grid, which, *procedures.live(shown, by_name[mine], mine)
+        coloured = gr.update(visible=not isinstance(shown.plan, Procedure))
+        return chooser, *grid, which, coloured, *procedures.live(shown, by_name[mine], mine)
 
     def pick(
         self, run_id: str | None, part: str | None, event: gr.SelectData
@@ -262,7 +269,7 @@ class ProbeView:
         return self.pick_trial(str(event.value), listener)
 
 
-_SKIPPED = (gr.skip(),) * 17
+_SKIPPED = (gr.skip(),) * 18
 _SKIPPED_FOUND = (gr.skip(),) * 3
 
 

@@ -33,6 +33,7 @@ from spectcount.probing.thresholds import Threshold, thresholds
 from spectcount.trials import Trial
 from spectcount.ui.figures import line_chart
 from spectcount.ui.parts import Part
+from spectcount.ui.polling import notice
 
 MARGINALS = ("width", "gradient")
 """Parameters whose posterior is shown beside the threshold's where they are free."""
@@ -76,6 +77,7 @@ class Panel:
 
 NOTHING_LIVE = (*HIDDEN * 4, gr.update(visible=False))
 NOTHING_FOUND = (*HIDDEN, "")
+FITTING = (*HIDDEN, notice("Thresholds are being fitted where the plan has any; a moment."))
 
 
 def build(where: str) -> Panel:

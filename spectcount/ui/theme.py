@@ -10,7 +10,9 @@ from pathlib import Path
 import gradio as gr
 
 STATIC = Path(__file__).parent / "static"
-STYLES = [STATIC / name for name in ("style.css", "runs.css", "compare.css", "you.css")]
+STYLES = [
+    STATIC / name for name in ("style.css", "runs.css", "compare.css", "you.css", "procedures.css")
+]
 SCRIPTS = ("page.js", "figures.js", "form.js", "clip.js", "you.js")
 
 _SANS = ("Inter", "system-ui", "-apple-system", "Segoe UI", "Helvetica Neue", "sans-serif")

@@ -26,6 +26,7 @@ from spectcount.ui import beside, clip, plan_form
 from spectcount.ui.controls import form, params_of
 from spectcount.ui.header import Header, listener_spec
 from spectcount.ui.polling import QUIET, Feed, find_run, notice, run_choices
+from spectcount.ui.runs import fresh_folder
 from spectcount.ui.theme import STATIC
 
 KIND = "listen"
@@ -55,7 +56,12 @@ def build(settings: Settings, store: Store, header: Header) -> None:
                 )  # fmt: skip
                 end = gr.Button("End session", elem_id="you-end", size="sm", min_width=110, scale=0)
             stage = _stage(view)
-            models = gr.Button("Ask the models the same", elem_id="you-models", size="sm")
+            with gr.Row():
+                models = gr.Button("Ask the models the same", elem_id="you-models", size="sm")
+                export = gr.Button("Export session (zip)", elem_id="you-export", size="sm")
+            files = gr.File(
+                label="Exported files", visible=False, interactive=False, elem_id="you-files"
+            )
             results = gr.HTML(elem_id="you-results", apply_default_css=False)
             chart = beside.build("you")
 
@@ -75,6 +81,9 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     stage.submit(view.results, run, shown, **QUIET)
     models.click(
         view.ask_models, [run, header.base, header.tuned], message, api_visibility="private"
+    )
+    export.click(
+        view.export, run, [message, files], api_visibility="private", concurrency_id="files"
     )
     gr.Timer(2.0).tick(view.fresh_results, run, shown, **QUIET)
     Context.root_block.load(view.arrive, None, [run, stage], **QUIET).then(
@@ -170,6 +179,18 @@ class YouView:
         except UserError as error:
             return notice(str(error), "error")
         return notice(f"{made.id} asks {', '.join(specs)} the same; the results join yours below.")
+
+    def export(self, run_id: str | None) -> tuple[str, Any]:
+        """The chosen session as one zip: trials, figures, report."""
+        if not run_id:
+            return notice("Choose a session first.", "error"), gr.update(visible=False)
+        try:
+            path = actions.export(self.settings, run_id, fresh_folder())
+        except UserError as error:
+            return notice(str(error), "error"), gr.update(visible=False)
+        size = path.stat().st_size / 1e6
+        words = notice(f"{run_id} is packed: {path.name}, {size:.1f} MB.")
+        return words, gr.update(value=[str(path)], visible=True)
 
     def results(self, run_id: str | None) -> tuple[Any, ...]:
         """The table and the figure of a session beside everybody else who was asked the same."""

@@ -136,7 +136,7 @@ TRACKS = {
     "condition_values": "50, 200",
 }  # fmt: skip
 TOGETHER = {"kind": "interleaved", "plans": [SMALL_MAP, {"kind": "quest", **LEVELS, "trials": 10}]}
-LIVE = slice(10, 19)
+LIVE = slice(11, 20)
 
 
 def test_tracks_are_drawn_one_and_all_and_every_trial_can_be_heard(settings, monkeypatch):
@@ -158,7 +158,7 @@ def test_tracks_are_drawn_one_and_all_and_every_trial_can_be_heard(settings, mon
     at = view.pick_trial(listed[3], SIMULATED[1])
     clip, answers, now = cell_panel(view, run).show(run.id, at)
     assert clip and SIMULATED[1] in answers
-    assert now["key"] == cell.of_cell(view.feed.trials(run.id), at)[0][0].key
+    assert now["key"] == cell.of_cell(view.feed.trials(run.id), at or {})[0][0].key
     assert view.pick_trial("nonsense", None) is None
 
 
@@ -183,7 +183,7 @@ def test_a_map_and_a_track_in_one_run(settings, monkeypatch):
     groups = cell.of_cell(view.feed.trials(run.id), {"plan": 0, "cell": [0, 0]})
     assert {t.coords["plan"] for group in groups for t in group} == {0}
     at = view.pick_trial("1.0.4", SIMULATED[0])
-    (head, *_), *_ = cell.of_cell(view.feed.trials(run.id), at)
+    (head, *_), *_ = cell.of_cell(view.feed.trials(run.id), at or {})
     assert (head.coords["plan"], head.coords["trial"], head.listener) == (1, 4, SIMULATED[0])
 
 

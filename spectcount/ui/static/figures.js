@@ -91,7 +91,14 @@
         yaxis: axis(value.y_label, { showgrid: false, range: [-0.5, value.y.length - 0.5], ...ticks(value.y, value.y_ticks, 12) }) }) };
   }
 
-  function lineFigure(value) {
+  // Height of a legend above the plot: its entries stand in columns as wide as the longest one.
+  function legendHeight(value, width) {
+    const names = value.series.filter((line) => line.named ?? true).map((line) => line.name.length);
+    const columns = Math.max(1, Math.floor((width - 70) / (6.8 * Math.max(0, ...names) + 48)));
+    return 21 * Math.ceil(names.length / columns);
+  }
+
+  function lineFigure(value, width) {
     const palette = S.lines();
     const data = value.series.flatMap((line, i) => {
       const colour = palette[(line.colour ?? i) % palette.length];
@@ -112,11 +119,13 @@
     const shapes = (value.levels || []).map((level) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y0: level.y, y1: level.y,
       line: { color: c.faint, width: 1, dash: "dot" } }));
     const annotations = (value.levels || []).map((level) => ({ xref: "paper", x: 1, xanchor: "right", y: level.y,
-      yanchor: "bottom", text: level.label, showarrow: false, font: { size: 11, color: c.faint } }));
+      yanchor: value.y_range && level.y > 0.9 * value.y_range[1] ? "top" : "bottom", text: level.label, showarrow: false, font: { size: 11, color: c.faint } }));
+    const top = legendHeight(value, width) + (value.title ? 38 : 10);
     return { data, layout: layout(value, { shapes, annotations, hovermode: "closest", showlegend: true,
+      margin: { l: 10, r: 10, t: top, b: 10 },
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 12 } },
-      xaxis: axis(value.x_label, { ...scale(value.x_log), range: ends(value.x_range, value.x_log) }),
-      yaxis: axis(value.y_label, { ...scale(value.y_log), range: ends(value.y_range, value.y_log), rangemode: value.y_range ? undefined : "tozero" }) }) };
+      xaxis: axis(value.x_label, { ...scale(value.x_log, value.series.flatMap((s) => s.x), value.x_range), range: ends(value.x_range, value.x_log) }),
+      yaxis: axis(value.y_label, { ...scale(value.y_log, value.series.flatMap((s) => s.y), value.y_range), range: ends(value.y_range, value.y_log), rangemode: value.y_range ? undefined : "tozero" }) }) };
   }
 
   // Open symbols are drawn by their edge.
@@ -125,7 +134,12 @@
   }
 
   // Plain numbers on a logarithmic axis; Plotly takes its range in decades.
-  const scale = (log) => log ? { type: "log", tickmode: "auto", dtick: "D2", tickformat: "~g", exponentformat: "none" } : { type: "-" };
+  function scale(log, values, range) {
+    if (!log) return { type: "-" };
+    const known = (range || values).filter((v) => v > 0);
+    const wide = Math.max(...known) > 8 * Math.min(...known);
+    return { type: "log", exponentformat: "none", ...(wide ? { tickmode: "linear", tick0: 0, dtick: "D2" } : {}) };
+  }
   const ends = (range, log) => !range ? undefined : log ? range.map(Math.log10) : range;
 
   // One figure: draws when it has a value and a width, redraws on new values, theme and size.
