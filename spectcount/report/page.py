@@ -7,16 +7,10 @@ forbids scripts and every request.
 
 from __future__ import annotations
 
-import inspect
-import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from spectcount.designs import FAMILIES
-from spectcount.probing.axes import Axis
-from spectcount.probing.base import Plan
-from spectcount.probing.procedure import Procedure
 from spectcount.report import sentences
 from spectcount.report.caveats import caveats
 from spectcount.report.evidence import Evidence
@@ -30,7 +24,6 @@ from spectcount.report.html import (
     esc,
     figure,
     paragraphs,
-    plain,
     prose,
     section,
     table,
@@ -48,7 +41,7 @@ from spectcount.report.results import (
     wordings_html,
 )
 from spectcount.report.run_figure import RunFigure
-from spectcount.report.sounds import example_html
+from spectcount.report.stimuli import question_words, stimuli_html
 from spectcount.report.training import learning_html, training_html
 
 STYLE = Path(__file__).with_name("style.css")
@@ -105,8 +98,8 @@ def _probe_body(evidence: Evidence, figures: Numbered) -> list[Html]:
         )
 
     return [
-        section("question", "Question", of_parts(lambda part: paragraphs(_question(part)))),
-        section("stimuli", "Stimuli", of_parts(_stimuli)),
+        section("question", "Question", of_parts(lambda part: paragraphs([question_words(part)]))),
+        section("stimuli", "Stimuli", of_parts(stimuli_html)),
         section("listeners", "Listeners", listeners_html(evidence)),
         section("method", "Method", of_parts(_method), _named("Software", software_words())),
         section("results", "Results", *_results(evidence, figures)),
@@ -174,64 +167,6 @@ def _in_short_of(part: Evidence) -> list[Html]:
     if said:
         return [_titled(part), bullets(said)]
     return [] if part.run.kind in ("panel", "wordings") else [_titled(part), headline_html(part)]
-
-
-def _question(part: Evidence) -> list[str]:
-    plan = part.asked_plan
-    title, about = plan.asked.title, FAMILIES[plan.family].title.lower()
-    joint = " and " if part.gridded else " along "
-    over = joint.join(axis.label for axis in (plan.axes if part.gridded else _levels(plan)))
-    if not part.gridded:
-        first = f"Where is the threshold of {over} for “{title}”, asked about {about}?"
-    else:
-        first = f"How well is “{title}” answered about {about} over {over}?"
-    more = {
-        "wordings": "And how much does the wording of the question matter?",
-        "compare": f"And what changes from {' to '.join(part.names)}?",
-        "panel": f"And is it still so with {(part.names or ['the tuned listener'])[-1]}?",
-    }.get(part.run.kind, "")
-    return [f"{first} {more}".strip()]
-
-
-def _levels(plan: Plan) -> tuple[Axis, ...]:
-    """What a procedure follows; nothing for other plans."""
-    return plan.levels if isinstance(plan, Procedure) else ()
-
-
-def _stimuli(part: Evidence) -> Html:
-    plan = part.asked_plan
-    varied = table(["What changed between trials", "Values"], list(_varied(plan)))
-    names = {axis.name for axis in (*plan.axes, *_levels(plan))} | set(plan.draw)
-    rows = [
-        [p.title, plain(getattr(plan.base, n)), p.help]
-        for n, p in FAMILIES[plan.family].params().items() if n not in names
-    ]  # fmt: skip
-    about = paragraphs([prose(_about_family(plan.family))])
-    same = details(
-        "Parameters that were the same in all trials", table(["Parameter", "Value", "Help"], rows)
-    )
-    return Html(about + varied + same + example_html(part))
-
-
-def _varied(plan: Plan) -> Iterator[list[str]]:
-    for axis in _levels(plan):
-        low, high = axis.edges[0], axis.edges[-1]
-        yield [axis.label, f"{low:.4g} to {high:.4g}, as the answers told"]
-    for axis in plan.axes:
-        low, high = axis.bounds(0)[0], axis.bounds(axis.n - 1)[1]
-        levels = ", ".join(f"{m:.4g}" for m in axis.middles)
-        if not isinstance(plan, Procedure) or axis.n > 1:
-            how = levels if axis.points else f"{low:.4g} to {high:.4g} in {axis.n} cells"
-            yield [axis.label, how]
-    for name, ends in plan.draw.items():
-        title = FAMILIES[plan.family].param(name).title
-        yield [title, f"drawn anew in each trial, {plain(ends)}"]
-
-
-def _about_family(name: str) -> str:
-    """What a family is and where it comes from, as its file says."""
-    words = inspect.getdoc(inspect.getmodule(FAMILIES[name])) or ""
-    return " ".join(re.split(r"\n\s*\*?Conventions", words)[0].split())
 
 
 def _method(part: Evidence) -> Html:
