@@ -1,14 +1,15 @@
 """Do the procedures find the threshold of listeners whose threshold is known?
 
-    python benchmarks/recovery.py [--runs 1000] [--seed 1] [--jobs 1] [--out docs/recovery.md]
+    python benchmarks/recovery.py [--runs 500] [--seed 1] [--jobs 1] [--out docs/recovery.md]
 
 Every procedure measures `runs` simulated listeners and the table says how far off it was and how
 often its 95 % interval held the truth. With --out the page is written too.
 
 *Conventions*: levels are in slope units (the standard deviation of F, see
-`spectcount.psychophysics.psychometric`), so that errors are. The true threshold of each run is
-drawn from -0.5..0.5, so that no grid of levels lies well or badly by chance; width, lapse and
-guess are those of the row. Run i of a procedure depends on the seed, its name and i alone.
+`spectcount.psychophysics.psychometric`) of the listener of the row; errors are in slope units of
+the very listener. The true threshold of each run is drawn from -0.5..0.5, so that no grid of levels
+lies well or badly by chance; width, lapse and guess are those of the row, or drawn too where it
+says so. Run i of a procedure depends on the seed, its name and i alone.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ from spectcount.psychophysics.fit import fit  # noqa: E402
 from spectcount.psychophysics.psychometric import FUNCTIONS, Psychometric  # noqa: E402
 from spectcount.psychophysics.sdt import Interval, wilson  # noqa: E402
 
-RANGE = 8.0
-"""The adaptive procedures may go this many slope units up and down."""
+RANGE = 6.0
+"""The adaptive procedures may go this many slope units up and down, unless a row says else."""
 BIAS_LIMIT = 0.1
 COVERAGE_LIMITS = (0.92, 0.98)
 
@@ -55,11 +56,15 @@ class Listener:
     yes_no: bool = False
     function: str = "gaussian"
     falling: bool = False
+    mixed: bool = False
 
-    def at(self, threshold: float) -> Psychometric:
-        """Its psychometric function, of slope unit 1."""
-        width = 1 / FUNCTIONS[self.function].sd
-        return Psychometric(self.function, threshold, width, self.guess, self.lapse, self.falling)
+    def draw(self, rng: np.random.Generator) -> Psychometric:
+        """Its psychometric function, of slope unit 1; mixed: of 0.5 to 2, lapses of 0 to 6 %."""
+        threshold = float(rng.uniform(-0.5, 0.5))
+        width, lapse = 1 / FUNCTIONS[self.function].sd, self.lapse
+        if self.mixed:
+            width, lapse = width * float(2 ** rng.uniform(-1, 1)), float(rng.uniform(0, 0.06))
+        return Psychometric(self.function, threshold, width, self.guess, lapse, self.falling)
 
     @property
     def fitted_guess(self) -> float | None:
@@ -70,6 +75,8 @@ class Listener:
     def words(self) -> str:
         task = f"yes/no, {100 * self.guess:.0f} % false alarms" if self.yes_no else "2AFC"
         shape = ("falling " if self.falling else "") + self.function
+        if self.mixed:
+            return f"{task}, {shape}, slope unit drawn from 0.5 to 2, lapses from 0 to 6 %"
         return f"{task}, {shape}, {100 * self.lapse:.0f} % lapses"
 
 
@@ -127,10 +134,12 @@ def staircase(listener, truth, rng, *, trials: int, catch_every: int = 0, **rule
     return _adaptive(track, listener, truth, rng, catch_every)
 
 
-def quest_plus(listener, truth, rng, *, trials: int, catch_every: int = 0, **options):
-    """QUEST+ with its standard grids."""
+def quest_plus(
+    listener, truth, rng, *, trials: int, reach: float = RANGE, catch_every: int = 0, **options
+):
+    """QUEST+ with its standard grids over -reach..reach."""
     track = QuestPlus(standard_options(
-        -RANGE, RANGE, guess=listener.fitted_guess, function=listener.function,
+        -reach, reach, guess=listener.fitted_guess, function=listener.function,
         falling=listener.falling, max_trials=trials, **options,
     ))  # fmt: skip
     return _adaptive(track, listener, truth, rng, catch_every)
@@ -145,6 +154,7 @@ def _adaptive(track, listener, truth, rng, catch_every: int) -> Measured:
 FORCED = Listener()
 YES_NO = Listener(guess=0.2, yes_no=True)
 LAPSING = Listener(lapse=0.05)
+MIXED = Listener(mixed=True)
 _CONSTANT = partial(constant, levels=7, trials=40, reach=3.0)
 _ONE_TWO = partial(staircase, trials=120, down=2)
 _WEIGHTED = partial(staircase, trials=120, down=1, target=0.75)
@@ -156,6 +166,7 @@ PROCEDURES = (
     Procedure("weighted up-down, 75 %", FORCED, _WEIGHTED),
     Procedure("QUEST+, about the threshold", FORCED, _QUEST),
     Procedure("QUEST+, as published", FORCED, partial(quest_plus, trials=120, focus=())),
+    Procedure("QUEST+, half the trials", FORCED, partial(quest_plus, trials=60)),
     Procedure(
         "constant stimuli, 7 levels and catch trials", YES_NO,
         partial(constant, levels=7, trials=20, reach=3.0, catch=40),
@@ -171,24 +182,34 @@ PROCEDURES = (
     Procedure("constant stimuli, 7 levels", LAPSING, _CONSTANT),
     Procedure("1-up 2-down", LAPSING, _ONE_TWO),
     Procedure("QUEST+, about the threshold", LAPSING, _QUEST),
+    Procedure("constant stimuli, 7 levels", MIXED, _CONSTANT),
+    Procedure("1-up 2-down", MIXED, _ONE_TWO),
+    Procedure("QUEST+, about the threshold", MIXED, _QUEST),
     Procedure("constant stimuli, 7 levels", Listener(function="weibull"), _CONSTANT),
     Procedure("1-up 2-down", Listener(function="logistic", falling=True), _ONE_TWO),
 )  # fmt: skip
 
+RANGES = tuple(
+    Procedure(
+        f"QUEST+ over -{reach} to {reach}", FORCED, partial(quest_plus, trials=120, reach=reach)
+    )
+    for reach in (3, 4, 6, 8, 10)
+)
+"""How much the range of the levels matters; shown, not judged."""
 
-def one_run(index: int, seed: int, run: int) -> tuple[float, bool, bool, int]:
+
+def one_run(procedure: Procedure, seed: int, run: int) -> tuple[float, bool, bool, int]:
     """Error, whether the interval held the truth, whether measurable, trials of one run."""
-    procedure = PROCEDURES[index]
     rng = np.random.default_rng([seed, zlib.crc32(procedure.key.encode()), run])
-    threshold = float(rng.uniform(-0.5, 0.5))
-    listener = procedure.listener
-    found, measurable, trials = procedure.measure(listener, listener.at(threshold), rng)
-    return found.value - threshold, found.low <= threshold <= found.high, measurable, trials
+    truth = procedure.listener.draw(rng)
+    found, measurable, trials = procedure.measure(procedure.listener, truth, rng)
+    error = (found.value - truth.threshold) / truth.slope_unit
+    return error, found.low <= truth.threshold <= found.high, measurable, trials
 
 
-def recover(index: int, runs: int, seed: int, jobs: int = 1) -> Row:
-    """Try procedure `index` on `runs` listeners."""
-    task = partial(one_run, index, seed)
+def recover(procedure: Procedure, runs: int, seed: int, jobs: int = 1) -> Row:
+    """Try a procedure on `runs` listeners."""
+    task = partial(one_run, procedure, seed)
     if jobs == 1:
         found = [task(run) for run in range(runs)]
     else:
@@ -197,7 +218,7 @@ def recover(index: int, runs: int, seed: int, jobs: int = 1) -> Row:
     error, held, measurable, trials = (np.array(column) for column in zip(*found, strict=True))
     error, held = error[measurable], held[measurable]
     return Row(
-        PROCEDURES[index], runs, float(trials.mean()), float(measurable.mean()),
+        procedure, runs, float(trials.mean()), float(measurable.mean()),
         float(error.mean()), float(error.std() / np.sqrt(len(error))),
         float(np.sqrt(np.mean(error**2))), wilson(int(held.sum()), len(held)),
     )  # fmt: skip
@@ -227,9 +248,9 @@ Made by `{command}`; numpy {numpy}, scipy {scipy}, Python {python}. {runs} runs 
 A procedure is worth what it finds out about a listener whose threshold is known. Each row
 simulates {runs} such listeners: threshold drawn from -0.5 to 0.5 (so that no grid of levels lies
 well or badly by chance), slope unit 1, lapses and false alarms as the row says. The slope unit is
-the standard deviation of the psychometric function F; every number of levels and every error is
-in it. Nothing about a listener is told to the procedure but the shape of its function and, in
-2AFC, the guess rate of 0.5: width and lapse rate are free everywhere, the guess rate in yes/no.
+the standard deviation of the psychometric function F; every level and every error is in it.
+Nothing about a listener is told to the procedure but the shape of its function and, in 2AFC, the
+guess rate of 0.5: width and lapse rate are free everywhere, the guess rate too in yes/no.
 
 - **bias**: mean of estimate - truth, with its standard error; limit {bias_limit}.
 - **95 % interval holds the truth**: share of runs, with its own 95 % interval (Wilson); limits
@@ -248,14 +269,22 @@ block of 40 with constant stimuli. Estimates of constant stimuli and of staircas
 medians of the Bayesian fit to all trials (`spectcount.psychophysics.fit`), those of QUEST+ medians
 of its own posterior.
 
-The intervals hold the truth a little more often than 95 % where an adaptive track leaves the width
-nearly open: the prior then admits widths far from the true one, and the interval grows by what
-they would mean for the threshold.
+## The range of QUEST+
+
+A credible interval holds the truth in 95 % of the listeners that its prior describes, not of every
+single one. A short adaptive track leaves the width of the function open, and the prior of the
+width is told in shares of the range of the levels. A listener whose function fills a small part of
+that range is therefore covered more often than 95 %, one whose function fills much of it less
+often. Here the function is 3.3 wide:
+
+{ranges}
+
+Let the range of the levels be three to five times as long as the function is wide.
 """
 
 
-def page(rows: list[Row], command: str) -> str:
-    """The page of the docs."""
+def page(rows: list[Row], ranges: list[Row], command: str) -> str:
+    """The page of the docs: `rows` are judged, those about the range of the levels are not."""
     failed = [row.procedure.key for row in rows if not row.passes]
     verdict = (
         f"Outside the limits: {'; '.join(failed)}."
@@ -267,25 +296,32 @@ def page(rows: list[Row], command: str) -> str:
         python=".".join(platform.python_version_tuple()[:2]), runs=rows[0].runs,
         bias_limit=BIAS_LIMIT, low=100 * COVERAGE_LIMITS[0], high=100 * COVERAGE_LIMITS[1],
         table="\n".join([HEAD, *map(line, rows)]), verdict=verdict, range=RANGE,
+        ranges="\n".join([HEAD, *map(line, ranges)]),
     )  # fmt: skip
 
 
 def main() -> None:
     """Try every procedure, print the table, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     print(HEAD)
     rows = []
-    for index in range(len(PROCEDURES)):
-        rows.append(recover(index, options.runs, options.seed, options.jobs))
+    for procedure in (*PROCEDURES, *RANGES):
+        rows.append(recover(procedure, options.runs, options.seed, options.jobs))
         print(line(rows[-1]), flush=True)
     if options.out:
         command = f"python benchmarks/recovery.py --runs {options.runs} --seed {options.seed}"
-        options.out.write_text(page(rows, f"{command} --out {options.out.as_posix()}"))
+        options.out.write_text(
+            page(
+                rows[: len(PROCEDURES)],
+                rows[len(PROCEDURES) :],
+                f"{command} --out {options.out.as_posix()}",
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ def standard_options(
     """QUEST+ for a listener of whom nothing is known but where the threshold can lie.
 
     Levels and thresholds from `low` to `high`, the thresholds twice as fine; widths from a
-    twentieth of that range to all of it, by equal factors, less likely beyond half of it; lapses
+    twentieth of that range to all of it, by equal factors, wide ones less likely; lapses
     of 0 to 8 %, small ones likelier, as in `fit_grid`; `guess` fixed, or free (None) in 0.02..0.9.
     `second` are the ends of a second stimulus parameter: then the grids are coarser, and the
     threshold may move by the whole range over it, `reference` being its middle. `n_levels` of the
@@ -181,9 +181,16 @@ def standard_options(
         grids["gradient"] = np.linspace(-steepest, steepest, 17)
         options.setdefault("reference", (second[0] + second[1]) / 2)
     focus = ("threshold",) if single else ("threshold", "gradient")
-    prior = {"lapse": lapse_prior(lapses), "width": np.minimum(1, (_WIDE / widths) ** 2)}
+    prior = {"lapse": lapse_prior(lapses), "width": _width_prior(widths)}
     options = {"focus": focus, "prior": prior} | options
     return QuestPlusOptions(tuple(map(tuple, levels)), grids, log=log, **options)
+
+
+def _width_prior(share) -> np.ndarray:
+    """Weights of widths given as shares of the range. They fall as its square root, and faster
+    beyond half of the range, so that intervals cover narrow and wide functions about equally often
+    (docs/recovery)."""
+    return share**-0.5 * np.minimum(1, (_WIDE / share) ** 2)
 
 
 def _check_range(low_name: str, low: float, high_name: str, high: float, log: bool) -> None:
