@@ -16,7 +16,7 @@ from spectcount.psychophysics.graded import ScoreFit
 from spectcount.psychophysics.sdt import Interval
 
 _HEADS = ("Trials", "Threshold (own rule)", "d′ = 1, answers", "d′ = 1, scores", "AUC 0.76",
-          "Ideal, d′ = 1", "Efficiency", "Fit")  # fmt: skip
+          "Ideal, d′ = 1", "Efficiency", "Guess; lapse", "Fit")  # fmt: skip
 POOR_FIT = 0.05
 _NOTE = (
     "Threshold: where the function lies halfway between guessing and its best. The columns d′ = 1 "
@@ -55,7 +55,7 @@ def _row(name: str, found: Threshold, why: dict[str, int]) -> str:
     who = f"{name} · {found.condition}" if found.condition else name
     cells = [
         _trials(found), _own(found, why), _answers(found, why), _graded(found.scores, found, why),
-        _graded(found.area, found, why), _ideal(found), _efficiency(found), _fit(found),
+        _graded(found.area, found, why), _ideal(found), _efficiency(found), _rates(found), _fit(found),
     ]  # fmt: skip
     row = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
     return f'<tr><th scope="row">{escape(who)}</th>{row}</tr>'
@@ -114,6 +114,15 @@ def _efficiency(found: Threshold) -> str:
     share = found.efficiency.efficiency
     loss = interval_words(found.efficiency.loss_db, "dB")
     return f"{_share(share.value)} [{_share(share.low)}, {_share(share.high)}], {loss} lost"
+
+
+def _rates(found: Threshold) -> str:
+    if found.fit is None:
+        return "–"
+    return "; ".join(
+        f"{rate.value:.2g} fixed" if rate.rule == "fixed" else interval_words(rate)
+        for rate in (found.fit.guess, found.fit.lapse)
+    )
 
 
 def _fit(found: Threshold) -> str:

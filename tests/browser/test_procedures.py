@@ -20,6 +20,16 @@ def start_staircase(page):
     page.locator("#probe-start").click()
 
 
+def click_point(page, point):
+    """A click on a mark, as a hand does it: Plotly wants to see the pointer arrive first."""
+    point.scroll_into_view_if_needed()
+    box = point.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=4)
+    page.wait_for_timeout(500)
+    page.mouse.down()
+    page.mouse.up()
+
+
 def test_a_staircase_is_drawn_live_and_its_trials_can_be_heard(visit):
     page = visit(viewport={"width": 390, "height": 844})
     start_staircase(page)
@@ -33,9 +43,12 @@ def test_a_staircase_is_drawn_live_and_its_trials_can_be_heard(visit):
     expect(page.locator("#probe-thresholds table")).to_contain_text("dsp")
     expect(page.locator("#probe-function .figure-note")).to_contain_text("n = ")
 
+    click_point(page, tracks.locator("path.point").nth(8))
+    expect(page.locator("#probe-answers")).to_contain_text("dsp", timeout=30_000)
+    expect(page.locator("#probe-clip-view")).to_contain_text("in track 1 of dsp")
     page.locator("#probe-trial input").click()
     page.get_by_role("option").filter(has_text="trial 1, ").click()
-    expect(page.locator("#probe-answers")).to_contain_text("dsp", timeout=30_000)
+    expect(page.locator("#probe-clip-view")).to_contain_text("trial 1 of", timeout=30_000)
     expect(page.locator("#probe-clip-view canvas").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 

@@ -138,7 +138,7 @@
     if (!log) return { type: "-" };
     const known = (range || values).filter((v) => v > 0);
     const wide = Math.max(...known) > 8 * Math.min(...known);
-    return { type: "log", exponentformat: "none", ...(wide ? { tickmode: "linear", tick0: 0, dtick: "D2" } : {}) };
+    return { type: "log", tickformat: "~g", exponentformat: "none", ...(wide ? { tickmode: "linear", tick0: 0, dtick: "D2" } : {}) };
   }
   const ends = (range, log) => !range ? undefined : log ? range.map(Math.log10) : range;
 
@@ -273,10 +273,21 @@
     });
   };
 
+  // What a click on a point picks: a line that has no picks may lie over the mark that is meant.
+  function pickAt(value, point) {
+    const same = (near) => {
+      for (const [i, line] of value.series.entries()) {
+        const k = line.picks ? line.x.findIndex((x, j) => near(x, line.y[j])) : -1;
+        if (k >= 0) return { index: [i, k], value: line.picks[k] };
+      }
+    };
+    return same((x, y) => x === point.x && y === point.y) || same((x) => x === point.x);
+  }
+
   S.lineChart = (element, props, watch, trigger) => mount(element, props, watch, lineFigure, (holder) => {
     holder.on("plotly_click", (event) => {
-      const point = event.points.find((p) => p.customdata !== undefined);
-      if (point) trigger?.("select", { index: [point.curveNumber, point.pointNumber], value: point.customdata });
+      const found = event.points.map((point) => pickAt(props.value, point)).find(Boolean);
+      if (found) trigger?.("select", found);
     });
   });
 })();
