@@ -123,7 +123,7 @@ def _check_stimulus(data: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(name, str):
         raise UserError("'family' is missing; write family: pulses")
     design = family(name).from_dict(_mapping(data, "params"))
-    asked = task(data.get("task", "count")).name
+    asked = task(data.get("task", design.tasks[0])).name
     return {"family": name, "task": asked, "params": design.to_dict()}
 
 

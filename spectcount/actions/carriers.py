@@ -18,6 +18,7 @@ from spectcount.scales import SAMPLE_RATE, amplitude_to_db
 from spectcount.settings import Settings
 
 SHORTEST_S = 0.01
+MOST_IN_DEMO = 100
 SILENT_DBFS = -90.0
 """A sound whose RMS is that of a softer sine is silence: it cannot be brought to a level without
 raising its rounding noise."""
@@ -48,6 +49,11 @@ def add_carrier(settings: Settings, path: str | Path) -> tuple[str, tuple[str, .
             "give a recording with sound in it"
         )
     kept.use_folder(settings.home / "carriers")
+    if settings.demo and len(kept.known()) >= MOST_IN_DEMO:
+        raise UserError(
+            f"this demo holds {MOST_IN_DEMO} recordings already, its limit; run a copy of your own "
+            "to use yours"
+        )
     return kept.register(samples), notes
 
 
