@@ -55,7 +55,8 @@ def _row(name: str, found: Threshold, why: dict[str, int]) -> str:
     who = f"{name} · {found.condition}" if found.condition else name
     cells = [
         _trials(found), _own(found, why), _answers(found, why), _graded(found.scores, found, why),
-        _graded(found.area, found, why), _ideal(found), _efficiency(found), _rates(found), _fit(found),
+        _graded(found.area, found, why), _ideal(found), _efficiency(found), _rates(found),
+        _fit(found),
     ]  # fmt: skip
     row = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
     return f'<tr><th scope="row">{escape(who)}</th>{row}</tr>'
