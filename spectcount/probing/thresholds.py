@@ -257,8 +257,9 @@ def _against_ideal(head: Threshold, plan: Plan, declared: Param, draw: Any) -> T
 def _surface_words(found: Surface, unit: str) -> str:
     known = np.flatnonzero(found.measurable)
     ends = [(found.threshold.at(i), found.x2[i]) for i in (known[0], known[-1])]
-    first, last = (f"{interval_words(value, unit)} at {x2:.4g}" for value, x2 in ends)
-    return f"threshold {first} to {last}, {len(known)} of {len(found.x2)} places measurable"
+    words = [f"{interval_words(value, unit)} at {x2:.4g}" for value, x2 in ends]
+    places = f"{len(known)} of {len(found.x2)} places measurable"
+    return f"threshold {' to '.join(dict.fromkeys(words))}, {places}"
 
 
 def _part(value: Any) -> Any:

@@ -18,7 +18,8 @@ from spectcount import listeners, presets
 from spectcount.errors import UserError
 from spectcount.params import Declared
 from spectcount.probing.maps import of_listener
-from spectcount.probing.plan import plan_from_dict
+from spectcount.probing.plan import parts_of, plan_from_dict
+from spectcount.probing.procedure import Procedure
 from spectcount.probing.weakness import find_weakness
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
@@ -153,12 +154,13 @@ def source_run(store: Store, run_id: str | None) -> Run | None:
 
 
 def regions_of(feed: Feed, run: Run | None, base: str) -> list[dict[str, Any]]:
-    """Weak regions of `base` in a run, as plain data; empty where it did not answer there."""
+    """Weak regions of `base` in a run, as plain data; empty where it did not answer there, and for
+    procedures, which have thresholds but no map."""
     if run is None or base not in run.config.get("listeners", []):
         return []
-    plan = plan_from_dict(run.config["plan"])
-    found = find_weakness(plan, of_listener(feed.trials(run.id), base))
-    return [region.to_dict() for region in found]
+    asked = parts_of(plan_from_dict(run.config["plan"]), of_listener(feed.trials(run.id), base))
+    maps = [(plan, trials) for plan, trials in asked if not isinstance(plan, Procedure)]
+    return [r.to_dict() for plan, trials in maps for r in find_weakness(plan, trials)]
 
 
 def _part(name: str, declared: type[Declared], values: Mapping[str, Any]) -> Form:
