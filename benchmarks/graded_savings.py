@@ -324,14 +324,16 @@ _SAVED = [
 ]  # fmt: skip
 
 _READING = """How to read it. Where scores are Gaussian, however distorted, they save trials, and
-the more so the more biased the listener is. The AUC assumes nothing about the scores and pays for
-it: it is no more precise than unbiased answers taken as Gaussian. A listener that hears all or
-nothing (the embedded model is close to one: its scores lie at two ends) has little in its scores
-that is not in its answers: the plain function of "yes" is as narrow. That function is no measure of
-sensitivity, though: it moves with the criterion. And d′ from the answers of a listener that hardly
-ever says yes to a catch trial rests on a false-alarm rate that a run cannot show: its threshold is
-off and its interval wide, however many trials there are. There the scores give what the answers
-cannot."""
+the more so the more biased the listener is. Lapses take part of the saving away, and bias the
+threshold a little: the intervals then hold the lapse-free threshold less often than they say. The
+AUC assumes nothing about the scores and pays for it: it is no more precise than unbiased answers
+taken as Gaussian. A listener that hears all or nothing has next to nothing in its scores that is
+not in its answers, and the plain function of "yes" needs fewer trials than any threshold of d′.
+That function is no measure of sensitivity, though: it moves with the criterion. The embedded model
+is close to such a listener (its scores lie at two ends), and it hardly ever says yes to a catch
+trial. d′ from its answers rests on a false-alarm rate that a run cannot show: the threshold is off
+and the interval wide, however many trials there are. There the scores give a threshold of d′ that
+the answers cannot; against the plain function of "yes" they save nothing."""
 
 
 def main() -> None:
