@@ -83,6 +83,7 @@ def test_the_example_repairs_the_weak_bands(tuned, weak_bands_hz):
         assert share_right(tuned, band(low_hz, high_hz)) >= 0.8
 
 
+@pytest.mark.timeout(900)
 def test_the_example_forgets_at_most_two_points(base, tuned):
     from spectcount.training.embedded_card import aligned_questions
 
