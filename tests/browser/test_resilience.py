@@ -101,6 +101,8 @@ def test_app_killed_in_mid_run(app, browser):
     app.kill()
     assert psutil.Process(run.pid).is_running()
     app.start()
+    page.reload()
+    open_tab(page, "Probe")
 
     progress = page.locator("#probe-progress")
     expect(progress).to_contain_text(f"{N} of {N}", timeout=5 * MINUTES)
@@ -115,6 +117,8 @@ def test_bad_input_is_answered_in_words(app, browser):
     page, _ = open_page(browser, app.url)
     open_tab(page, "Probe")
     page.locator("#probe-plan > button").click()
+    expect(page.locator("#probe-cost")).to_contain_text("trials", timeout=MINUTES)
+    page.wait_for_timeout(3000)
     clip = page.locator("#probe-clip textarea")
     clip.fill("level = -20")
     expect(page.locator("#probe-cost")).to_contain_text("did you mean", timeout=MINUTES)
