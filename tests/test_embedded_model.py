@@ -104,10 +104,11 @@ def test_the_example_loads_with_peft_alone(settings):
     import torch
     from peft import PeftModel
 
-    from spectcount.listeners import qwen2_audio
+    from spectcount.listeners.families import FAMILIES
 
     folder = listeners.adapters("tiny-lalm", settings)["example"]
-    model, _ = qwen2_audio.load(str(settings.models / "tiny-lalm"), "cpu", torch.float32)
+    base = str(settings.models / "tiny-lalm")
+    model, _ = FAMILIES["qwen2-audio"].load(base, "cpu", torch.float32)
     tuned = PeftModel.from_pretrained(model, str(folder))
     assert "default" in tuned.peft_config
 

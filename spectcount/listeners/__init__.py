@@ -15,7 +15,7 @@ from spectcount.errors import UserError
 from spectcount.listeners.base import Listener, Scores
 
 if TYPE_CHECKING:
-    from spectcount.listeners.audio_lm import LoadedModel
+    from spectcount.listeners.loaded import LoadedModel
     from spectcount.settings import Settings
 
 EMBEDDED = "tiny-lalm"
@@ -93,7 +93,7 @@ def _audio_lm(spec: str, name: str, adapter: str, settings: Settings) -> Listene
 
 def _loaded(folder: Path, device: str) -> LoadedModel:
     """One set of base weights per folder and device in this process."""
-    from spectcount.listeners.audio_lm import LoadedModel
+    from spectcount.listeners.loaded import LoadedModel
 
     key = (str(folder.resolve()), device)
     with _lock:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from spectcount.listeners import qwen2_audio
+from spectcount.listeners.families import Family
 from spectcount.listeners.sequences import Sequences, answer_batch
 from spectcount.training.curriculum import Sampler
 from spectcount.trials import Question
@@ -36,16 +36,19 @@ class Questions(Dataset):
 class Collate:
     """Questions of one clip length -> tensors, labels on answers and end of turn only."""
 
-    def __init__(self, processor: Any):
+    def __init__(self, family: Family, processor: Any):
+        self.family = family
         self.processor = processor
 
     def __call__(self, questions: Sequence[Question]) -> dict[str, torch.Tensor]:
         waveforms = np.stack([q.audio() for q in questions])
-        n_audio = qwen2_audio.n_audio_tokens(waveforms.shape[1], self.processor)
+        n_audio = self.family.n_audio_tokens(waveforms.shape[1], self.processor)
         truths = [q.truth for q in questions]
         if None in truths:
             raise ValueError("a training question has no true answer")
-        batch = answer_batch([q.prompt for q in questions], truths, n_audio, self.processor)
+        batch = answer_batch(
+            self.family, self.processor, [q.prompt for q in questions], truths, n_audio
+        )
         return {
             "waveforms": torch.from_numpy(waveforms),
             "ids": batch.ids,
@@ -54,6 +57,6 @@ class Collate:
         }
 
 
-def sequences_of(batch: dict[str, torch.Tensor], processor: Any) -> Sequences:
+def sequences_of(family: Family, processor: Any, batch: dict[str, torch.Tensor]) -> Sequences:
     """The token sequences inside a batch."""
-    return Sequences(batch["ids"], batch["mask"], batch["labels"], processor.audio_token_id)
+    return Sequences(batch["ids"], batch["mask"], batch["labels"], family.audio_token_id(processor))

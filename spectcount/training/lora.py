@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from spectcount.listeners import qwen2_audio
+from spectcount.listeners.families import Family
 from spectcount.training.options import LoraOptions
 
 
-def attach(model: Any, options: LoraOptions, base_name: str) -> Any:
+def attach(family: Family, model: Any, options: LoraOptions, base_name: str) -> Any:
     """`model` with a fresh adapter: a PeftModel whose only trainable weights are the adapter's."""
     from peft import LoraConfig, get_peft_model
 
@@ -16,7 +16,7 @@ def attach(model: Any, options: LoraOptions, base_name: str) -> Any:
         r=options.rank,
         lora_alpha=options.alpha,
         lora_dropout=options.dropout,
-        target_modules=qwen2_audio.LORA_TARGETS[options.scope],
+        target_modules=family.lora_targets(options.scope),
         bias="none",
     )
     tuned = get_peft_model(model, config)
@@ -26,4 +26,4 @@ def attach(model: Any, options: LoraOptions, base_name: str) -> Any:
 
 def hears_frozen(options: LoraOptions) -> bool:
     """Whether the encoder does not learn, so that its forward needs no gradient."""
-    return options.scope == "llm"
+    return options.scope in ("llm", "projector")

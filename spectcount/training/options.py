@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from spectcount.params import Declared, param
 
-SCOPES = ("encoder", "llm", "both")
+SCOPES = ("encoder", "projector", "llm", "both")
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class LoraOptions(Declared):
 
     scope: str = param(
         "both",
-        "Which part learns: the audio encoder with its projector, the language model, or both.",
+        "Which part learns: the audio encoder with its projector, the projector alone, the "
+        "language model, or all of them.",
         choices=SCOPES,
         label="Scope",
     )

@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from spectcount.listeners import qwen2_audio
-from spectcount.listeners.audio_lm import AudioLM, LoadedModel
+from spectcount.listeners.audio_lm import AudioLM
+from spectcount.listeners.families import FAMILIES
+from spectcount.listeners.loaded import LoadedModel
 from spectcount.listeners.sequences import answer_batch, answer_loss
 from spectcount.params import Declared, param
 from spectcount.scales import N_MELS
@@ -33,6 +34,7 @@ from spectcount.tasks import TASKS
 from spectcount.training import diet, embedded_card, tiny
 from spectcount.trials import Question
 
+FAMILY = FAMILIES["qwen2-audio"]
 BANDS = 16
 TOKEN_S = 0.04
 TASK_SHARES = {"detect": 0.3, "count": 0.5, "interval": 0.2}
@@ -178,17 +180,17 @@ def _losses(
     model: Any, head: Any, processor: Any, batch: Batch, options: PretrainOptions
 ) -> dict[str, torch.Tensor]:
     device = model.device
-    states = qwen2_audio.audio_states(
-        model, torch.from_numpy(batch.waveforms).to(device), processor
-    )
+    states = FAMILY.audio_states(model, torch.from_numpy(batch.waveforms).to(device), processor)
     targets = torch.from_numpy(onset_targets(batch.stimuli, states.shape[1])).to(device)
     hearing = torch.nn.functional.binary_cross_entropy_with_logits(
         head(states), targets, pos_weight=torch.tensor(4.0, device=device)
     )
-    audio = qwen2_audio.project(model, states[: len(batch.questions)])
+    audio = FAMILY.project(model, states[: len(batch.questions)])
     truths = [q.truth or "" for q in batch.questions]
-    sequences = answer_batch([q.prompt for q in batch.questions], truths, audio.shape[1], processor)
-    answers = answer_loss(model, sequences.to(device), audio)
+    sequences = answer_batch(
+        FAMILY, processor, [q.prompt for q in batch.questions], truths, audio.shape[1]
+    )
+    answers = answer_loss(FAMILY, model, sequences.to(device), audio)
     total = answers + options.hearing_weight * BANDS * hearing
     return {"answers": answers, "hearing": hearing, "total": total}
 

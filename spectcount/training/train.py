@@ -24,8 +24,8 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 
 from spectcount import listeners
 from spectcount.context import RunContext
-from spectcount.listeners import qwen2_audio
-from spectcount.listeners.audio_lm import AudioLM, LoadedModel
+from spectcount.listeners.audio_lm import AudioLM
+from spectcount.listeners.loaded import LoadedModel
 from spectcount.listeners.sequences import answer_loss
 from spectcount.settings import Settings
 from spectcount.training import OPTIONS, adapter_card, checkpoints, lora
@@ -74,17 +74,17 @@ def execute(context: RunContext, settings: Settings) -> dict[str, Any]:
     sampler = Sampler(
         job.curriculum, job.regions, job.seed, loaded.window_s, job.train.clips_per_step
     )
-    tuned = lora.attach(loaded.model, job.lora, job.base)
+    tuned = lora.attach(loaded.family, loaded.model, job.lora, job.base)
     held_out = HeldOut(loaded, sampler, job.train.held_out)
     trainer = AnswerTrainer(
         model=tuned,
         args=_arguments(job, context.folder / "checkpoints", settings.device),
         train_dataset=Questions(sampler, job.train.steps * job.train.clips_per_step),
-        data_collator=Collate(loaded.processor),
+        data_collator=Collate(loaded.family, loaded.processor),
         callbacks=[Follower(context, job, held_out)],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.prepare(loaded.processor, job.lora)
+    trainer.prepare(loaded, job.lora)
     last = checkpoints.last_complete(context.folder / "checkpoints")
     context.log(f"resuming from {last.name}" if last else _opening(job))
     trainer.train(resume_from_checkpoint=str(last) if last else None)
@@ -95,9 +95,9 @@ class AnswerTrainer(Trainer):
     """Loss on answer tokens only, over the number of labels in the whole step (so that
     accumulation changes nothing); questions in their order."""
 
-    def prepare(self, processor: Any, options: LoraOptions) -> None:
+    def prepare(self, loaded: LoadedModel, options: LoraOptions) -> None:
         """What the loss needs besides the model."""
-        self.processor = processor
+        self.family, self.processor = loaded.family, loaded.processor
         self.hears_frozen = lora.hears_frozen(options)
         self.model_accepts_loss_kwargs = True
         self._loss_shifts_labels = False
@@ -111,10 +111,10 @@ class AnswerTrainer(Trainer):
     ) -> torch.Tensor:
         inner = self.accelerator.unwrap_model(model).get_base_model()
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.hears_frozen):
-            states = qwen2_audio.audio_states(inner, inputs["waveforms"], self.processor)
-        audio = qwen2_audio.project(inner, states)
-        sequences = sequences_of(inputs, self.processor)
-        loss = answer_loss(inner, sequences, audio, num_items_in_batch)
+            states = self.family.audio_states(inner, inputs["waveforms"], self.processor)
+        audio = self.family.project(inner, states)
+        sequences = sequences_of(self.family, self.processor, inputs)
+        loss = answer_loss(self.family, inner, sequences, audio, num_items_in_batch)
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"the loss is {loss.item()} at step {self.state.global_step + 1}"

@@ -16,7 +16,7 @@ def random_model_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def loaded(random_model_folder):
-    from spectcount.listeners.audio_lm import LoadedModel
+    from spectcount.listeners.loaded import LoadedModel
 
     return LoadedModel(random_model_folder)
 
@@ -29,12 +29,12 @@ def make_adapter(random_model_folder, tmp_path):
         import torch
         from peft import LoraConfig, get_peft_model
 
-        from spectcount.listeners import qwen2_audio
+        from spectcount.listeners.families import FAMILIES
 
-        model, _ = qwen2_audio.load(str(random_model_folder), "cpu", torch.float32)
+        model, _ = FAMILIES["qwen2-audio"].load(str(random_model_folder), "cpu", torch.float32)
         torch.manual_seed(7)
         tuned = get_peft_model(
-            model, LoraConfig(r=4, target_modules=qwen2_audio.LORA_TARGETS["both"])
+            model, LoraConfig(r=4, target_modules=FAMILIES["qwen2-audio"].lora_targets("both"))
         )
         with torch.no_grad():
             for key, weight in tuned.named_parameters():

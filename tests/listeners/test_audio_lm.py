@@ -21,10 +21,8 @@ def stock_log_probs(loaded, question):
     """Each answer appended to the stock processor's prompt, one stock forward per answer."""
     import torch
 
-    from spectcount.listeners import qwen2_audio
-
     tokenizer = loaded.processor.tokenizer
-    inputs = dict(qwen2_audio.stock_inputs(question.prompt, question.audio(), loaded.processor))
+    inputs = loaded.stock_inputs([question.prompt], [question.audio()])
     prompt, n = inputs["input_ids"], inputs["input_ids"].shape[1]
     totals = []
     for answer in question.answers:
@@ -66,13 +64,11 @@ def test_scores_equal_the_stock_forward(loaded, task, seconds):
 
 
 def test_prompt_tokens_equal_the_processors(loaded):
-    from spectcount.listeners import qwen2_audio
-    from spectcount.listeners.sequences import prompt_ids
-
     (question,) = questions(n=1)
-    stock = qwen2_audio.stock_inputs(question.prompt, question.audio(), loaded.processor)
-    n_audio = qwen2_audio.n_audio_tokens(len(question.audio()), loaded.processor)
-    assert prompt_ids(question.prompt, n_audio, loaded.processor) == stock["input_ids"][0].tolist()
+    family, processor = loaded.family, loaded.processor
+    stock = loaded.stock_inputs([question.prompt], [question.audio()])["input_ids"][0].tolist()
+    n_audio = family.n_audio_tokens(len(question.audio()), processor)
+    assert family.prompt_ids(question.prompt, n_audio, processor) == stock
 
 
 def test_batched_equals_single(loaded):
@@ -86,8 +82,11 @@ def test_batched_equals_single(loaded):
 
 def test_ten_is_not_one(loaded):
     """ "10" begins with the token of "1": both get their own probability."""
-    tree = loaded.tree(("1", "10"))
-    assert [len(path) for path in tree.paths] == [2, 3]
+    from spectcount.listeners import packing
+
+    ids = [tuple(loaded.family.answer_ids(a, loaded.processor)) for a in ("1", "10")]
+    (paths,) = packing.row([(5, 6)], [ids]).paths
+    assert [len(path) for path in paths] == [2, 3]
 
 
 @pytest.mark.parametrize(
@@ -108,10 +107,10 @@ def test_the_one_door_refuses(loaded, clip, reason):
 def test_a_deaf_model_is_refused(random_model_folder, tmp_path):
     import torch
 
-    from spectcount.listeners import qwen2_audio
-    from spectcount.listeners.audio_lm import LoadedModel
+    from spectcount.listeners.families import FAMILIES
+    from spectcount.listeners.loaded import LoadedModel
 
-    model, processor = qwen2_audio.load(str(random_model_folder), "cpu", torch.float32)
+    model, processor = FAMILIES["qwen2-audio"].load(str(random_model_folder), "cpu", torch.float32)
     with torch.no_grad():
         model.model.multi_modal_projector.linear.weight.zero_()
     model.save_pretrained(tmp_path / "deaf")
@@ -121,7 +120,8 @@ def test_a_deaf_model_is_refused(random_model_folder, tmp_path):
 
 
 def test_adapters_switch_and_base_stays_base(random_model_folder, make_adapter):
-    from spectcount.listeners.audio_lm import AudioLM, LoadedModel
+    from spectcount.listeners.audio_lm import AudioLM
+    from spectcount.listeners.loaded import LoadedModel
 
     loaded = LoadedModel(random_model_folder)
     asked = questions(n=4)
@@ -138,7 +138,8 @@ def test_adapters_switch_and_base_stays_base(random_model_folder, make_adapter):
 
 
 def test_an_adapter_that_changes_nothing_is_refused(random_model_folder, make_adapter):
-    from spectcount.listeners.audio_lm import AudioLM, LoadedModel
+    from spectcount.listeners.audio_lm import AudioLM
+    from spectcount.listeners.loaded import LoadedModel
 
     with pytest.raises(UserError, match="changes nothing"):
         AudioLM(LoadedModel(random_model_folder), "zero", make_adapter("zero", 0.0))

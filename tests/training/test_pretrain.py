@@ -74,7 +74,7 @@ def test_onset_targets_mark_token_and_band():
 
 @pytest.mark.slow
 def test_a_few_steps_make_a_model_that_loads_and_a_card(tmp_path):
-    from spectcount.listeners.audio_lm import LoadedModel
+    from spectcount.listeners.loaded import LoadedModel
     from spectcount.training import pretrain
 
     options = pretrain.PretrainOptions(steps=2, batch=2, hearing_batch=1, threads=1)

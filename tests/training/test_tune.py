@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from spectcount.errors import UserError
+from spectcount.listeners.families import FAMILIES
 
 TRAIN = {"steps": 6, "batch": 4, "save_every": 1, "evaluate_every": 3, "held_out": 4, "threads": 1}
 CONFIG = {
@@ -117,9 +118,9 @@ def test_the_loss_is_divided_by_every_label_of_the_step(home, tmp_path, monkeypa
     seen = []
     original = train.answer_loss
 
-    def spy(model, sequences, audio, n_labels=None):
+    def spy(family, model, sequences, audio, n_labels=None):
         seen.append((int((sequences.labels != -100).sum()), int(n_labels)))
-        return original(model, sequences, audio, n_labels)
+        return original(family, model, sequences, audio, n_labels)
 
     monkeypatch.setattr(train, "answer_loss", spy)
     train.execute(Context(tmp_path, configured(steps=1, accumulation=2)), settings_at(home))
@@ -130,6 +131,7 @@ def test_the_loss_is_divided_by_every_label_of_the_step(home, tmp_path, monkeypa
     ("scope", "hit", "spared"),
     [
         ("encoder", ("audio_tower", "multi_modal_projector"), ("language_model",)),
+        ("projector", ("multi_modal_projector",), ("audio_tower", "language_model")),
         ("llm", ("language_model",), ("audio_tower", "multi_modal_projector")),
         ("both", ("audio_tower", "multi_modal_projector", "language_model"), ()),
     ],
@@ -139,7 +141,9 @@ def test_a_scope_touches_what_it_says(scope, hit, spared):
     from spectcount.training.lora import attach
     from spectcount.training.options import LoraOptions
 
-    model = attach(tiny.build_model(tiny.build_processor(), 0), LoraOptions(scope=scope), "random")
+    family = FAMILIES["qwen2-audio"]
+    model = tiny.build_model(tiny.build_processor(), 0)
+    model = attach(family, model, LoraOptions(scope=scope), "random")
     names = [n for n, p in model.named_parameters() if p.requires_grad]
     assert all("lora_" in n for n in names)
     assert all(any(part in n for n in names) for part in hit)
@@ -150,11 +154,9 @@ def test_the_result_is_a_plain_adapter_on_an_unchanged_base(home, whole):
     import torch
     from peft import PeftModel
 
-    from spectcount.listeners import qwen2_audio
-
     context, summary = whole
     folder, base_folder = context.folder / "adapter", str(home / "models" / "random")
-    base, _ = qwen2_audio.load(base_folder, "cpu", torch.float32)
+    base, _ = FAMILIES["qwen2-audio"].load(base_folder, "cpu", torch.float32)
     before = {n: p.clone() for n, p in base.named_parameters()}
     tuned = PeftModel.from_pretrained(base, str(folder)).base_model.model
     kept = {n.replace(".base_layer", ""): p for n, p in tuned.named_parameters()}

@@ -1,0 +1,27 @@
+"""Model families: one file each, found by the architecture that a checkpoint's config names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from spectcount.errors import UserError
+from spectcount.listeners.families.audio_flamingo3 import AudioFlamingo3
+from spectcount.listeners.families.base import SCOPES, Family
+from spectcount.listeners.families.qwen2_audio import Qwen2Audio
+
+FAMILIES: dict[str, Family] = {family.name: family for family in (Qwen2Audio(), AudioFlamingo3())}
+
+
+def family_of(folder: Path) -> Family:
+    """The family of a local checkpoint; raises `UserError` where none knows its architecture."""
+    config = json.loads((folder / "config.json").read_text())
+    found = (config.get("architectures") or ["none"])[0]
+    for family in FAMILIES.values():
+        if found in family.architectures:
+            return family
+    known = ", ".join(a for family in FAMILIES.values() for a in family.architectures)
+    raise UserError(f"{folder.name} is a {found}, which no family knows; known are {known}")
+
+
+__all__ = ["FAMILIES", "SCOPES", "Family", "family_of"]

@@ -1,0 +1,168 @@
+"""What a model family is: everything that differs between audio language models, in one place.
+
+A subclass in a file of its own states facts (architectures, module names, limits) and overrides
+the methods where its models differ. Every method that it does not override goes through the stock
+code of transformers, so a family is right before it is fast. `staged` says that scoring and
+training may use `audio_states`, `project` and `hidden` in place of the stock forward; at load a
+parity check holds both equal, and the stock path is used where they are not.
+
+Conventions: waveforms float32 [B, T] at `sample_rate`, all of one length; token ids are lists;
+left padding everywhere; one clip per prompt, the audio before the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+SCOPES = ("encoder", "projector", "llm", "both")
+
+
+class Family:
+    """One architecture. `encoder`, `projector`, `llm` are regular expressions over the names of
+    the modules that LoRA may adapt; `source` is where the facts come from."""
+
+    name: ClassVar[str]
+    architectures: ClassVar[tuple[str, ...]]
+    auto_class: ClassVar[str] = "AutoModelForSeq2SeqLM"
+    staged: ClassVar[bool] = False
+    encoder: ClassVar[str]
+    projector: ClassVar[str]
+    llm: ClassVar[str] = (
+        r"language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
+    )
+    source: ClassVar[str] = ""
+    processor_options: ClassVar[dict[str, Any]] = {}
+
+    # Loading
+
+    def load(self, folder: str, device: str, dtype: torch.dtype, **options: Any) -> tuple[Any, Any]:
+        """(model, processor) of a local checkpoint; safetensors only, no code from it. `options`
+        go to `from_pretrained` (a quantisation, a device map)."""
+        import transformers
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        model = getattr(transformers, self.auto_class).from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, local_files_only=True, **options
+        )
+        processor = self.load_processor(folder)
+        placed = "device_map" in options or "quantization_config" in options
+        return (model if placed else model.to(device)).eval(), processor
+
+    def load_processor(self, folder: str) -> Any:
+        """The processor, padding on the left."""
+        from transformers import AutoProcessor
+
+        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+        processor.tokenizer.padding_side = "left"
+        return processor
+
+    # Audio
+
+    def sample_rate(self, processor: Any) -> int:
+        """Samples per second of the waveforms that the model takes, Hz."""
+        return int(processor.feature_extractor.sampling_rate)
+
+    def window_s(self, processor: Any) -> float:
+        """Longest clip that is heard whole, seconds."""
+        extractor = processor.feature_extractor
+        return extractor.n_samples / extractor.sampling_rate
+
+    def audio_token_id(self, processor: Any) -> int:
+        """The token whose embeddings are replaced by audio."""
+        return int(processor.audio_token_id)
+
+    def n_audio_tokens(self, n_samples: int, processor: Any) -> int:
+        """Audio tokens that a clip of `n_samples` becomes."""
+        clip = np.zeros(n_samples, np.float32)
+        ids = self.stock_inputs(["?"], [clip], processor)["input_ids"][0]
+        return int((ids == self.audio_token_id(processor)).sum())
+
+    def audio_states(self, model: Any, waveforms: torch.Tensor, processor: Any) -> torch.Tensor:
+        """Encoder states [B, tokens, width] of equally long clips: what `project` takes."""
+        raise NotImplementedError(f"{self.name} has no staged path")
+
+    def project(self, model: Any, states: torch.Tensor) -> torch.Tensor:
+        """Encoder states -> the language model's input space [B, audio tokens, width]."""
+        raise NotImplementedError(f"{self.name} has no staged path")
+
+    # Text
+
+    def conversation(self, prompt: str, audio: Any = None) -> list[dict[str, Any]]:
+        """One user turn, audio first."""
+        content: list[dict[str, Any]] = [{"type": "audio", "audio": audio}]
+        return [{"role": "user", "content": [*content, {"type": "text", "text": prompt}]}]
+
+    def stock_inputs(
+        self, prompts: Sequence[str], waveforms: Sequence[np.ndarray], processor: Any
+    ) -> Any:
+        """What the stock forward and `generate` take for a batch of questions."""
+        return processor.apply_chat_template(
+            [self.conversation(p, w) for p, w in zip(prompts, waveforms, strict=True)],
+            tokenize=True,
+            return_dict=True,
+            add_generation_prompt=True,
+            return_tensors="pt",
+            **self.processor_options,
+        )
+
+    def prompt_ids(self, prompt: str, n_audio: int, processor: Any) -> list[int]:
+        """Token ids of one question with its `n_audio` audio placeholders."""
+        text = processor.apply_chat_template(
+            self.conversation(prompt), tokenize=False, add_generation_prompt=True
+        )
+        ids = processor.tokenizer.encode(text, add_special_tokens=False)
+        audio = self.audio_token_id(processor)
+        at = ids.index(audio)
+        return ids[:at] + [audio] * n_audio + ids[at + 1 :]
+
+    def answer_ids(self, answer: str, processor: Any) -> list[int]:
+        """Token ids of a whole answer turn: the words and the end of the turn."""
+        words = processor.tokenizer.encode(answer, add_special_tokens=False)
+        return [*words, self.end_id(processor)]
+
+    def end_id(self, processor: Any) -> int:
+        """The token that ends an answer."""
+        return int(processor.tokenizer.eos_token_id)
+
+    def pad_id(self, processor: Any) -> int:
+        """The token that fills the left of shorter prompts; it is masked."""
+        tokenizer = processor.tokenizer
+        pad = tokenizer.pad_token_id
+        return int(tokenizer.eos_token_id if pad is None else pad)
+
+    # The language model
+
+    def embed_tokens(self, model: Any, ids: torch.Tensor) -> torch.Tensor:
+        """Input embeddings [..., width] of text tokens."""
+        return model.get_input_embeddings()(ids)
+
+    def hidden(
+        self, model: Any, embeds: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor
+    ) -> torch.Tensor:
+        """Last hidden states [B, L, width] of the language model. `mask` is [B, L] (1 = real) or
+        additive [B, 1, L, L]."""
+        return model.model.language_model(
+            inputs_embeds=embeds, attention_mask=mask, position_ids=positions, use_cache=False
+        ).last_hidden_state
+
+    def logits(self, model: Any, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits [..., V] of hidden states."""
+        return model.lm_head(hidden)
+
+    # Tuning
+
+    def lora_targets(self, scope: str) -> str:
+        """Regular expression over the module names that an adapter of `scope` changes. `encoder`
+        includes the projector, as in the paper."""
+        parts = {
+            "encoder": (self.encoder, self.projector),
+            "projector": (self.projector,),
+            "llm": (self.llm,),
+            "both": (self.encoder, self.projector, self.llm),
+        }[scope]
+        return rf".*({'|'.join(parts)})"

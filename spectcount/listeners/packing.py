@@ -1,0 +1,151 @@
+"""Several questions about one clip, and all their answers, in one row of one forward.
+
+What the questions share (the audio above all) is the row's prefix, seen once. Behind it hangs a
+tree of tokens: the questions' own words, then their answers (in Qwen tokenizers "10" begins like
+"1"). A mask lets every node see the prefix and its own ancestors only, so each answer gets the
+log-probability that it would get alone. It is the sum along its path, end of turn included; the
+probabilities of a closed set add up to the mass that the model gives to the set.
+
+Conventions: prefixes are padded on the left, trees on the right, so that in every row of a batch
+the prefix ends at the same position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+Tokens = tuple[int, ...]
+Path = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """`prefix`: shared tokens. `nodes`: the tree's tokens; `parents`: of each node, -1 being the
+    prefix. `paths` [question][answer]: pairs (node whose output predicts, token predicted)."""
+
+    prefix: Tokens
+    nodes: Tokens
+    parents: Tokens
+    paths: tuple[tuple[Path, ...], ...]
+
+    @property
+    def depths(self) -> list[int]:
+        """Nodes between the prefix and each node."""
+        found: list[int] = []
+        for parent in self.parents:
+            found.append(0 if parent < 0 else found[parent] + 1)
+        return found
+
+
+def row(prompts: Sequence[Tokens], answers: Sequence[Sequence[Tokens]]) -> Row:
+    """One clip's questions. `prompts`: token ids with the audio's placeholders; `answers` of each,
+    every one ending with the end of its turn."""
+    n = common_length(prompts)
+    nodes: dict[Tokens, int] = {}
+    parents: list[int] = []
+
+    def place(tokens: Tokens) -> int:
+        """The node behind `tokens`, made where it is new."""
+        at = -1
+        for end in range(1, len(tokens) + 1):
+            if tokens[:end] not in nodes:
+                nodes[tokens[:end]] = len(nodes)
+                parents.append(at)
+            at = nodes[tokens[:end]]
+        return at
+
+    paths = tuple(
+        tuple(
+            tuple((place((*prompt[n:], *answer[:k])), token) for k, token in enumerate(answer))
+            for answer in sets
+        )
+        for prompt, sets in zip(prompts, answers, strict=True)
+    )
+    return Row(prompts[0][:n], tuple(key[-1] for key in nodes), tuple(parents), paths)
+
+
+def common_length(prompts: Sequence[Tokens]) -> int:
+    """How many first tokens all prompts share."""
+    shortest = min(map(len, prompts))
+    for k in range(shortest):
+        if any(prompt[k] != prompts[0][k] for prompt in prompts):
+            return k
+    return shortest
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A batch of rows: `ids` [B, L], `mask` [B, 1, L, L] (True = may look), `positions` [B, L],
+    `places` [B, L] (True at the audio's placeholders), `n_prefix`: where the trees begin."""
+
+    rows: tuple[Row, ...]
+    ids: torch.Tensor
+    mask: torch.Tensor
+    positions: torch.Tensor
+    places: torch.Tensor
+    n_prefix: int
+
+
+def pack(rows: Sequence[Row], pad: int, audio: int, device: torch.device) -> Pack:
+    """Rows -> a padded batch on `device`; `audio` is the placeholder's token."""
+    n_prefix = max(len(r.prefix) for r in rows)
+    n_nodes = max(len(r.nodes) for r in rows)
+    length = n_prefix + n_nodes
+    ids = torch.full((len(rows), length), pad)
+    positions = torch.zeros(len(rows), length, dtype=torch.long)
+    allowed = torch.eye(length, dtype=torch.bool).repeat(len(rows), 1, 1)
+    causal = torch.ones(n_prefix, n_prefix, dtype=torch.bool).tril()
+    for b, r in enumerate(rows):
+        first, last = n_prefix - len(r.prefix), n_prefix + len(r.nodes)
+        ids[b, first:last] = torch.tensor([*r.prefix, *r.nodes])
+        positions[b, first:n_prefix] = torch.arange(len(r.prefix))
+        depths = torch.tensor(r.depths, dtype=torch.long)
+        positions[b, n_prefix:last] = len(r.prefix) + depths
+        allowed[b, first:n_prefix, first:n_prefix] = causal[first:, first:]
+        allowed[b, n_prefix:last, first:n_prefix] = True
+        allowed[b, n_prefix:last, n_prefix:last] = _ancestors(r.parents)
+    ids, positions, allowed = ids.to(device), positions.to(device), allowed.to(device)
+    return Pack(tuple(rows), ids, allowed[:, None], positions, ids == audio, n_prefix)
+
+
+def _ancestors(parents: Tokens) -> torch.Tensor:
+    """[N, N]: whether the row's node is or descends from the column's."""
+    seen = torch.eye(len(parents), dtype=torch.bool)
+    for node, parent in enumerate(parents):
+        if parent >= 0:
+            seen[node] |= seen[parent]
+    return seen
+
+
+def additive(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A boolean mask as numbers to add to attention scores."""
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(
+        ~mask, torch.finfo(dtype).min
+    )
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Every step of every answer's path, [S] each: row, position whose output predicts, token
+    predicted, and the answer that it belongs to (numbered by row, question, answer)."""
+
+    rows: torch.Tensor
+    positions: torch.Tensor
+    tokens: torch.Tensor
+    answers: torch.Tensor
+    n_answers: int
+
+
+def steps(batch: Pack) -> Steps:
+    """The steps to read off a batch's logits."""
+    found: list[tuple[int, int, int, int]] = []
+    n_answers = 0
+    for b, r in enumerate(batch.rows):
+        for path in (path for question in r.paths for path in question):
+            found += [(b, batch.n_prefix + node, token, n_answers) for node, token in path]
+            n_answers += 1
+    columns = torch.tensor(found, device=batch.ids.device).T
+    return Steps(columns[0], columns[1], columns[2], columns[3], n_answers)

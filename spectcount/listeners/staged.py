@@ -1,0 +1,86 @@
+"""Scoring in stages: encoder over the clip's own frames, the language model over one packed row a
+clip, logits at the answers' positions only. Equal to the stock forward (a parity check at load
+holds both together), at a fraction of its work.
+
+Conventions: waveforms float32 [B, T] of one length; one row of questions per clip.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from spectcount.listeners import packing
+from spectcount.listeners.families import Family
+from spectcount.listeners.stock import Asked
+
+LOGITS_AT_ONCE = 64_000_000
+"""Most logits in memory at a time."""
+
+
+def answer_log_probs(
+    family: Family, model: Any, processor: Any, asked: Sequence[Sequence[Asked]], waveforms: Any
+) -> list[list[list[float]]]:
+    """log p of each answer, end of turn included: [clip][question][answer]."""
+    states = family.audio_states(model, waveforms, processor)
+    audio = family.project(model, states)
+    rows = [_row(family, processor, tuple(questions), audio.shape[1]) for questions in asked]
+    batch = packing.pack(
+        rows, family.pad_id(processor), family.audio_token_id(processor), audio.device
+    )
+    hidden = _hidden(family, model, batch, audio)
+    return _nested(rows, _read(family, model, hidden, packing.steps(batch)))
+
+
+def prompt_logits(
+    family: Family, model: Any, processor: Any, prompts: Sequence[str], waveforms: Any
+) -> torch.Tensor:
+    """Logits [B, V] behind each prompt, one prompt per clip."""
+    audio = family.project(model, family.audio_states(model, waveforms, processor))
+    rows = [_row(family, processor, ((p, ()),), audio.shape[1]) for p in prompts]
+    batch = packing.pack(
+        rows, family.pad_id(processor), family.audio_token_id(processor), audio.device
+    )
+    hidden = _hidden(family, model, batch, audio)
+    return family.logits(model, hidden[:, batch.n_prefix - 1])
+
+
+@functools.lru_cache(maxsize=4096)
+def _row(family: Family, processor: Any, questions: tuple[Asked, ...], n_audio: int) -> packing.Row:
+    prompts = [tuple(family.prompt_ids(prompt, n_audio, processor)) for prompt, _ in questions]
+    answers = [[tuple(family.answer_ids(a, processor)) for a in sets] for _, sets in questions]
+    return packing.row(prompts, answers)
+
+
+def _hidden(family: Family, model: Any, batch: packing.Pack, audio: torch.Tensor) -> torch.Tensor:
+    """The language model's last hidden states [B, L, width], the audio in its places."""
+    embeds = family.embed_tokens(model, batch.ids)
+    embeds = embeds.masked_scatter(batch.places[..., None], audio.to(embeds.dtype))
+    mask = packing.additive(batch.mask, embeds.dtype)
+    return family.hidden(model, embeds, mask, batch.positions)
+
+
+def _read(family: Family, model: Any, hidden: torch.Tensor, steps: packing.Steps) -> torch.Tensor:
+    """log p of every answer, flat [answers]; logits only where some answer's path passes."""
+    flat = steps.rows * hidden.shape[1] + steps.positions
+    places, index = torch.unique(flat, return_inverse=True)
+    wanted = hidden.flatten(0, 1)[places]
+    vocabulary = family.logits(model, wanted[:1]).shape[-1]
+    totals = torch.zeros(steps.n_answers, dtype=torch.float64, device=hidden.device)
+    at_once = max(1, LOGITS_AT_ONCE // vocabulary)
+    for start in range(0, len(places), at_once):
+        log_p = torch.log_softmax(
+            family.logits(model, wanted[start : start + at_once]).float(), dim=-1
+        )
+        here = (index >= start) & (index < start + at_once)
+        taken = log_p[index[here] - start, steps.tokens[here]]
+        totals.index_add_(0, steps.answers[here], taken.double())
+    return totals
+
+
+def _nested(rows: Sequence[packing.Row], flat: torch.Tensor) -> list[list[list[float]]]:
+    values = iter(flat.tolist())
+    return [[[next(values) for _ in question] for question in row.paths] for row in rows]

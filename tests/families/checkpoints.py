@@ -1,0 +1,125 @@
+"""Tiny checkpoints with random weights of every family's real classes: config, processor, weights,
+saved as `from_pretrained` reads them. `python -m tests.families.checkpoints FAMILY FOLDER`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+WIDTH = 64
+WINDOW_S = 4
+"""Whisper-like encoders get a short window, so that the stock path is quick."""
+
+AUDIO = {
+    "hidden_size": WIDTH, "d_model": WIDTH, "encoder_layers": 2, "num_hidden_layers": 2,
+    "encoder_attention_heads": 4, "num_attention_heads": 4, "encoder_ffn_dim": 128,
+    "intermediate_size": 128, "num_mel_bins": 128,
+}  # fmt: skip
+TEXT = {
+    "hidden_size": WIDTH, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "intermediate_size": 128, "max_position_embeddings": 2048,
+}  # fmt: skip
+
+
+def whisper_extractor(window_s: int = WINDOW_S) -> Any:
+    from transformers import WhisperFeatureExtractor
+
+    return WhisperFeatureExtractor(
+        feature_size=128, chunk_length=window_s, return_attention_mask=True
+    )
+
+
+def qwen_tokenizer(*more: str) -> Any:
+    """A byte-level tokenizer of the tasks' words in Qwen's format, with `more` special tokens."""
+    from spectcount.training.tiny import build_processor
+
+    tokenizer = build_processor().tokenizer
+    tokenizer.add_special_tokens({"additional_special_tokens": list(more)})
+    return tokenizer
+
+
+def text_config(tokenizer: Any, model_type: str = "qwen2") -> dict[str, Any]:
+    return {
+        **TEXT, "model_type": model_type, "vocab_size": len(tokenizer), "bos_token_id": None,
+        "pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id,
+    }  # fmt: skip
+
+
+def template(audio: str) -> str:
+    """Qwen's chat format with `audio` where the clip stands."""
+    from spectcount.training.tiny import CHAT_TEMPLATE
+
+    return CHAT_TEMPLATE.replace("<|audio_bos|><|AUDIO|><|audio_eos|>", audio)
+
+
+def qwen2_audio(folder: Path) -> None:
+    from transformers import (
+        Qwen2AudioConfig,
+        Qwen2AudioForConditionalGeneration,
+        Qwen2AudioProcessor,
+    )
+
+    tokenizer = qwen_tokenizer()
+    extractor = whisper_extractor()
+    audio = {**AUDIO, "max_source_positions": extractor.nb_max_frames // 2}
+    config = Qwen2AudioConfig(
+        audio_config={"model_type": "qwen2_audio_encoder", **audio},
+        text_config=text_config(tokenizer),
+        audio_token_index=tokenizer.convert_tokens_to_ids("<|AUDIO|>"),
+    )
+    processor = Qwen2AudioProcessor(
+        extractor, tokenizer, chat_template=template("<|audio_bos|><|AUDIO|><|audio_eos|>")
+    )
+    save(Qwen2AudioForConditionalGeneration(config), processor, folder)
+
+
+def audio_flamingo3(folder: Path) -> None:
+    from transformers import (
+        AudioFlamingo3Config,
+        AudioFlamingo3ForConditionalGeneration,
+        AudioFlamingo3Processor,
+    )
+
+    tokenizer = qwen_tokenizer("<sound>")
+    extractor = whisper_extractor()
+    audio = {**AUDIO, "max_source_positions": extractor.nb_max_frames // 2}
+    config = AudioFlamingo3Config(
+        audio_config={"model_type": "audioflamingo3_encoder", **audio},
+        text_config=text_config(tokenizer),
+        audio_token_id=tokenizer.convert_tokens_to_ids("<sound>"),
+    )
+    processor = AudioFlamingo3Processor(extractor, tokenizer, chat_template=template("<sound>"))
+    save(AudioFlamingo3ForConditionalGeneration(config), processor, folder)
+
+
+BUILDERS: dict[str, Callable[[Path], None]] = {
+    "qwen2-audio": qwen2_audio,
+    "audio-flamingo-3": audio_flamingo3,
+}
+
+
+def save(model: Any, processor: Any, folder: Path) -> None:
+    """Model and processor, as `from_pretrained` reads them. Output weights are scaled up, so that
+    a random model has opinions: its answers differ by more than rounding."""
+    with torch.no_grad():
+        model.get_output_embeddings().weight.mul_(10)
+    model.generation_config.pad_token_id = processor.tokenizer.pad_token_id
+    model.generation_config.eos_token_id = processor.tokenizer.eos_token_id
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def build(family: str, folder: Path, seed: int = 0) -> Path:
+    """The checkpoint of `family` in `folder`, its random weights drawn from `seed`."""
+    torch.manual_seed(seed)
+    BUILDERS[family](folder)
+    return folder
+
+
+if __name__ == "__main__":
+    print(build(sys.argv[1], Path(sys.argv[2])))
