@@ -4,6 +4,14 @@ Conventions: settings come first; a preset is a name or the path of a YAML file;
 data that overrides a preset's; bad input raises `UserError`.
 """
 
+from spectcount.actions.benchmarks import (
+    benchmark_lines,
+    benchmark_prompts,
+    benchmark_report,
+    benchmarks,
+    export_benchmark,
+    start_benchmark,
+)
 from spectcount.actions.carriers import Carrier, add_carrier, carriers
 from spectcount.actions.comparing import (
     HELD_OUT_SEED,
@@ -73,11 +81,16 @@ __all__ = [
     "ask_each",
     "ask_stream",
     "audiofolder",
+    "benchmark_lines",
+    "benchmark_prompts",
+    "benchmark_report",
+    "benchmarks",
     "cancel",
     "carriers",
     "describe_families",
     "draw_stimulus",
     "export",
+    "export_benchmark",
     "figure_files",
     "figure_names",
     "give_answer",
@@ -93,6 +106,7 @@ __all__ = [
     "render",
     "resume",
     "seen_before",
+    "start_benchmark",
     "start_compare",
     "start_listening",
     "start_panel",

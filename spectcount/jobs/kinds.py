@@ -3,9 +3,10 @@
 Configurations (plain data): probe {"plan", "listeners": [L], "seed"}; compare the same with two
 listeners, base and tuned, asked the same questions, and "margin"; panel the same with the "parts"
 of a forgetting panel, "plan" being all of them interleaved, and the weak "regions" of the adapter;
-wordings {"plan", "wordings": [indices], "listeners": [L] or [base, tuned], "seed"}; tune {"base",
-"curriculum", "lora", "train", "regions", "seed"}. What a comparison shares with how its adapter
-was made is in its lineage: "trained", "seen".
+wordings {"plan", "wordings": [indices], "listeners": [L] or [base, tuned], "seed"}; benchmark
+{"benchmark", "path", "digest", "prompt", "mode", "rotate", "limit", "seed", "listeners": [L] or
+[base, tuned]}; tune {"base", "curriculum", "lora", "train", "regions", "seed"}. What a comparison
+shares with how its adapter was made is in its lineage: "trained", "seen".
 """
 
 from __future__ import annotations
@@ -60,6 +61,16 @@ def wordings(context: JobContext, settings: Settings) -> dict[str, Any]:
     return {**comparison.wordings(config, trials), **report}
 
 
+def benchmark(context: JobContext, settings: Settings) -> dict[str, Any]:
+    """Ask one listener, or base and tuned, the items of a transfer benchmark."""
+    from spectcount import listeners
+    from spectcount.benchmarks import run
+
+    specs = context.config["listeners"]
+    context.log(f"loading {', '.join(specs)} on {settings.device}")
+    return run.execute(context, {spec: listeners.load(spec, settings) for spec in specs})
+
+
 def _answered(context: JobContext) -> dict[str, list[Any]]:
     """The run's trials by listener."""
     trials = context.ledger.trials(context.run_id)
@@ -74,5 +85,6 @@ def tune(context: JobContext, settings: Settings) -> dict[str, Any]:
 
 
 KINDS: dict[str, Work] = {
-    "probe": probe, "compare": compare, "panel": panel, "wordings": wordings, "tune": tune,
+    "probe": probe, "compare": compare, "panel": panel, "wordings": wordings,
+    "benchmark": benchmark, "tune": tune,
 }  # fmt: skip

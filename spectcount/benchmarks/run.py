@@ -1,0 +1,223 @@
+"""Asking a benchmark's items of one or two listeners, into the ledger.
+
+*Conventions*: listeners take turns item by item, so a sound is read once for both; answers are
+stored as they come, and a run that was stopped or killed asks only what it has no answer to. What
+the ledger knows from other runs of the same fingerprint is linked, not asked. An item whose sound
+is missing or unreadable, or that a listener refuses, is kept with the reason; nothing is cut.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from spectcount.benchmarks import audio, questions, summary
+from spectcount.benchmarks.items import Item
+from spectcount.benchmarks.questions import ClipQuestion
+from spectcount.benchmarks.readings import Place, place
+from spectcount.benchmarks.sheet import Sheet, sheet_of
+from spectcount.context import RunContext
+from spectcount.errors import UserError
+from spectcount.listeners.base import Listener
+from spectcount.trials import Trial
+
+BATCH = 16
+
+
+@dataclass
+class Seat:
+    """One listener's answers so far, by place, and what it refused, by row."""
+
+    name: str
+    listener: Listener
+    fingerprint: str
+    answered: dict[Place, Trial]
+    refused: dict[int, tuple[str, float]] = field(default_factory=dict)
+    asked: int = 0
+    known: int = 0
+    seconds: float = 0.0
+
+
+def execute(context: RunContext, listeners: Mapping[str, Listener]) -> dict[str, Any]:
+    """Ask the benchmark of `context.config` of every listener (name -> who): one, or base and
+    tuned. Returns the summary that `summary` describes. Raises `UserError` where the files are
+    not as they should be, two listeners are the same, or nothing at all could be heard."""
+    sheet = sheet_of(context.config)
+    seats = _seats(context, listeners)
+    total = len(sheet.units) * len(seats)
+    context.log(
+        f"{sheet.benchmark.title}: {len(sheet.items)} of {sheet.n_file} items, "
+        f"{len(sheet.units)} questions for each of {len(seats)} listener(s)"
+    )
+    unheard: dict[int, tuple[str, str]] = {}
+    stopped, done = _ask_all(context, sheet, seats, unheard)
+    for seat in seats:
+        _refuse_deaf(sheet, seat, unheard, stopped)
+    head = {"done": done, "total": total, "stopped": stopped}
+    answers = {seat.name: _report(seat) for seat in seats}
+    return {**head, **summary.summarise(sheet, answers, unheard)}
+
+
+def _seats(context: RunContext, listeners: Mapping[str, Listener]) -> list[Seat]:
+    if not listeners:
+        raise UserError("no listener was given; name at least one, such as tiny-lalm")
+    linked = context.ledger.trials(context.run_id)
+    seats: list[Seat] = []
+    for name, listener in listeners.items():
+        mark = listener.fingerprint
+        twin = next((seat.name for seat in seats if seat.fingerprint == mark), None)
+        if twin is not None:
+            raise UserError(
+                f"{name} and {twin} are the same listener (fingerprint {mark}); choose another "
+                "adapter, or ask one of them alone"
+            )
+        mine = {place(t): t for t in linked if t.fingerprint == mark}
+        seats.append(Seat(name, listener, mark, mine))
+    return seats
+
+
+def _ask_all(
+    context: RunContext, sheet: Sheet, seats: list[Seat], unheard: dict[int, tuple[str, str]]
+) -> tuple[bool, int]:
+    """(Whether a stop was asked for, questions dealt with), batch by batch."""
+    done, total = 0, len(sheet.units) * len(seats)
+    for units in _batches(sheet):
+        if context.should_stop():
+            return True, done
+        sounds: dict[int, audio.Sound] = {}
+        for seat in seats:
+            open_units = [u for u in units if (u[0].row, u[1]) not in seat.answered]
+            asked = [
+                (item, rotation, sound)
+                for item, rotation in open_units
+                if (sound := _sound(item, sounds, unheard)) is not None
+            ]
+            _answer(context, sheet, seat, asked)
+            done += len(units)
+        context.progress(done, total)
+    return False, done
+
+
+def _batches(sheet: Sheet) -> Iterator[list[tuple[Item, int]]]:
+    """Scores are asked in batches; replies item by item, so that a stop is quick."""
+    units = sheet.units
+    if sheet.mode == questions.SCORED:
+        yield from (units[start : start + BATCH] for start in range(0, len(units), BATCH))
+        return
+    for _, own in itertools.groupby(units, key=lambda unit: unit[0].row):
+        yield list(own)
+
+
+def _sound(
+    item: Item, sounds: dict[int, audio.Sound], unheard: dict[int, tuple[str, str]]
+) -> audio.Sound | None:
+    """An item's sound, read once a batch; None, with the reason kept, where there is none."""
+    if item.row not in sounds and item.row not in unheard:
+        if not item.audio.is_file():
+            unheard[item.row] = (summary.MISSING, f"there is no file {item.audio}")
+            return None
+        try:
+            sounds[item.row] = audio.read(item.audio)
+        except UserError as error:
+            unheard[item.row] = (summary.UNREADABLE, str(error))
+    return sounds.get(item.row)
+
+
+def _answer(
+    context: RunContext, sheet: Sheet, seat: Seat, asked: Sequence[tuple[Item, int, audio.Sound]]
+) -> None:
+    """Answers of one listener to some items: from the ledger, or asked now; stored at once."""
+    wanted = [
+        (questions.make(sheet.benchmark, item, sheet.prompt, sheet.mode, rotation,
+                        sound.waveform), _coords(item, rotation, sound))
+        for item, rotation, sound in asked
+        if item.row not in seat.refused
+    ]  # fmt: skip
+    known = context.ledger.known_trials(seat.fingerprint, [q.key for q, _ in wanted])
+    seat.known += sum(question.key in known for question, _ in wanted)
+    found = [
+        dataclasses.replace(known[question.key], listener=seat.name, coords=coords)
+        for question, coords in wanted
+        if question.key in known
+    ]
+    fresh = [(question, coords) for question, coords in wanted if question.key not in known]
+    for group in _alike(fresh):
+        found += _asked(sheet, seat, group)
+    if found:
+        context.ledger.add_trials(context.run_id, found)
+        seat.answered.update({place(trial): trial for trial in found})
+
+
+def _coords(item: Item, rotation: int, sound: audio.Sound) -> dict[str, Any]:
+    """Where a trial belongs, and what the sound was."""
+    coords = {"row": item.row, "item": item.id, "rotation": rotation,
+              "duration_s": round(sound.duration_s, 3)}  # fmt: skip
+    return coords | ({"lowered_db": round(sound.lowered_db, 3)} if sound.lowered_db else {})
+
+
+def _alike(
+    fresh: Sequence[tuple[ClipQuestion, dict[str, Any]]],
+) -> list[list[tuple[ClipQuestion, dict[str, Any]]]]:
+    """Questions of one closed set together: a forward scores one set."""
+    groups: dict[tuple[str, ...], list[tuple[ClipQuestion, dict[str, Any]]]] = {}
+    for question, coords in fresh:
+        groups.setdefault(question.answers, []).append((question, coords))
+    return list(groups.values())
+
+
+def _asked(
+    sheet: Sheet, seat: Seat, group: list[tuple[ClipQuestion, dict[str, Any]]]
+) -> list[Trial]:
+    """Trials of one group; a refusal of one clip is kept and does not take the others with it."""
+    start = time.perf_counter()
+    try:
+        found = _ask(sheet, seat, group)
+        seat.asked += len(found)
+    except UserError as error:
+        if len(group) > 1:
+            return [trial for one in group for trial in _asked(sheet, seat, [one])]
+        coords = group[0][1]
+        seat.refused[coords["row"]] = (str(error), coords["duration_s"])
+        found = []
+    seat.seconds += time.perf_counter() - start
+    return found
+
+
+def _ask(sheet: Sheet, seat: Seat, group: list[tuple[ClipQuestion, dict[str, Any]]]) -> list[Trial]:
+    link = [{"name": seat.name, "coords": coords} for _, coords in group]
+    asked = [question for question, _ in group]
+    if sheet.mode == questions.SCORED:
+        scores = questions.scores_of(seat.listener, asked)
+        rows = zip(asked, scores.log_probs, scores.mass, link, strict=True)
+        return [questions.scored(q, seat.listener, p, float(m), **to) for q, p, m, to in rows]
+    replies = [questions.reply_of(seat.listener, question) for question in asked]
+    return [
+        questions.replied(question, seat.listener, reply, **to)
+        for question, reply, to in zip(asked, replies, link, strict=True)
+    ]
+
+
+def _refuse_deaf(
+    sheet: Sheet, seat: Seat, unheard: dict[int, tuple[str, str]], stopped: bool
+) -> None:
+    """Raise where a whole run got no answer: a score of it would be a number about nothing."""
+    if seat.answered or stopped:
+        return
+    reasons = [words for _, words in unheard.values()] + [
+        words for words, _ in seat.refused.values()
+    ]
+    raise UserError(
+        f"{seat.name} answered none of {len(sheet.items)} items of {sheet.benchmark.title}: "
+        f"{len(unheard)} without a readable sound, {len(seat.refused)} refused; first: {reasons[0]}"
+    )
+
+
+def _report(seat: Seat) -> summary.Answers:
+    rate = seat.asked / seat.seconds if seat.asked else None
+    return summary.Answers(
+        seat.fingerprint, seat.answered, seat.refused, seat.asked, seat.known, rate
+    )

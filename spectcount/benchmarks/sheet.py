@@ -1,0 +1,60 @@
+"""Sheet: what a run asks, from its configuration.
+
+*Conventions*: a configuration is plain data: benchmark, path, prompt (whole, not by name), mode
+(`reply` or `scored`), rotate, limit, seed, and the digest of the annotation file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spectcount.benchmarks import catalogue, files, prompts, questions
+from spectcount.benchmarks.catalogue import Benchmark
+from spectcount.benchmarks.items import Item, pick
+from spectcount.benchmarks.prompts import Prompt
+from spectcount.errors import UserError
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What a run asks: the items that were picked and how they are put."""
+
+    benchmark: Benchmark
+    prompt: Prompt
+    mode: str
+    rotate: bool
+    items: tuple[Item, ...]
+    n_file: int
+    digest: str
+    path: Path
+    limit: int | None
+    seed: int
+
+    @property
+    def units(self) -> list[tuple[Item, int]]:
+        """Every (item, rotation) that is asked."""
+        return [(i, r) for i in self.items for r in range(i.n_rotations if self.rotate else 1)]
+
+
+def sheet_of(config: Mapping[str, Any]) -> Sheet:
+    """The sheet of a run's configuration. Raises `UserError` where the file is not, or no longer,
+    the one that the run began with."""
+    benchmark = catalogue.get(config["benchmark"])
+    path, items = benchmark.load(config["path"])
+    digest = files.digest(path)
+    if config.get("digest", digest) != digest:
+        raise UserError(
+            f"{path.name} has changed since the run was started (was {config['digest']}, is "
+            f"{digest}); put the file back, or start another run"
+        )
+    mode = config.get("mode", questions.REPLY)
+    if mode not in questions.MODES:
+        raise UserError(f"mode={mode!r} is not known; give {' or '.join(questions.MODES)}")
+    limit, seed = config.get("limit"), int(config.get("seed", 0))
+    return Sheet(
+        benchmark, prompts.from_dict(config["prompt"]), mode, bool(config.get("rotate", False)),
+        tuple(pick(items, limit, seed)), len(items), digest, path, limit, seed,
+    )  # fmt: skip

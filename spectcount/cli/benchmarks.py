@@ -1,0 +1,100 @@
+"""`benchmark list`, `run`, `report`, `export`: MMAU, MMAR, MMSU and AIR-Bench Foundation."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spectcount.cli.output import show
+from spectcount.cli.root import Json, Listener, Seed, Wait, app
+from spectcount.cli.runs import follow
+
+benchmark_app = typer.Typer(no_args_is_help=True, help="Transfer to real benchmarks.")
+app.add_typer(benchmark_app, name="benchmark")
+
+
+@benchmark_app.command("list")
+def benchmark_list(context: typer.Context, as_json: Json = False) -> None:
+    """The benchmarks, the files that each needs, and its prompts."""
+    from spectcount import actions
+
+    show(actions.benchmarks(context.obj), as_json)
+
+
+@benchmark_app.command("run")
+def benchmark_run(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="mmau, mmau-test, mmar, mmsu, air-bench.")],
+    path: Annotated[str, typer.Option(help="Folder or file of the official data; hf:OWNER/NAME.")],
+    listener: Listener = "tiny-lalm",
+    tuned: Annotated[str | None, typer.Option(help="A second listener to compare.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="A prompt, or the path of its YAML.")] = None,
+    scored: Annotated[
+        bool, typer.Option("--scored", help="Score the options instead of reading a reply.")
+    ] = False,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Ask in every rotation of the options.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Draw so many items.")] = None,
+    split: Annotated[str, typer.Option(help="Split of a hub data set.")] = "test",
+    seed: Seed = 0,
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
+    """Ask a benchmark of one listener, or of base and tuned; prints the report."""
+    from spectcount import actions
+
+    run = actions.start_benchmark(
+        context.obj, name, path, listener, tuned, prompt=prompt, rotate=rotate, limit=limit,
+        mode="scored" if scored else "reply", seed=seed, split=split,
+    )  # fmt: skip
+    if not wait or as_json:
+        follow(context.obj, run.id, wait, as_json)
+        return
+    _followed(context, run.id)
+
+
+@benchmark_app.command("report")
+def benchmark_report(context: typer.Context, run_id: str, as_json: Json = False) -> None:
+    """What a run found: scores, floors, categories, what changed, and the official gotchas."""
+    from spectcount import actions
+
+    if as_json:
+        show(actions.benchmark_report(context.obj, run_id), as_json)
+        return
+    for line in actions.benchmark_lines(context.obj, run_id):
+        typer.echo(line)
+
+
+@benchmark_app.command("export")
+def benchmark_export(
+    context: typer.Context,
+    run_id: str,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    as_json: Json = False,
+) -> None:
+    """Write the predictions as the official script reads them, one file per listener."""
+    from spectcount import actions
+
+    written = [
+        {**dataclasses.asdict(one), "path": str(one.path)}
+        for one in actions.export_benchmark(context.obj, run_id, out)
+    ]
+    show(written, as_json)
+
+
+def _followed(context: typer.Context, run_id: str) -> None:
+    """Wait for a run; print its report in words."""
+    from spectcount import actions
+    from spectcount.cli.runs import FAILED, wait_for
+
+    found = wait_for(context.obj, run_id)
+    typer.echo(f"{found.id}: {found.state} {found.reason}".rstrip())
+    if (found.summary or {}).get("listeners"):
+        for line in actions.benchmark_lines(context.obj, run_id):
+            typer.echo(line)
+    if found.state != "done":
+        raise typer.Exit(FAILED)
