@@ -10,7 +10,19 @@ import gradio as gr
 from spectcount import jobs
 from spectcount.settings import Settings
 from spectcount.store import Store
-from spectcount.ui import api, clip, compare, design, header, probe, runs, theme, tune, you
+from spectcount.ui import (
+    api,
+    clip,
+    compare,
+    design,
+    header,
+    polling,
+    probe,
+    runs,
+    theme,
+    tune,
+    you,
+)
 
 TITLE = "SpectCount"
 CACHE_SWEEP_S = (3600, 24 * 3600)
@@ -38,6 +50,7 @@ def build_app(settings: Settings) -> gr.Blocks:
                 you.build(settings, store, who)
             with gr.Tab("Runs", id="runs"):
                 runs.build(settings, store, who)
+        polling.poll_what_is_shown(page)
         api.build(settings, store)
     page.queue(max_size=32, api_open=False, default_concurrency_limit=4)
     return page

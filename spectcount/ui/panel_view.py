@@ -75,7 +75,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
         view.poll, **shown, **QUIET
     )
     run.change(view.poll, **shown, **QUIET)
-    gr.Timer(1.0).tick(view.poll, **shown, **QUIET)
+    gr.Timer(2.0).tick(view.poll, **shown, **QUIET)
     Context.root_block.load(view.poll, **shown, **QUIET)
     stop.click(view.stop, run, message, api_visibility="private")
     resume.click(view.resume, run, message, api_visibility="private")

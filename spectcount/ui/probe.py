@@ -117,9 +117,8 @@ def build(settings: Settings, store: Store, header: Header) -> None:
         [run.change, listener.input, part.input],
         lambda: (*procedures.FITTING, {}), None, fitted["outputs"], **QUIET,
     ).then(view.poll_found, **fitted, **QUIET)  # fmt: skip
-    timer = gr.Timer(1.0)
-    timer.tick(view.poll, **shown, **QUIET)
-    timer.tick(view.poll_found, **fitted, **QUIET)
+    gr.Timer(1.0).tick(view.poll, **shown, **QUIET)
+    gr.Timer(2.0).tick(view.poll_found, **fitted, **QUIET)
     Context.root_block.load(view.poll, **shown, **QUIET)
     Context.root_block.load(view.poll_found, **fitted, **QUIET)
     Context.root_block.load(view.cost, asked, plan.cost, **QUIET)
