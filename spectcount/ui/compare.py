@@ -98,8 +98,6 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     asked = [*form.inputs, header.base, header.tuned]
     changed = [*form.triggers, header.base.change, header.tuned.change]
     gr.on(changed, view.cost, asked, [who, form.cost], **QUIET)
-    form.shown.then(view.cost, asked, [who, form.cost], **QUIET)
-    Context.root_block.load(view.cost, asked, [who, form.cost], **QUIET)
     shown = {
         "inputs": [run, measure, sent],
         "outputs": [

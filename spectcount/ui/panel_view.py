@@ -68,8 +68,9 @@ def build(settings: Settings, store: Store, header: Header) -> None:
 
     sent = gr.State({})
     who = [preset, header.base, header.tuned]
-    gr.on([preset.input, header.base.change, header.tuned.change], view.cost, who, cost, **QUIET)
-    Context.root_block.load(view.cost, who, cost, **QUIET)
+    opened = Context.root_block.load
+    changed = [opened, preset.input, header.base.change, header.tuned.change]
+    gr.on(changed, view.cost, who, cost, **QUIET)
     shown = {"inputs": [run, sent], "outputs": [run, progress, table, sent]}
     start.click(view.start, who, [run, message], api_visibility="private").then(
         view.poll, **shown, **QUIET

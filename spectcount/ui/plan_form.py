@@ -17,6 +17,7 @@ from typing import Any
 
 import gradio as gr
 import yaml
+from gradio.context import Context
 
 from spectcount import presets
 from spectcount.designs import FAMILIES, family
@@ -48,8 +49,6 @@ class PlanForm:
     clip: gr.Textbox
     seed: gr.Number
     cost: gr.HTML
-    shown: Any
-    """The event after which a chosen preset is on the page."""
 
     @property
     def inputs(self) -> list[gr.components.Component]:
@@ -57,7 +56,11 @@ class PlanForm:
 
     @property
     def triggers(self) -> list[Callable]:
-        return [self.clip.change, self.seed.input, self.plan.input]
+        """Whatever changes what `read` gives: the page's opening, a chosen preset (its
+        description arrives last), an edit. To be bound as one event, so that an answer about
+        what was there before never arrives after the answer about what is there now."""
+        opened = Context.root_block.load
+        return [opened, self.about.change, self.clip.change, self.seed.input, self.plan.input]
 
     def read(self, values: Sequence[Any]) -> tuple[Any, int, str]:
         """(plan, seed, preset) that the widgets' `values` describe; raises `UserError`."""
@@ -72,13 +75,13 @@ class PlanForm:
         try:
             loaded = presets.load("probes", preset, self.settings)
         except UserError as error:
-            return [notice(str(error), "error"), *[gr.skip()] * (len(self.outputs) - 1)]
+            return [*[gr.skip()] * (len(self.outputs) - 1), notice(str(error), "error")]
         plan = loaded.body["plan"]
-        return [about_html(loaded), _clip_update(plan), plan_value(plan)]
+        return [_clip_update(plan), plan_value(plan), about_html(loaded)]
 
     @property
     def outputs(self) -> list[Any]:
-        return [self.about, self.clip, self.plan]
+        return [self.clip, self.plan, self.about]
 
 
 def build(settings: Settings, where: str, seed: int, first: str = "quick-map") -> PlanForm:
@@ -101,10 +104,10 @@ def build(settings: Settings, where: str, seed: int, first: str = "quick-map") -
             info="The same seed asks the same questions.",
         )  # fmt: skip
     cost = gr.HTML(elem_id=f"{where}-cost", apply_default_css=False)
-    unbound = PlanForm(settings, preset, about, made, clip, number, cost, shown=None)
-    shown = preset.input(unbound.show, preset, unbound.outputs, **QUIET)
+    form = PlanForm(settings, preset, about, made, clip, number, cost)
+    preset.input(form.show, preset, form.outputs, **QUIET)
     made.input(_follow_family, [made, clip], clip, **QUIET)
-    return dataclasses.replace(unbound, shown=shown)
+    return form
 
 
 def plan_value(plan: Mapping[str, Any]) -> str:

@@ -1,9 +1,9 @@
 """What runs have said so far, read in increments and shared by every open page.
 
 Conventions: a page polls once a second what its chosen tab shows, and nothing else, since each
-answer costs the browser some milliseconds for every component of the page; whatever is shown is a pure function of the store, so a
-reload, a second tab or a restarted app shows the same. `Feed` keeps, per run, the rows already
-read and asks the store only for newer ones.
+answer costs the browser some milliseconds for every component of the page. Whatever is shown is a
+pure function of the store, so a reload, a second tab or a restarted app shows the same. `Feed`
+keeps, per run, the rows already read and asks the store only for newer ones.
 """
 
 from __future__ import annotations

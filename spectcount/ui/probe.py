@@ -86,7 +86,6 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     sent, sent_found = gr.State({}), gr.State({})
     asked = [*plan.inputs, who, header.base, header.tuned]
     gr.on([*plan.triggers, who.input], view.cost, asked, plan.cost, **QUIET)
-    plan.shown.then(view.cost, asked, plan.cost, **QUIET)
     shown = {
         "inputs": [run, listener, measure, part, sent],
         "outputs": [
@@ -121,7 +120,6 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     gr.Timer(2.0).tick(view.poll_found, **fitted, **QUIET)
     Context.root_block.load(view.poll, **shown, **QUIET)
     Context.root_block.load(view.poll_found, **fitted, **QUIET)
-    Context.root_block.load(view.cost, asked, plan.cost, **QUIET)
     stop.click(view.stop, run, message, api_visibility="private")
     resume.click(view.resume, run, message, api_visibility="private")
     panel.follow(heat.select(view.pick, [run, part], panel.at, **QUIET))

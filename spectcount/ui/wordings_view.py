@@ -85,8 +85,6 @@ def build(settings: Settings, store: Store, header: Header, form: plan_form.Plan
         *form.triggers, count.change, who.input, header.base.change, header.tuned.change,
     ]  # fmt: skip
     gr.on(changed, view.cost, asked, cost, **QUIET)
-    form.shown.then(view.cost, asked, cost, **QUIET)
-    Context.root_block.load(view.cost, asked, cost, **QUIET)
     shown = {"inputs": [run, sent], "outputs": [run, progress, words, chart, spread, sent]}
     start.click(view.start, asked, [run, message], api_visibility="private").then(
         view.poll, **shown, **QUIET

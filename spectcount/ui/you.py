@@ -68,7 +68,6 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     plan = view.form
     asked = [*plan.inputs]
     gr.on(plan.triggers, view.cost, asked, plan.cost, **QUIET)
-    plan.shown.then(view.cost, asked, plan.cost, **QUIET)
     shown = [results, *chart.outputs]
     start.click(
         view.start, [*asked, name, *options.inputs], [run, stage, message],
@@ -89,7 +88,6 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     Context.root_block.load(view.arrive, None, [run, stage], **QUIET).then(
         view.results, run, shown, **QUIET
     )
-    Context.root_block.load(view.cost, asked, plan.cost, **QUIET)
 
 
 def _stage(view: YouView) -> gr.HTML:
