@@ -62,7 +62,9 @@ def _means(tables: np.ndarray) -> np.ndarray:
         right, counted = (tables[..., state == 1].sum(-1), tables[..., state >= 0].sum(-1))
         with np.errstate(invalid="ignore"):
             difference = difference + sign * right / counted
-    return np.nanmean(difference, axis=-1)
+    known = ~np.isnan(difference)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, difference, 0).sum(-1) / known.sum(-1)
 
 
 def _pair_tables(x: Marks, y: Marks, groups: Sequence[str]) -> np.ndarray:

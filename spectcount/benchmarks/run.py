@@ -144,9 +144,14 @@ def _answer(
         for question, coords in wanted
         if question.key in known
     ]
+    _keep(context, seat, found)
     fresh = [(question, coords) for question, coords in wanted if question.key not in known]
-    for group in _alike(fresh):
-        found += _asked(sheet, seat, group)
+    for group in _alike(fresh) if sheet.mode == questions.SCORED else [[one] for one in fresh]:
+        _keep(context, seat, _asked(sheet, seat, group))
+
+
+def _keep(context: RunContext, seat: Seat, found: list[Trial]) -> None:
+    """Store answers at once: a killed run asks only what was under way again."""
     if found:
         context.ledger.add_trials(context.run_id, found)
         seat.answered.update({place(trial): trial for trial in found})

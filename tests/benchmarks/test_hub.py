@@ -1,0 +1,104 @@
+"""Rows of the hub become official files, through a stand-in for `datasets` (never the network)."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from spectcount.benchmarks import catalogue, files, hub
+from spectcount.errors import UserError
+
+MMAU = catalogue.get("mmau")
+
+
+class Audio:
+    def __init__(self, decode=True):
+        self.decode = decode
+
+
+class Rows(list):
+    """What `load_dataset` gives, as far as it is used."""
+
+    def __init__(self, rows, features):
+        super().__init__(rows)
+        self.features, self.cast = features, None
+
+    def cast_column(self, name, feature):
+        assert name in self.features and feature.decode is False
+        return self
+
+
+def stand_in(monkeypatch, rows, features):
+    asked = []
+
+    def load_dataset(name, split, revision):
+        asked.append((name, split, revision))
+        if isinstance(rows, Exception):
+            raise rows
+        return Rows(rows, features)
+
+    monkeypatch.setitem(
+        sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset, Audio=Audio)
+    )
+    return asked
+
+
+def hub_rows(data):
+    records = files.records(data["mmau"] / "mmau-test-mini.json")[:6]
+    return [
+        {
+            "context": {"bytes": (data["mmau"] / r.pop("audio_id")).read_bytes(), "path": "x.wav"},
+            "question": r.pop("question"), "choices": r.pop("choices"), "answer": r.pop("answer"),
+            "other_attributes": r,
+        }
+        for r in records
+    ]  # fmt: skip
+
+
+FEATURES = {"context": Audio(), "question": 0, "choices": 0, "answer": 0, "other_attributes": 0}
+
+
+def test_rows_of_the_hub_are_read_as_the_official_file_is(monkeypatch, data, tmp_path):
+    rows = hub_rows(data)
+    asked = stand_in(monkeypatch, rows, FEATURES)
+    path = hub.fetch(MMAU, "lab/MMAU@abc", "test", tmp_path)
+    assert asked == [("lab/MMAU", "test", "abc")]
+    _, found = MMAU.load(path)
+    _, local = MMAU.load(data["mmau"])
+    for ours, theirs, row in zip(found, local, rows, strict=False):
+        assert (ours.id, ours.question, ours.options, ours.answer, ours.strata) == (
+            theirs.id, theirs.question, theirs.options, theirs.answer, theirs.strata
+        )  # fmt: skip
+        assert ours.audio.read_bytes() == row["context"]["bytes"]
+    assert len(found) == 6
+
+
+@pytest.mark.parametrize(
+    ("rows", "features", "message"),
+    [
+        (ConnectionError("no network"), {}, "could not be had from the hub .no network"),
+        ([], {"question": 0}, "has 0 columns of sound"),
+        (
+            [{"context": {"bytes": b"x", "path": "x.wav"}, "q": "?"}],
+            {"context": Audio()},
+            "has no 'id'",
+        ),
+    ],
+)
+def test_what_is_not_the_benchmark_is_refused(monkeypatch, tmp_path, rows, features, message):
+    stand_in(monkeypatch, rows, features)
+    with pytest.raises(UserError, match=message):
+        hub.fetch(MMAU, "lab/MMAU", "test", tmp_path)
+
+
+def test_without_datasets_the_user_is_told_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(UserError, match="pip install datasets, or give the path"):
+        hub.fetch(MMAU, "lab/MMAU", "test", tmp_path)
+
+
+def test_air_bench_is_files_on_the_hub_and_is_refused_as_rows(tmp_path):
+    with pytest.raises(UserError, match="download its folder"):
+        hub.fetch(catalogue.get("air-bench"), "lab/AIR", "test", tmp_path)
