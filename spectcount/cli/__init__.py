@@ -11,6 +11,7 @@ import sys
 import typer
 
 from spectcount.cli import (  # noqa: F401 - each adds its verbs
+    bench,
     benchmarks,
     carriers,
     comparing,

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from spectcount.listeners import batching
 from spectcount.listeners.base import Scores
 from spectcount.listeners.loaded import LoadedModel
 from spectcount.trials import Question, normalise
 
-BATCH = 32
 MAX_NEW_TOKENS = 24
-QUESTIONS_PER_ROW = 16
 
 
 class AudioLM:
@@ -26,26 +26,35 @@ class AudioLM:
         self.name = name
         self.adapter = adapter
         self._digest = loaded.load_adapter(adapter) if adapter is not None else None
+        self._size = batching.BatchSize(loaded.device.type)
 
     @property
     def fingerprint(self) -> str:
         """Weights + adapter + dtype + engine version."""
         return f"{self.loaded.fingerprint}+{self._digest or 'base'}"
 
+    def adapted(self) -> AbstractContextManager[Any]:
+        """The model with this listener's adapter on, or none."""
+        return self.loaded.adapted(self._digest)
+
     def score(self, questions: Sequence[Question]) -> Scores:
-        """See `Listener.score`; clips of one length share a forward of up to `BATCH`, questions
-        about one clip share its row."""
+        """See `Listener.score`; clips of one length share a forward, questions about one clip
+        share its row."""
         if not questions:
             return Scores(np.zeros((0, 0)), np.zeros(0))
         raw = np.zeros((len(questions), len(questions[0].answers)))
-        clips = [self.loaded.check_clip(q.audio()) for q in questions]
-        for rows in _batches(clips):
+
+        def clips(rows: Sequence[list[int]]) -> np.ndarray:
+            return np.stack([self.loaded.check_clip(questions[row[0]].audio()) for row in rows])
+
+        def answer(rows: Sequence[list[int]], waveforms: np.ndarray) -> None:
             asked = [[(questions[i].prompt, questions[i].answers) for i in row] for row in rows]
-            waveforms = np.stack([clips[row[0]] for row in rows])
-            with self.loaded.adapted(self._digest):
+            with self.adapted():
                 scored = self.loaded.answer_log_probs(asked, waveforms)
             for row, values in zip(rows, scored, strict=True):
                 raw[row] = values
+
+        batching.run(batching.rows_of(questions), clips, answer, self._size)
         return Scores(normalise(raw), np.exp(raw).sum(axis=1))
 
     def reply(self, question: Question) -> Iterator[str]:
@@ -62,7 +71,7 @@ class AudioLM:
 
         def generate() -> None:
             try:
-                with self.loaded.adapted(self._digest) as model:
+                with self.adapted() as model:
                     model.generate(
                         **inputs,
                         max_new_tokens=MAX_NEW_TOKENS,
@@ -83,18 +92,3 @@ class AudioLM:
         worker.join()
         if failures:
             raise failures[0]
-
-
-def _batches(clips: Sequence[np.ndarray]) -> Iterator[list[list[int]]]:
-    """Indices of clips, in batches of rows: one length a batch, one clip a row."""
-    lengths: dict[int, dict[bytes, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for i, clip in enumerate(clips):
-        lengths[len(clip)][clip.tobytes()].append(i)
-    for same in lengths.values():
-        rows = [
-            members[start : start + QUESTIONS_PER_ROW]
-            for members in same.values()
-            for start in range(0, len(members), QUESTIONS_PER_ROW)
-        ]
-        for start in range(0, len(rows), BATCH):
-            yield rows[start : start + BATCH]

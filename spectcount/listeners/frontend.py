@@ -30,8 +30,9 @@ def log_mel(waveforms: torch.Tensor, extractor: Any, frames: int) -> torch.Tenso
     padded = torch.nn.functional.pad(waveforms, (0, window_samples - waveforms.shape[1]))
     window = torch.hann_window(n_fft, device=padded.device)
     spectrum = torch.stft(padded, n_fft, hop, window=window, return_complex=True)
-    power = spectrum[..., :-1].abs() ** 2
+    spectrum = spectrum[..., :-1]
+    power = spectrum.real.square() + spectrum.imag.square()
     filters = torch.as_tensor(extractor.mel_filters, dtype=torch.float32, device=padded.device)
     log_power = torch.clamp(filters.T @ power, min=1e-10).log10()
     floor = log_power.amax(dim=(1, 2), keepdim=True) - DYNAMIC_RANGE_LOG10
-    return (torch.maximum(log_power, floor)[..., :frames] + 4) / 4
+    return (torch.maximum(log_power, floor)[..., :frames] + 4) * 0.25

@@ -1,0 +1,38 @@
+"""`bench`: how fast questions are scored, measured in one run against the alternatives."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spectcount.cli.root import Json, Listener, Sets, app
+from spectcount.params import split_assignments
+
+bench_app = typer.Typer(help="Measure speeds, as ratios against named alternatives.")
+app.add_typer(bench_app, name="bench")
+
+
+@bench_app.callback(invoke_without_command=True)
+def bench(
+    context: typer.Context,
+    listener: Listener = "tiny-lalm",
+    set_: Sets = None,
+    out: Annotated[Path | None, typer.Option(help="Write the result here as JSON.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Score the same questions by the naive loop, the stock batched forward, and ours."""
+    if context.invoked_subcommand is not None:
+        return
+    from spectcount.actions.bench import bench_scoring, bench_table
+
+    result = bench_scoring(
+        context.obj,
+        listener,
+        split_assignments(set_ or []),
+        lambda line: typer.echo(line, err=True),
+        out,
+    )
+    typer.echo(json.dumps(result.to_dict(), indent=2) if as_json else bench_table(result))

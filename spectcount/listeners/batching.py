@@ -1,0 +1,117 @@
+"""Questions -> batches: clips of one length together, questions about one clip in one row, the
+next batch's clips synthesised while the model computes, the size found by trying.
+
+Conventions: a batch is a list of rows, a row a list of indices into the questions.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import torch
+
+from spectcount.errors import UserError
+from spectcount.trials import Question
+
+T = TypeVar("T")
+QUESTIONS_PER_ROW = 16
+FIRST_SIZE = {"cpu": 8, "cuda": 16, "mps": 8}
+LARGEST_SIZE = {"cpu": 8, "cuda": 512, "mps": 32}
+"""On a CPU larger batches only fall out of its caches; a constant size also makes the same rounding
+in every session."""
+
+
+def rows_of(questions: Sequence[Question]) -> list[list[list[int]]]:
+    """Rows [length][row][question's index]: one clip a row, `QUESTIONS_PER_ROW` at most."""
+    lengths: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for i, question in enumerate(questions):
+        lengths[n_samples(question)][question.clip_hash].append(i)
+    return [
+        [
+            members[start : start + QUESTIONS_PER_ROW]
+            for members in clips.values()
+            for start in range(0, len(members), QUESTIONS_PER_ROW)
+        ]
+        for clips in lengths.values()
+    ]
+
+
+def n_samples(question: Question) -> int:
+    """Length of the question's clip, without making it."""
+    if question.stimulus is not None:
+        return question.stimulus.n_samples
+    return len(question.audio())
+
+
+class BatchSize:
+    """How many rows go through the model at once: doubles while it fits, halves when memory runs
+    out, and never again reaches what did not fit."""
+
+    def __init__(self, device: str):
+        self.rows = FIRST_SIZE.get(device, 8)
+        self.limit = LARGEST_SIZE.get(device, 8)
+
+    def worked(self, rows: int) -> None:
+        """`rows` went through: try twice as many next time."""
+        if rows >= self.rows:
+            self.rows = min(2 * self.rows, self.limit)
+
+    def failed(self, rows: int) -> None:
+        """`rows` did not fit. Raises `UserError` where a single row does not."""
+        if rows <= 1:
+            raise UserError(
+                "not even one clip fits into the device's memory beside the model; give shorter "
+                "clips, load the model in 4 bits, or free the device"
+            )
+        self.rows = self.limit = max(1, rows // 2)
+
+
+def run(
+    groups: Sequence[Sequence[T]],
+    prepare: Callable[[Sequence[T]], Any],
+    compute: Callable[[Sequence[T], Any], None],
+    size: BatchSize,
+) -> None:
+    """`compute(rows, prepare(rows))` over all rows of all groups, batches never across groups.
+    The next batch is prepared by a thread meanwhile. Out of memory: the batch is asked again in
+    halves."""
+    with ThreadPoolExecutor(1, "clips") as pool:
+        pending = [list(group) for group in groups if group]
+        ahead = _take(pending, size.rows)
+        made = pool.submit(prepare, ahead) if ahead else None
+        while ahead and made is not None:
+            rows, ready = ahead, made.result()
+            ahead = _take(pending, size.rows)
+            made = pool.submit(prepare, ahead) if ahead else None
+            try:
+                compute(rows, ready)
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                if not _is_memory(error):
+                    raise
+                size.failed(len(rows))
+                _free()
+                run([rows], prepare, compute, size)
+            else:
+                size.worked(len(rows))
+
+
+def _take(pending: list[list[T]], n: int) -> list[T]:
+    """The next `n` rows of the first group that has any."""
+    while pending and not pending[0]:
+        pending.pop(0)
+    if not pending:
+        return []
+    taken, pending[0] = pending[0][:n], pending[0][n:]
+    return taken
+
+
+def _is_memory(error: Exception) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error).lower()
+
+
+def _free() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
