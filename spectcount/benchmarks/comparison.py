@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spectcount.benchmarks import averages
+from spectcount.benchmarks import averages, places
 from spectcount.benchmarks.items import Item
 from spectcount.probing.verdict import Measure, verdict
 from spectcount.psychophysics.paired import mcnemar, pair_table, rate_change, selected_intervals
@@ -23,6 +23,12 @@ from spectcount.psychophysics.sdt import Interval, wilson
 if TYPE_CHECKING:
     from spectcount.benchmarks.sheet import Sheet
     from spectcount.benchmarks.summary import Marked
+
+
+_FIRST_PLACE = Measure(
+    "share of replies that choose the first place", better=0, up="chosen more often",
+    down="chosen less often",
+)  # fmt: skip
 
 
 def compare(sheet: Sheet, marked: Mapping[str, Marked]) -> dict[str, Any]:
@@ -36,15 +42,20 @@ def compare(sheet: Sheet, marked: Mapping[str, Marked]) -> dict[str, Any]:
     both = _shared(sheet, base.official_by_row, tuned.official_by_row)
     u, v = ([m.official_by_row[item.row] for item in both] for m in (base, tuned))
     official = averages.change(u, v, _groups(sheet, both), sheet.seed)
+    even, n_even = _balanced(sheet, shared, x, y)
+    first, n_first = _first_place(both, base, tuned)
     title = sheet.benchmark.title
     return {
         "base": next(iter(marked)), "tuned": list(marked)[1], "n": len(shared),
         "mcnemar": {"only_base_right": only_base, "only_tuned_right": only_tuned,
                     "p": mcnemar(only_base, only_tuned)},
         "strict": strict, "official": official,
+        "balanced": even, "first_place": first,
         "verdicts": [
             _said(strict, f"strict score on {title}", len(shared)),
             _said(official, f"official score on {title}", len(both)),
+            _said(even, f"strict score balanced over the places of the answer on {title}", n_even),
+            _said(first, _FIRST_PLACE, n_first),
         ],
     }  # fmt: skip
 
@@ -103,8 +114,26 @@ def _rate_change(table: np.ndarray, seed: int, level: float) -> Interval:
     return rate_change(table, np.random.default_rng(seed), level=level)
 
 
-def _said(change: Interval, name: str, n: int) -> dict[str, Any]:
-    found = verdict(change, Measure(name), n)
+def _balanced(
+    sheet: Sheet, shared: list[Item], x: list[bool], y: list[bool]
+) -> tuple[Interval, int]:
+    """The change of the score that preference for a place cannot raise, and of how many items."""
+    groups = places.balanced_groups(shared, places.common_number(sheet.items))
+    kept = [(a, b, g) for a, b, g in zip(x, y, groups, strict=True) if g is not None]
+    marks_x, marks_y = [a for a, _, _ in kept], [b for _, b, _ in kept]
+    return averages.change(marks_x, marks_y, [g for _, _, g in kept], sheet.seed), len(kept)
+
+
+def _first_place(both: list[Item], base: Marked, tuned: Marked) -> tuple[Interval, int]:
+    """The change of the share of replies that choose the first place, unparsed ones left out."""
+    pairs = [[one.readings[item.row, 0].position for one in (base, tuned)] for item in both]
+    kept = [(a == 0, b == 0) for a, b in pairs if a is not None and b is not None]
+    x, y = [a for a, _ in kept], [b for _, b in kept]
+    return averages.change(x, y, ["all"] * len(kept)), len(kept)
+
+
+def _said(change: Interval, measure: str | Measure, n: int) -> dict[str, Any]:
+    found = verdict(change, Measure(measure) if isinstance(measure, str) else measure, n)
     return {**found.to_dict(), "sentence": found.sentence.replace("paired trials", "paired items")}
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spectcount.benchmarks import averages, comparison
+from spectcount.benchmarks import averages, comparison, places
 from spectcount.benchmarks.items import Item, position_of
 from spectcount.benchmarks.official import Official
 from spectcount.benchmarks.readings import Place, Reading, in_form, read_all
@@ -84,7 +84,7 @@ def summarise(sheet: Sheet, answers: Mapping[str, Answers], unheard: Unheard) ->
         "comparison": comparison.compare(sheet, marked) if known and len(marked) == 2 else None,
     }
     said = (found["comparison"] or {}).get("verdicts", [])
-    return plain_tree({"verdicts": said, **found})
+    return plain_tree({"verdicts": said, "caveats": _caveats(found) if known else [], **found})
 
 
 def mark(sheet: Sheet, answers: Answers, unheard: Unheard) -> Marked:
@@ -190,7 +190,28 @@ def _strict(sheet: Sheet, marked: Marked) -> dict[str, Any]:
     return {
         "score": averages.interval(marks, groups_of(sheet, marked.items), sheet.seed),
         "right": sum(marks), "n": len(marks), "accuracy": wilson(sum(marks), len(marks)),
+        "balanced": balanced(sheet, marked),
     }  # fmt: skip
+
+
+def balanced(sheet: Sheet, marked: Marked) -> dict[str, Any]:
+    """The strict score that preference for a place cannot raise; see `places`."""
+    n_options = places.common_number(sheet.items)
+    groups = places.balanced_groups(marked.items, n_options)
+    kept = [(m, g) for m, g in zip(marked.strict, groups, strict=True) if g is not None]
+    score = averages.interval([m for m, _ in kept], [g for _, g in kept], sheet.seed)
+    return {"score": score, "n": len(kept), "n_options": n_options, "blind": 1 / n_options}
+
+
+def _caveats(found: Mapping[str, Any]) -> list[str]:
+    """What a reader of the scores should know before believing them."""
+    said = []
+    for name, one in found["listeners"].items():
+        strict, even = one["strict"]["score"], one["strict"]["balanced"]
+        floor = found["floors"]["first"]["strict"]
+        if one["strict"]["n"]:
+            said.append(places.caveat(name, strict, even["score"], floor, even["n_options"]))
+    return [sentence for sentence in said if sentence]
 
 
 def rotation(sheet: Sheet, marked: Marked, known: bool) -> dict[str, Any]:

@@ -15,6 +15,7 @@ def lines(summary: Summary, strata: bool = True) -> list[str]:
         *_head(summary),
         *[line for name, one in summary["listeners"].items() for line in _listener(name, one)],
         *_floors(summary),
+        *[f"caution: {said}" for said in summary["caveats"]],
         *_comparison(summary),
         *(_strata(summary) if strata else []),
         *[f"official rule: {said}" for said in summary["benchmark"]["gotchas"]],
@@ -53,6 +54,11 @@ def _listener(name: str, one: Mapping[str, Any]) -> list[str]:
             f"{official['counted']} counted, {official['left_out']} left out by the script",
             f"  strict {percent(strict['score'])}, {strict['right']} right of {strict['n']}",
         ]
+        even = strict["balanced"]
+        said.append(
+            f"  strict, balanced over the places of the answer: {percent(even['score'])} of "
+            f"{even['n']} items with {even['n_options']} options"
+        )
         said += [f"  official: {gotcha}" for gotcha in official["gotchas"]]
         if official["script_stops"]:
             said.append(f"  the official script stops with an error: {official['script_stops']}")
