@@ -85,7 +85,7 @@ def start_benchmark(
         )
     config |= {"path": str(sheet.path), "digest": sheet.digest}
     store = Store(settings.database)
-    run = jobs.submit(store, settings, KIND, config, {"probe": f"{name} · {asked.name}"})
+    run = jobs.submit(store, settings, KIND, config, {"prompt": asked.name})
     jobs.tend(store, settings)
     return store.run(run.id)
 

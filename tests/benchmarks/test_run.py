@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import make_fixtures
@@ -209,3 +210,19 @@ def test_the_report_in_words_has_every_number_and_every_gotcha(data):
     for part in ("official 100.00 %", "strict", "unparsed", "always the first option",
                  "McNemar exact p", "by task_name", "one option in every order"):  # fmt: skip
         assert part in text
+
+
+def test_the_docs_name_every_key_of_the_summary(data, root):
+    text = (root / "docs" / "benchmarks.md").read_text()
+    summary, _ = execute("mmsu", data["mmsu"], Says(truth, "a"), Says(first, "b"), rotate=True)
+    one = summary["listeners"]["a"]
+    parts = [summary, summary["benchmark"], summary["prompt"], summary["unheard"],
+             summary["floors"], one, one["official"], one["strict"], one["rotation"],
+             summary["comparison"], summary["comparison"]["mcnemar"],
+             summary["strata"]["category"][0]]  # fmt: skip
+    named = set(re.findall(r"\w+", text[text.index("## The summary") :]))
+    assert {key for part in parts for key in part} <= named
+    for name in catalogue.BENCHMARKS:
+        assert f"`{name}`" in text
+    for prompt in (root / "presets" / "benchmarks").glob("*.yaml"):
+        assert f"`{prompt.stem}`" in text
