@@ -13,7 +13,7 @@ STATIC = Path(__file__).parent / "static"
 STYLES = [
     STATIC / name for name in ("style.css", "runs.css", "compare.css", "you.css", "procedures.css")
 ]
-SCRIPTS = ("page.js", "figures.js", "form.js", "clip.js", "you.js")
+SCRIPTS = ("page.js", "away.js", "figures.js", "form.js", "clip.js", "you.js")
 
 _SANS = ("Inter", "system-ui", "-apple-system", "Segoe UI", "Helvetica Neue", "sans-serif")
 _MONO = ("ui-monospace", "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", "monospace")

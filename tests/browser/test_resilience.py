@@ -95,16 +95,18 @@ def test_reload_and_second_tab_in_mid_run(app, browser):
 
 def test_app_killed_in_mid_run(app, browser):
     page, _ = open_page(browser, app.url)
+    page.unroute_all()  # a guarded request would wait for this test while the app starts
     start_quick_map(page)
     run = app.store.runs("probe")[0]
 
     app.kill()
     assert psutil.Process(run.pid).is_running()
+    expect(page.locator("#away")).to_contain_text("reconnects by itself", timeout=MINUTES)
     app.start()
-    page.reload()
-    open_tab(page, "Probe")
 
     progress = page.locator("#probe-progress")
+    expect(progress).to_contain_text(run.id, timeout=MINUTES)
+    expect(page.locator("#away")).to_have_count(0)
     expect(progress).to_contain_text(f"{N} of {N}", timeout=5 * MINUTES)
     expect(progress).to_contain_text("done", timeout=MINUTES)
     assert app.store.run(run.id).pid == run.pid
@@ -117,8 +119,6 @@ def test_bad_input_is_answered_in_words(app, browser):
     page, _ = open_page(browser, app.url)
     open_tab(page, "Probe")
     page.locator("#probe-plan > button").click()
-    expect(page.locator("#probe-cost")).to_contain_text("trials", timeout=MINUTES)
-    page.wait_for_timeout(3000)
     clip = page.locator("#probe-clip textarea")
     clip.fill("level = -20")
     expect(page.locator("#probe-cost")).to_contain_text("did you mean", timeout=MINUTES)
