@@ -25,17 +25,17 @@ class AudioLM:
         self.loaded = loaded
         self.name = name
         self.adapter = adapter
-        self._digest = loaded.load_adapter(adapter) if adapter is not None else None
-        self._size = batching.BatchSize(loaded.device.type)
+        self.digest = loaded.load_adapter(adapter) if adapter is not None else None
+        self.size = batching.BatchSize(loaded.device.type)
 
     @property
     def fingerprint(self) -> str:
         """Weights + adapter + dtype + engine version."""
-        return f"{self.loaded.fingerprint}+{self._digest or 'base'}"
+        return f"{self.loaded.fingerprint}+{self.digest or 'base'}"
 
     def adapted(self) -> AbstractContextManager[Any]:
         """The model with this listener's adapter on, or none."""
-        return self.loaded.adapted(self._digest)
+        return self.loaded.adapted(self.digest)
 
     def score(self, questions: Sequence[Question]) -> Scores:
         """See `Listener.score`; clips of one length share a forward, questions about one clip
@@ -54,7 +54,7 @@ class AudioLM:
             for row, values in zip(rows, scored, strict=True):
                 raw[row] = values
 
-        batching.run(batching.rows_of(questions), clips, answer, self._size)
+        batching.run(batching.rows_of(questions), clips, answer, self.size)
         return Scores(normalise(raw), np.exp(raw).sum(axis=1))
 
     def reply(self, question: Question) -> Iterator[str]:

@@ -9,6 +9,7 @@ is checked at every load; else the stock path, with the reason in `why_stock`.
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -129,6 +130,32 @@ class LoadedModel:
                 self._peft.set_adapter(f"a{digest}", inference_mode=True)
                 yield self.model
 
+    @contextmanager
+    def mixed(self, digests: Sequence[str | None]) -> Iterator[Any]:
+        """The model with an adapter (or none) of its own for every row of a batch of
+        `len(digests)` rows, under the lock (peft's mixed batches)."""
+        if self._peft is None or not any(digests):
+            with self.adapted(None) as model:
+                yield model
+            return
+        names = [f"a{d}" if d else "__base__" for d in digests]
+        with self.lock, torch.inference_mode():
+            first = next(d for d in digests if d)
+            self._peft.set_adapter(f"a{first}", inference_mode=True)
+            with self._peft.base_model._enable_peft_forward_hooks(adapter_names=names):
+                yield self.model
+
+    def adapts_hearing(self, digest: str) -> bool:
+        """Whether an adapter changes anything before the language model."""
+        config = self._peft.peft_config[f"a{digest}"]
+        heard = re.compile(f".*({self.family.encoder}|{self.family.projector})$")
+        return any(
+            heard.fullmatch(name) and re.fullmatch(config.target_modules, name)
+            if isinstance(config.target_modules, str)
+            else heard.fullmatch(name) and name.split(".")[-1] in config.target_modules
+            for name, _ in self.model.named_modules()
+        )
+
     def check_clip(self, waveform: np.ndarray) -> np.ndarray:
         """The one door for audio: float32 mono, finite, |x| <= 1, inside the window."""
         if waveform.dtype != np.float32 or waveform.ndim != 1:
@@ -147,14 +174,22 @@ class LoadedModel:
         return waveform
 
     def answer_log_probs(
-        self, asked: Sequence[Sequence[Asked]], waveforms: np.ndarray
+        self, asked: Sequence[Sequence[Asked]], waveforms: np.ndarray, heard: Any = None
     ) -> list[list[list[float]]]:
         """log p of every answer, end of turn included, [clip][question][answer], for equally long
-        clips [B, T] with any number of questions each; call inside `adapted`."""
+        clips [B, T] with any number of questions each; call inside `adapted` or `mixed`. `heard`
+        is what `hear` gave for them, where it was called before."""
+        parts = self.family, self.model, self.processor
         if self.path == "staged":
-            audio = torch.from_numpy(waveforms).to(self.device)
-            return staged.answer_log_probs(self.family, self.model, self.processor, asked, audio)
-        return stock.nested_log_probs(self.family, self.model, self.processor, asked, waveforms)
+            return staged.answer_log_probs(
+                *parts, asked, self.hear(waveforms) if heard is None else heard
+            )
+        return stock.nested_log_probs(*parts, asked, waveforms)
+
+    def hear(self, waveforms: np.ndarray) -> torch.Tensor:
+        """The clips [B, T] as the language model gets them; staged path only."""
+        audio = torch.from_numpy(waveforms).to(self.device)
+        return staged.hear(self.family, self.model, self.processor, audio)
 
     def prompt_logits(
         self, prompts: Sequence[str], waveforms: np.ndarray, path: str = ""

@@ -21,12 +21,20 @@ LOGITS_AT_ONCE = 64_000_000
 """Most logits in memory at a time."""
 
 
+def hear(family: Family, model: Any, processor: Any, waveforms: torch.Tensor) -> torch.Tensor:
+    """Clips [B, T] -> their embeddings for the language model, [B, audio tokens, width]."""
+    return family.project(model, family.audio_states(model, waveforms, processor))
+
+
 def answer_log_probs(
-    family: Family, model: Any, processor: Any, asked: Sequence[Sequence[Asked]], waveforms: Any
+    family: Family,
+    model: Any,
+    processor: Any,
+    asked: Sequence[Sequence[Asked]],
+    audio: torch.Tensor,
 ) -> list[list[list[float]]]:
-    """log p of each answer, end of turn included: [clip][question][answer]."""
-    states = family.audio_states(model, waveforms, processor)
-    audio = family.project(model, states)
+    """log p of each answer, end of turn included, [clip][question][answer], for clips that were
+    heard."""
     rows = [_row(family, processor, tuple(questions), audio.shape[1]) for questions in asked]
     batch = packing.pack(
         rows, family.pad_id(processor), family.audio_token_id(processor), audio.device
@@ -36,10 +44,10 @@ def answer_log_probs(
 
 
 def prompt_logits(
-    family: Family, model: Any, processor: Any, prompts: Sequence[str], waveforms: Any
+    family: Family, model: Any, processor: Any, prompts: Sequence[str], waveforms: torch.Tensor
 ) -> torch.Tensor:
     """Logits [B, V] behind each prompt, one prompt per clip."""
-    audio = family.project(model, family.audio_states(model, waveforms, processor))
+    audio = hear(family, model, processor, waveforms)
     rows = [_row(family, processor, ((p, ()),), audio.shape[1]) for p in prompts]
     batch = packing.pack(
         rows, family.pad_id(processor), family.audio_token_id(processor), audio.device

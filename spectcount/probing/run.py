@@ -14,11 +14,11 @@ import json
 import time
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from spectcount.context import RunContext
 from spectcount.errors import UserError
-from spectcount.listeners.base import Listener
+from spectcount.listeners.base import Listener, Scores
 from spectcount.probing.draws import PlannedQuestion
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.summary import summarise
@@ -120,6 +120,9 @@ def _run(context: RunContext, seats: list[_Seat], total: int) -> bool:
     """Batches in turn until every seat is through; true when a stop was asked for before."""
     timed = False
     while any(seat.batch is not None for seat in seats):
+        if context.should_stop():
+            return True
+        _ask_together(context, seats)
         for seat in seats:
             if seat.batch is None:
                 continue
@@ -149,19 +152,52 @@ def _following(
 
 def _answer(context: RunContext, seat: _Seat, batch: list[PlannedQuestion]) -> list[Trial]:
     """Trials of a batch, in its order: from this run, from the ledger, or asked now."""
-    keys = [planned.question.key for planned in batch]
-    missing = [key for key in keys if key not in seat.linked]
-    known = context.ledger.known_trials(seat.fingerprint, missing) if missing else {}
-    seat.known += len(known)
-    seat.linked.update({k: dataclasses.replace(t, listener=seat.name) for k, t in known.items()})
+    _recall(context, seat, batch)
     for group in _alike(p for p in batch if p.question.key not in seat.linked):
-        seat.linked.update({t.key: t for t in _score(seat, group)})
+        start = time.perf_counter()
+        scores = seat.listener.score([planned.question for planned in group])
+        _link(seat, group, scores, time.perf_counter() - start)
     answered = [_placed(seat, planned) for planned in batch]
     fresh = [t for t in answered if _place(t.key, t.coords) not in seat.places]
     if fresh:
         context.ledger.add_trials(context.run_id, fresh)
         seat.places.update(_place(t.key, t.coords) for t in fresh)
     return answered
+
+
+def _ask_together(context: RunContext, seats: list[_Seat]) -> None:
+    """Ask what several adapters of one model are about to be asked of all of them at once; their
+    turns then find the answers."""
+    waiting = [seat for seat in seats if seat.batch]
+    if len(waiting) < 2 or not all(hasattr(seat.listener, "loaded") for seat in waiting):
+        return
+    from spectcount.listeners import together
+
+    if not together.may_share([seat.listener for seat in waiting]):
+        return
+    open_keys = []
+    for seat in waiting:
+        _recall(context, seat, seat.batch or [])
+        open_keys.append({p.question.key for p in seat.batch or []} - set(seat.linked))
+    everywhere = set.intersection(*open_keys)
+    shared = [p for p in waiting[0].batch or [] if p.question.key in everywhere]
+    for group in _alike(shared):
+        start = time.perf_counter()
+        found = together.score_together(
+            [cast(Any, seat.listener) for seat in waiting], [p.question for p in group]
+        )
+        seconds = (time.perf_counter() - start) / len(waiting)
+        for seat, scores in zip(waiting, found, strict=True):
+            _link(seat, group, scores, seconds)
+
+
+def _recall(context: RunContext, seat: _Seat, batch: list[PlannedQuestion]) -> None:
+    """Link what the ledger has answered for this listener."""
+    keys = [planned.question.key for planned in batch]
+    missing = [key for key in keys if key not in seat.linked]
+    known = context.ledger.known_trials(seat.fingerprint, missing) if missing else {}
+    seat.known += len(known)
+    seat.linked.update({k: dataclasses.replace(t, listener=seat.name) for k, t in known.items()})
 
 
 def _placed(seat: _Seat, planned: PlannedQuestion) -> Trial:
@@ -184,13 +220,12 @@ def _alike(batch: Iterable[PlannedQuestion]) -> list[list[PlannedQuestion]]:
     return [list(group.values()) for group in groups.values()]
 
 
-def _score(seat: _Seat, group: list[PlannedQuestion]) -> list[Trial]:
-    start = time.perf_counter()
-    scores = seat.listener.score([planned.question for planned in group])
-    seat.seconds += time.perf_counter() - start
+def _link(seat: _Seat, group: list[PlannedQuestion], scores: Scores, seconds: float) -> None:
+    """Keep the answers to a group as trials, and how long they took."""
+    seat.seconds += seconds
     seat.asked += len(group)
-    return [
-        make_trial(
+    for row, planned in enumerate(group):
+        trial = make_trial(
             planned.question,
             scores.log_probs[row],
             float(scores.mass[row]),
@@ -198,8 +233,7 @@ def _score(seat: _Seat, group: list[PlannedQuestion]) -> list[Trial]:
             listener=seat.name,
             coords=planned.coords,
         )
-        for row, planned in enumerate(group)
-    ]
+        seat.linked[trial.key] = trial
 
 
 def _report(seat: _Seat) -> dict[str, Any]:
