@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +98,15 @@ def audio_flamingo3(folder: Path) -> None:
     save(AudioFlamingo3ForConditionalGeneration(config), processor, folder)
 
 
+def elsewhere(module: str) -> Callable[[Path], None]:
+    """The builder of a file of its own, `make_<module>.py`."""
+    return lambda folder: import_module(f"tests.families.make_{module}").build(folder)
+
+
 BUILDERS: dict[str, Callable[[Path], None]] = {
     "qwen2-audio": qwen2_audio,
     "audio-flamingo-3": audio_flamingo3,
+    "music-flamingo": elsewhere("music_flamingo"),
 }
 
 

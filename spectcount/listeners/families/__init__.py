@@ -8,9 +8,17 @@ from pathlib import Path
 from spectcount.errors import UserError
 from spectcount.listeners.families.audio_flamingo3 import AudioFlamingo3
 from spectcount.listeners.families.base import SCOPES, Family
+from spectcount.listeners.families.music_flamingo import MusicFlamingo
 from spectcount.listeners.families.qwen2_audio import Qwen2Audio
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (Qwen2Audio(), AudioFlamingo3())}
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        Qwen2Audio(),
+        AudioFlamingo3(),
+        MusicFlamingo(),
+    )
+}
 
 
 def family_of(folder: Path) -> Family:
