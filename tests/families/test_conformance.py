@@ -116,3 +116,96 @@ def test_greedy_replies_are_the_same_twice(model, family):
     lm, (question,) = listener(model(family)), ask("detect", 1)
     first, second = list(lm.reply(question)), list(lm.reply(question))
     assert first[-1] == second[-1]
+
+
+def test_generation_begins_where_scoring_says(model, family):
+    """The stock `generate`, greedy, takes the token that the scoring path finds likeliest."""
+    import torch
+
+    loaded = model(family)
+    asked = ask("count", 3, seconds=(2.0,))
+    clips = np.stack([q.audio() for q in asked])
+    with loaded.adapted(None) as net:
+        best = loaded.prompt_logits([q.prompt for q in asked], clips).argmax(dim=-1)
+        for k, question in enumerate(asked):
+            inputs = loaded.stock_inputs([question.prompt], [clips[k]])
+            out = net.generate(**inputs, max_new_tokens=1, do_sample=False, repetition_penalty=1.0)
+            assert isinstance(out, torch.Tensor)
+            assert out[0, -1] == best[k]
+
+
+def make_adapter(loaded, folder, scope, seed):
+    """An adapter of `scope` on a copy of the checkpoint, its B matrices random."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    net, _ = loaded.family.load(str(loaded.folder), "cpu", torch.float32)
+    torch.manual_seed(seed)
+    config = LoraConfig(r=4, target_modules=loaded.family.lora_targets(scope))
+    tuned = get_peft_model(net, config)
+    with torch.no_grad():
+        for name, weight in tuned.named_parameters():
+            if "lora_B" in name:
+                weight.normal_().mul_(0.1)
+    tuned.save_pretrained(folder / f"{scope}{seed}")
+    return folder / f"{scope}{seed}"
+
+
+def test_adapters_switch_and_base_stays_base(checkpoint, family, tmp_path):
+    from spectcount.listeners.loaded import LoadedModel
+
+    loaded = LoadedModel(checkpoint(family))
+    asked = ask("count", 2, seconds=(1.5,))
+    base = listener(loaded)
+    before = base.score(asked).log_probs
+    from spectcount.listeners.audio_lm import AudioLM
+
+    scores = {}
+    for scope in ("encoder", "projector", "llm", "both"):
+        tuned = AudioLM(loaded, scope, make_adapter(loaded, tmp_path, scope, 1))
+        scores[scope] = tuned.score(asked).log_probs
+        assert np.abs(scores[scope] - before).max() > 1e-5, scope
+        np.testing.assert_allclose(base.score(asked).log_probs, before, atol=1e-6)
+    assert len({s.tobytes() for s in scores.values()}) == 4
+
+
+def test_saved_and_loaded_is_the_same_model(checkpoint, family, tmp_path):
+    import torch
+
+    from spectcount.listeners.families import family_of
+    from spectcount.listeners.loaded import LoadedModel
+
+    first = LoadedModel(checkpoint(family))
+    first.model.save_pretrained(tmp_path / "again")
+    first.processor.save_pretrained(tmp_path / "again")
+    assert family_of(tmp_path / "again").name == family
+    second = LoadedModel(tmp_path / "again")
+    asked = ask("detect", 2)
+    np.testing.assert_array_equal(
+        listener(second).score(asked).log_probs, listener(first).score(asked).log_probs
+    )
+    assert first.path == second.path
+    names = {n for n, _ in first.model.named_parameters()}
+    assert names == {n for n, _ in second.model.named_parameters()}
+    assert all(torch.isfinite(p).all() for p in second.model.parameters())
+
+
+def test_a_clip_at_another_rate_is_heard_as_at_the_models_own(model, family):
+    """A 44.1 kHz file through the one way files come in, against its synthesis at the model's
+    rate: nearly the same answers, and unlike those to another clip."""
+    import librosa
+
+    loaded = model(family)
+    rate = loaded.family.sample_rate(loaded.processor)
+    lm = listener(loaded)
+
+    def tone(fs, hz=700.0):
+        t = np.arange(2 * fs) / fs
+        return (0.3 * np.sin(2 * np.pi * hz * t) * (t > 0.5) * (t < 1.5)).astype(np.float32)
+
+    there = librosa.resample(tone(44_100), orig_sr=44_100, target_sr=rate).astype(np.float32)
+    clips = (tone(rate), there[: 2 * rate], tone(rate, 2500.0))
+    own, resampled, other = (
+        lm.score([Question(None, "count", waveform=clip)]).log_probs for clip in clips
+    )
+    assert np.abs(own - resampled).max() < 0.2 * np.abs(own - other).max()
