@@ -77,7 +77,7 @@ def _mmau(record: Record, row: int, path: Path) -> Item:
         id=str(record["id"]),
         audio=files.sound(audio, path, ("test-mini-audios", "test-audios", "audio")),
         question=str(record["question"]),
-        options=tuple(map(str, record["choices"])),
+        options=_listed(record, row),
         answer=_secret(record.get("answer")),
         strata=_strata(record, ("task", "category", "sub-category", "difficulty")),
     )
@@ -89,7 +89,7 @@ def _mmar(record: Record, row: int, path: Path) -> Item:
         id=str(record["id"]),
         audio=files.sound(str(record["audio_path"]), path, ("audio",)),
         question=str(record["question"]),
-        options=tuple(map(str, record["choices"])),
+        options=_listed(record, row),
         answer=_secret(record["answer"]),
         strata=_strata(record, ("modality", "category", "sub-category", "language")),
     )
@@ -123,6 +123,16 @@ def _air_bench(record: Record, row: int, path: Path) -> Item:
         answer=_secret(record["answer_gt"]),
         strata=(("task", task), ("set", folder)),
     )
+
+
+def _listed(record: Record, row: int) -> tuple[str, ...]:
+    """The options of a list; a text is no list, whatever its letters."""
+    if not isinstance(record["choices"], list | tuple):
+        raise UserError(
+            f"row {row} has choices={str(record['choices'])[:60]!r}, which is no list; give the "
+            "official file"
+        )
+    return tuple(map(str, record["choices"]))
 
 
 def _lettered(record: Record) -> tuple[str | None, ...]:

@@ -104,6 +104,6 @@ def test_base_and_tuned_of_the_embedded_model_are_compared(settings, data):
     summary = ended.summary
     assert list(summary["listeners"]) == ["tiny-lalm", "tiny-lalm@example"]
     assert all(one["n_replied"] == 6 for one in summary["listeners"].values())
-    assert len(summary["verdicts"]) == 2 and summary["comparison"]["n"] == 7
+    assert len(summary["verdicts"]) == 4 and summary["comparison"]["n"] == 7
     marks = {one["fingerprint"] for one in summary["listeners"].values()}
     assert len(marks) == 2

@@ -75,6 +75,11 @@ def test_jsonl_may_hold_a_list_and_json_may_hold_lines(tmp_path, data):
         ("mmau-test-mini.json", "[{", "broken JSON"),
         ("mmau-test-mini.json", '[{"id": "x"}]', "row 0, has no 'audio_id'"),
         ("mmau-test-mini.json", "[]", "no list of questions"),
+        (
+            "mmau-test-mini.json",
+            '[{"id": "x", "audio_id": "x.wav", "question": "?", "choices": "a or b"}]',
+            "row 0 has choices='a or b', which is no list",
+        ),
         ("other.json", "[]", "no file of MMAU"),
     ],
 )
