@@ -107,6 +107,7 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "qwen2-audio": qwen2_audio,
     "audio-flamingo-3": audio_flamingo3,
     "music-flamingo": elsewhere("music_flamingo"),
+    "qwen2.5-omni": elsewhere("qwen_omni"),
 }
 
 

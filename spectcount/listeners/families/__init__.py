@@ -10,6 +10,7 @@ from spectcount.listeners.families.audio_flamingo3 import AudioFlamingo3
 from spectcount.listeners.families.base import SCOPES, Family
 from spectcount.listeners.families.music_flamingo import MusicFlamingo
 from spectcount.listeners.families.qwen2_audio import Qwen2Audio
+from spectcount.listeners.families.qwen_omni import QwenOmni
 
 FAMILIES: dict[str, Family] = {
     family.name: family
@@ -17,6 +18,7 @@ FAMILIES: dict[str, Family] = {
         Qwen2Audio(),
         AudioFlamingo3(),
         MusicFlamingo(),
+        QwenOmni(),
     )
 }
 
