@@ -90,7 +90,13 @@ def _evidence(settings: Settings, run_id: str) -> Evidence:
     from spectcount.report.evidence import load
 
     store = Store(settings.database)
-    return load(store.run(run_id), store)
+    run = store.run(run_id)
+    if run.kind == "benchmark":
+        raise UserError(
+            f"run {run_id} is a benchmark, which has a report of its own: use `benchmark report "
+            f"{run_id}`, or `benchmark export {run_id} --out FOLDER`"
+        )
+    return load(run, store)
 
 
 def _folder(settings: Settings, out: str | Path) -> Path:

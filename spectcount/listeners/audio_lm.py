@@ -74,7 +74,7 @@ class AudioLM:
                 with self.adapted() as model:
                     model.generate(
                         **inputs,
-                        max_new_tokens=MAX_NEW_TOKENS,
+                        max_new_tokens=getattr(question, "max_new_tokens", MAX_NEW_TOKENS),
                         do_sample=False,
                         repetition_penalty=1.0,
                         streamer=streamer,

@@ -128,7 +128,7 @@ def run_label(run: Run) -> str:
 def run_subject(run: Run) -> str:
     """What a run is about, from its configuration."""
     config = run.config
-    plan = run.lineage.get("probe") or (config.get("plan") or {}).get("kind", "")
+    plan = run.lineage.get("probe") or config.get("benchmark") or (config.get("plan") or {}).get("kind", "")
     heard = " + ".join(config.get("listeners") or [])
     if run.kind == "tune":
         return f"tune {config.get('base', '')}".strip()
