@@ -107,7 +107,9 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "qwen2-audio": qwen2_audio,
     "audio-flamingo-3": audio_flamingo3,
     "music-flamingo": elsewhere("music_flamingo"),
+    "granite-speech": elsewhere("granite_speech"),
     "qwen2.5-omni": elsewhere("qwen_omni"),
+    "voxtral": elsewhere("voxtral"),
 }
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from spectcount.errors import UserError
 from spectcount.listeners.families.audio_flamingo3 import AudioFlamingo3
 from spectcount.listeners.families.base import SCOPES, Family
+from spectcount.listeners.families.granite_speech import GraniteSpeech
 from spectcount.listeners.families.music_flamingo import MusicFlamingo
 from spectcount.listeners.families.qwen2_audio import Qwen2Audio
 from spectcount.listeners.families.qwen_omni import QwenOmni
+from spectcount.listeners.families.voxtral import Voxtral
 
 FAMILIES: dict[str, Family] = {
     family.name: family
@@ -18,7 +20,9 @@ FAMILIES: dict[str, Family] = {
         Qwen2Audio(),
         AudioFlamingo3(),
         MusicFlamingo(),
+        GraniteSpeech(),
         QwenOmni(),
+        Voxtral(),
     )
 }
 

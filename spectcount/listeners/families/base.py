@@ -13,10 +13,13 @@ left padding everywhere; one clip per prompt, the audio before the text.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+
+from spectcount.errors import UserError
 
 SCOPES = ("encoder", "projector", "llm", "both")
 
@@ -41,14 +44,26 @@ class Family:
 
     def load(self, folder: str, device: str, dtype: torch.dtype, **options: Any) -> tuple[Any, Any]:
         """(model, processor) of a local checkpoint; safetensors only, no code from it. `options`
-        go to `from_pretrained` (a quantisation, a device map)."""
+        go to `from_pretrained` (a quantisation, a device map). Raises `UserError` where the files
+        lack weights, which would be random."""
         import transformers
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-        model = getattr(transformers, self.auto_class).from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, local_files_only=True, **options
+        model, report = getattr(transformers, self.auto_class).from_pretrained(
+            folder,
+            dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            **options,
         )
+        if missing := sorted(report["missing_keys"]):
+            raise UserError(
+                f"{Path(folder).name} lacks {len(missing)} of the model's weights ({missing[0]}, "
+                "...), which would be random; fetch the whole checkpoint, or another version of "
+                "transformers if the names were changed"
+            )
         processor = self.load_processor(folder)
         placed = "device_map" in options or "quantization_config" in options
         return (model if placed else model.to(device)).eval(), processor

@@ -1,0 +1,154 @@
+"""Granite Speech 3.3 (2B and 8B): open data and licence; a model of speech first, so what it makes
+of tones is a question and not a given.
+
+Quirks: an adapter is bundled with the weights and is on whenever there is audio. Every question
+here has audio, so it is merged into the weights at load (else a user's adapter would switch it
+off); a checkpoint that names one and lacks it is refused. The default system prompt tells the date
+of today, so the published one with its fixed date is given instead. Feature extraction asks for
+torchaudio; the same mel is computed here without it. The audio token may lie outside the embedding
+table. The encoder's batch norms keep their published statistics in training. There is no window:
+clips beyond `LONGEST_S` are refused to bound memory, and what lengths it was trained on is not
+published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from spectcount.errors import UserError
+from spectcount.listeners.families.base import Family
+
+LONGEST_S = 300.0
+AUDIO = "<|audio|>"
+SYSTEM = (
+    "Knowledge Cutoff Date: April 2024.\nToday's Date: April 9, 2025.\n"
+    "You are Granite, developed by IBM. You are a helpful AI assistant"
+)
+"""The system prompt of the published example."""
+NO_ADAPTER = {"adapter_kwargs": {"subfolder": "none"}}
+"""Loads the base alone: with the adapter, the report on missing weights covers only it."""
+
+_HALF = r"(attention|crossattention)\.(attention\.(query|key|value)|output\.dense)"
+
+
+class GraniteSpeech(Family):
+    """Conformer encoder, window Q-Former, Granite 3.3; Saon et al. (2025), arXiv 2505.08699."""
+
+    name = "granite-speech"
+    architectures = ("GraniteSpeechForConditionalGeneration",)
+    staged = True
+    encoder = r"model\.encoder\.layers\.\d+\.(attn\.to_(q|kv|out)|ff(1|2)\.(up|down)_proj)"
+    projector = (
+        rf"projector\.(linear|qformer\.encoder\.layer\.\d+\.({_HALF}"
+        r"|(intermediate|output)_query\.dense))"
+    )
+    source = "Saon et al. (2025), arXiv 2505.08699"
+
+    # Loading
+
+    def load(self, folder: str, device: str, dtype: torch.dtype, **options: Any) -> tuple[Any, Any]:
+        model, processor = super().load(folder, device, dtype, **NO_ADAPTER, **options)
+        if model.config.has_lora_adapter:
+            merge_bundled(model, folder)
+        for module in model.modules():
+            if type(module) is torch.nn.BatchNorm1d:
+                module.__class__ = KeptBatchNorm
+        return model.eval(), processor
+
+    def load_processor(self, folder: str) -> Any:
+        from transformers import AutoTokenizer, GraniteSpeechProcessor
+
+        from spectcount.listeners.granite_mel import GraniteMel
+
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer.padding_side = "left"
+        extractor = GraniteMel.from_pretrained(folder, local_files_only=True)
+        return GraniteSpeechProcessor(extractor, tokenizer, chat_template=tokenizer.chat_template)
+
+    # Audio
+
+    def sample_rate(self, processor: Any) -> int:
+        return int(processor.audio_processor.sampling_rate)
+
+    def window_s(self, processor: Any) -> float:
+        return LONGEST_S
+
+    def audio_token_id(self, processor: Any) -> int:
+        return int(processor.tokenizer.convert_tokens_to_ids(processor.audio_token))
+
+    def n_audio_tokens(self, n_samples: int, processor: Any) -> int:
+        return processor.audio_processor.n_tokens(n_samples)
+
+    def audio_states(self, model: Any, waveforms: torch.Tensor, processor: Any) -> torch.Tensor:
+        encoder = model.model.encoder
+        features = processor.audio_processor.features(waveforms)
+        return encoder(features.to(encoder.input_linear.weight.dtype)).last_hidden_state
+
+    def project(self, model: Any, states: torch.Tensor) -> torch.Tensor:
+        return model.model.projector(states)
+
+    # Text
+
+    def text(self, prompt: str, processor: Any) -> str:
+        """The chat with one placeholder for the clip, the published way: within the words."""
+        turns = [
+            {"role": "system", "content": SYSTEM},
+            {"role": "user", "content": processor.audio_token + prompt},
+        ]
+        return processor.tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=True
+        )
+
+    def stock_inputs(
+        self, prompts: Sequence[str], waveforms: Sequence[np.ndarray], processor: Any
+    ) -> Any:
+        texts = [self.text(prompt, processor) for prompt in prompts]
+        return processor(text=texts, audio=list(waveforms), padding=True, return_tensors="pt")
+
+    def prompt_ids(self, prompt: str, n_audio: int, processor: Any) -> list[int]:
+        ids = processor.tokenizer.encode(self.text(prompt, processor), add_special_tokens=False)
+        audio = self.audio_token_id(processor)
+        at = ids.index(audio)
+        return ids[:at] + [audio] * n_audio + ids[at + 1 :]
+
+    def embed_tokens(self, model: Any, ids: torch.Tensor) -> torch.Tensor:
+        placeholders = ids == model.config.audio_token_id
+        return super().embed_tokens(model, ids.masked_fill(placeholders, 0))
+
+    def logits(self, model: Any, hidden: torch.Tensor) -> torch.Tensor:
+        return model.lm_head(hidden)
+
+
+class KeptBatchNorm(torch.nn.BatchNorm1d):
+    """A batch norm that stays in evaluation mode: tuning must not move the base's statistics."""
+
+    def train(self, mode: bool = True) -> KeptBatchNorm:
+        return super().train(False)
+
+
+def merge_bundled(model: Any, folder: str) -> None:
+    """Add the adapter that lies beside the weights to them, in place. Raises `UserError` where it
+    is not there whole: transformers only warns, and draws what it lacks at random."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    try:
+        missing = model.load_adapter(folder).missing_keys
+    except (OSError, ValueError) as error:
+        missing = {str(error)}
+    if missing:
+        raise UserError(
+            f"{Path(folder).name} lacks its bundled adapter for audio, or a part of it "
+            f"({min(missing)[:120]}); fetch the whole checkpoint"
+        )
+    layers = [(n, m) for n, m in model.named_modules() if isinstance(m, BaseTunerLayer)]
+    for name, layer in layers:
+        layer.merge()
+        model.set_submodule(name, layer.get_base_layer())
+    model.config.has_lora_adapter = model._hf_peft_config_loaded = False
+    model._weight_conversions = None  # the adapter's names; saving would use them on the base
+    del model.peft_config
