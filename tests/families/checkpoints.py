@@ -108,6 +108,7 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "audio-flamingo-3": audio_flamingo3,
     "music-flamingo": elsewhere("music_flamingo"),
     "granite-speech": elsewhere("granite_speech"),
+    "generic": elsewhere("generic"),
     "qwen2.5-omni": elsewhere("qwen_omni"),
     "voxtral": elsewhere("voxtral"),
 }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from spectcount.errors import UserError
 from spectcount.listeners.families.audio_flamingo3 import AudioFlamingo3
 from spectcount.listeners.families.base import SCOPES, Family
+from spectcount.listeners.families.generic import Generic
 from spectcount.listeners.families.granite_speech import GraniteSpeech
 from spectcount.listeners.families.music_flamingo import MusicFlamingo
 from spectcount.listeners.families.qwen2_audio import Qwen2Audio
@@ -28,14 +28,14 @@ FAMILIES: dict[str, Family] = {
 
 
 def family_of(folder: Path) -> Family:
-    """The family of a local checkpoint; raises `UserError` where none knows its architecture."""
+    """The family of a local checkpoint, `Generic` where none knows its architecture; raises
+    `UserError` where transformers does not either."""
     config = json.loads((folder / "config.json").read_text())
     found = (config.get("architectures") or ["none"])[0]
     for family in FAMILIES.values():
         if found in family.architectures:
             return family
-    known = ", ".join(a for family in FAMILIES.values() for a in family.architectures)
-    raise UserError(f"{folder.name} is a {found}, which no family knows; known are {known}")
+    return Generic(folder)
 
 
 __all__ = ["FAMILIES", "SCOPES", "Family", "family_of"]
