@@ -2,7 +2,8 @@
 
 It was started by `queue.tend` with the run's lock inherited. What it ends with, it writes into
 the store: done, stopped, or failed with a reason; then it lets go of the lock and tends the queue
-once more, so that a queue drains with no app open.
+once more, so that a queue drains with no app open. A run shared by several processes is done by
+each of them; see `several`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import traceback
 from typing import Any
 
 from spectcount.errors import UserError
-from spectcount.jobs import alive
+from spectcount.jobs import alive, several
 from spectcount.jobs.context import JobContext
 from spectcount.jobs.executors import Executor
 from spectcount.jobs.executors.local import LOCK_VARIABLE
@@ -33,19 +34,25 @@ def main(run_id: str, settings: Settings, executor: Executor = LOCAL) -> bool:
     try:
         state = _work(store, run, settings)
     finally:
-        os.close(lock)
-    tend(store, settings, executor)
+        if lock is not None:
+            os.close(lock)
+    if several.leads():
+        tend(store, settings, executor)
     return state in ("done", "stopped")
 
 
-def _inherited_lock(run: Run) -> int:
-    """The lock's descriptor, kept from programs that this process starts."""
+def _inherited_lock(run: Run) -> int | None:
+    """The lock's descriptor, kept from programs that this process starts; None where `torchrun`
+    holds it."""
     inherited = os.environ.pop(LOCK_VARIABLE, "")
     if not inherited.isdigit() or run.state not in ACTIVE or not alive.is_alive(run):
         raise UserError(
             f"run {run.id} is {run.state} and not this process's; start it with: runs resume "
             f"{run.id}"
         )
+    if several.one_of_several():
+        several.end_with_parent()
+        return None
     os.set_inheritable(int(inherited), False)
     return int(inherited)
 
@@ -59,6 +66,8 @@ def _work(store: Store, run: Run, settings: Settings) -> str:
     except BaseException as error:
         traceback.print_exc()
         state, reason = "failed", reason_of(error)
+    if not several.leads() and state != "failed":
+        return state
     if state == "stopped":
         reason = "stopped on request; resume to go on"
     fields: dict[str, Any] = {

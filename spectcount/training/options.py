@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spectcount.errors import UserError
 from spectcount.params import Declared, param
 
 SCOPES = ("encoder", "projector", "llm", "both")
+DTYPES = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,10 @@ class TrainOptions(Declared):
     steps: int = param(
         1000, "Optimiser steps.", low=1, high=1_000_000, step=1, label="Steps", slider_high=5000
     )
-    batch: int = param(8, "Clips per forward.", low=1, high=1024, step=1, label="Batch",
-                       slider_high=64)  # fmt: skip
+    batch: int = param(
+        8, "Clips per forward, shared out over the devices.", low=1, high=1024, step=1,
+        label="Batch", slider_high=64,
+    )  # fmt: skip
     accumulation: int = param(
         1, "Forwards per step.", low=1, high=1024, step=1, label="Accumulation", slider_high=16
     )
@@ -68,7 +72,46 @@ class TrainOptions(Declared):
     )  # fmt: skip
     threads: int = param(2, "CPU threads.", low=1, high=256, step=1, label="CPU threads",
                          slider_high=16)  # fmt: skip
+    dtype: str = param(
+        "auto",
+        "Number format of the base: bfloat16 on a CUDA device and float32 elsewhere, or as "
+        "chosen. The adapter itself is always float32.",
+        choices=DTYPES, label="Number format",
+    )  # fmt: skip
+    four_bit: bool = param(
+        False,
+        "Keep the language model in 4 bits (NF4), encoder and projector as they are. Needs a CUDA "
+        "device and bitsandbytes.",
+        label="4-bit base",
+    )
+    gradient_checkpointing: bool = param(
+        False,
+        "Compute each layer again on the way back instead of keeping its activations: much less "
+        "memory, about a third more time, the same gradients.",
+        label="Gradient checkpointing",
+    )
+    processes: int = param(
+        1, "Devices that share each forward's batch, one process each.", low=1, high=64, step=1,
+        label="Devices", slider_high=8,
+    )  # fmt: skip
+    loaders: int = param(
+        0, "Processes that synthesise clips ahead, per device; 0: between the steps.", low=0,
+        high=64, step=1, label="Synthesis processes", slider_high=8,
+    )  # fmt: skip
+
+    def check(self) -> None:
+        if self.batch % self.processes:
+            raise UserError(
+                f"batch={self.batch} cannot be shared by processes={self.processes}; give a "
+                "batch that is a multiple of it"
+            )
 
     @property
     def clips_per_step(self) -> int:
+        """Whatever the number of processes."""
         return self.batch * self.accumulation
+
+    @property
+    def clips_per_process(self) -> int:
+        """Of one forward."""
+        return self.batch // self.processes

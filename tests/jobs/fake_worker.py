@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -55,7 +56,20 @@ def fail(context, settings):
     raise errors[context.config["error"]]
 
 
-FAKE_KINDS = {"count": count, "note": note, "deaf": deaf, "fail": fail}
+def ranks(context, settings):
+    """Leave this process's pid behind; wait for the other, then as long as told, or fail where it
+    is the one that is to."""
+    rank = os.environ["RANK"]
+    (context.folder / f"rank-{rank}").write_text(str(os.getpid()))
+    while len(list(context.folder.glob("rank-*"))) < 2:
+        time.sleep(0.05)
+    if context.config.get("fails") == rank:
+        raise UserError("the second of two fails")
+    time.sleep(120 if "fails" in context.config else context.config.get("pause_s", 0.1))
+    return {"told_by": rank}
+
+
+FAKE_KINDS = {"count": count, "note": note, "deaf": deaf, "fail": fail, "ranks": ranks}
 
 if __name__ == "__main__":
     kinds.KINDS.update(FAKE_KINDS)

@@ -113,16 +113,16 @@ def test_one_update_of_eight_equals_two_of_four(home, tmp_path):
 
 
 def test_the_loss_is_divided_by_every_label_of_the_step(home, tmp_path, monkeypatch):
-    from spectcount.training import train
+    from spectcount.training import losses, train
 
     seen = []
-    original = train.answer_loss
+    original = losses.answer_loss
 
     def spy(family, model, sequences, audio, n_labels=None):
         seen.append((int((sequences.labels != -100).sum()), int(n_labels)))
         return original(family, model, sequences, audio, n_labels)
 
-    monkeypatch.setattr(train, "answer_loss", spy)
+    monkeypatch.setattr(losses, "answer_loss", spy)
     train.execute(Context(tmp_path, configured(steps=1, accumulation=2)), settings_at(home))
     assert {given for _, given in seen} == {sum(own for own, _ in seen)}
 
@@ -219,9 +219,9 @@ def test_killed_at_random_moments_and_resumed_ends_bit_identical(home, tmp_path)
 def test_a_loss_that_is_no_number_names_its_step(home, tmp_path, monkeypatch):
     import torch
 
-    from spectcount.training import train
+    from spectcount.training import losses, train
 
-    monkeypatch.setattr(train, "answer_loss", lambda *_: torch.tensor(float("nan")))
+    monkeypatch.setattr(losses, "answer_loss", lambda *_: torch.tensor(float("nan")))
     with pytest.raises((FloatingPointError, UserError), match="nan at step 1"):
         train.execute(Context(tmp_path, CONFIG), settings_at(home))
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from spectcount.jobs import several
 from spectcount.settings import PACKAGE_ROOT, Settings
 from spectcount.store import Run
 
@@ -16,7 +17,8 @@ _REAP_S = 1.0
 
 class LocalExecutor:
     """Runs `command RUN_ID` with output to the run's log. `command` is an argument list, never a
-    shell's. Workers make no request to a model hub unless HF_HUB_OFFLINE says otherwise."""
+    shell's; where a run asks for several processes, `torchrun` starts it in each. Workers make no
+    request to a model hub unless HF_HUB_OFFLINE says otherwise."""
 
     def __init__(self, command: Sequence[str] = (sys.executable, "-m", "spectcount", "run")):
         self.command = list(command)
@@ -36,7 +38,7 @@ class LocalExecutor:
         }
         with run.log_path.open("ab") as log:
             child = subprocess.Popen(
-                [*self.command, run.id],
+                [*several.command(self.command, several.processes(run)), run.id],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
