@@ -209,3 +209,12 @@ def test_a_clip_at_another_rate_is_heard_as_at_the_models_own(model, family):
         lm.score([Question(None, "count", waveform=clip)]).log_probs for clip in clips
     )
     assert np.abs(own - resampled).max() < 0.2 * np.abs(own - other).max()
+
+
+def test_a_stimulus_at_another_rate_is_refused(model, family):
+    """It would be heard slow: 44.1 kHz read as 16 kHz is an octave and a half too low."""
+    import dataclasses
+
+    stimulus = dataclasses.replace(draw(Pulses(duration_s=2.0), 1), sample_rate=44_100)
+    with pytest.raises(UserError, match="44100 samples a second"):
+        listener(model(family)).score([Question(stimulus, "count")])
