@@ -1,67 +1,74 @@
 """Listeners: who answers. `load(spec, settings)` turns what a user types into one.
 
-Specs: a model folder's name (`tiny-lalm`), with an adapter (`tiny-lalm@example`, `tiny-lalm@RUN`),
-`ideal`, `dsp`, `first`, `silence:MODEL`, `sim:d=1.5,c=0.2,seed=0`, and
-`sim:parameter=gap_ms,threshold=40,width=20` with the options of `SimulatedThreshold`.
+Specs: a model (`tiny-lalm`, `audio-flamingo-3+4bit`, `path:/folder`, `OWNER/NAME#COMMIT`; see
+`names`), with an adapter (`tiny-lalm@example`, `tiny-lalm@RUN`), `ideal`, `dsp`, `first`,
+`silence:MODEL`, `sim:d=1.5,c=0.2,seed=0`, and `sim:parameter=gap_ms,threshold=40,width=20` with
+the options of `SimulatedThreshold`.
 """
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spectcount.errors import UserError
 from spectcount.listeners.base import Listener, Scores
+from spectcount.listeners.names import model_folder, models, parse
 
 if TYPE_CHECKING:
     from spectcount.listeners.loaded import LoadedModel
+    from spectcount.listeners.resident import Resident
     from spectcount.settings import Settings
 
 EMBEDDED = "tiny-lalm"
-_models: dict[tuple[str, str], LoadedModel] = {}
-_lock = threading.Lock()
+Report = Callable[[str, int, int], None]
 
 
-def load(spec: str, settings: Settings) -> Listener:
-    """The listener called `spec`; raises `UserError` naming what is known."""
-    name, _, adapter = spec.partition("@")
+def load(spec: str, settings: Settings, report: Report | None = None) -> Listener:
+    """The listener called `spec`; raises `UserError` naming what is known. How far loading is goes
+    to `report(words, done, total)`."""
     kind, _, options = spec.partition(":")
     if kind == "silence":
         from spectcount.listeners.floors import Silence
 
-        return Silence(load(options or EMBEDDED, settings))
+        return Silence(load(options or EMBEDDED, settings, report))
     if kind == "sim":
         return _simulated(options)
     if spec in ("ideal", "dsp", "first"):
         return _observer(spec)
-    return _audio_lm(spec, name, adapter, settings)
+    return _audio_lm(spec, settings, report)
 
 
-def model_folder(name: str, settings: Settings) -> Path:
-    """Folder of the model called `name`: shipped, or under the home folder's `models`."""
-    known = models(settings)
-    if name not in known:
-        raise UserError(
-            f"listener {name!r} is not known; choose one of {', '.join([*known, 'ideal', 'dsp'])}, "
-            "first, silence:MODEL, sim:d=1,c=0"
-        )
-    return known[name]
+def load_model(spec: str, settings: Settings, report: Report | None = None) -> LoadedModel:
+    """The base model of `spec`, in memory once per folder, device and options. Where memory is
+    short, models that are not in use are unloaded first, and `report` is told; raises `UserError`
+    where it would not fit even so."""
+    from spectcount.listeners import resident
+    from spectcount.listeners.loading import LoadOptions
+
+    named, folder = parse(spec), model_folder(spec, settings)
+    options = LoadOptions.from_dict(named.options)
+    key = (str(folder.resolve()), settings.device, str(options.to_dict()))
+    name = "+".join([named.model, *named.words])
+
+    def make() -> LoadedModel:
+        return _loaded(name, folder, settings, options, report)
+
+    return resident.get(key, name, make)
 
 
-def models(settings: Settings) -> dict[str, Path]:
-    """Name -> folder of every model on this machine."""
-    found = {}
-    for root in (settings.home / "models", settings.models):
-        for config in sorted(root.glob("*/config.json")):
-            found[config.parent.name] = config.parent
-    return found
+def unload(name: str = "") -> list[Resident]:
+    """Free the memory of a model (of all without a name); which they were."""
+    from spectcount.listeners import resident
+
+    return resident.unload(name)
 
 
 def adapters(base: str, settings: Settings) -> dict[str, Path]:
     """Name -> folder of every adapter made on `base`: shipped examples, then finished runs,
     newest first."""
-    found = {}
+    found, base = {}, parse(base).model
     for config in sorted((settings.models / f"{base}-adapters").glob("*/adapter_config.json")):
         found[config.parent.name] = config.parent
     runs = sorted(settings.runs.glob("*/adapter/adapter_config.json"), reverse=True)
@@ -72,34 +79,46 @@ def adapters(base: str, settings: Settings) -> dict[str, Path]:
 
 
 def _base_of(config: Path) -> str:
+    """The model that an adapter was made on, whatever it was loaded with."""
     import json
 
-    return str(json.loads(config.read_text()).get("base_model_name_or_path", ""))
+    name = str(json.loads(config.read_text()).get("base_model_name_or_path", ""))
+    return parse(name).model if name else ""
 
 
-def _audio_lm(spec: str, name: str, adapter: str, settings: Settings) -> Listener:
+def _audio_lm(spec: str, settings: Settings, report: Report | None) -> Listener:
     from spectcount.listeners.audio_lm import AudioLM
 
-    folder = model_folder(name, settings)
-    if not adapter and "@" in spec:
-        raise UserError(f"{spec!r} names no adapter after '@'; write {name}@ADAPTER")
-    known = adapters(name, settings) if adapter else {}
-    if adapter and adapter not in known:
+    named = parse(spec)
+    model_folder(spec, settings)
+    known = adapters(spec, settings) if named.adapter else {}
+    if named.adapter and named.adapter not in known:
         listed = ", ".join(known) or "none yet: tune first"
-        raise UserError(f"adapter {adapter!r} of {name} is not known; known: {listed}")
-    loaded = _loaded(folder, settings.device)
-    return AudioLM(loaded, spec, known[adapter] if adapter else None)
+        raise UserError(f"adapter {named.adapter!r} of {named.model} is not known; known: {listed}")
+    loaded = load_model(spec, settings, report)
+    return AudioLM(loaded, spec, known[named.adapter] if named.adapter else None)
 
 
-def _loaded(folder: Path, device: str) -> LoadedModel:
-    """One set of base weights per folder and device in this process."""
+def _loaded(
+    name: str, folder: Path, settings: Settings, options: Any, report: Report | None
+) -> LoadedModel:
+    """Check that it fits, make room, load."""
+    from spectcount.listeners import resident
+    from spectcount.listeners.families import family_of
     from spectcount.listeners.loaded import LoadedModel
+    from spectcount.listeners.loading import check_folder
+    from spectcount.listeners.needs import refuse_if_too_large, scoring_forecast
 
-    key = (str(folder.resolve()), device)
-    with _lock:
-        if key not in _models:
-            _models[key] = LoadedModel(folder, device)
-        return _models[key]
+    check_folder(folder)
+    family, device = family_of(folder), settings.device
+    keywords = options.keywords(family, folder, device)
+    wanted = scoring_forecast(folder, options, device)
+    for gone in resident.make_room(wanted.bytes, device):
+        if report is not None:
+            report(f"{gone.name} was unloaded to make room for {name}", 0, 1)
+    if not options.spread:
+        refuse_if_too_large(name, folder, wanted, settings)
+    return LoadedModel(folder, device, options.torch_dtype(device), report, **keywords)
 
 
 def _observer(spec: str) -> Listener:
@@ -155,4 +174,14 @@ def _options(text: str, written: dict[str, str], names: dict[str, Any]) -> dict[
     return options
 
 
-__all__ = ["EMBEDDED", "Listener", "Scores", "adapters", "load", "model_folder", "models"]
+__all__ = [
+    "EMBEDDED",
+    "Listener",
+    "Scores",
+    "adapters",
+    "load",
+    "load_model",
+    "model_folder",
+    "models",
+    "unload",
+]

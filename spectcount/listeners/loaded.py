@@ -8,7 +8,6 @@ is checked at every load; else the stock path, with the reason in `why_stock`.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -21,47 +20,48 @@ import numpy as np
 import torch
 
 from spectcount.errors import UserError
-from spectcount.listeners import staged, stock
+from spectcount.listeners import gate, staged, stock
 from spectcount.listeners.families import family_of
+from spectcount.listeners.hashes import hash_files
+from spectcount.listeners.loading import Report, check_folder, reporting
 from spectcount.listeners.stock import Asked
 
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 """Raised when the same weights would give other scores."""
 
-CANARY = "Is there a beep? Answer yes or no."
 CANARY_TOLERANCE = 1e-5
-GATE_TOLERANCE = 1e-3
-PARITY_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.25, torch.float16: 0.1}
-"""Largest difference of log-probabilities between the paths, in nats, per weight type."""
-LIKELY_NATS = 20.0
-"""Tokens further below the likeliest are not compared: they carry no probability."""
 
 
 class LoadedModel:
     """One checkpoint in memory, with any number of adapters that share its weights."""
 
-    def __init__(self, folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32):
-        """Load, choose the scoring path, pass the audio gate. Raises `UserError` where the folder
-        is no checkpoint, no family knows it, or the model does not hear."""
-        if not (folder / "config.json").is_file():
-            raise UserError(
-                f"{folder.name} is no model folder (no config.json); choose another or run "
-                "`python -m spectcount pretrain`"
-            )
+    def __init__(
+        self,
+        folder: Path,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        report: Report | None = None,
+        **options: Any,
+    ):
+        """Load, choose the scoring path, pass the audio gate. `options` go to `Family.load`, how
+        far it is to `report`. Raises `UserError` where the folder is no checkpoint that may be
+        read, no family knows it, or the model does not hear."""
+        check_folder(folder)
         self.folder = folder
         self.dtype = dtype
         self.family = family_of(folder)
-        self.model, self.processor = self.family.load(str(folder), device, dtype)
+        with reporting(report, f"loading {folder.name}"):
+            self.model, self.processor = self.family.load(
+                str(folder), device, dtype, trust_remote_code=False, **options
+            )
+        self.device: torch.device = self.model.device
+        self.four_bit = "quantization_config" in options
         self.lock = threading.RLock()
         self._adapters: dict[str, str] = {}
         self._peft: Any = None
-        self.path, self.why_stock = self._choose_path()
-        self._canary = self._canary_logits()
-        self._gate()
-
-    @property
-    def device(self) -> torch.device:
-        return self.model.device
+        self.path, self.why_stock = gate.choose_path(self)
+        self._canary: Any = gate.canary_logits(self)
+        gate.refuse_deaf(self.folder.name, self._canary)
 
     @property
     def window_s(self) -> float:
@@ -70,9 +70,35 @@ class LoadedModel:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Weights, dtype and engine version."""
+        """Weights, number format and engine version."""
         digest = hash_files(sorted(self.folder.glob("*.safetensors")))
-        return f"{digest}-{str(self.dtype).removeprefix('torch.')}-e{ENGINE_VERSION}"
+        dtype = str(self.dtype).removeprefix("torch.") + ("-4bit" if self.four_bit else "")
+        return f"{digest}-{dtype}-e{ENGINE_VERSION}"
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the weights, adapters included."""
+        if self.model is None:
+            return 0
+        tensors = [*self.model.parameters(), *self.model.buffers()]
+        return sum(t.numel() * t.element_size() for t in {id(t): t for t in tensors}.values())
+
+    @property
+    def n_adapters(self) -> int:
+        return len(self._adapters)
+
+    def unload(self) -> None:
+        """Let go of all weights, once nobody computes with them."""
+        with self.lock:
+            self.model = self._peft = self._canary = None
+            self._adapters.clear()
+
+    def _refuse_unloaded(self) -> None:
+        if self.model is None:
+            raise UserError(
+                f"{self.folder.name} was unloaded to make room for another model; ask again, and "
+                "it is loaded anew"
+            )
 
     def load_adapter(self, folder: Path) -> str:
         """Attach the adapter in `folder` (once) and return its hash. Raises `UserError` where it
@@ -81,6 +107,7 @@ class LoadedModel:
             raise UserError(f"{folder.name} is no adapter (no adapter_config.json); choose another")
         digest = hash_files(sorted(folder.glob("*.safetensors")))
         with self.lock:
+            self._refuse_unloaded()
             if digest not in self._adapters.values():
                 self._attach(folder, digest)
         return digest
@@ -102,9 +129,9 @@ class LoadedModel:
         self._peft.eval()
         self._adapters[name] = digest
         with self.adapted(digest):
-            tuned = self._canary_logits()
+            tuned = gate.canary_logits(self)
         with self.adapted(None):
-            base = self._canary_logits()
+            base = gate.canary_logits(self)
         drift = (base - self._canary).abs().max().item()
         if drift > CANARY_TOLERANCE:
             raise UserError(
@@ -121,6 +148,7 @@ class LoadedModel:
     def adapted(self, digest: str | None) -> Iterator[Any]:
         """The model with one adapter on (or none), under the lock, in evaluation mode."""
         with self.lock, torch.inference_mode():
+            self._refuse_unloaded()
             if self._peft is None:
                 yield self.model
             elif digest is None:
@@ -203,51 +231,5 @@ class LoadedModel:
 
     def stock_inputs(self, prompts: Sequence[str], clips: Sequence[np.ndarray]) -> dict[str, Any]:
         """What the stock forward and `generate` take, on the model's device."""
+        self._refuse_unloaded()
         return stock.inputs_on(self.family, self.model, self.processor, prompts, clips)
-
-    def _choose_path(self) -> tuple[str, str]:
-        """("staged", "") where its logits equal the stock forward's, else ("stock", why)."""
-        if not self.family.staged:
-            return "stock", f"{self.family.name} has no staged path"
-        try:
-            fast = torch.log_softmax(self._canary_logits("staged").float(), dim=-1)
-        except (RuntimeError, ValueError, AttributeError, TypeError) as error:
-            return "stock", f"the staged path failed: {str(error)[:200]}"
-        slow = torch.log_softmax(self._canary_logits("stock").float(), dim=-1)
-        likely = slow > slow.max(dim=-1, keepdim=True).values - LIKELY_NATS
-        difference = (fast - slow)[likely].abs().max().item()
-        limit = PARITY_TOLERANCE[self.dtype]
-        if difference <= limit:
-            return "staged", ""
-        return (
-            "stock",
-            f"staged and stock log-probabilities differ by {difference:.2g} (limit {limit})",
-        )
-
-    def _gate(self) -> None:
-        """Silence against a loud tone must change the answer, or no map may be drawn."""
-        change = (self._canary[0] - self._canary[1]).abs().max().item()
-        if not np.isfinite(change) or change < GATE_TOLERANCE:
-            raise UserError(
-                f"{self.folder.name} does not hear: a loud tone and silence move its answers by "
-                f"{change:.2g} (at least {GATE_TOLERANCE:g} is needed); the audio does not reach "
-                "the language model, choose another checkpoint"
-            )
-
-    def _canary_logits(self, path: str = "") -> torch.Tensor:
-        """Logits behind a question, for silence and for a loud 1 kHz tone, [2, V]."""
-        rate = self.family.sample_rate(self.processor)
-        tone = (0.5 * np.sin(2 * np.pi * 1000 * np.arange(rate) / rate)).astype(np.float32)
-        clips = np.stack([np.zeros_like(tone), tone])
-        with torch.inference_mode():
-            return self.prompt_logits([CANARY] * 2, clips, path)
-
-
-def hash_files(files: Sequence[Path]) -> str:
-    """First 12 hex digits of SHA-256 over the files' bytes."""
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as handle:
-            while block := handle.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()[:12]

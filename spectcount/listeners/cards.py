@@ -1,0 +1,104 @@
+"""The models that are known by name: `presets/models/NAME.yaml`, and the user's own under
+`home/models/NAME.yaml`.
+
+A card says what a model is, whose it is and what it needs, so that all of this is known before
+anything is fetched. `config` holds those keys of its configuration that differ from the defaults
+of its class: enough to build it without weights and count it.
+
+Conventions: a revision is the 40 hex digits of a commit; GB are 10^9 bytes; parameters in
+thousands of millions. Unknown keys are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from spectcount.errors import UserError
+from spectcount.params import Declared, param
+from spectcount.settings import Settings
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True)
+class Card(Declared):
+    """What is known of a model. `hub` is empty for a model that is shipped with the program."""
+
+    full_name: str = param("", "What people call it.")
+    about: str = param("", "Who uses it and for what, in a line.")
+    hub: str = param("", "Its id on the Hugging Face hub, OWNER/NAME.")
+    revision: str = param("", "The commit that is meant.")
+    unpinned: str = param("", "Why no commit is named: the user must name one.")
+    family: str = param("", "Its family of architectures.")
+    licence: str = param("", "Its licence.")
+    link: str = param("", "Its page.")
+    gated: bool = param(False, "Whether the licence must be accepted on the hub first.")
+    parameters_b: float = param(0.0, "Parameters in thousands of millions.", low=0, high=1e4)
+    disk_gb: float = param(0.0, "Size of its files, GB.", low=0, high=1e5, unit="GB")
+    needs_gb: float = param(
+        0.0, "Memory to score a 30 s clip in bfloat16, GB, as forecast.", low=0, high=1e5, unit="GB"
+    )
+    requires: str = param("", "A Python package that its classes need besides ours.")
+    source: str = param("", "Where these facts come from.")
+    name: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        for key in ("full_name", "about", "family", "licence", "source"):
+            if not getattr(self, key).strip():
+                raise UserError(f"{key!r} is missing; write it in words")
+        if not self.hub:
+            return
+        if not HUB_ID.fullmatch(self.hub):
+            raise UserError(f"hub={self.hub!r} is no id of the hub; write OWNER/NAME")
+        if bool(self.revision) == bool(self.unpinned):
+            raise UserError("give either 'revision', a commit, or 'unpinned', why there is none")
+        if self.revision:
+            check_revision(self.revision)
+
+    @classmethod
+    def read(cls, path: Path) -> Card:
+        """The card in a YAML file; raises `UserError` naming the file and the key."""
+        try:
+            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"model card {path} cannot be read ({reason}); mend the file") from None
+        if not isinstance(data, dict):
+            raise UserError(f"model card {path} is no mapping; write name: value lines")
+        config = data.pop("config", {})
+        if not isinstance(config, dict):
+            raise UserError(f"model card {path}: 'config' is no mapping; write its keys under it")
+        try:
+            for key in data:
+                cls.param(str(key))
+            return cls(**data, name=path.stem, config=config)
+        except UserError as error:
+            raise UserError(f"model card {path.stem}: {error}") from None
+
+
+def check_revision(revision: str) -> str:
+    """A whole commit hash; raises `UserError` for a branch, a tag or a shortened hash."""
+    if not COMMIT.fullmatch(revision):
+        raise UserError(
+            f"revision {revision!r} is no commit; give its 40 hex digits (on the model's page: "
+            "Files and versions, History), for branches and tags move"
+        )
+    return revision
+
+
+def cards(settings: Settings) -> dict[str, Card]:
+    """Name -> card: shipped ones, then (not in the demo) the user's own."""
+    folders = [settings.models] if settings.demo else [settings.models, settings.home / "models"]
+    found: dict[str, Card] = {}
+    for path in (p for folder in folders for p in sorted(folder.glob("*.yaml"))):
+        if path.stem not in found:
+            found[path.stem] = Card.read(path)
+    return found

@@ -1,0 +1,180 @@
+"""Fetching a model from the hub into `home/models`, pinned to a commit.
+
+Only what loading reads is fetched: safetensors, configuration, tokenizer; nothing that could run.
+It goes to `NAME.part` and is renamed when it is whole, so that an interrupted download is never
+taken for a model and goes on where it stopped.
+
+Conventions: `report(words, done, total)` in bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from spectcount.errors import UserError
+from spectcount.listeners.cards import Card, cards, check_revision
+from spectcount.listeners.loading import Report, check_folder
+from spectcount.listeners.names import (
+    SOURCE,
+    download_command,
+    hub_name,
+    models,
+    parse,
+    revision_of,
+    split_hub,
+)
+from spectcount.settings import Settings
+
+WANTED = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model")
+UNWANTED = ("*/*", "consolidated*", "params.json", ".spectcount*")
+"""Folders within a model (other versions of it, adapters) and second copies of the weights."""
+SPARE = 1.05
+
+
+def fetch(spec: str, settings: Settings, report: Report | None = None, revision: str = "") -> Path:
+    """Bring a listed model, or `OWNER/NAME#COMMIT`, onto this machine and return its folder.
+    `revision` names the commit of a listed model that has none. Raises `UserError` where it is
+    not allowed, the hub cannot be reached or refuses, or the disk is too small."""
+    name, hub, revision, card = _what(parse(spec).model, settings, revision)
+    folder = settings.home / "models" / name
+    if name in models(settings):
+        return _already(name, models(settings)[name], revision)
+    part = folder.with_name(f"{name}.part")
+    part.mkdir(parents=True, exist_ok=True)
+    _refuse_full_disk(part, card)
+    _snapshot(hub, revision, part, report, card, name)
+    check_folder(part)
+    (part / SOURCE).write_text(json.dumps({"hub": hub, "revision": revision}))
+    part.rename(folder)
+    return folder
+
+
+def _what(name: str, settings: Settings, revision: str) -> tuple[str, str, str, Card | None]:
+    """(folder's name, hub id, commit, card) of what was asked for."""
+    listed = cards(settings)
+    if name not in listed:
+        if "/" not in name:
+            raise UserError(
+                f"model {name!r} is not listed; choose one of {', '.join(listed)}, or write "
+                "OWNER/NAME#COMMIT"
+            )
+        if settings.demo:
+            raise UserError(f"{name} is not listed; the demo takes one of {', '.join(listed)}")
+        hub, commit = split_hub(name)
+        return hub_name(hub, commit), hub, commit, None
+    card = listed[name]
+    if not card.hub:
+        raise UserError(f"{name} is shipped with the program; there is nothing to get")
+    if card.revision and revision not in ("", card.revision):
+        raise UserError(
+            f"{name} is pinned to {card.revision}; for another commit write {card.hub}#{revision}"
+        )
+    commit = card.revision or revision
+    if not commit:
+        raise UserError(f"{name} names no commit: {card.unpinned}; then give --revision COMMIT")
+    return name, card.hub, check_revision(commit), card
+
+
+def _already(name: str, folder: Path, revision: str) -> Path:
+    found = revision_of(folder)
+    if found and found != revision:
+        raise UserError(
+            f"{name} is on this machine at commit {found[:12]}, not {revision[:12]}; remove "
+            f"{folder} and get it again"
+        )
+    return folder
+
+
+def _refuse_full_disk(part: Path, card: Card | None) -> None:
+    if card is None:
+        return
+    there = sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
+    wanted, free = card.disk_gb * 1e9 * SPARE - there, shutil.disk_usage(part).free
+    if wanted > free:
+        raise UserError(
+            f"{card.name} takes {card.disk_gb:g} GB and {free / 1e9:.1f} GB are free at "
+            f"{part.parent}; free some, or give another folder with --home"
+        )
+
+
+def _snapshot(
+    hub: str, revision: str, part: Path, report: Report | None, card: Card | None, name: str
+) -> None:
+    import huggingface_hub
+
+    with _explained(hub, revision, card, name):
+        huggingface_hub.snapshot_download(
+            hub,
+            revision=revision,
+            local_dir=str(part),
+            allow_patterns=list(WANTED),
+            ignore_patterns=list(UNWANTED),
+            tqdm_class=bar_class(report, f"fetching {name}"),
+        )
+
+
+@contextmanager
+def _explained(hub: str, revision: str, card: Card | None, name: str) -> Iterator[None]:
+    """Failures of the hub as a `UserError` that says what to do."""
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise UserError(
+            f"{hub} asks for its licence to be accepted; accept it at https://huggingface.co/{hub} "
+            "and log in with `hf auth login`"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise UserError(f"{hub} has no commit {revision}; look it up on its page") from error
+    except errors.RepositoryNotFoundError as error:
+        raise UserError(
+            f"there is no {hub} on the hub, or it is private; check the name, or log in with "
+            "`hf auth login`"
+        ) from error
+    except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, OSError) as error:
+        command = download_command(name, card, f"{hub}#{revision}")
+        if card is not None and not card.revision:
+            command = command.replace("COMMIT", revision)
+        raise UserError(
+            f"{hub} cannot be fetched ({type(error).__name__}: the hub is out of reach from this "
+            f"machine, or it is set to be offline); on a machine with network run `{command}` and "
+            f"copy the folder to home/models/{name}"
+        ) from error
+
+
+def bar_class(report: Report | None, words: str) -> type:
+    """A progress bar that prints nothing and tells `report` the bytes on disk."""
+    from huggingface_hub.utils import tqdm
+
+    class Told(tqdm):
+        """Counts also where nothing is shown."""
+
+        def __init__(self, *args: Any, **options: Any):
+            self._told = options.get("name") == "huggingface_hub.snapshot_download"
+            options["file"] = _Nowhere()
+            options["disable"] = False
+            super().__init__(*args, **options)
+
+        def update(self, n: float | None = 1) -> bool | None:
+            shown = super().update(n)
+            if self._told and report is not None:
+                report(words, int(self.n), int(self.total or self.n))
+            return shown
+
+    return Told
+
+
+class _Nowhere:
+    """A file that forgets."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        return

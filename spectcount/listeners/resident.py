@@ -1,0 +1,131 @@
+"""The models in this process's memory: one set of base weights per folder, device and options.
+
+`unload` frees a model at once, also where someone still holds a listener of it: that listener
+then says so, and `listeners.load` loads it anew.
+
+Conventions: sizes in bytes; times in seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import gc
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from spectcount.listeners.loaded import LoadedModel
+
+Key = tuple[str, ...]
+
+
+@dataclass
+class _Entry:
+    name: str
+    loaded: LoadedModel
+    used_at: float
+
+
+@dataclass(frozen=True)
+class Resident:
+    """One row of the table: a model in memory. `bytes` counts weights and adapters."""
+
+    name: str
+    family: str
+    device: str
+    dtype: str
+    path: str
+    bytes: int
+    adapters: int
+    used_at: float
+
+
+_entries: dict[Key, _Entry] = {}
+_lock = threading.RLock()
+
+
+def get(key: Key, name: str, make: Callable[[], LoadedModel]) -> LoadedModel:
+    """The model under `key`, made where it is not in memory."""
+    with _lock:
+        if key not in _entries:
+            _entries[key] = _Entry(name, make(), time.time())
+        entry = _entries[key]
+        entry.used_at = time.time()
+        return entry.loaded
+
+
+def has(key: Key) -> bool:
+    """Whether a model is in memory."""
+    return key in _entries
+
+
+def table() -> list[Resident]:
+    """The models in memory, the last used first."""
+    with _lock:
+        entries = sorted(_entries.values(), key=lambda entry: -entry.used_at)
+    return [
+        Resident(
+            entry.name,
+            entry.loaded.family.name,
+            str(entry.loaded.device),
+            str(entry.loaded.dtype).removeprefix("torch."),
+            entry.loaded.path,
+            entry.loaded.bytes,
+            entry.loaded.n_adapters,
+            entry.used_at,
+        )
+        for entry in entries
+    ]
+
+
+def unload(name: str = "") -> list[Resident]:
+    """Free the memory of the models called `name` (of all without one), and say which they were.
+    Waits until a question that is being answered is answered."""
+    with _lock:
+        gone = [row for row in table() if name in ("", row.name)]
+        for key in [k for k, entry in _entries.items() if name in ("", entry.name)]:
+            _entries.pop(key).loaded.unload()
+    if gone:
+        _give_back()
+    return gone
+
+
+def make_room(needed: float, device: str) -> list[Resident]:
+    """Unload what `to_unload` names, and say which models they were."""
+    names = dict.fromkeys(row.name for row in to_unload(needed, device))
+    return [row for name in names for row in unload(name)]
+
+
+def to_unload(needed: float, device: str) -> list[Resident]:
+    """The models of `device`, the longest unused first, without which `needed` bytes are free;
+    none where unloading all would not be enough."""
+    from spectcount.listeners.fits import free_bytes
+
+    here = [row for row in table() if row.device.partition(":")[0] == device.partition(":")[0]]
+    free, found = float(free_bytes(device)), []
+    if free + sum(row.bytes for row in here) < needed:
+        return []
+    for row in reversed(here):
+        if free >= needed:
+            break
+        found.append(row)
+        free += row.bytes
+    return found
+
+
+def _give_back() -> None:
+    """Return freed memory to the device and to the system."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if sys.platform == "linux" and (name := ctypes.util.find_library("c")):
+        trim = getattr(ctypes.CDLL(name), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
