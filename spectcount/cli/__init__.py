@@ -17,6 +17,7 @@ from spectcount.cli import (  # noqa: F401 - each adds its verbs
     comparing,
     gallery,
     listening,
+    models,
     output,
     probing,
     report,

@@ -123,7 +123,7 @@ def download_command(name: str, card: Card | None, spec: str) -> str:
     """What to run on a machine with network when this one has none."""
     hub, revision = (card.hub, card.revision or "COMMIT") if card else split_hub(spec)
     return (
-        f"huggingface-cli download {hub} --revision {revision} --local-dir {name} "
+        f"hf download {hub} --revision {revision} --local-dir {name} "
         '--exclude "*/*" --exclude "consolidated*"'
     )
 

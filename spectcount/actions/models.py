@@ -1,0 +1,212 @@
+"""Models: which there are and what fits, forecasts, getting one, checking a folder, memory.
+
+Conventions: settings come first; a model is written as `listeners.names` says; sizes in GB (10^9
+bytes); `report(words, done, total)` hears how far long work is; bad input raises `UserError`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from spectcount.errors import UserError
+from spectcount.settings import Settings
+
+Report = Callable[[str, int, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelRow:
+    """One model of the list. `needs_gb`: to score a 30 s clip on this device; `fits`: within what
+    is free now; `fits_as`: the option (`bf16`, `4bit`) with which it would where it does not;
+    `here`: on this machine; `usable`: whether a family knows it; `licence_open`: nothing has to be
+    accepted on the hub first."""
+
+    name: str
+    full_name: str
+    family: str
+    parameters_b: float
+    needs_gb: float
+    fits: bool
+    fits_as: str
+    here: bool
+    usable: bool
+    licence: str
+    licence_open: bool
+    disk_gb: float
+    link: str
+    about: str
+
+
+def models(settings: Settings) -> list[ModelRow]:
+    """Every listed model, then the user's own folders; nothing is loaded."""
+    from spectcount import listeners
+    from spectcount.listeners.cards import cards
+    from spectcount.listeners.fits import free_bytes
+
+    free, here = free_bytes(settings.device) / 1e9, listeners.models(settings)
+    listed = cards(settings)
+    rows = [_listed(card, settings, free, name in here) for name, card in listed.items()]
+    own = {name: folder for name, folder in here.items() if name not in listed}
+    return rows + ([] if settings.demo else [_own(n, f, settings, free) for n, f in own.items()])
+
+
+def _listed(card: Any, settings: Settings, free_gb: float, here: bool) -> ModelRow:
+    from spectcount.listeners.families import FAMILIES
+    from spectcount.listeners.needs import needs_gb
+
+    needs = needs_gb(card, settings.device)
+    smaller = [option for option, gb in needs.items() if option and gb <= free_gb < needs[""]]
+    return ModelRow(
+        card.name, card.full_name, card.family, card.parameters_b, needs[""],
+        needs[""] <= free_gb, "".join(smaller[:1]), here, card.family in FAMILIES, card.licence, not card.gated,
+        card.disk_gb, card.link, card.about,
+    )  # fmt: skip
+
+
+def _own(name: str, folder: Path, settings: Settings, free_gb: float) -> ModelRow:
+    """A folder that no card names; a broken one is listed as not usable, with the reason."""
+    from spectcount.listeners.families import family_of
+    from spectcount.listeners.needs import forecast_for
+
+    size = sum(file.stat().st_size for file in folder.glob("*.safetensors")) / 1e9
+    try:
+        family, wanted = family_of(folder).name, forecast_for(name, settings, {})
+    except UserError as error:
+        return ModelRow(name, name, "", 0.0, 0.0, False, "", True, False, "", True, size, "",
+                        str(error))  # fmt: skip
+    total = sum(wanted.parameters.values()) / 1e9
+    fits = wanted.gb <= free_gb
+    return ModelRow(name, name, family, total, wanted.gb, fits, "", True, True, "", True, size,
+                    "", "A folder of your own.")  # fmt: skip
+
+
+def model_facts(settings: Settings, name: str) -> dict[str, Any]:
+    """All that is known of one model: its card, where it lies, its commit there, how to get it."""
+    from spectcount import listeners
+    from spectcount.listeners.cards import cards
+    from spectcount.listeners.names import download_command, parse, revision_of
+
+    row = next((row for row in models(settings) if row.name == parse(name).model), None)
+    if row is None:
+        known = ", ".join(row.name for row in models(settings))
+        raise UserError(f"model {name!r} is not known; choose one of {known}")
+    card, folder = cards(settings).get(row.name), listeners.models(settings).get(row.name)
+    facts = dataclasses.asdict(row)
+    facts["folder"] = str(folder) if folder else None
+    facts["revision_here"] = revision_of(folder) if folder else None
+    if card is not None:
+        facts |= {"hub": card.hub, "revision": card.revision or None, "source": card.source}
+        facts["unpinned"] = card.unpinned or None
+        facts["requires"] = card.requires or None
+        if card.hub:
+            facts["download"] = download_command(row.name, card, "")
+    return facts
+
+
+def forecast_model(
+    settings: Settings, name: str, changes: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Memory that a model needs on this device, by part, and what would fit in its place.
+    `changes`: fields of `forecast.Workload` (batch, seconds, tune, scope, rank, checkpointing,
+    four_bit, dtype)."""
+    from spectcount.listeners.fits import alternatives, free_bytes
+    from spectcount.listeners.needs import anatomy_for, forecast_for
+
+    wanted, free = forecast_for(name, settings, changes or {}), free_bytes(settings.device)
+    anatomy, family = anatomy_for(name, settings)
+    others = alternatives(anatomy, wanted.workload, family.staged, settings.device)
+    return {
+        "model": name,
+        "device": settings.device,
+        **wanted.to_dict(),
+        "free_gb": free / 1e9,
+        "fits": wanted.bytes <= free,
+        "instead": [
+            {"change": words, "total_gb": one.gb, "fits": one.bytes <= free}
+            for words, one in others
+        ],
+    }
+
+
+def refuse_tuning_too_large(
+    settings: Settings, name: str, lora: dict[str, Any], train: dict[str, Any], seconds: float
+) -> dict[str, Any]:
+    """The forecast of a fine-tune with these options, before anything is loaded; raises
+    `UserError`, with what would fit, where it does not fit the device."""
+    from spectcount.listeners.needs import refuse_tuning
+
+    changes = {
+        "scope": lora["scope"], "rank": lora["rank"], "seconds": seconds,
+        "batch": max(1, train["batch"] // train.get("processes", 1)),
+        "checkpointing": train.get("gradient_checkpointing", False),
+        "four_bit": train.get("four_bit", False),
+    }  # fmt: skip
+    if train.get("dtype", "auto") != "auto":
+        changes["dtype"] = train["dtype"]
+    return refuse_tuning(name, settings, changes).to_dict()
+
+
+def get_model(
+    settings: Settings, name: str, revision: str = "", report: Report | None = None
+) -> Path:
+    """Fetch a listed model or `OWNER/NAME#COMMIT` into `home/models`; its folder."""
+    from spectcount.listeners.download import fetch
+
+    return fetch(name, settings, report, revision)
+
+
+def check_model(settings: Settings, where: str, report: Report | None = None) -> dict[str, Any]:
+    """Load a model (a name, or a folder's path), put it to the gate and the parity check, and
+    say what came out; raises `UserError` with the reason where it may not be used."""
+    from spectcount import listeners
+    from spectcount.listeners import gate
+
+    known = where in listeners.models(settings) or "/" not in where
+    spec = where if known or where.startswith("path:") else f"path:{Path(where).expanduser()}"
+    loaded = listeners.load_model(spec, settings, report)
+    canary = gate.canary_logits(loaded)
+    return {
+        "model": spec,
+        "family": loaded.family.name,
+        "path": loaded.path,
+        "why_stock": loaded.why_stock or None,
+        "dtype": str(loaded.dtype).removeprefix("torch."),
+        "device": str(loaded.device),
+        "longest_clip_s": loaded.window_s,
+        "hears": True,
+        "silence_against_tone": (canary[0] - canary[1]).abs().max().item(),
+        "in_memory_gb": loaded.bytes / 1e9,
+        "fingerprint": loaded.fingerprint,
+    }
+
+
+def models_in_memory() -> list[dict[str, Any]]:
+    """The models in this process's memory, the last used first: name, GB, device, adapters."""
+    from spectcount.listeners import resident
+
+    return [{**dataclasses.asdict(row), "gb": row.bytes / 1e9} for row in resident.table()]
+
+
+def unload_models(name: str = "") -> list[str]:
+    """Free the memory of a model (of all without a name); which they were."""
+    from spectcount import listeners
+
+    return [row.name for row in listeners.unload(name)]
+
+
+def would_unload(settings: Settings, needed_gb: float) -> list[str]:
+    """The models that `make_room` would unload, for saying so first."""
+    from spectcount.listeners import resident
+
+    return [row.name for row in resident.to_unload(needed_gb * 1e9, settings.device)]
+
+
+def make_room(settings: Settings, needed_gb: float) -> list[str]:
+    """Unload models of this process, the longest unused first, until so much of the device is
+    free; which they were."""
+    from spectcount.listeners import resident
+
+    return [row.name for row in resident.make_room(needed_gb * 1e9, settings.device)]

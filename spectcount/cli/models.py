@@ -1,0 +1,124 @@
+"""`models`: the list and what fits, `models show`, `forecast`, `get`, `check`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from spectcount.cli.output import bar, show
+from spectcount.cli.root import Json, app
+
+models_app = typer.Typer(help="Models: the list, what fits here, getting and checking one.")
+app.add_typer(models_app, name="models")
+Name = Annotated[str, typer.Argument(help="A model's name, path:/FOLDER or OWNER/NAME#COMMIT.")]
+
+
+@models_app.callback(invoke_without_command=True)
+def models(context: typer.Context, as_json: Json = False) -> None:
+    """The models, what each needs, and whether it fits this device."""
+    if context.invoked_subcommand is not None:
+        return
+    from spectcount import actions
+
+    rows = actions.models(context.obj)
+    if as_json:
+        show(rows, True)
+        return
+    for line in _table(rows):
+        typer.echo(line)
+
+
+@models_app.command("show")
+def models_show(context: typer.Context, name: Name, as_json: Json = False) -> None:
+    """All that is known of one model."""
+    from spectcount import actions
+
+    show(actions.model_facts(context.obj, name), as_json)
+
+
+@models_app.command("forecast")
+def models_forecast(
+    context: typer.Context,
+    name: Name,
+    tune: Annotated[bool, typer.Option("--tune", help="For a fine-tune.")] = False,
+    scope: Annotated[str, typer.Option(help="encoder, projector, llm or both.")] = "both",
+    batch: Annotated[int, typer.Option(min=1, help="Clips at once.")] = 1,
+    seconds: Annotated[float, typer.Option(help="Length of the clips, s.")] = 30.0,
+    rank: Annotated[int, typer.Option(min=1, help="Rank of the adapter.")] = 8,
+    checkpointing: Annotated[
+        bool, typer.Option("--checkpointing", help="With gradient checkpointing.")
+    ] = False,
+    dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16.")] = None,
+    four_bit: Annotated[bool, typer.Option("--4bit", help="Language model in 4 bits.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Memory that a model needs, before it is got or loaded."""
+    from spectcount import actions
+
+    changes: dict[str, Any] = {
+        "tune": tune, "scope": scope, "batch": batch, "seconds": seconds, "rank": rank,
+        "checkpointing": checkpointing,
+    }  # fmt: skip
+    if dtype is not None:
+        changes["dtype"] = dtype
+    if four_bit:
+        changes |= {"four_bit": True, "dtype": "bfloat16"}
+    show(actions.forecast_model(context.obj, name, changes), as_json)
+
+
+@models_app.command("get")
+def models_get(
+    context: typer.Context,
+    name: Name,
+    revision: Annotated[str, typer.Option(help="The commit, where the list names none.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Fetch a model from the hub into the home folder."""
+    from spectcount import actions
+
+    with bar(None) as step:
+        folder = actions.get_model(
+            context.obj, name, revision, lambda words, done, total: step(done, total, words)
+        )
+    show({"model": name, "folder": str(folder)}, as_json)
+
+
+@models_app.command("check")
+def models_check(
+    context: typer.Context,
+    where: Annotated[str, typer.Argument(metavar="FOLDER", help="A folder, or a model's name.")],
+    as_json: Json = False,
+) -> None:
+    """Load a model, try whether it hears and which scoring path it takes."""
+    from spectcount import actions
+
+    with bar(None) as step:
+        found = actions.check_model(
+            context.obj, where, lambda words, done, total: step(done, total, words)
+        )
+    show(found, as_json)
+
+
+def _table(rows: list[Any]) -> list[str]:
+    """The list in columns, then what the columns say."""
+    head = ("model", "family", "parameters", "needs", "fits here", "on disk", "licence")
+    cells = [head, *(_cells(row) for row in rows)]
+    widths = [max(len(line[k]) for line in cells) for k in range(len(head))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) for line in cells]
+    return [line.rstrip() for line in lines]
+
+
+def _cells(row: Any) -> tuple[str, ...]:
+    fits = "yes" if row.fits else "in 4 bits" if row.fits_in_4_bits else "no"
+    return (
+        row.name,
+        row.family if row.usable else f"{row.family or '-'} (not here)",
+        f"{row.parameters_b:.2f} B"
+        if row.parameters_b >= 0.01
+        else f"{row.parameters_b * 1e3:.1f} M",
+        f"{row.needs_gb:.1f} GB",
+        fits,
+        "yes" if row.here else f"no ({row.disk_gb:g} GB to get)",
+        row.licence + ("" if row.licence_open else " (to accept on the hub)"),
+    )
