@@ -61,8 +61,8 @@ def _listed(card: Any, settings: Settings, free_gb: float, here: bool) -> ModelR
     smaller = [option for option, gb in needs.items() if option and gb <= free_gb < needs[""]]
     return ModelRow(
         card.name, card.full_name, card.family, card.parameters_b, needs[""],
-        needs[""] <= free_gb, "".join(smaller[:1]), here, card.family in FAMILIES, card.licence, not card.gated,
-        card.disk_gb, card.link, card.about,
+        needs[""] <= free_gb, "".join(smaller[:1]), here, card.family in FAMILIES, card.licence,
+        not card.gated, card.disk_gb, card.link, card.about,
     )  # fmt: skip
 
 

@@ -110,13 +110,12 @@ def _table(rows: list[Any]) -> list[str]:
 
 
 def _cells(row: Any) -> tuple[str, ...]:
-    fits = "yes" if row.fits else "in 4 bits" if row.fits_in_4_bits else "no"
+    fits = "yes" if row.fits else f"as +{row.fits_as}" if row.fits_as else "no"
+    millions = 1e3 * row.parameters_b
     return (
         row.name,
         row.family if row.usable else f"{row.family or '-'} (not here)",
-        f"{row.parameters_b:.2f} B"
-        if row.parameters_b >= 0.01
-        else f"{row.parameters_b * 1e3:.1f} M",
+        f"{row.parameters_b:.2f} B" if millions > 10 else f"{millions:.1f} M",
         f"{row.needs_gb:.1f} GB",
         fits,
         "yes" if row.here else f"no ({row.disk_gb:g} GB to get)",

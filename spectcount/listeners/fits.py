@@ -95,21 +95,17 @@ def alternatives(
 
 
 def _changes(workload: Workload, device: str) -> Iterator[tuple[str, dict[str, object]]]:
-    smaller = [size for size in (32, 16, 8, 4, 2, 1) if size < workload.batch]
+    spared: dict[str, object] = {"checkpointing": True} if workload.tune else {}
+    also = " with gradient checkpointing" if workload.tune else ""
     if workload.tune and not workload.checkpointing:
-        yield "gradient checkpointing", {"checkpointing": True}
-    for size in smaller:
-        more = {"checkpointing": True} if workload.tune else {}
-        also = " with gradient checkpointing" if workload.tune else ""
-        yield f"batch {size}{also}", {"batch": size, **more}
+        yield "gradient checkpointing", spared
+    for size in (32, 16, 8, 4, 2, 1):
+        if size < workload.batch:
+            yield f"batch {size}{also}", {"batch": size, **spared}
     if workload.dtype == "float32":
         yield "bfloat16", {"dtype": "bfloat16"}
-        yield "bfloat16, batch 1", {"dtype": "bfloat16", "batch": 1, **_spared(workload)}
+        yield f"bfloat16, batch 1{also}", {"dtype": "bfloat16", "batch": 1, **spared}
     if device.startswith("cuda") and not workload.four_bit:
-        yield "in 4 bits", {"dtype": "bfloat16", "four_bit": True}
-        changes = {"dtype": "bfloat16", "four_bit": True, "batch": 1, **_spared(workload)}
-        yield "in 4 bits, batch 1" + (", checkpointing" if workload.tune else ""), changes
-
-
-def _spared(workload: Workload) -> dict[str, object]:
-    return {"checkpointing": True} if workload.tune else {}
+        smaller = {"dtype": "bfloat16", "four_bit": True}
+        yield "in 4 bits", {**smaller}
+        yield f"in 4 bits, batch 1{also}", {**smaller, "batch": 1, **spared}
