@@ -110,6 +110,7 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "granite-speech": elsewhere("granite_speech"),
     "generic": elsewhere("generic"),
     "qwen2.5-omni": elsewhere("qwen_omni"),
+    "qwen3-omni": elsewhere("qwen3_omni"),
     "voxtral": elsewhere("voxtral"),
 }
 

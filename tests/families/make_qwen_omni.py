@@ -30,14 +30,14 @@ TEMPLATE = (
 
 def build(folder: Path) -> None:
     thinker(folder)
-    as_published(folder)
+    as_published(folder, "Qwen2_5OmniModel", "qwen2_5_omni", "token2wav")
 
 
 def thinker(folder: Path) -> None:
     """The thinker alone."""
     from transformers import Qwen2_5OmniThinkerConfig, Qwen2_5OmniThinkerForConditionalGeneration
 
-    processor = Files()
+    processor = Files(WORDS, TEMPLATE, window_s=8)
     numbers = {
         name.replace("_token", "_token_id"): processor.tokenizer.convert_tokens_to_ids(word)
         for name, word in WORDS.items()
@@ -70,21 +70,22 @@ class Files:
     """Tokenizer, extractor and template in files of their own, as published (the published files
     have no processor configuration)."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: dict[str, str], template: str, window_s: int) -> None:
         from transformers import Qwen2TokenizerFast
 
+        self.template, self.window_s = template, window_s
         self.tokenizer: Any = Qwen2TokenizerFast(
             tokenizer_object=made.qwen_tokenizer().backend_tokenizer, eos_token="<|im_end|>",
-            pad_token="<|endoftext|>", unk_token=None, bos_token=None, extra_special_tokens=WORDS,
+            pad_token="<|endoftext|>", unk_token=None, bos_token=None, extra_special_tokens=words,
         )  # fmt: skip
 
     def save_pretrained(self, folder: Path) -> None:
-        made.whisper_extractor(8).save_pretrained(folder)
+        made.whisper_extractor(self.window_s).save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
-        (folder / "chat_template.json").write_text(json.dumps({"chat_template": TEMPLATE}))
+        (folder / "chat_template.json").write_text(json.dumps({"chat_template": self.template}))
 
 
-def as_published(folder: Path) -> None:
+def as_published(folder: Path, architecture: str, model_type: str, vocoder: str) -> None:
     """A saved thinker -> the whole model's layout: nested config, foreign weights, and
     a generation configuration that does not say where a reply ends."""
     import torch
@@ -94,8 +95,8 @@ def as_published(folder: Path) -> None:
     (folder / "config.json").write_text(
         json.dumps(
             {
-                "architectures": ["Qwen2_5OmniModel"],
-                "model_type": "qwen2_5_omni",
+                "architectures": [architecture],
+                "model_type": model_type,
                 "thinker_config": config,
             }
         )
@@ -104,5 +105,5 @@ def as_published(folder: Path) -> None:
     weights = load_file(folder / "model.safetensors")
     renamed = {f"thinker.{name}": tensor for name, tensor in weights.items()}
     renamed["talker.codec_head.weight"] = torch.zeros(4, 4)
-    renamed["token2wav.code2wav_dit_model.norm_out.weight"] = torch.zeros(4)
+    renamed[f"{vocoder}.norm.weight"] = torch.zeros(4)
     save_file(renamed, folder / "model.safetensors", metadata={"format": "pt"})

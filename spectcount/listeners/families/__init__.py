@@ -11,6 +11,7 @@ from spectcount.listeners.families.generic import Generic
 from spectcount.listeners.families.granite_speech import GraniteSpeech
 from spectcount.listeners.families.music_flamingo import MusicFlamingo
 from spectcount.listeners.families.qwen2_audio import Qwen2Audio
+from spectcount.listeners.families.qwen3_omni import Qwen3Omni
 from spectcount.listeners.families.qwen_omni import QwenOmni
 from spectcount.listeners.families.voxtral import Voxtral
 
@@ -22,6 +23,7 @@ FAMILIES: dict[str, Family] = {
         MusicFlamingo(),
         GraniteSpeech(),
         QwenOmni(),
+        Qwen3Omni(),
         Voxtral(),
     )
 }

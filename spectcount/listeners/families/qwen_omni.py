@@ -29,12 +29,13 @@ class QwenOmni(Family):
     2503.20215."""
 
     name = "qwen2.5-omni"
-    architectures = (
+    architectures: ClassVar[tuple[str, ...]] = (
         "Qwen2_5OmniForConditionalGeneration",
         "Qwen2_5OmniModel",
         "Qwen2_5OmniThinkerForConditionalGeneration",
     )
     auto_class = "Qwen2_5OmniThinkerForConditionalGeneration"
+    processor_class: ClassVar[str] = "Qwen2_5OmniProcessor"
     staged = True
     encoder = r"audio_tower\.layers\.\d+\.(self_attn\.(q|k|v|out)_proj|fc1|fc2)"
     projector = r"audio_tower\.proj"
@@ -51,7 +52,7 @@ class QwenOmni(Family):
         return model, processor
 
     def load_processor(self, folder: str) -> Any:
-        processor = _audio_half().from_pretrained(folder, local_files_only=True)
+        processor = _audio_half(self.processor_class).from_pretrained(folder, local_files_only=True)
         processor.tokenizer.padding_side = "left"
         return processor
 
@@ -90,7 +91,12 @@ def _encode(tower: Any, features: torch.Tensor) -> torch.Tensor:
     hidden = torch.nn.functional.gelu(tower.conv2(hidden)).transpose(1, 2)
     table = tower.positional_embedding.positional_embedding
     hidden = hidden + table[: hidden.shape[1]].to(hidden.dtype)
-    for layer in tower.layers:
+    return run_layers(tower.layers, hidden)
+
+
+def run_layers(layers: Any, hidden: torch.Tensor) -> torch.Tensor:
+    """States [N, T, width] through encoder layers, each of the N by itself."""
+    for layer in layers:
         if getattr(layer, "gradient_checkpointing", False) and layer.training:
             hidden = torch.utils.checkpoint.checkpoint(_layer, layer, hidden, use_reentrant=False)
         else:
@@ -124,12 +130,14 @@ def _halved(frames: int) -> int:
 
 
 @functools.cache
-def _audio_half() -> Any:
-    """The stock processor without pictures and films: its audio and text code, unchanged."""
-    from transformers import Qwen2_5OmniProcessor
+def _audio_half(name: str) -> Any:
+    """The stock processor `name` without pictures and films: its audio and text code, unchanged."""
+    import transformers
     from transformers.processing_utils import ProcessorMixin
 
-    class AudioHalf(Qwen2_5OmniProcessor):
+    whole: Any = getattr(transformers, name)
+
+    class AudioHalf(whole):
         def __init__(
             self, feature_extractor: Any = None, tokenizer: Any = None, chat_template: Any = None
         ) -> None:
