@@ -108,6 +108,7 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "audio-flamingo-3": audio_flamingo3,
     "music-flamingo": elsewhere("music_flamingo"),
     "granite-speech": elsewhere("granite_speech"),
+    "gemma-4": elsewhere("gemma4"),
     "generic": elsewhere("generic"),
     "qwen2.5-omni": elsewhere("qwen_omni"),
     "qwen3-omni": elsewhere("qwen3_omni"),

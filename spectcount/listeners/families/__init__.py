@@ -7,6 +7,7 @@ from pathlib import Path
 
 from spectcount.listeners.families.audio_flamingo3 import AudioFlamingo3
 from spectcount.listeners.families.base import SCOPES, Family
+from spectcount.listeners.families.gemma4 import Gemma4
 from spectcount.listeners.families.generic import Generic
 from spectcount.listeners.families.granite_speech import GraniteSpeech
 from spectcount.listeners.families.music_flamingo import MusicFlamingo
@@ -22,6 +23,7 @@ FAMILIES: dict[str, Family] = {
         AudioFlamingo3(),
         MusicFlamingo(),
         GraniteSpeech(),
+        Gemma4(),
         QwenOmni(),
         Qwen3Omni(),
         Voxtral(),
