@@ -1,4 +1,4 @@
-"""build_app: header, six tabs in the order of the work, and the typed functions of the API."""
+"""build_app: header, seven tabs in the order of the work, and the typed functions of the API."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from spectcount.settings import Settings
 from spectcount.store import Store
 from spectcount.ui import (
     api,
+    benchmark_tab,
     clip,
     compare,
     design,
@@ -46,6 +47,8 @@ def build_app(settings: Settings) -> gr.Blocks:
                 tune.build(settings, store, who)
             with gr.Tab("Compare", id="compare"):
                 compare.build(settings, store, who)
+            with gr.Tab("Benchmark", id="benchmark"):
+                benchmark_tab.build(settings, store, who)
             with gr.Tab("You", id="you"):
                 you.build(settings, store, who)
             with gr.Tab("Runs", id="runs"):

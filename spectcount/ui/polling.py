@@ -42,6 +42,8 @@ STATE_MARKS = {
     "open": "◌",
 }
 
+_UNITS = {"tune": "steps", "benchmark": "questions"}
+
 
 class Feed:
     """Growing lists of trials, metrics and events of the runs looked at last. Thread-safe."""
@@ -128,7 +130,11 @@ def run_label(run: Run) -> str:
 def run_subject(run: Run) -> str:
     """What a run is about, from its configuration."""
     config = run.config
-    plan = run.lineage.get("probe") or config.get("benchmark") or (config.get("plan") or {}).get("kind", "")
+    plan = (
+        run.lineage.get("probe")
+        or config.get("benchmark")
+        or (config.get("plan") or {}).get("kind", "")
+    )
     heard = " + ".join(config.get("listeners") or [])
     if run.kind == "tune":
         return f"tune {config.get('base', '')}".strip()
@@ -165,7 +171,7 @@ def progress_html(run: Run, store: Store) -> str:
     share = run.done / run.total if run.total else 0.0
     words = [badge(run), escape(run.id)]
     if run.total:
-        words.append(f"{run.done} of {run.total} {'steps' if run.kind == 'tune' else 'trials'}")
+        words.append(f"{run.done} of {run.total} {_UNITS.get(run.kind, 'trials')}")
     if run.state == "queued":
         words.append(_queue_words(run, store))
     if run.eta_s is not None:

@@ -11,7 +11,8 @@ import gradio as gr
 
 STATIC = Path(__file__).parent / "static"
 STYLES = [
-    STATIC / name for name in ("style.css", "runs.css", "compare.css", "you.css", "procedures.css")
+    STATIC / f"{name}.css"
+    for name in ("style", "runs", "compare", "you", "procedures", "benchmark")
 ]
 SCRIPTS = ("page.js", "away.js", "figures.js", "form.js", "clip.js", "you.js")
 

@@ -210,7 +210,7 @@ def expect_nothing_beyond_the_edge(page):
 def test_a_phone_scrolls_nothing_sideways_in_light_and_dark(visit):
     phone = {"width": 390, "height": 844}
     page = visit("/?__theme=dark&family=informational_masking", viewport=phone)
-    for tab in ("Design", "Probe", "Tune", "Compare", "You", "Runs"):
+    for tab in ("Design", "Probe", "Tune", "Compare", "Benchmark", "You", "Runs"):
         page.get_by_role("tab", name=tab, exact=True).click()
         page.wait_for_timeout(500)
         expect_nothing_beyond_the_edge(page)

@@ -1,0 +1,250 @@
+"""The form of a benchmark: which, from which files, who answers, how it is put; what it would ask.
+
+Conventions: what the form says about the files is read from them at every change, so that a wrong
+folder or a missing sound is told before a run is started, not by it. In demo mode nothing on the
+disk is looked at.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from spectcount import actions
+from spectcount.actions.benchmarks import HUB
+from spectcount.benchmarks import catalogue, prompts, questions
+from spectcount.benchmarks import files as official_files
+from spectcount.benchmarks.sheet import Sheet, sheet_of
+from spectcount.errors import UserError
+from spectcount.settings import Settings
+from spectcount.store import Store
+from spectcount.ui.benchmark_files import files_html, missing_html
+from spectcount.ui.compare_figures import compared
+from spectcount.ui.header import Header
+from spectcount.ui.polling import duration_text, notice
+
+DEMO = "The demo reads no benchmark from its disk. To run one, run a copy of SpectCount yourself."
+PAIR, BASE, TUNED, SILENCE, FIRST = "pair", "base", "tuned", "silence", "first"
+WHO = {
+    "Base against tuned": PAIR,
+    "Base": BASE,
+    "Tuned": TUNED,
+    "Base, given silence": SILENCE,
+    "Always the first option": FIRST,
+}
+MODES = {"Replies in words": questions.REPLY, "Scores of the options": questions.SCORED}
+
+
+@dataclass(frozen=True)
+class BenchmarkForm:
+    """The widgets; `inputs` go to `read` and `look` in their order, base and tuned at the end."""
+
+    settings: Settings
+    store: Store
+    name: gr.Dropdown
+    files: gr.HTML
+    path: gr.Textbox
+    split: gr.Textbox
+    who: gr.Radio
+    prompt: gr.Dropdown
+    mode: gr.Radio
+    rotate: gr.Checkbox
+    limit: gr.Number
+    seed: gr.Number
+    cost: gr.HTML
+    header: Header
+
+    @property
+    def inputs(self) -> list[Any]:
+        return [
+            self.name, self.path, self.split, self.who, self.prompt, self.mode, self.rotate,
+            self.limit, self.seed, self.header.base, self.header.tuned,
+        ]  # fmt: skip
+
+    @property
+    def triggers(self) -> list[Any]:
+        """Whatever changes what `look` says; to be bound as one event."""
+        watched = (self.path, self.split, self.who, self.prompt, self.mode, self.rotate,
+                   self.limit, self.seed, self.header.base, self.header.tuned)  # fmt: skip
+        return [widget.change for widget in watched]
+
+    def read(self, values: Sequence[Any]) -> dict[str, Any]:
+        """Arguments of `actions.start_benchmark`, settings apart; raises `UserError`."""
+        name, path, split, who, prompt, mode, rotate, limit, seed, base, tuned = values
+        if self.settings.demo:
+            raise UserError(DEMO)
+        if not str(path or "").strip():
+            raise UserError(
+                f"no files are given for {catalogue.get(name).title}; give the folder that holds "
+                f"{catalogue.get(name).files[0]}"
+            )
+        listener, second = listeners_of(who, base, tuned)
+        return {
+            "name": name, "path": str(path).strip(), "listener": listener, "tuned": second,
+            "prompt": str(prompt or "").strip() or None, "mode": mode, "rotate": bool(rotate),
+            "limit": _whole(limit, "the limit of items", 1) if limit else None,
+            "seed": _whole(seed or 0, "the seed", 0), "split": str(split or "").strip() or "test",
+        }  # fmt: skip
+
+    def choose(self, name: str) -> list[Any]:
+        """Updates of `of_benchmark` for another benchmark: its files, the path used for it last,
+        its prompts."""
+        path = "" if self.settings.demo else last_path(self.store, name)
+        listed = prompts_of(self.settings, name)
+        return [files_html(name), path, gr.update(choices=listed, value=listed[0])]
+
+    @property
+    def of_benchmark(self) -> list[Any]:
+        return [self.files, self.path, self.prompt]
+
+    def look(self, *values: Any) -> tuple[str, Any]:
+        """What the run would ask, or the sentence that refuses it; whether a split can be given."""
+        path = str(values[1] or "").strip()
+        split = gr.update(visible=path.startswith(HUB))
+        if self.settings.demo or not path:
+            return "", split
+        try:
+            asked = self.read(values)
+            words = _prompt_words(self.settings, asked)
+            if path.startswith(HUB):
+                return words + notice(
+                    "The rows are fetched from the hub when you press Start, once; that can take "
+                    "minutes."
+                ), split
+            return words + self._cost(asked), split
+        except UserError as error:
+            return notice(str(error), "error"), split
+
+    def _cost(self, asked: dict[str, Any]) -> str:
+        """Items, questions, time and missing sounds (HTML)."""
+        sheet = sheet_from(self.settings, asked)
+        names = [name for name in (asked["listener"], asked["tuned"]) if name]
+        n = len(sheet.units) * len(names)
+        each = f" × {len(names)} listeners" if len(names) > 1 else ""
+        said = f"{len(sheet.items)} of {sheet.n_file} items: {len(sheet.units)} questions{each}."
+        rate = measured_rate(self.store, names, asked["mode"])
+        if rate is not None:
+            said += f" About {duration_text(n / rate[0])}, as in {rate[1]}."
+        return notice(said) + missing_html(sheet)
+
+
+def build(settings: Settings, store: Store, header: Header) -> BenchmarkForm:
+    """Lay out the form."""
+    known = actions.benchmarks(settings)
+    first = known[0]["name"]
+    listed = prompts_of(settings, first)
+    local = not settings.demo
+    name = gr.Dropdown(
+        [(b["title"], b["name"]) for b in known], value=first, label="Benchmark",
+        elem_id="benchmark-name",
+    )  # fmt: skip
+    files = gr.HTML(files_html(first), elem_id="benchmark-files-needed", apply_default_css=False)
+    path = gr.Textbox(
+        label="Official files", placeholder="~/data/MMAU  (folder, file or hf:OWNER/NAME)",
+        elem_id="benchmark-path", visible=local, max_lines=1,
+    )  # fmt: skip
+    split = gr.Textbox("test", label="Split on the hub", visible=False, elem_id="benchmark-split")
+    who = gr.Radio(list(WHO.items()), value=PAIR, label="Who answers", elem_id="benchmark-who")
+    mode = gr.Radio(
+        list(MODES.items()), value=questions.REPLY, label="How it answers", elem_id="benchmark-mode"
+    )
+    prompt = gr.Dropdown(
+        listed, value=listed[0], label="Prompt (part of the result)", allow_custom_value=True,
+        elem_id="benchmark-prompt",
+    )  # fmt: skip
+    rotate = gr.Checkbox(
+        False, label="Ask in every order of the options", elem_id="benchmark-rotate"
+    )
+    with gr.Row(elem_classes="tools"):
+        limit = gr.Number(
+            0, label="Items (0: all)", precision=0, elem_id="benchmark-limit", min_width=110
+        )
+        seed = gr.Number(
+            0, label="Seed of the draw", precision=0, elem_id="benchmark-seed", min_width=110
+        )
+    cost = gr.HTML(
+        notice(DEMO) if settings.demo else "", elem_id="benchmark-cost", apply_default_css=False
+    )
+    return BenchmarkForm(
+        settings, store, name, files, path, split, who, prompt, mode, rotate, limit, seed, cost,
+        header,
+    )  # fmt: skip
+
+
+def listeners_of(who: str, base: str, tuned: str) -> tuple[str, str | None]:
+    """(listener, second listener or None) that a choice of `WHO` means."""
+    if who == PAIR:
+        first, second = compared(base, tuned)
+        return first, second
+    if who == TUNED:
+        return compared(base, tuned)[1], None
+    known = {BASE: base, SILENCE: f"silence:{base}", FIRST: "first"}
+    if who not in known:
+        raise UserError(f"who={who!r} is not known; choose one of {', '.join(WHO.values())}")
+    return known[who], None
+
+
+def prompts_of(settings: Settings, name: str) -> list[str]:
+    """The prompts that can be chosen, the benchmark's own first."""
+    return next(b["prompts"] for b in actions.benchmarks(settings) if b["name"] == name)
+
+
+def last_path(store: Store, name: str) -> str:
+    """Where the files of a benchmark lay when it was run last; "" where it never was."""
+    found = (run.config for run in store.runs("benchmark") if run.config.get("benchmark") == name)
+    return next((str(config["path"]) for config in found if config.get("path")), "")
+
+
+def sheet_from(settings: Settings, asked: dict[str, Any]) -> Sheet:
+    """The sheet of a form; its file is read again only where it has changed."""
+    prompt = prompts.load(
+        asked["prompt"] or catalogue.get(asked["name"]).prompts[0], prompt_folders(settings)
+    )
+    keys = ("mode", "rotate", "limit", "seed")
+    found = catalogue.get(asked["name"])
+    path = official_files.find(asked["path"], found.files, found.title)
+    stamp = (str(path), path.stat().st_mtime_ns, path.stat().st_size)
+    options = tuple((key, asked[key]) for key in keys)
+    return _sheet(asked["name"], stamp, tuple(prompt.to_dict().items()), options)
+
+
+@functools.lru_cache(maxsize=4)
+def _sheet(name: str, stamp: tuple[str, int, int], prompt: tuple, options: tuple) -> Sheet:
+    return sheet_of({"benchmark": name, "path": stamp[0], "prompt": dict(prompt), **dict(options)})
+
+
+def prompt_folders(settings: Settings) -> tuple[Any, Any]:
+    """Where prompts lie: shipped, then the user's own."""
+    return settings.presets / prompts.FOLDER, settings.own_presets / prompts.FOLDER
+
+
+def measured_rate(store: Store, names: list[str], mode: str) -> tuple[float, str] | None:
+    """(questions per second, run) of the newest run in which one of these listeners answered in
+    this way; None where none has."""
+    for run in store.runs("benchmark"):
+        if run.config.get("mode") != mode:
+            continue
+        found = (run.summary or {}).get("listeners", {})
+        rates = [found[n]["clips_per_s"] for n in names if (found.get(n) or {}).get("clips_per_s")]
+        if rates:
+            return min(rates), run.id
+    return None
+
+
+def _prompt_words(settings: Settings, asked: dict[str, Any]) -> str:
+    name = asked["prompt"] or catalogue.get(asked["name"]).prompts[0]
+    prompt = prompts.load(name, prompt_folders(settings))
+    return f'<p class="about">{escape(prompt.title)}. {escape(prompt.about)}</p>'
+
+
+def _whole(value: Any, words: str, low: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        raise UserError(f"{words} is {value!r}; give a whole number from {low}")
+    if value < low:
+        raise UserError(f"{words} is {int(value)}; give a whole number from {low}")
+    return int(value)
