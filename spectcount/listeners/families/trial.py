@@ -12,15 +12,13 @@ import torch
 
 from spectcount.errors import UserError
 from spectcount.listeners.families.base import Family
+from spectcount.listeners.gate import GATE_TOLERANCE, LIKELY_NATS, PARITY_TOLERANCE
 
 PROMPTS = ("Is there a beep?", "Is there a beep in this sound? Answer yes or no.")
 FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError)
 """What code that nobody tried here may raise."""
-GATE_TOLERANCE = 1e-3
-PARITY_TOLERANCE = {torch.float32: 1e-3}
-PARITY_COARSE = 0.25
-"""Nats, for weights of 16 bits."""
-LIKELY_NATS = 20.0
+COARSE = 0.25
+"""Largest difference between a batch and its members in other weight types, nats."""
 
 
 def run(family: Family, name: str, model: Any, processor: Any) -> None:
@@ -95,7 +93,7 @@ def _batch_equals_single(
 ) -> None:
     likely = alone > alone.max(dim=-1, keepdim=True).values - LIKELY_NATS
     difference = (together - alone)[likely].abs().max().item()
-    limit = PARITY_TOLERANCE.get(dtype, PARITY_COARSE)
+    limit = PARITY_TOLERANCE.get(dtype, COARSE)
     if not difference <= limit:
         raise UserError(
             f"{name} failed the check of batches: a question alone and in a batch differ by "
