@@ -54,3 +54,17 @@ def bench_table(result: Any) -> str:
         f"{result.peak_gflops:,.0f} GFLOP/s that a matrix product reaches here"
     )
     return "\n".join(lines)
+
+
+def random_weights(
+    settings: Settings, name: str, report: Callable[[str], None] = lambda line: None
+) -> Path:
+    """Write a checkpoint of the known model `name` at full size with random bfloat16 weights under
+    the home folder's `models`; its folder, whose name is a listener for `bench`."""
+    from spectcount.listeners.cards import cards
+    from spectcount.training import full_size
+
+    known = cards(settings)
+    if name not in known:
+        raise UserError(f"model {name!r} is not known; choose one of {', '.join(known)}")
+    return full_size.write(known[name], settings.home / "models", settings.device, report=report)

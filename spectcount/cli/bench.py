@@ -36,3 +36,16 @@ def bench(
         out,
     )
     typer.echo(json.dumps(result.to_dict(), indent=2) if as_json else bench_table(result))
+
+
+@bench_app.command("random-weights")
+def random_weights(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A known model: see `models`.")],
+    as_json: Json = False,
+) -> None:
+    """Write a checkpoint of a real model's full size with random weights, to bench it."""
+    from spectcount.actions.bench import random_weights as write
+
+    folder = write(context.obj, name, lambda line: typer.echo(line, err=True))
+    typer.echo(json.dumps({"folder": str(folder)}) if as_json else f"listener {folder.name}")

@@ -1,0 +1,102 @@
+"""A checkpoint of a real model's full size with random weights: for benchmarks of speed and memory
+on machines that have no network, where the numbers depend on shapes and not on what was learnt.
+
+Made from a card's configuration (`presets/models`), with the embedded model's tokenizer inside the
+full vocabulary. It answers at random, and its name says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spectcount.errors import UserError
+from spectcount.listeners.cards import Card
+from spectcount.listeners.families import FAMILIES
+from spectcount.scales import N_MELS
+from spectcount.training import tiny
+
+WINDOW_S = 30
+SUFFIX = "-random"
+AUDIO_TOKENS = {"qwen2-audio": "<|AUDIO|>", "audio-flamingo-3": "<sound>"}
+"""Families that can be made, and what stands for a clip in their prompts."""
+
+
+def write(
+    card: Card,
+    out: Path,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.bfloat16,
+    seed: int = 0,
+    report: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Write model and processor of `card`, random weights from `seed`, to `out`/NAME-random; the
+    folder. Raises `UserError` for a family that cannot be made so."""
+    if card.family not in AUDIO_TOKENS:
+        raise UserError(
+            f"a {card.family} cannot be made with random weights; choose a model of the families "
+            f"{', '.join(AUDIO_TOKENS)}"
+        )
+    folder = out / f"{card.name}{SUFFIX}"
+    processor = _processor(card.family)
+    report(f"drawing {card.parameters_b:g} thousand million weights on {device}")
+    model = _model(card, processor, device, dtype, seed)
+    report(f"writing {folder}")
+    model.save_pretrained(folder, max_shard_size="5GB")
+    processor.save_pretrained(folder)
+    return folder
+
+
+def with_layers(card: Card, encoder: int, llm: int, **text: Any) -> Card:
+    """`card` with fewer layers, and other keys of its text configuration: for a quick look."""
+    config = {**card.config}
+    config["audio_config"] = {**config["audio_config"], "encoder_layers": encoder}
+    config["text_config"] = {**config["text_config"], "num_hidden_layers": llm, **text}
+    return dataclasses.replace(card, config=config)
+
+
+def _processor(family: str) -> Any:
+    """The family's processor: Whisper's front end, the embedded model's words."""
+    import transformers
+
+    extractor = transformers.WhisperFeatureExtractor(
+        feature_size=N_MELS, chunk_length=WINDOW_S, return_attention_mask=True
+    )
+    tokenizer = tiny.build_processor().tokenizer
+    if family == "qwen2-audio":
+        return transformers.Qwen2AudioProcessor(
+            extractor, tokenizer, chat_template=tiny.CHAT_TEMPLATE
+        )
+    tokenizer.add_special_tokens({"additional_special_tokens": [AUDIO_TOKENS[family]]})
+    template = tiny.CHAT_TEMPLATE.replace(
+        "<|audio_bos|><|AUDIO|><|audio_eos|>", AUDIO_TOKENS[family]
+    )
+    return transformers.AudioFlamingo3Processor(extractor, tokenizer, chat_template=template)
+
+
+def _model(card: Card, processor: Any, device: str, dtype: torch.dtype, seed: int) -> Any:
+    """The model of the card's configuration on `device`."""
+    import transformers
+
+    tokenizer = processor.tokenizer
+    audio = tokenizer.convert_tokens_to_ids(AUDIO_TOKENS[card.family])
+    options = {k: v for k, v in card.config.items() if k != "model_type"}
+    config = transformers.AutoConfig.for_model(card.config["model_type"], **options)
+    for name in ("audio_token_index", "audio_token_id"):
+        if hasattr(config, name):
+            setattr(config, name, audio)
+    config.text_config.pad_token_id = tokenizer.pad_token_id
+    config.text_config.eos_token_id = tokenizer.eos_token_id
+    config.text_config.bos_token_id = None
+    torch.manual_seed(seed)
+    with torch.device(device):
+        made = getattr(transformers, FAMILIES[card.family].auto_class).from_config(
+            config, dtype=dtype
+        )
+    made.generation_config.pad_token_id = tokenizer.pad_token_id
+    made.generation_config.eos_token_id = tokenizer.eos_token_id
+    return made
