@@ -84,6 +84,19 @@ def test_an_unknown_kind_is_refused(checkpoint, tmp_path, change, reason):
         family_of(folder)
 
 
+def test_one_that_needs_a_package_is_refused(tmp_path, monkeypatch):
+    """Gemma 3n's eyes come from timm."""
+    from transformers import Gemma3nConfig
+
+    def lacking(*_):
+        raise ImportError("TimmWrapperModel requires the timm library")
+
+    monkeypatch.setattr(module_names, "of", lacking)
+    Gemma3nConfig().save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=r"timm.*install it"):
+        family_of(tmp_path)
+
+
 class Bad:
     """A family and model in one, wrong in one way."""
 

@@ -44,7 +44,7 @@ class Generic(Family):
         self.folder = folder
         config = _config(folder)
         self.auto_class = _auto_class(config, folder.name)
-        self.names = module_names.of(self.auto_class, config)
+        self.names = _names(self.auto_class, config, folder.name)
         self.encoder, self.projector, self.llm = (
             self.names.encoder,
             self.names.projector,
@@ -167,3 +167,14 @@ def _auto_class(config: Any, name: str) -> str:
         f"{name} is a {config.model_type}, which none of {', '.join(AUTO_CLASSES)} builds; choose "
         "a model that answers questions in words"
     )
+
+
+def _names(auto_class: str, config: Any, name: str) -> module_names.Names:
+    """LoRA's targets; building the model tells what it needs that is not installed."""
+    try:
+        return module_names.of(auto_class, config)
+    except ImportError as error:
+        raise UserError(
+            f"{name} needs a package that is not installed ({' '.join(str(error).split())[:200]}); "
+            "install it or choose another checkpoint"
+        ) from error
