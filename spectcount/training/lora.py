@@ -7,10 +7,13 @@ dropout is off: what is random in a step is what the recipe declares.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from spectcount.errors import UserError
 from spectcount.listeners.families import Family
@@ -18,21 +21,38 @@ from spectcount.training.options import LoraOptions
 
 
 def attach(family: Family, model: Any, options: LoraOptions, base_name: str) -> Any:
-    """`model` with a fresh adapter: a PeftModel whose only trainable weights are the adapter's."""
+    """`model` with a fresh adapter: a PeftModel whose only trainable weights are the adapter's.
+
+    PEFT is given a regular expression. Where a model has experts, it reduces that to the last
+    parts of the names, which encoder and language model share; then it gets the names.
+    """
     from peft import LoraConfig, get_peft_model
 
-    config = LoraConfig(
-        r=options.rank,
-        lora_alpha=options.alpha,
-        lora_dropout=options.dropout,
-        target_modules=family.lora_targets(options.scope),
-        bias="none",
-    )
+    wanted = re.compile(family.lora_targets(options.scope))
+    names = {name for name, _ in model.named_modules() if wanted.fullmatch(name)}
     _silence_dropout(model)
-    tuned = get_peft_model(model, config)
+    for targets in (wanted.pattern, sorted(names)):
+        config = LoraConfig(
+            r=options.rank,
+            lora_alpha=options.alpha,
+            lora_dropout=options.dropout,
+            target_modules=targets,
+            bias="none",
+        )
+        tuned = get_peft_model(model, config)
+        if _adapted(model) == names:
+            break
+        tuned.unload()
+    else:
+        raise RuntimeError(f"no adapter of scope {options.scope} could be set on {base_name}")
     tuned.peft_config["default"].base_model_name_or_path = base_name
     _compute_in_the_base_format(tuned)
     return tuned
+
+
+def _adapted(model: torch.nn.Module) -> set[str]:
+    """Names of the modules that have a part of an adapter."""
+    return {name.rpartition(".lora_A.")[0] for name, _ in model.named_modules()} - {""}
 
 
 def hears_frozen(options: LoraOptions) -> bool:
@@ -40,22 +60,47 @@ def hears_frozen(options: LoraOptions) -> bool:
     return options.scope in ("llm", "projector")
 
 
-def recompute_layers(model: Any) -> int:
+def recompute_layers(model: torch.nn.Module) -> int:
     """Gradient checkpointing on every layer of encoder and language model; how many. Without
     re-entrance: the frozen input of an adapted layer needs no gradient of its own. Raises
-    `UserError` where the model has no layer that allows it."""
-    from torch.utils.checkpoint import checkpoint
+    `UserError` where the model has no layers."""
     from transformers.modeling_layers import GradientCheckpointingLayer
 
-    layers = [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)]
+    layers = list(_layers(model))
     for layer in layers:
-        layer.gradient_checkpointing = True
-        layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
+        if isinstance(layer, GradientCheckpointingLayer):
+            layer.gradient_checkpointing = True
+            layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
+        else:
+            layer.forward = _recomputed(layer)
     if not layers:
         raise UserError(
-            "gradient_checkpointing=true, but this model has no layer that allows it; turn it off"
+            "gradient_checkpointing=true, but this model has no layers to compute again; turn it "
+            "off"
         )
     return len(layers)
+
+
+def _layers(module: torch.nn.Module) -> Iterator[torch.nn.Module]:
+    """The outermost members of lists of modules, adapted or not: the way back to an adapted
+    encoder leads through the language model's frozen layers."""
+    if isinstance(module, torch.nn.ModuleList):
+        yield from module
+        return
+    for child in module.children():
+        yield from _layers(child)
+
+
+def _recomputed(layer: torch.nn.Module) -> Callable[..., Any]:
+    """The layer's forward, for classes that transformers gives no checkpointing of its own."""
+    forward = layer.forward
+
+    def recomputed(*given: Any, **named: Any) -> Any:
+        if layer.training and torch.is_grad_enabled():
+            return checkpoint(forward, *given, use_reentrant=False, **named)
+        return forward(*given, **named)
+
+    return recomputed
 
 
 def _silence_dropout(model: torch.nn.Module) -> None:

@@ -9,7 +9,6 @@ from spectcount.errors import UserError
 from spectcount.params import Declared, param
 
 SCOPES = ("encoder", "projector", "llm", "both")
-DTYPES = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class TrainOptions(Declared):
         "auto",
         "Number format of the base: bfloat16 on a CUDA device and float32 elsewhere, or as "
         "chosen. The adapter itself is always float32.",
-        choices=DTYPES, label="Number format",
+        choices=("auto", "float32", "bfloat16"), label="Number format",
     )  # fmt: skip
     four_bit: bool = param(
         False,
@@ -105,6 +104,8 @@ class TrainOptions(Declared):
                 f"batch={self.batch} cannot be shared by processes={self.processes}; give a "
                 "batch that is a multiple of it"
             )
+        if self.four_bit and self.dtype == "float32":
+            raise UserError("four_bit=true goes with bfloat16 only; give dtype=auto")
 
     @property
     def clips_per_step(self) -> int:
