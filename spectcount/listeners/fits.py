@@ -25,8 +25,9 @@ def free_bytes(device: str) -> int:
     """Memory of `device` that nobody uses now, bytes; of a CPU or a Mac what the system can give,
     within a container's limit."""
     if device.startswith("cuda"):
-        if not torch.cuda.is_available():
-            raise UserError(f"device={device!r}, but this machine has no CUDA device; give cpu")
+        n = torch.cuda.device_count()
+        if (torch.device(device).index or 0) >= n:
+            raise UserError(f"device={device!r}, but this machine has {n} CUDA devices; give cpu")
         torch.cuda.empty_cache()
         return int(torch.cuda.mem_get_info(torch.device(device))[0])
     available = int(psutil.virtual_memory().available)

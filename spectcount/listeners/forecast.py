@@ -1,7 +1,7 @@
 """How much memory a model will need, before it is loaded and before it is tuned.
 
 Weights are counted exactly (see `anatomy`). What is kept besides them is worked out from the
-sizes of the layers: for scoring the widest moment of one layer, the attention mask and the logits;
+sizes of the layers: for scoring the widest moment (front end, a layer with its mask, or logits);
 for tuning what each layer keeps for the way back, and 16 bytes per weight of the adapter (itself,
 its gradient and the two moments of Adam, all float32). `TOLERANCE` covers what is not counted.
 Checked against the tensors that autograd keeps, for every family (tests).
@@ -31,7 +31,11 @@ TOKENS_PER_S = 25
 TEXT_TOKENS = 96
 """Prompt and answers."""
 WINDOW_S = 30.0
+MEL_BYTES_PER_S = 0.6e6
+"""Of a clip in the front end: windows, their spectra and powers, 100 a second."""
 ANSWER_TOKENS = 8
+CONVOLUTION = 20.0
+"""Widths that a conformer's convolution and its attention in blocks keep, as measured."""
 LOGITS_AT_ONCE = 64e6
 
 
@@ -120,13 +124,14 @@ def _scoring(anatomy: Anatomy, workload: Workload, staged: bool) -> float:
     """The widest moment without gradients: one layer, or the logits."""
     size, batch = BYTES[workload.dtype], workload.batch
     frames, tokens = _lengths(workload, staged)
+    mel = batch * frames / FRAMES_PER_S * MEL_BYTES_PER_S
     encoder = batch * frames * _moment(anatomy, "encoder") * size
     llm = batch * tokens * _moment(anatomy, "llm") * size + 2 * batch * tokens**2 * size
     rows = batch * (TEXT_TOKENS if staged else tokens) * anatomy.vocabulary
     logits = min(rows, LOGITS_AT_ONCE) * (size + 8) if staged else rows * (size + 8)
     cache = batch * tokens * anatomy.key_values * anatomy.n_layers("llm") * size
     states = batch * tokens * anatomy.width("llm") * size
-    return max(encoder, llm + states, logits + states) + cache
+    return max(mel, encoder, llm + states, logits + states) + cache
 
 
 def _moment(anatomy: Anatomy, part: str) -> float:
@@ -160,16 +165,20 @@ def kept_for_the_way_back(
 
 
 def _layer_keeps(anatomy: Anatomy, part: str, workload: Workload, mask_bytes: float) -> float:
-    """Bytes per position that one layer keeps: the inputs of its two norms (in float32 in the
-    language model), queries, keys, values and output of attention, the values around the
-    non-linearity, and per adapted linear layer its input after dropout with dropout's mask."""
+    """Bytes per position that one layer keeps: the inputs of its norms (in float32 in the language
+    model), queries, keys, values and output of attention, the values around each non-linearity,
+    what a conformer's convolution keeps (a conformer has two feed-forward blocks a layer), and per
+    adapted linear layer its input after dropout with dropout's mask."""
     size, llm = BYTES[workload.dtype], part == "llm"
     width, inner, n_layers = anatomy.width(part), anatomy.inner(part), anatomy.n_layers(part)
-    norms = 2.0 * width * (max(size, 4.0) + size if llm else size)
+    blocks = 1 if llm else sum(one.outputs == inner for one in anatomy.of(part)) / n_layers
+    norms = (1.0 + blocks) * width * (max(size, 4.0) + size if llm else size)
     attention = 4.0 * width * size
-    middle = (3.0 if llm else 1.0) * inner * size
+    middle = (3.0 if llm else blocks) * inner * size
+    convolution = CONVOLUTION * width * size if blocks > 1 else 0.0
+    kept = norms + attention + middle + convolution
     if workload.scope not in (part, "both"):
-        return norms + attention + middle
+        return kept
     inputs = sum(one.inputs for one in anatomy.of(part)) / n_layers
     low = workload.rank * len(anatomy.of(part)) / n_layers
-    return norms + attention + middle + (size + mask_bytes) * inputs + size * low
+    return kept + (size + mask_bytes) * inputs + size * low

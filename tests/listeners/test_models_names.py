@@ -1,0 +1,170 @@
+"""What a user types for a model: cards, specs, and what is refused before anything is loaded."""
+
+import json
+
+import pytest
+import yaml
+
+from spectcount import listeners
+from spectcount.errors import UserError
+from spectcount.listeners.cards import COMMIT, Card, cards
+from spectcount.listeners.names import SOURCE, model_folder, parse, revision_of
+from spectcount.settings import load_settings
+
+COMMIT_A, COMMIT_B = "a" * 40, "b" * 40
+CARD = {
+    "full_name": "A", "about": "b", "hub": "owner/name", "revision": COMMIT_A, "licence": "MIT",
+    "family": "qwen2-audio", "source": "here", "parameters_b": 1.0, "disk_gb": 2.0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def demo(tmp_path):
+    return load_settings(mode="demo", home=tmp_path / "home", device="cpu")
+
+
+def write_card(settings, name="mine", **changes):
+    folder = settings.home / "models"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump({k: v for k, v in {**CARD, **changes}.items() if v is not None}))
+    return path
+
+
+def write_folder(settings, name, revision=""):
+    folder = settings.home / "models" / name
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    if revision:
+        (folder / SOURCE).write_text(json.dumps({"hub": "owner/name", "revision": revision}))
+    return folder
+
+
+def test_shipped_cards_name_a_commit_or_say_why_not(settings):
+    found = cards(settings)
+    assert {"audio-flamingo-3", "qwen2-audio-7b-instruct", "tiny-lalm"} <= found.keys()
+    for card in (c for c in found.values() if c.hub):
+        assert COMMIT.fullmatch(card.revision) or card.unpinned
+        assert card.link.startswith("https://huggingface.co/" + card.hub)
+        assert card.disk_gb > 0 and card.parameters_b > 0 and card.needs_gb > 0 and card.config
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"revison": COMMIT_A}, "unknown|no parameter 'revison'; did you mean revision"),
+        ({"revision": "main"}, "'main' is no commit; give its 40 hex digits"),
+        ({"revision": None}, "either 'revision'.* or 'unpinned'"),
+        ({"unpinned": "lost"}, "either 'revision'.* or 'unpinned'"),
+        ({"hub": "name"}, "hub='name' is no id of the hub; write OWNER/NAME"),
+        ({"licence": " "}, "'licence' is missing"),
+        ({"disk_gb": -1}, "disk_gb=-1 GB is below the limit 0"),
+        ({"config": "big"}, "'config' is no mapping"),
+    ],
+)
+def test_a_wrong_card_is_refused(settings, changes, words):
+    with pytest.raises(UserError, match=words):
+        Card.read(write_card(settings, **changes))
+
+
+def test_own_cards_are_listed_but_not_in_the_demo(settings, demo):
+    write_card(settings)
+    write_card(demo)
+    assert cards(settings)["mine"].hub == "owner/name"
+    assert "mine" not in cards(demo)
+
+
+@pytest.mark.parametrize(
+    ("spec", "model", "words", "adapter"),
+    [
+        ("tiny-lalm", "tiny-lalm", (), ""),
+        ("tiny-lalm@run-1", "tiny-lalm", (), "run-1"),
+        ("tiny-lalm+bf16+eager@run-1", "tiny-lalm", ("bf16", "eager"), "run-1"),
+        ("path:/a/b@c/d+e", "path:/a/b@c/d+e", (), ""),
+        ("path:/a/b+c+4bit@run", "path:/a/b+c", ("4bit",), "run"),
+        (f"o/n#{COMMIT_A}+4bit", f"o/n#{COMMIT_A}", ("4bit",), ""),
+    ],
+)
+def test_a_spec_is_model_options_adapter(spec, model, words, adapter):
+    named = parse(spec)
+    assert (named.model, named.words, named.adapter) == (model, words, adapter)
+
+
+def test_wrong_specs_are_refused():
+    with pytest.raises(UserError, match="unknown option '8bit'; give some of float32, bf16, 4bit"):
+        parse("tiny-lalm+8bit")
+    with pytest.raises(UserError, match="names no adapter after '@'"):
+        parse("tiny-lalm@")
+
+
+def test_a_listed_model_that_is_not_here_says_how_to_get_it(settings):
+    with pytest.raises(UserError) as refused:
+        model_folder("qwen2-audio-7b-instruct+4bit", settings)
+    message = str(refused.value)
+    for words in (
+        "qwen2-audio-7b-instruct is not on this machine (Qwen/Qwen2-Audio-7B-Instruct, 16.8 GB",
+        "`python -m spectcount models get qwen2-audio-7b-instruct`",
+        "hf download Qwen/Qwen2-Audio-7B-Instruct --revision "
+        "0a095220c30b7b31434169c3086508ef3ea5bf0a --local-dir qwen2-audio-7b-instruct",
+        "copy the folder into home/models",
+    ):
+        assert words in message
+
+
+def test_a_hub_id_needs_its_commit_and_then_its_folder(settings):
+    with pytest.raises(UserError, match=r"owner/name needs its commit"):
+        model_folder("owner/name", settings)
+    with pytest.raises(UserError, match=r"'main' is no commit"):
+        model_folder("owner/name#main", settings)
+    with pytest.raises(UserError, match=rf"models get owner/name#{COMMIT_A}"):
+        model_folder(f"owner/name#{COMMIT_A}", settings)
+    folder = write_folder(settings, f"owner--name--{COMMIT_A[:12]}")
+    assert model_folder(f"owner/name#{COMMIT_A}", settings) == folder
+
+
+def test_any_folder_by_path_but_not_in_the_demo(settings, demo, tmp_path):
+    folder = write_folder(settings, "elsewhere")
+    assert model_folder(f"path:{folder}+bf16", settings) == folder
+    with pytest.raises(UserError, match=r"no config.json"):
+        model_folder(f"path:{tmp_path}", settings)
+    for spec, words in [
+        (f"path:{folder}", "is a path; the demo takes the names of listed models only"),
+        (f"owner/name#{COMMIT_A}", "owner/name is not listed; the demo takes one of"),
+    ]:
+        with pytest.raises(UserError, match=words):
+            model_folder(spec, demo)
+
+
+def test_in_the_demo_only_shipped_and_listed_folders_answer(demo):
+    write_folder(demo, "foreign")
+    folder = write_folder(demo, "voxtral-mini-3b")
+    with pytest.raises(UserError, match="foreign is not among the models of the demo"):
+        model_folder("foreign+bf16", demo)
+    assert model_folder("voxtral-mini-3b", demo) == folder
+
+
+def test_another_commit_than_the_listed_one_is_refused(settings):
+    write_card(settings)
+    folder = write_folder(settings, "mine", COMMIT_B)
+    assert revision_of(folder) == COMMIT_B
+    with pytest.raises(UserError, match=r"is revision bbbbbbbbbbbb, the list means aaaaaaaaaaaa"):
+        model_folder("mine", settings)
+    assert model_folder(f"path:{folder}", settings) == folder
+
+
+def test_the_commit_of_a_folder_that_the_hubs_own_tool_made(settings):
+    folder = write_folder(settings, "copied")
+    assert revision_of(folder) == ""
+    note = folder / ".cache" / "huggingface" / "download" / "config.json.metadata"
+    note.parent.mkdir(parents=True)
+    note.write_text(f"{COMMIT_B}\netag\n1.0\n")
+    assert revision_of(folder) == COMMIT_B
+
+
+def test_an_unfinished_download_is_no_model(settings):
+    write_folder(settings, "half.part")
+    assert "half.part" not in listeners.models(settings)
+
+
+def test_adapters_are_found_whatever_the_base_is_loaded_with(settings):
+    assert list(listeners.adapters("tiny-lalm+bf16", settings)) == ["example"]
