@@ -153,19 +153,19 @@ def bar_class(report: Report | None, words: str) -> type:
     from huggingface_hub.utils import tqdm
 
     class Told(tqdm):
-        """Counts also where nothing is shown."""
+        """Counts by itself: a bar that is switched off would not."""
 
         def __init__(self, *args: Any, **options: Any):
             self._told = options.get("name") == "huggingface_hub.snapshot_download"
+            self._done = float(options.get("initial") or 0)
             options["file"] = _Nowhere()
-            options["disable"] = False
             super().__init__(*args, **options)
 
         def update(self, n: float | None = 1) -> bool | None:
-            shown = super().update(n)
+            self._done += n or 0
             if self._told and report is not None:
-                report(words, int(self.n), int(self.total or self.n))
-            return shown
+                report(words, int(self._done), int(max(self.total or 0, self._done)))
+            return super().update(n)
 
     return Told
 

@@ -54,7 +54,11 @@ def response():
     return httpx.Response(403, request=httpx.Request("GET", "https://hub.test"))
 
 
-def test_a_model_is_fetched_whole_pinned_and_reported(hub, settings):
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_model_is_fetched_whole_pinned_and_reported(hub, settings, shown):
+    """Also where the hub's own progress bars are switched off, as loading a model does."""
+    switch = huggingface_hub.utils
+    (switch.enable_progress_bars if shown else switch.disable_progress_bars)()
     seen = []
     folder = fetch(SPEC, settings, lambda *told: seen.append(told))
     assert folder == settings.home / "models" / f"owner--name--{COMMIT[:12]}"
