@@ -35,6 +35,20 @@ def test_it_is_scored_by_the_stock_path(model):
     assert "no staged path" in model("generic").why_stock
 
 
+def test_another_architecture_passes(tmp_path):
+    """Qwen3-ASR: none of its names is written down anywhere."""
+    torch.manual_seed(0)
+    make_generic.build_qwen3_asr(tmp_path / "asr")
+    loaded = load(tmp_path / "asr")
+    assert loaded.family.name == "generic"
+    names = [name for name, _ in loaded.model.named_modules()]
+    found = {
+        scope: sum(re.fullmatch(loaded.family.lora_targets(scope), n) is not None for n in names)
+        for scope in ("encoder", "projector", "llm")
+    }
+    assert found == {"encoder": 15, "projector": 2, "llm": 14}
+
+
 # Refusals
 
 
