@@ -26,6 +26,8 @@ PUBLISHED = {
     "voxtral-mini-3b": 4.68e9,
     "granite-speech-3.3-8b": 8.65e9,
     "granite-speech-3.3-2b": 3.01e9,
+    "gemma-4-e2b": 5.1e9,
+    "gemma-4-e4b": 8.0e9,
 }
 """As MTEB's list, the hub's pages and the Open ASR Leaderboard say. Of Omni the thinker: the whole
 checkpoints (10.73 and 5.54 B) less talker and vocoder."""
