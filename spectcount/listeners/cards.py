@@ -45,6 +45,9 @@ class Card(Declared):
     needs_gb: float = param(
         0.0, "Memory to score a 30 s clip in bfloat16, GB, as forecast.", low=0, high=1e5, unit="GB"
     )
+    needs_4bit_gb: float = param(
+        0.0, "The same with its language model in 4 bits.", low=0, high=1e5, unit="GB"
+    )
     requires: str = param("", "A Python package that its classes need besides ours.")
     source: str = param("", "Where these facts come from.")
     name: str = ""

@@ -15,15 +15,7 @@ from spectcount.listeners.anatomy import Anatomy, anatomy_of, anatomy_of_config
 from spectcount.listeners.cards import Card, cards
 from spectcount.listeners.families import FAMILIES, Family, family_of
 from spectcount.listeners.fits import free_bytes, refuse_too_large
-from spectcount.listeners.forecast import (
-    BYTES,
-    CUDA_CONTEXT,
-    NF4_BYTES,
-    TOLERANCE,
-    Forecast,
-    Workload,
-    forecast,
-)
+from spectcount.listeners.forecast import CUDA_CONTEXT, Forecast, Workload, forecast
 from spectcount.listeners.loading import LoadOptions
 from spectcount.listeners.names import model_folder, parse
 from spectcount.settings import Settings
@@ -101,11 +93,9 @@ def refuse_tuning(
 
 def needs_gb(card: Card, device: str) -> dict[str, float]:
     """GB to score a 30 s clip with a listed model on `device`: under "" as it is loaded there, and
-    under the option that makes it smaller. On a CUDA device bfloat16, the number on the card, or
-    "4bit": four fifths of the weights at 0.52 bytes. Elsewhere float32, or "bf16"; no CUDA there.
-    """
-    context = CUDA_CONTEXT / 1e9
-    if not device.startswith("cuda"):
-        return {"": 2 * (card.needs_gb - context), "bf16": card.needs_gb - context}
-    spared = 0.8 * card.parameters_b * (BYTES["bfloat16"] - NF4_BYTES) * TOLERANCE
-    return {"": card.needs_gb, "4bit": max(context, card.needs_gb - spared)}
+    under the option that makes it smaller. On a CUDA device the numbers on the card: bfloat16, or
+    "4bit". Elsewhere float32, or "bf16", without what CUDA takes."""
+    if device.startswith("cuda"):
+        return {"": card.needs_gb, "4bit": card.needs_4bit_gb}
+    halved = card.needs_gb - CUDA_CONTEXT / 1e9
+    return {"": 2 * halved, "bf16": halved}
