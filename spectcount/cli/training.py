@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from spectcount.cli import bench_train  # noqa: F401 - adds the verb `bench train`
 from spectcount.cli.output import bar, show, words
 from spectcount.cli.root import Json, Listener, Seed, Sets, Wait, app
 from spectcount.cli.runs import follow
