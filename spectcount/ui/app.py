@@ -17,6 +17,8 @@ from spectcount.ui import (
     compare,
     design,
     header,
+    loader,
+    models_panel,
     polling,
     probe,
     runs,
@@ -35,9 +37,10 @@ def build_app(settings: Settings) -> gr.Blocks:
     store = Store(settings.database)
     threading.Thread(target=clip.warm_up, daemon=True).start()
     jobs.tend(store, settings)
-    loader = header.ModelLoader(settings)
+    models = loader.Loader(settings)
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SWEEP_S) as page:
-        who = header.build(settings, loader)
+        who = header.build(settings, models)
+        models_panel.build(settings, who, models)
         with gr.Tabs(elem_id="places"):
             with gr.Tab("Design", id="design"):
                 design.build(settings, who, page)

@@ -25,6 +25,7 @@ from spectcount.tasks import SUBJECTIVE, TASKS, task
 from spectcount.trials import Question
 from spectcount.ui import clip
 from spectcount.ui.header import Header, listener_spec
+from spectcount.ui.scoring import question_words
 
 _OWN_WORDS = -1
 _EMPTY = (
@@ -45,6 +46,7 @@ class Card:
     spec: str
     result: actions.AskResult | None
     refusal: str = ""
+    speed: str = ""
 
 
 @dataclass(frozen=True)
@@ -221,10 +223,12 @@ def _hear(path: str | None, settings: Settings) -> str | None:
 
 
 def _cards(settings: Settings, title: str, spec: str, question: Question) -> Iterator[Card]:
-    """One listener's card as its answer grows."""
+    """One listener's card as its answer grows; how fast it scored is in the first of them."""
+    speed = ""
     try:
         for result in actions.ask_stream(settings, spec, question):
-            yield Card(title, spec, result)
+            speed = speed or question_words(settings, spec, result.seconds)
+            yield Card(title, spec, result, speed=speed)
     except UserError as error:
         yield Card(title, spec, None, str(error))
 
@@ -257,6 +261,7 @@ def _render_card(card: Card, truth: str | None) -> str:
     words = f'<p class="reply">in words: “{said_words}”{unparsed}</p>' if result.reply else ""
     foot = (
         f'<p class="foot">probability mass on the set {result.mass:.1%} · '
+        f"{html.escape(card.speed)} · "
         f"<code>{html.escape(result.fingerprint)}</code></p>"
     )
     return f'<section class="card">{title}{said}{words}{_bars(result, truth)}{foot}</section>'

@@ -23,6 +23,7 @@ from spectcount.benchmarks.sheet import Sheet, sheet_of
 from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.store import Store
+from spectcount.ui import room
 from spectcount.ui.benchmark_files import files_html, missing_html
 from spectcount.ui.compare_figures import compared
 from spectcount.ui.header import Header
@@ -130,7 +131,8 @@ class BenchmarkForm:
         rate = measured_rate(self.store, names, asked["mode"])
         if rate is not None:
             said += f" About {duration_text(n / rate[0])}, as in {rate[1]}."
-        return notice(said) + missing_html(sheet)
+        needed = room.room_html(needs(self.settings, asked))
+        return notice(said) + missing_html(sheet) + needed
 
 
 def build(settings: Settings, store: Store, header: Header) -> BenchmarkForm:
@@ -187,6 +189,11 @@ def listeners_of(who: str, base: str, tuned: str) -> tuple[str, str | None]:
     if who not in known:
         raise UserError(f"who={who!r} is not known; choose one of {', '.join(WHO.values())}")
     return known[who], None
+
+
+def needs(settings: Settings, asked: dict[str, Any]) -> room.Room | None:
+    """The memory that the run of a form needs."""
+    return room.for_scoring(settings, [s for s in (asked["listener"], asked["tuned"]) if s])
 
 
 def prompts_of(settings: Settings, name: str) -> list[str]:

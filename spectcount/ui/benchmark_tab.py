@@ -21,7 +21,7 @@ from spectcount.benchmarks.sheet import Sheet, sheet_of
 from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
-from spectcount.ui import benchmark_form, benchmark_live
+from spectcount.ui import benchmark_form, benchmark_live, room
 from spectcount.ui.benchmark_result import result_html
 from spectcount.ui.header import Header
 from spectcount.ui.polling import (
@@ -35,6 +35,7 @@ from spectcount.ui.polling import (
 )
 from spectcount.ui.run_controls import act, newest, run_buttons, run_dropdown
 from spectcount.ui.runs import fresh_folder
+from spectcount.ui.scoring import speed_html
 
 KIND = "benchmark"
 EMPTY = (
@@ -112,10 +113,12 @@ class BenchmarkView:
     def start(self, *values: Any) -> tuple[Any, str]:
         """Queue the benchmark that the form describes."""
         try:
-            run = actions.start_benchmark(self.settings, **self.form.read(values))
+            asked = self.form.read(values)
+            made = room.make(self.settings, benchmark_form.needs(self.settings, asked))
+            run = actions.start_benchmark(self.settings, **asked)
         except UserError as error:
             return gr.skip(), notice(str(error), "error")
-        return gr.update(choices=run_choices(self.store, KIND), value=run.id), ""
+        return gr.update(choices=run_choices(self.store, KIND), value=run.id), notice(made)
 
     def stop(self, run_id: str | None) -> str:
         """Ask the chosen run to stop; every answer is kept."""
@@ -158,7 +161,7 @@ class BenchmarkView:
         choices = run_choices(self.store, KIND)
         now = {
             "runs": [choices, run.id],
-            "progress": progress_html(run, self.store),
+            "progress": progress_html(run, self.store) + speed_html(self.settings, run),
             "result": [run.id, drawn, n > 0, run.state],
         }
         fresh = {name: sent.get(name) != value for name, value in now.items()}

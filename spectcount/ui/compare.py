@@ -18,7 +18,7 @@ from spectcount.errors import UserError
 from spectcount.figures.words import MEASURES
 from spectcount.settings import Settings
 from spectcount.store import Store
-from spectcount.ui import cell, panel_view, plan_form, wordings_view
+from spectcount.ui import cell, panel_view, plan_form, room, wordings_view
 from spectcount.ui.compare_figures import N_UPDATES, compared, figures, pair_of
 from spectcount.ui.figures import heatmap, line_chart
 from spectcount.ui.header import Header, listener_spec
@@ -33,6 +33,7 @@ from spectcount.ui.polling import (
 )
 from spectcount.ui.probe import act, newest, pick_cell, run_buttons, run_dropdown
 from spectcount.ui.runs import fresh_folder
+from spectcount.ui.scoring import speed_html
 
 EMPTY = (
     "No comparison yet. Choose a tuned adapter in the header, choose a plan on this page, and "
@@ -138,7 +139,9 @@ class CompareView:
             plan, seed, _ = self.form.read(plan_values)
             plan.refuse_infeasible()
             _, seen = actions.seen_before(self.settings, spec, seed)
-            return who + "".join(map(notice, seen)), plan_form.cost_html(plan, names, self.store)
+            cost = plan_form.cost_html(plan, names, self.store)
+            needs = room.room_html(room.for_scoring(self.settings, names))
+            return who + "".join(map(notice, seen)), cost + needs
         except UserError as error:
             return who, notice(str(error), "error")
 
@@ -149,10 +152,11 @@ class CompareView:
             names = compared(base, tuned)
             plan, seed, preset = self.form.read(plan_values)
             source = plan_form.source_of(plan, preset, self.settings)
+            made = room.make(self.settings, room.for_scoring(self.settings, names))
             run = actions.start_compare(self.settings, source, *names, seed, margin=margin or None)
         except UserError as error:
             return gr.skip(), notice(str(error), "error")
-        return gr.update(choices=run_choices(self.store, "compare"), value=run.id), ""
+        return gr.update(choices=run_choices(self.store, "compare"), value=run.id), notice(made)
 
     def stop(self, run_id: str | None) -> str:
         """Ask the chosen run to stop."""
@@ -189,7 +193,7 @@ class CompareView:
         drawn = redraw_step(len(trials), run.total, REDRAW_EVERY, run.ended)
         now = {
             "runs": [choices, run.id],
-            "progress": progress_html(run, self.store),
+            "progress": progress_html(run, self.store) + speed_html(self.settings, run),
             "figures": [run.id, drawn, measure, run.ended],
         }
         fresh = {name: sent.get(name) != value for name, value in now.items()}

@@ -60,6 +60,11 @@ class CurriculumForm:
         return [self.source, self.regions, self.preset, self.seed, *parts]
 
     @property
+    def triggers(self) -> list[Any]:
+        """The events of whatever changes the options of the training."""
+        return [part.component.change for part in self.forms.values()]
+
+    @property
     def outputs(self) -> list[gr.components.Component]:
         """What `show` updates."""
         return [self.about, *[widget for part in self.forms.values() for widget in part.inputs]]

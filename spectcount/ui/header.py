@@ -7,15 +7,18 @@ is. Its two dropdowns are what every tab reads to know whom to ask.
 from __future__ import annotations
 
 import html
-import threading
-import time
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
+from spectcount import listeners
 from spectcount.errors import UserError
-from spectcount.listeners import EMBEDDED, adapters, load, models
+from spectcount.listeners import EMBEDDED, adapters
+from spectcount.listeners.cards import cards
 from spectcount.settings import Settings
+from spectcount.ui.loader import Loader, status_of
+from spectcount.ui.scoring import path_words
 
 NO_ADAPTER = "none"
 _LAB_ANIMAL = "a lab animal: very small, trained on synthetic tones only"
@@ -23,57 +26,13 @@ _LAB_ANIMAL = "a lab animal: very small, trained on synthetic tones only"
 
 @dataclass(frozen=True)
 class Header:
-    """What the tabs read: the dropdowns `base` and `tuned` (values: model name, adapter name)."""
+    """What the tabs read: the dropdowns `base` and `tuned` (values: model name, adapter name); how
+    the base is, and the timer that asks."""
 
     base: gr.Dropdown
     tuned: gr.Dropdown
-
-
-class ModelLoader:
-    """Loads the base model behind the page, once per process, from the first `start` on."""
-
-    def __init__(self, settings: Settings, spec: str = EMBEDDED) -> None:
-        self.spec = spec
-        self._settings = settings
-        self._started_at: float | None = None
-        self._error = ""
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._load, name=f"load {spec}", daemon=True)
-
-    def start(self) -> None:
-        """Begin to load; nothing where that was done before."""
-        with self._lock:
-            if self._started_at is None:
-                self._started_at = time.monotonic()
-                self._thread.start()
-
-    def _load(self) -> None:
-        try:
-            load(self.spec, self._settings)
-        except UserError as error:
-            self._error = str(error)
-        except Exception as error:
-            self._error = f"{type(error).__name__}: {error}"
-            raise
-
-    @property
-    def loading(self) -> bool:
-        """Not loaded yet, started or not."""
-        return self._started_at is None or self._thread.is_alive()
-
-    @property
-    def words(self) -> str:
-        """State in words, e.g. "tiny-lalm ready"."""
-        if self._started_at is None:
-            return f"{self.spec} not loaded yet"
-        if self._thread.is_alive():
-            return f"loading {self.spec}, {time.monotonic() - self._started_at:.0f} s"
-        return f"{self.spec} not available: {self._error}" if self._error else f"{self.spec} ready"
-
-    @property
-    def kind(self) -> str:
-        """loading, ready or failed."""
-        return "loading" if self.loading else "failed" if self._error else "ready"
+    status: gr.HTML | None = None
+    timer: gr.Timer | None = None
 
 
 def listener_spec(base: str, adapter: str | None) -> str:
@@ -92,10 +51,9 @@ def adapter_choices(settings: Settings, base: str) -> list[tuple[str, str]]:
     return [("none", NO_ADAPTER), *((words[name], name) for name in found)]
 
 
-def build(settings: Settings, loader: ModelLoader) -> Header:
+def build(settings: Settings, loader: Loader) -> Header:
     """Lay out the header and keep it current."""
     choices = adapter_choices(settings, EMBEDDED)
-    first = choices[1][1] if len(choices) > 1 else NO_ADAPTER
     with gr.Row(elem_id="header", equal_height=False):
         gr.HTML(
             "<h1>SpectCount</h1><p>where an audio language model is deaf, and how to teach it</p>",
@@ -104,43 +62,75 @@ def build(settings: Settings, loader: ModelLoader) -> Header:
             js_on_load=None,
         )
         base = gr.Dropdown(
-            sorted({EMBEDDED, *models(settings)}),
+            base_choices(settings),
             value=EMBEDDED,
             label="Base",
             elem_id="base",
             min_width=130,
         )
         tuned = gr.Dropdown(
-            choices, value=first, label="Tuned (adapter)", elem_id="tuned", min_width=170
+            choices,
+            value=first_adapter(choices),
+            label="Tuned (adapter)",
+            elem_id="tuned",
+            min_width=170,
         )
         status = gr.HTML(
-            _status(settings, loader), elem_id="status", apply_default_css=False, js_on_load=None
+            status_html(settings, loader, EMBEDDED),
+            elem_id="status",
+            apply_default_css=False,
+            js_on_load=None,
         )
     timer = gr.Timer(1.0)
+    header = Header(base, tuned, status, timer)
 
-    def tick() -> tuple[str, gr.Timer]:
+    def tick(chosen: str) -> tuple[str, gr.Timer]:
         loader.start()
-        return _status(settings, loader), gr.Timer(1.0 if loader.loading else 10.0)
+        return status_html(settings, loader, chosen), gr.Timer(1.0 if loader.busy else 10.0)
 
-    timer.tick(
-        tick, outputs=[status, timer], queue=False, show_progress="hidden",
-        api_visibility="private",
-    )  # fmt: skip
+    def choose(chosen: str) -> tuple[Any, str]:
+        try:
+            found = adapter_choices(settings, chosen)
+        except UserError as error:
+            return gr.skip(), f'<div role="alert">{html.escape(str(error))}</div>'
+        return (
+            gr.update(choices=found, value=first_adapter(found)),
+            status_html(settings, loader, chosen),
+        )
+
+    quiet: dict[str, Any] = {
+        "queue": False, "show_progress": "hidden", "api_visibility": "private",
+    }  # fmt: skip
+    timer.tick(tick, base, [status, timer], **quiet)
+    base.change(choose, base, [tuned, status], trigger_mode="always_last", **quiet)
+    base.focus(lambda now: gr.update(choices=base_choices(settings, now)), base, base, **quiet)
     tuned.focus(
-        lambda name: gr.Dropdown(choices=adapter_choices(settings, name)),
-        inputs=base,
-        outputs=tuned,
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
+        lambda name: gr.update(choices=adapter_choices(settings, name)), base, tuned, **quiet
     )
-    return Header(base, tuned)
+    return header
 
 
-def _status(settings: Settings, loader: ModelLoader) -> str:
-    dot = f'<span class="dot {loader.kind}" aria-hidden="true"></span>'
-    where = f"{settings.device}, {settings.mode} mode"
+def base_choices(settings: Settings, chosen: str = EMBEDDED) -> list[str]:
+    """The models on this machine that may be chosen, and what is chosen already (a model with
+    options, or from elsewhere). Nothing heavy is imported for it."""
+    here = listeners.models(settings)
+    names = [name for name in here if not settings.demo or name in cards(settings)]
+    return sorted({EMBEDDED, chosen, *names})
+
+
+def first_adapter(choices: list[tuple[str, str]]) -> str:
+    """The adapter that is chosen where nobody has chosen one: the first, or none."""
+    return choices[1][1] if len(choices) > 1 else NO_ADAPTER
+
+
+def status_html(settings: Settings, loader: Loader, base: str) -> str:
+    """Whether the chosen base is ready, by which path it scores, and where (HTML)."""
+    kind, words = status_of(settings, loader, base)
+    path, _, why = (path_words(settings, base) if kind == "ready" else "").partition(" (")
+    dot = f'<span class="dot {kind}" aria-hidden="true"></span>'
+    facts = filter(None, [words, path, f"{settings.device}, {settings.mode} mode"])
+    about = f"{EMBEDDED} is {_LAB_ANIMAL}" if base == EMBEDDED else why.removesuffix(")")
     return (
-        f'<div role="status">{dot}{html.escape(loader.words)} · {html.escape(where)}<br>'
-        f"<small>{html.escape(loader.spec)} is {_LAB_ANIMAL}</small></div>"
+        f'<div role="status">{dot}{html.escape(" · ".join(facts))}<br>'
+        f"<small>{html.escape(about)}</small></div>"
     )

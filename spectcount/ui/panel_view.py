@@ -17,7 +17,7 @@ from spectcount.probing.panel import Panel
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.trials import Trial
-from spectcount.ui import plan_form
+from spectcount.ui import plan_form, room
 from spectcount.ui.compare_figures import compared
 from spectcount.ui.header import Header
 from spectcount.ui.polling import (
@@ -109,10 +109,12 @@ class PanelView:
     def start(self, preset: str, base: str, tuned: str) -> tuple[Any, str]:
         """Queue the panel for base and tuned."""
         try:
-            run = actions.start_panel(self.settings, preset, *compared(base, tuned))
+            names = compared(base, tuned)
+            made = room.make(self.settings, room.for_scoring(self.settings, names))
+            run = actions.start_panel(self.settings, preset, *names)
         except UserError as error:
             return gr.skip(), notice(str(error), "error")
-        return gr.update(choices=run_choices(self.store, KIND), value=run.id), ""
+        return gr.update(choices=run_choices(self.store, KIND), value=run.id), notice(made)
 
     def stop(self, run_id: str | None) -> str:
         """Ask the chosen run to stop."""

@@ -16,7 +16,7 @@ from spectcount.probing.procedure import Procedure
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.trials import Trial
-from spectcount.ui import cell, parts, plan_form, procedures
+from spectcount.ui import cell, parts, plan_form, procedures, room
 from spectcount.ui.figures import heatmap, line_chart
 from spectcount.ui.header import Header, listener_spec
 from spectcount.ui.polling import (
@@ -30,6 +30,7 @@ from spectcount.ui.polling import (
 )
 from spectcount.ui.probe_figures import confusion_words, grid_figures, pick_cell
 from spectcount.ui.run_controls import act, newest, run_buttons, run_dropdown
+from spectcount.ui.scoring import speed_html
 
 WHO = {"Base": "base", "Tuned": "tuned", "Ideal observer": "ideal", "DSP counter": "dsp"}
 EMPTY = "No probe yet. Choose a plan on this page, look at its cost, and press Start probe."
@@ -145,7 +146,9 @@ class ProbeView:
         try:
             plan, _, _ = self.form.read(plan_values)
             plan.refuse_infeasible()
-            return plan_form.cost_html(plan, listeners_of(who, base, tuned), self.store)
+            specs = listeners_of(who, base, tuned)
+            cost = plan_form.cost_html(plan, specs, self.store)
+            return cost + room.room_html(room.for_scoring(self.settings, specs))
         except UserError as error:
             return notice(str(error), "error")
 
@@ -156,10 +159,11 @@ class ProbeView:
             plan, seed, preset = self.form.read(plan_values)
             source = plan_form.source_of(plan, preset, self.settings)
             specs = listeners_of(who, base, tuned)
+            made = room.make(self.settings, room.for_scoring(self.settings, specs))
             run = actions.start_probe(self.settings, source, specs, seed)
         except UserError as error:
             return gr.skip(), notice(str(error), "error")
-        return gr.update(choices=run_choices(self.store, "probe"), value=run.id), ""
+        return gr.update(choices=run_choices(self.store, "probe"), value=run.id), notice(made)
 
     def stop(self, run_id: str | None) -> str:
         """Ask the chosen run to stop."""
@@ -185,7 +189,7 @@ class ProbeView:
         drawn = redraw_step(len(trials), run.total, REDRAW_EVERY, run.ended)
         now = {
             "runs": [choices, run.id],
-            "progress": progress_html(run, self.store),
+            "progress": progress_html(run, self.store) + speed_html(self.settings, run),
             "figures": [run.id, drawn, listener, measure, part, run.ended],
         }
         fresh = {name: sent.get(name) != value for name, value in now.items()}

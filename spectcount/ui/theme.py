@@ -12,7 +12,7 @@ import gradio as gr
 STATIC = Path(__file__).parent / "static"
 STYLES = [
     STATIC / f"{name}.css"
-    for name in ("style", "runs", "compare", "you", "procedures", "benchmark")
+    for name in ("style", "runs", "compare", "you", "procedures", "benchmark", "models")
 ]
 SCRIPTS = ("page.js", "away.js", "figures.js", "form.js", "clip.js", "you.js")
 

@@ -16,7 +16,7 @@ from spectcount.errors import UserError
 from spectcount.figures.spec import Line, lines_value
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
-from spectcount.ui import curriculum_form
+from spectcount.ui import curriculum_form, room
 from spectcount.ui.figures import line_chart
 from spectcount.ui.header import Header, adapter_choices
 from spectcount.ui.polling import QUIET, Feed, find_run, notice, progress_html, run_choices
@@ -38,6 +38,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
             form = view.form = curriculum_form.build(settings, store, view.feed, header.base)
             hear = gr.Button("Listen to what will be drawn", elem_id="tune-preview")
             previews = gr.HTML(elem_id="tune-previews", apply_default_css=False)
+            needs = gr.HTML(elem_id="tune-room", apply_default_css=False)
             start = gr.Button("Start fine-tune", variant="primary", elem_id="tune-start")
             message = gr.HTML(elem_id="tune-message", apply_default_css=False)
         with gr.Column(scale=2, min_width=320):
@@ -65,6 +66,8 @@ def build(settings: Settings, store: Store, header: Header) -> None:
         "outputs": [run, progress, result, use, accuracy, loss, form.regions, sent],
     }
     asked = [header.base, *form.inputs]
+    opened = Context.root_block.load
+    gr.on([opened, header.base.change, *form.triggers], view.needs, asked, needs, **QUIET)
     start.click(view.start, asked, [run, message], api_visibility="private").then(
         view.poll, **shown, **QUIET
     )
@@ -94,6 +97,7 @@ class TuneView:
         """Queue the fine-tune that the form describes."""
         try:
             asked = self.form.read(base, values)
+            made = room.make(self.settings, room.for_tuning(self.settings, base, asked["config"]))
             run = actions.start_tune(
                 self.settings,
                 asked["config"],
@@ -104,8 +108,16 @@ class TuneView:
             )
         except UserError as error:
             return gr.skip(), notice(str(error), "error")
-        words = "" if asked["regions"] else notice(curriculum_form.NO_REGIONS)
+        words = notice(made) + ("" if asked["regions"] else notice(curriculum_form.NO_REGIONS))
         return gr.update(choices=run_choices(self.store, "tune"), value=run.id), words
+
+    def needs(self, base: str, *values: Any) -> str:
+        """What the fine-tune of the form needs in memory, and what gives way to it (HTML)."""
+        try:
+            config = self.form.read(base, values)["config"]
+        except UserError:
+            return ""
+        return room.room_html(room.for_tuning(self.settings, base, config))
 
     def stop(self, run_id: str | None) -> str:
         """Ask the chosen run to stop; its work is kept."""

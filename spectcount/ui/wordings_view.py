@@ -19,7 +19,7 @@ from spectcount.probing.wordings import Crossed, chosen_wordings
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.trials import Trial
-from spectcount.ui import plan_form
+from spectcount.ui import plan_form, room
 from spectcount.ui.figures import heatmap, line_chart
 from spectcount.ui.header import Header, listener_spec
 from spectcount.ui.polling import (
@@ -125,10 +125,11 @@ class WordingsView:
         try:
             plan, seed, preset, count, specs = self._read(values)
             source = plan_form.source_of(plan, preset, self.settings)
+            made = room.make(self.settings, room.for_scoring(self.settings, specs))
             run = actions.start_wordings(self.settings, source, *specs, seed=seed, n_wordings=count)
         except UserError as error:
             return gr.skip(), notice(str(error), "error")
-        return gr.update(choices=run_choices(self.store, KIND), value=run.id), ""
+        return gr.update(choices=run_choices(self.store, KIND), value=run.id), notice(made)
 
     def stop(self, run_id: str | None) -> str:
         """Ask the chosen run to stop."""

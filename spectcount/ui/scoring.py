@@ -1,0 +1,64 @@
+"""Which path scores a model's answers, and how fast, in a line where the model answers.
+
+Conventions: the staged path is the fast one, taken where it was found equal to the stock forward
+when the model was loaded; else the reason is told. A path is known of models in this process;
+a run's worker loads the same files, checks the same way and takes the same one.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+from spectcount import listeners
+from spectcount.errors import UserError
+from spectcount.settings import Settings
+from spectcount.store import Run
+from spectcount.ui.loader import in_memory
+
+
+def path_words(settings: Settings, spec: str) -> str:
+    """ "staged path", or "stock path" and why; "" where it is not known here."""
+    try:
+        row = in_memory(spec)
+        if row is None:
+            return ""
+        why = (
+            "" if row["path"] == "staged"
+            else listeners.load_model(spec.removeprefix("silence:"), settings).why_stock
+        )  # fmt: skip
+    except UserError:
+        return ""
+    return f"{row['path']} path" + (f" ({why})" if why else "")
+
+
+def speed_html(settings: Settings, run: Run) -> str:
+    """Path and speed of every listener of a run, or of the run as a whole while it goes on
+    (HTML); "" where nothing is known."""
+    found = (run.summary or {}).get("listeners") if run.ended else None
+    names = run.config.get("listeners") or []
+    said = []
+    for name in names:
+        rate = ((found or {}).get(name) or {}).get("clips_per_s")
+        facts = [path_words(settings, name), f"{rate:.3g} questions/s" if rate else ""]
+        if any(facts):
+            said.append(f"{name}: {', '.join(filter(None, facts))}")
+    rate = None if run.ended else running_rate(run)
+    if rate is not None:
+        said.append(f"{rate:.3g} questions/s in all")
+    return f'<p class="run-speed">{escape(" · ".join(said))}</p>' if said else ""
+
+
+def running_rate(run: Run) -> float | None:
+    """Questions per second of a running run, from the time it says is left; None before that."""
+    left = run.total - run.done
+    return left / run.eta_s if run.eta_s and left > 0 else None
+
+
+def question_words(settings: Settings, spec: str, seconds: float) -> str:
+    """Path and time of one question, e.g. "staged path, 1 question in 42 ms"."""
+    took = (
+        f"1 question in {1000 * seconds:.0f} ms"
+        if seconds < 1
+        else f"1 question in {seconds:.1f} s"
+    )
+    return ", ".join(filter(None, [path_words(settings, spec), took]))
