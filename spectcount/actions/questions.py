@@ -118,13 +118,12 @@ def ask_each(
 
 
 def refuse_foreign_model(settings: Settings, spec: str) -> None:
-    """In demo mode only shipped models answer."""
+    """In demo mode only shipped and listed models answer."""
     from spectcount import listeners
 
     name = spec.partition("@")[0].removeprefix("silence:")
-    folder = listeners.models(settings).get(name)
-    if settings.demo and folder is not None and not folder.is_relative_to(settings.models):
-        raise UserError(f"{name} is not among the models of the demo; choose {listeners.EMBEDDED}")
+    if settings.demo and name in listeners.models(settings):
+        listeners.model_folder(name, settings)
 
 
 def refuse_unknown_listener(settings: Settings, spec: str) -> None:

@@ -7,7 +7,7 @@ Conventions: waveforms float32 [B, T] of one length; one row of questions per cl
 
 from __future__ import annotations
 
-import functools
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,11 +56,21 @@ def prompt_logits(
     return family.logits(model, hidden[:, batch.n_prefix - 1])
 
 
-@functools.lru_cache(maxsize=4096)
+_rows: weakref.WeakKeyDictionary[Any, dict[Any, packing.Row]] = weakref.WeakKeyDictionary()
+"""Rows by processor: what a model is asked again and again; gone when the model is."""
+ROWS_KEPT = 4096
+
+
 def _row(family: Family, processor: Any, questions: tuple[Asked, ...], n_audio: int) -> packing.Row:
-    prompts = [tuple(family.prompt_ids(prompt, n_audio, processor)) for prompt, _ in questions]
-    answers = [[tuple(family.answer_ids(a, processor)) for a in sets] for _, sets in questions]
-    return packing.row(prompts, answers)
+    kept = _rows.setdefault(processor, {})
+    key = (questions, n_audio)
+    if key not in kept:
+        prompts = [tuple(family.prompt_ids(prompt, n_audio, processor)) for prompt, _ in questions]
+        answers = [[tuple(family.answer_ids(a, processor)) for a in sets] for _, sets in questions]
+        if len(kept) >= ROWS_KEPT:
+            kept.clear()
+        kept[key] = packing.row(prompts, answers)
+    return kept[key]
 
 
 def _hidden(family: Family, model: Any, batch: packing.Pack, audio: torch.Tensor) -> torch.Tensor:

@@ -72,7 +72,9 @@ class Family:
         """The processor, padding on the left."""
         from transformers import AutoProcessor
 
-        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+        processor = AutoProcessor.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
         processor.tokenizer.padding_side = "left"
         return processor
 

@@ -61,7 +61,9 @@ class Generic(Family):
         from transformers import AutoProcessor
 
         try:
-            processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+            processor = AutoProcessor.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
         except (ImportError, OSError, ValueError, AttributeError) as error:
             raise UserError(
                 f"{self.folder.name} has no processor that can be loaded ({str(error)[:200]}); "
