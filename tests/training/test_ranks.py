@@ -10,7 +10,7 @@ from spectcount.errors import UserError
 from spectcount.training import ranks
 from spectcount.training.options import TrainOptions
 from tests.families.checkpoints import BUILDERS, build
-from tests.training.working import config, tensors, tune, tune_on_two
+from tests.training.working import config, settings_at, tensors, tune, tune_on_two
 
 WAYS = {"8": {"batch": 8}, "2x4": {"batch": 4, "accumulation": 2}, "2 ranks": {"processes": 2}}
 LONG = {"steps": 4, "save_every": 2, "evaluate_every": 2}
@@ -33,9 +33,7 @@ def on_two(home, tmp_path_factory):
     long = config("qwen2-audio", processes=2, **LONG)
     long["lora"] = {"rank": 2, "dropout": 0.3}
     jobs = [(home, root / f, config(f, **WAYS["2 ranks"]), None) for f in BUILDERS]
-    jobs += [
-        (home, root / "plain", config("qwen2-audio", processes=2, **{**LONG, "steps": 5}), None)
-    ]
+    jobs += [(home, root / "logged", config("qwen2-audio", processes=2, **LOGGED), None)]
     jobs += [(home, root / "whole", long, None)]
     jobs += [(home, root / "stopped", long, 3), (home, root / "stopped", long, None)]
     tune_on_two(jobs, root / "jobs.json")
@@ -114,3 +112,25 @@ def test_processes_and_devices_must_fit(monkeypatch):
         ranks.device_of("cuda", 2)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert ranks.device_of("cuda", 2) == "cuda:1"
+
+
+@pytest.mark.slow
+def test_a_job_on_two_devices_stops_when_asked(home):
+    """Through the real queue, `torchrun` and worker."""
+    from spectcount import actions, jobs
+    from spectcount.store import Store
+
+    settings = settings_at(home)
+    made = config("qwen2-audio", processes=2, steps=5000)
+    parts = {name: made[name] for name in ("curriculum", "lora", "train")}
+    run = actions.start_tune(settings, parts, "qwen2-audio")
+    store = Store(settings.database)
+
+    def stop_soon(found):
+        if found.done >= 1 and found.state == "running":
+            actions.cancel(settings, run.id)
+
+    ended = jobs.wait(store, settings, run.id, stop_soon)
+    assert ended.state == "stopped", ended.log_tail()
+    assert 1 <= ended.done <= ended.summary["steps"] < 5000  # progress is told now and then
+    assert (run.folder / "adapter" / "adapter_model.safetensors").is_file()

@@ -112,6 +112,14 @@ def test_one_update_of_eight_equals_two_of_four(home, tmp_path):
         torch.testing.assert_close(value, tensors[1][name], atol=2e-6, rtol=1e-4)
 
 
+def test_clips_synthesised_ahead_change_nothing(home, tmp_path, whole):
+    from spectcount.training.train import execute
+
+    config = {**CONFIG, "train": {**TRAIN, "loaders": 2}}
+    execute(Context(tmp_path, config), settings_at(home))
+    assert weights(tmp_path) == weights(whole[0].folder)
+
+
 def test_the_loss_is_divided_by_every_label_of_the_step(home, tmp_path, monkeypatch):
     from spectcount.training import losses, train
 
