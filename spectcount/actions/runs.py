@@ -98,6 +98,11 @@ def start_tune(
     if settings.demo and folder != settings.models / listeners.EMBEDDED:
         raise UserError(f"the demo tunes {listeners.EMBEDDED} only; to tune {base}, run a copy")
     config = training_config(settings, training, params)
+    if settings.demo and (config["train"]["processes"] > 1 or config["train"]["loaders"] > 0):
+        raise UserError(
+            f"the demo tunes in one process, not processes={config['train']['processes']} with "
+            f"loaders={config['train']['loaders']}; set 1 and 0, or run a copy"
+        )
     store = Store(settings.database)
     found = list(regions) or (weak_regions(store, weakness, base) if weakness else [])
     lineage = {

@@ -134,3 +134,13 @@ def test_a_job_on_two_devices_stops_when_asked(home):
     assert ended.state == "stopped", ended.log_tail()
     assert 1 <= ended.done <= ended.summary["steps"] < 5000  # progress is told now and then
     assert (run.folder / "adapter" / "adapter_model.safetensors").is_file()
+
+
+def test_the_demo_tunes_in_one_process(tmp_path):
+    from spectcount import actions
+    from spectcount.settings import load_settings
+
+    demo = load_settings("demo", tmp_path, "cpu")
+    for more in ({"processes": 2}, {"loaders": 1}):
+        with pytest.raises(UserError, match="the demo tunes in one process"):
+            actions.start_tune(demo, "laptop", "tiny-lalm", params=more)
