@@ -175,13 +175,10 @@ class LoadedModel:
 
     def adapts_hearing(self, digest: str) -> bool:
         """Whether an adapter changes anything before the language model."""
-        config = self._peft.peft_config[f"a{digest}"]
-        heard = re.compile(f".*({self.family.encoder}|{self.family.projector})$")
+        heard = re.compile(f".*({self.family.encoder}|{self.family.projector})")
         return any(
-            heard.fullmatch(name) and re.fullmatch(config.target_modules, name)
-            if isinstance(config.target_modules, str)
-            else heard.fullmatch(name) and name.split(".")[-1] in config.target_modules
-            for name, _ in self.model.named_modules()
+            heard.fullmatch(name) is not None and f"a{digest}" in getattr(module, "lora_A", {})
+            for name, module in self.model.named_modules()
         )
 
     def check_clip(self, waveform: np.ndarray) -> np.ndarray:
