@@ -137,12 +137,13 @@ def test_generation_begins_where_scoring_says(model, family):
 def make_adapter(loaded, folder, scope, seed):
     """An adapter of `scope` on a copy of the checkpoint, its B matrices random."""
     import torch
-    from peft import LoraConfig, get_peft_model
+
+    from spectcount.training.lora import attach
+    from spectcount.training.options import LoraOptions
 
     net, _ = loaded.family.load(str(loaded.folder), "cpu", torch.float32)
     torch.manual_seed(seed)
-    config = LoraConfig(r=4, target_modules=loaded.family.lora_targets(scope))
-    tuned = get_peft_model(net, config)
+    tuned = attach(loaded.family, net, LoraOptions(rank=4, scope=scope, dropout=0.0), "base")
     with torch.no_grad():
         for name, weight in tuned.named_parameters():
             if "lora_B" in name:
