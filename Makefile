@@ -22,8 +22,16 @@ DEV := $(VENV)/.dev-$(call checksum,requirements.txt requirements-dev.txt)
 run: $(RUNTIME)
 	$(BIN)/python app.py $(ARGS)
 
+# Two tests at a time, then those of the page one after the other: they need the cores.
+PYTEST := $(BIN)/python -m pytest $(if $(CI),-q --durations=15)
+
 test: $(DEV) browser
-	$(BIN)/python -m pytest $(if $(CI),-q --durations=15) $(ARGS)
+ifeq ($(strip $(ARGS)),)
+	OMP_NUM_THREADS=1 $(PYTEST) -m "not browser" -n 2 --dist loadfile
+	$(PYTEST) -m browser
+else
+	$(PYTEST) $(ARGS)
+endif
 
 lint: $(DEV)
 	$(BIN)/ruff check .
