@@ -2,15 +2,17 @@
 
 Conventions: the same plain data as the summary at the end (`docs/benchmarks.md`), over the items
 dealt with: those answered, and those before the furthest answered one whose sound is missing. What
-only the run itself knows (refusals, how fast it was) is told at its end.
+only the run itself knows (refusals, how fast it was) is told at its end, and so are the changes in
+each category: their bootstraps take seconds, and would be looked at too often.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spectcount.benchmarks import summary
+from spectcount.benchmarks import comparison, summary
 from spectcount.benchmarks.readings import place
 from spectcount.benchmarks.sheet import Sheet
 from spectcount.store import Run
@@ -27,9 +29,31 @@ def so_far(run: Run, sheet: Sheet, trials: Sequence[Trial]) -> dict[str, Any] | 
         name: summary.Answers(own[0].fingerprint, {place(t): t for t in own}, {}, len(own), 0, None)
         for name, own in mine.items()
     }
+    missing = missing_before(sheet, trials)
+    whole = dataclasses.replace(sheet, benchmark=dataclasses.replace(sheet.benchmark, strata=()))
     total = len(sheet.units) * len(names)
     head = {"done": sum(map(len, mine.values())), "total": total, "stopped": False}
-    return {**head, **summary.summarise(sheet, answers, missing_before(sheet, trials))}
+    found = summary.summarise(whole, answers, missing)
+    known = found["benchmark"]["answers_known"]
+    return {**head, **found, "strata": _strata(sheet, answers, missing) if known else {}}
+
+
+def _strata(
+    sheet: Sheet, answers: Mapping[str, summary.Answers], missing: summary.Unheard
+) -> dict[str, Any]:
+    """The rows of every kind of category without changes: each listener's own, side by side."""
+    alone = [
+        summary.plain_tree(comparison.strata(sheet, {name: summary.mark(sheet, one, missing)}))
+        for name, one in answers.items()
+    ]
+    merged = {
+        kind: [
+            {**rows[0], "listeners": {k: v for row in rows for k, v in row["listeners"].items()}}
+            for rows in zip(*(one[kind] for one in alone), strict=True)
+        ]
+        for kind in sheet.benchmark.strata
+    }
+    return merged
 
 
 def missing_before(sheet: Sheet, trials: Sequence[Trial]) -> dict[int, tuple[str, str]]:

@@ -10,6 +10,7 @@ import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ NO_ANSWER = "Scores appear here as soon as everyone who is asked has answered."
 DEMO_EXPORT = (
     "The demo hands out no rows of a benchmark's files; to export, run a copy of SpectCount."
 )
-REDRAW_EVERY = 0.05
+REDRAW_EVERY = 0.1
 """Share of new answers after which a running result is made again: its bootstraps cost time."""
 KEPT = 4
 
@@ -159,26 +160,33 @@ class BenchmarkView:
         n = len(self.feed.trials(run.id))
         drawn = redraw_step(n, run.total, REDRAW_EVERY, run.ended)
         choices = run_choices(self.store, KIND)
-        now = {
+        now: dict[str, Any] = {
             "runs": [choices, run.id],
             "progress": progress_html(run, self.store) + speed_html(self.settings, run),
             "result": [run.id, drawn, n > 0, run.state],
         }
+        made = self.result(run, tuple(now["result"]))
+        if made is None:
+            now["result"] = sent.get("result")
         fresh = {name: sent.get(name) != value for name, value in now.items()}
         return (
             gr.update(choices=choices, value=run.id) if fresh["runs"] else gr.skip(),
             now["progress"] if fresh["progress"] else gr.skip(),
-            self.result(run, tuple(now["result"])) if fresh["result"] else gr.skip(),
+            made if fresh["result"] else gr.skip(),
             now,
         )
 
-    def result(self, run: Run, stamp: tuple[Any, ...]) -> str:
-        """The run's result, made once for all pages that show the same state of it (HTML)."""
-        return self._results.get(stamp, lambda: self._result(run))
+    def result(self, run: Run, stamp: tuple[Any, ...]) -> str | None:
+        """The run's result, made once for all pages that show the same state of it (HTML). The
+        bootstraps of a running one take seconds, so it is made behind the page: None until then."""
+        summary = run.summary or {}
+        if run.ended and summary.get("listeners"):
+            return self._results.get(
+                stamp, lambda: result_html(summary, bool(summary.get("stopped")))
+            )
+        return self._results.behind(stamp, lambda: self._so_far(run))
 
-    def _result(self, run: Run) -> str:
-        if run.ended and (run.summary or {}).get("listeners"):
-            return result_html(run.summary or {}, bool((run.summary or {}).get("stopped")))
+    def _so_far(self, run: Run) -> str:
         try:
             found = benchmark_live.so_far(run, self._sheet(run), self.feed.trials(run.id))
         except UserError as error:
@@ -196,6 +204,20 @@ class Kept:
         self._most = most
         self._made: OrderedDict[Any, Any] = OrderedDict()
         self._lock = threading.Lock()
+        self._makers = ThreadPoolExecutor(1, "benchmark result")
+        self._under_way: dict[Any, Future[Any]] = {}
+
+    def behind(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What was made for `key`; else None, and it is made behind the page."""
+        with self._lock:
+            if key in self._made:
+                return self._made[key]
+            under_way = self._under_way.get(key)
+            if under_way is None:
+                self._under_way = {k: f for k, f in self._under_way.items() if not f.done()}
+                self._under_way[key] = self._makers.submit(make)
+                return None
+        return self.get(key, under_way.result) if under_way.done() else None
 
     def get(self, key: Any, make: Callable[[], Any]) -> Any:
         """What was made for `key`, or `make()` now."""
