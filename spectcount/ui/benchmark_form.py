@@ -107,7 +107,9 @@ class BenchmarkForm:
         """What the run would ask, or the sentence that refuses it; whether a split can be given."""
         path = str(values[1] or "").strip()
         split = gr.update(visible=path.startswith(HUB))
-        if self.settings.demo or not path:
+        if self.settings.demo:
+            return notice(DEMO), gr.update(visible=False)
+        if not path:
             return "", split
         try:
             asked = self.read(values)

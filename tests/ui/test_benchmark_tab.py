@@ -108,7 +108,8 @@ def test_the_demo_looks_at_nothing_and_starts_nothing(tmp_path, data):
     demo = load_settings(mode="demo", home=tmp_path / "demo", device="cpu")
     view = benchmark_tab.BenchmarkView(demo, Store(demo.database))
     view.form = form_of(demo)
-    assert view.form.look(*values("/etc"))[0] == ""
+    looked, split = view.form.look(*values("hf:some/thing"))
+    assert "The demo reads no benchmark" in looked and not split["visible"]
     started, words = view.start(*values(data["mmau"]))
     assert started == gr.skip() and "The demo reads no benchmark" in words
     assert "The demo hands out no rows" in view.export("any")[0]
