@@ -86,16 +86,24 @@ def run(
             rows, ready = ahead, made.result()
             ahead = _take(pending, size.rows)
             made = pool.submit(prepare, ahead) if ahead else None
-            try:
-                compute(rows, ready)
-            except (torch.OutOfMemoryError, RuntimeError) as error:
-                if not _is_memory(error):
-                    raise
+            if _fits(compute, rows, ready):
+                size.worked(len(rows))
+            else:
                 size.failed(len(rows))
                 _free()
                 run([rows], prepare, compute, size)
-            else:
-                size.worked(len(rows))
+
+
+def _fits(compute: Callable[[Sequence[T], Any], None], rows: Sequence[T], ready: Any) -> bool:
+    """`compute(rows, ready)`; False where memory ran out. The error, which holds on to all that
+    was in memory when it came, is gone before anything is asked again."""
+    try:
+        compute(rows, ready)
+    except RuntimeError as error:
+        if not _is_memory(error):
+            raise
+        return False
+    return True
 
 
 def _take(pending: list[list[T]], n: int) -> list[T]:

@@ -74,7 +74,7 @@ def test_clips_are_heard_once_where_no_adapter_hears(three, monkeypatch):
     assert heard == [len(asked)]
     heard.clear()
     score_together([three["base"], three["both"]], asked)
-    assert heard == [2 * len(asked)]
+    assert heard == [len(asked)] * 2
 
 
 def test_different_models_do_not_share(three, random_model_folder):
