@@ -65,6 +65,8 @@ def _row(family: Family, processor: Any, questions: tuple[Asked, ...], n_audio: 
     kept = _rows.setdefault(processor, {})
     key = (questions, n_audio)
     if key not in kept:
+        for prompt, sets in questions:
+            family.check_words((prompt, *sets), processor)
         prompts = [tuple(family.prompt_ids(prompt, n_audio, processor)) for prompt, _ in questions]
         answers = [[tuple(family.answer_ids(a, processor)) for a in sets] for _, sets in questions]
         if len(kept) >= ROWS_KEPT:

@@ -36,6 +36,7 @@ def answer_log_probs(
     answers: Sequence[str],
 ) -> torch.Tensor:
     """log p of each answer, end of turn included, [B, A]: one forward per answer."""
+    family.check_words(answers, processor)
     inputs = inputs_on(family, model, processor, prompts, waveforms)
     n = inputs["input_ids"].shape[1]
     columns = []
@@ -74,7 +75,9 @@ def nested_log_probs(
 def inputs_on(
     family: Family, model: Any, processor: Any, prompts: Sequence[str], waveforms: Any
 ) -> dict[str, Any]:
-    """The stock batch on the model's device, floats in the model's type."""
+    """The stock batch on the model's device, floats in the model's type. Raises `UserError` for
+    prompts with a mark of the model's own format in them."""
+    family.check_words(prompts, processor)
     batch = family.stock_inputs(prompts, list(waveforms), processor)
     return {
         name: value.to(model.device, model.dtype if value.is_floating_point() else value.dtype)

@@ -12,7 +12,7 @@ left padding everywhere; one clip per prompt, the audio before the text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from spectcount.errors import UserError
+from spectcount.listeners.families import marks
 
 SCOPES = ("encoder", "projector", "llm", "both")
 
@@ -108,6 +109,11 @@ class Family:
         raise NotImplementedError(f"{self.name} has no staged path")
 
     # Text
+
+    def check_words(self, texts: Iterable[str], processor: Any) -> None:
+        """Raise `UserError` where a prompt or an answer has a mark of the model's own format in it
+        (the clip's placeholder, the end of a turn), which would not be read as words."""
+        marks.refuse(texts, processor, self.audio_token_id(processor), self.name)
 
     def conversation(self, prompt: str, audio: Any = None) -> list[dict[str, Any]]:
         """One user turn, audio first."""

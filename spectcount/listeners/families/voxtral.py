@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,9 @@ class Voxtral(Family):
 
     def project(self, model: Any, states: torch.Tensor) -> torch.Tensor:
         return model.model.multi_modal_projector(states)
+
+    def check_words(self, texts: Iterable[str], processor: Any) -> None:
+        """Nothing to refuse: mistral-common reads marks within words as words."""
 
     def conversation(self, prompt: str, audio: Any = None) -> list[dict[str, Any]]:
         """One user turn, the clip first, as a file; where there is none, a short silence."""
