@@ -46,7 +46,7 @@ class AudioLM:
         raw = np.zeros((len(questions), len(questions[0].answers)))
 
         def clips(rows: Sequence[list[int]]) -> np.ndarray:
-            return np.stack([self.clip_of(questions[row[0]]) for row in rows])
+            return np.stack([self.clip_of_all([questions[i] for i in row]) for row in rows])
 
         def answer(rows: Sequence[list[int]], waveforms: np.ndarray) -> None:
             asked = [[(questions[i].prompt, questions[i].answers) for i in row] for row in rows]
@@ -57,6 +57,12 @@ class AudioLM:
 
         batching.run(batching.rows_of(questions), clips, answer, self.size)
         return Scores(normalise(raw), np.exp(raw).sum(axis=1))
+
+    def clip_of_all(self, questions: Sequence[Question]) -> np.ndarray:
+        """The clip that all of a row's questions are about. Each upload has to pass the door: a
+        clip of whole numbers may hold the same values as one that passes."""
+        uploads = [q for q in questions[1:] if q.stimulus is None]
+        return [self.clip_of(q) for q in [*uploads, questions[0]]][-1]
 
     def clip_of(self, question: Question) -> np.ndarray:
         """The question's clip, float32 [T], through the one door for audio. Raises `UserError`

@@ -45,7 +45,7 @@ def score_together(listeners: Sequence[AudioLM], questions: Sequence[Question]) 
     ears = [x.digest if _hears(x) else None for x in listeners]
 
     def clips(rows: Sequence[list[int]]) -> np.ndarray:
-        return np.stack([listeners[0].clip_of(questions[row[0]]) for row in rows])
+        return np.stack([listeners[0].clip_of_all([questions[i] for i in row]) for row in rows])
 
     def answer(rows: Sequence[list[int]], waveforms: np.ndarray) -> None:
         asked = [[(questions[i].prompt, questions[i].answers) for i in row] for row in rows]

@@ -78,3 +78,11 @@ def test_base_beside_tuned_equals_each_alone(checkpoint, family, tmp_path):
         assert np.abs(alone[0] - alone[1]).max() > 1e-3
         found = [s.log_probs for s in score_together([base, tuned], asked)]
         np.testing.assert_allclose(found, alone, atol=1e-4)
+
+
+def test_an_upload_of_whole_numbers_does_not_slip_in_beside_its_like(model):
+    """Clips of the same values share a row; each has to pass the door."""
+    fine, wrong = np.zeros(32_000, np.float32), np.zeros(32_000, np.int16)
+    asked = [Question(None, "detect", waveform=clip) for clip in (fine, wrong)]
+    with pytest.raises(UserError, match="int16"):
+        listener(model("qwen2-audio")).score(asked)
