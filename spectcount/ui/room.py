@@ -101,6 +101,16 @@ def make(settings: Settings, room: Room | None) -> str:
     return f"{', '.join(gone)} was unloaded here to make room for the run."
 
 
+def make_for_tuning(settings: Settings, base: str, config: Mapping[str, Any]) -> str:
+    """`make` for a fine-tune. Raises `UserError`, saying what would fit, where it does not."""
+    needs = for_tuning(settings, base, config)
+    said = make(settings, needs)
+    if needs is not None:
+        seconds = float(config["curriculum"]["clip_high_s"])
+        actions.refuse_tuning_too_large(settings, base, config["lora"], config["train"], seconds)
+    return said
+
+
 def room_html(room: Room | None) -> str:
     """`Room.words` for the page (HTML)."""
     return notice(room.words) if room else ""

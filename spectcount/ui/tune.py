@@ -97,7 +97,7 @@ class TuneView:
         """Queue the fine-tune that the form describes."""
         try:
             asked = self.form.read(base, values)
-            made = room.make(self.settings, room.for_tuning(self.settings, base, asked["config"]))
+            made = room.make_for_tuning(self.settings, base, asked["config"])
             run = actions.start_tune(
                 self.settings,
                 asked["config"],

@@ -17,6 +17,7 @@ from spectcount.settings import Settings, load_settings
 from spectcount.store import Store
 from spectcount.ui import header, loader, models_table, room, scoring
 from spectcount.ui.models_panel import ModelsView
+from spectcount.ui.tune import TuneView
 
 TRAINING = {
     "curriculum": {"clip_high_s": 3.0},
@@ -224,6 +225,20 @@ def test_what_gives_way_is_said_before_the_start_and_done_at_it(tmp_path, monkey
     monkeypatch.setattr(room, "_free_gb", lambda settings: 40.0)
     fits = room.for_tuning(settings, f"big-{device}", TRAINING)
     assert fits.words.endswith("40.0 GB are free.") and room.make(settings, None) == ""
+
+
+def test_a_fine_tune_that_fits_nowhere_is_refused_before_it_is_queued(settings, monkeypatch):
+    config = actions.training_config(settings, "laptop")
+    assert room.make_for_tuning(settings, "tiny-lalm", config) == ""
+    monkeypatch.setattr("spectcount.listeners.fits.free_bytes", lambda device: int(2e9))
+    monkeypatch.setattr("spectcount.listeners.needs.free_bytes", lambda device: int(2e9))
+    view = TuneView(settings, Store(settings.database))
+    asked = {"config": config, "source": None, "regions": [], "seed": 0}
+    view.form = SimpleNamespace(read=lambda base, values: asked)
+    assert "It will be refused unless something else on cpu ends" in view.needs("qwen2-audio-7b")
+    started, words = view.start("qwen2-audio-7b")
+    assert started == gr.skip() and "tuning qwen2-audio-7b needs" in words and "2.0 GB are" in words
+    assert view.store.runs() == []
 
 
 def test_small_models_and_observers_need_no_word(settings):
