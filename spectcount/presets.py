@@ -7,7 +7,7 @@ Formats, each with `title` and `about` (one or two sentences for a researcher):
     panels/NAME.yaml     parts: a list of {name, plan, rows, measure}
     training/NAME.yaml   curriculum, lora, train: the parameters of each
     models/NAME/         a checkpoint folder in the Hugging Face layout
-    models/NAME.yaml     what is known of a model: `listeners.cards.Card`
+    models/NAME.yaml     what is known of a model: `listeners.checkpoints.cards.Card`
 
 Shipped presets lie under the settings' `presets`, the user's own under `home/presets`; a path to
 a YAML file works as well as a name.

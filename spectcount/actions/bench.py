@@ -18,11 +18,11 @@ def bench_scoring(
     report: Callable[[str], None] = lambda line: None,
     out: Path | None = None,
 ) -> Any:
-    """Time `listener` with `BenchOptions(**values)`; the `listeners.bench.Result`, also written as
+    """Time `listener` with `BenchOptions(**values)`; a `scoring.bench.Result`, also written as
     JSON to `out`. Raises `UserError` for a listener that is no audio language model."""
     from spectcount import listeners
-    from spectcount.listeners import bench
     from spectcount.listeners.audio_lm import AudioLM
+    from spectcount.listeners.scoring import bench
 
     options = bench.BenchOptions.from_dict(dict(values or {}))
     found = listeners.load(listener, settings)
@@ -61,7 +61,7 @@ def random_weights(
 ) -> Path:
     """Write a checkpoint of the known model `name` at full size with random bfloat16 weights under
     the home folder's `models`; its folder, whose name is a listener for `bench`."""
-    from spectcount.listeners.cards import cards
+    from spectcount.listeners.checkpoints.cards import cards
     from spectcount.training import full_size
 
     known = cards(settings)

@@ -1,6 +1,6 @@
 """Models: which there are and what fits, forecasts, getting one, checking a folder, memory.
 
-Conventions: settings come first; a model is written as `listeners.names` says; sizes in GB (10^9
+Conventions: settings come first; a model is written as `checkpoints.names` says; sizes in GB (10^9
 bytes); `report(words, done, total)` hears how far long work is; bad input raises `UserError`.
 """
 
@@ -43,8 +43,8 @@ class ModelRow:
 def models(settings: Settings) -> list[ModelRow]:
     """Every listed model, then the user's own folders; nothing is loaded."""
     from spectcount import listeners
-    from spectcount.listeners.cards import cards
-    from spectcount.listeners.fits import free_bytes
+    from spectcount.listeners.checkpoints.cards import cards
+    from spectcount.listeners.checkpoints.fits import free_bytes
 
     free, here = free_bytes(settings.device) / 1e9, listeners.models(settings)
     listed = cards(settings)
@@ -54,8 +54,8 @@ def models(settings: Settings) -> list[ModelRow]:
 
 
 def _listed(card: Any, settings: Settings, free_gb: float, here: bool) -> ModelRow:
+    from spectcount.listeners.checkpoints.needs import needs_gb
     from spectcount.listeners.families import FAMILIES
-    from spectcount.listeners.needs import needs_gb
 
     needs = needs_gb(card, settings.device)
     smaller = [option for option, gb in needs.items() if option and gb <= free_gb < needs[""]]
@@ -68,8 +68,8 @@ def _listed(card: Any, settings: Settings, free_gb: float, here: bool) -> ModelR
 
 def _own(name: str, folder: Path, settings: Settings, free_gb: float) -> ModelRow:
     """A folder that no card names; a broken one is listed as not usable, with the reason."""
+    from spectcount.listeners.checkpoints.needs import forecast_for
     from spectcount.listeners.families import family_of
-    from spectcount.listeners.needs import forecast_for
 
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors")) / 1e9
     try:
@@ -86,8 +86,8 @@ def _own(name: str, folder: Path, settings: Settings, free_gb: float) -> ModelRo
 def model_facts(settings: Settings, name: str) -> dict[str, Any]:
     """All that is known of one model: its card, where it lies, its commit there, how to get it."""
     from spectcount import listeners
-    from spectcount.listeners.cards import cards
-    from spectcount.listeners.names import download_command, parse, revision_of
+    from spectcount.listeners.checkpoints.cards import cards
+    from spectcount.listeners.checkpoints.names import download_command, parse, revision_of
 
     row = next((row for row in models(settings) if row.name == parse(name).model), None)
     if row is None:
@@ -112,8 +112,8 @@ def forecast_model(
     """Memory that a model needs on this device, by part, and what would fit in its place.
     `changes`: fields of `forecast.Workload` (batch, seconds, tune, scope, rank, checkpointing,
     four_bit, dtype)."""
-    from spectcount.listeners.fits import alternatives, free_bytes
-    from spectcount.listeners.needs import anatomy_for, forecast_for
+    from spectcount.listeners.checkpoints.fits import alternatives, free_bytes
+    from spectcount.listeners.checkpoints.needs import anatomy_for, forecast_for
 
     wanted, free = forecast_for(name, settings, changes or {}), free_bytes(settings.device)
     anatomy, family = anatomy_for(name, settings)
@@ -136,7 +136,7 @@ def refuse_tuning_too_large(
 ) -> dict[str, Any]:
     """The forecast of a fine-tune with these options, before anything is loaded; raises
     `UserError`, with what would fit, where it does not fit the device."""
-    from spectcount.listeners.needs import refuse_tuning
+    from spectcount.listeners.checkpoints.needs import refuse_tuning
 
     changes = {
         "scope": lora["scope"], "rank": lora["rank"], "seconds": seconds,
@@ -153,7 +153,7 @@ def get_model(
     settings: Settings, name: str, revision: str = "", report: Report | None = None
 ) -> Path:
     """Fetch a listed model or `OWNER/NAME#COMMIT` into `home/models`; its folder."""
-    from spectcount.listeners.download import fetch
+    from spectcount.listeners.checkpoints.download import fetch
 
     return fetch(name, settings, report, revision)
 
@@ -162,7 +162,7 @@ def check_model(settings: Settings, where: str, report: Report | None = None) ->
     """Load a model (a name, or a folder's path), put it to the gate and the parity check, and
     say what came out; raises `UserError` with the reason where it may not be used."""
     from spectcount import listeners
-    from spectcount.listeners import gate
+    from spectcount.listeners.scoring import gate
 
     known = where in listeners.models(settings) or "/" not in where
     spec = where if known or where.startswith("path:") else f"path:{Path(where).expanduser()}"
@@ -185,7 +185,7 @@ def check_model(settings: Settings, where: str, report: Report | None = None) ->
 
 def models_in_memory() -> list[dict[str, Any]]:
     """The models in this process's memory, the last used first: name, GB, device, adapters."""
-    from spectcount.listeners import resident
+    from spectcount.listeners.checkpoints import resident
 
     return [{**dataclasses.asdict(row), "gb": row.bytes / 1e9} for row in resident.table()]
 
@@ -199,7 +199,7 @@ def unload_models(name: str = "") -> list[str]:
 
 def would_unload(settings: Settings, needed_gb: float) -> list[str]:
     """The models that `make_room` would unload, for saying so first."""
-    from spectcount.listeners import resident
+    from spectcount.listeners.checkpoints import resident
 
     return [row.name for row in resident.to_unload(needed_gb * 1e9, settings.device)]
 
@@ -207,6 +207,6 @@ def would_unload(settings: Settings, needed_gb: float) -> list[str]:
 def make_room(settings: Settings, needed_gb: float) -> list[str]:
     """Unload models of this process, the longest unused first, until so much of the device is
     free; which they were."""
-    from spectcount.listeners import resident
+    from spectcount.listeners.checkpoints import resident
 
     return [row.name for row in resident.make_room(needed_gb * 1e9, settings.device)]

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from spectcount.errors import UserError
 from spectcount.listeners.base import Listener, Scores
-from spectcount.listeners.names import model_folder, models, parse
+from spectcount.listeners.checkpoints.names import model_folder, models, parse
 
 if TYPE_CHECKING:
+    from spectcount.listeners.checkpoints.resident import Resident
     from spectcount.listeners.loaded import LoadedModel
-    from spectcount.listeners.resident import Resident
     from spectcount.settings import Settings
 
 EMBEDDED = "tiny-lalm"
@@ -30,7 +30,7 @@ def load(spec: str, settings: Settings, report: Report | None = None) -> Listene
     to `report(words, done, total)`."""
     kind, _, options = spec.partition(":")
     if kind == "silence":
-        from spectcount.listeners.floors import Silence
+        from spectcount.listeners.observers.floors import Silence
 
         return Silence(load(options or EMBEDDED, settings, report))
     if kind == "sim":
@@ -44,8 +44,8 @@ def load_model(spec: str, settings: Settings, report: Report | None = None) -> L
     """The base model of `spec`, in memory once per folder, device and options. Where memory is
     short, models that are not in use are unloaded first, and `report` is told; raises `UserError`
     where it would not fit even so."""
-    from spectcount.listeners import resident
-    from spectcount.listeners.loading import LoadOptions
+    from spectcount.listeners.checkpoints import resident
+    from spectcount.listeners.checkpoints.loading import LoadOptions
 
     named, folder = parse(spec), model_folder(spec, settings)
     options = LoadOptions.from_dict(named.options)
@@ -60,7 +60,7 @@ def load_model(spec: str, settings: Settings, report: Report | None = None) -> L
 
 def unload(name: str = "") -> list[Resident]:
     """Free the memory of a model (of all without a name); which they were."""
-    from spectcount.listeners import resident
+    from spectcount.listeners.checkpoints import resident
 
     return resident.unload(name)
 
@@ -103,11 +103,11 @@ def _loaded(
     name: str, folder: Path, settings: Settings, options: Any, report: Report | None
 ) -> LoadedModel:
     """Check that it fits, make room, load."""
-    from spectcount.listeners import resident
+    from spectcount.listeners.checkpoints import resident
+    from spectcount.listeners.checkpoints.loading import check_folder
+    from spectcount.listeners.checkpoints.needs import refuse_if_too_large, scoring_forecast
     from spectcount.listeners.families import family_of
     from spectcount.listeners.loaded import LoadedModel
-    from spectcount.listeners.loading import check_folder
-    from spectcount.listeners.needs import refuse_if_too_large, scoring_forecast
 
     check_folder(folder)
     family, device = family_of(folder), settings.device
@@ -123,14 +123,14 @@ def _loaded(
 
 def _observer(spec: str) -> Listener:
     if spec == "ideal":
-        from spectcount.listeners.ideal import IdealObserver
+        from spectcount.listeners.observers.ideal import IdealObserver
 
         return IdealObserver()
     if spec == "dsp":
-        from spectcount.listeners.dsp import DspCounter
+        from spectcount.listeners.observers.dsp import DspCounter
 
         return DspCounter()
-    from spectcount.listeners.floors import AlwaysFirst
+    from spectcount.listeners.observers.floors import AlwaysFirst
 
     return AlwaysFirst()
 
@@ -147,7 +147,7 @@ _THRESHOLD = {
 
 def _simulated(text: str) -> Listener:
     """A simulated listener: of fixed d', or, where a parameter is named, with a threshold."""
-    from spectcount.listeners.simulated import SimulatedObserver, SimulatedThreshold
+    from spectcount.listeners.observers.simulated import SimulatedObserver, SimulatedThreshold
 
     written = dict(part.partition("=")[::2] for part in filter(None, text.split(",")))
     if "parameter" not in written:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from spectcount.errors import UserError
-from spectcount.listeners import batching
 from spectcount.listeners.base import Scores
 from spectcount.listeners.loaded import LoadedModel
+from spectcount.listeners.scoring import batching
 from spectcount.trials import Question, normalise
 
 MAX_NEW_TOKENS = 24

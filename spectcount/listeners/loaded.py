@@ -20,11 +20,11 @@ import numpy as np
 import torch
 
 from spectcount.errors import UserError
-from spectcount.listeners import gate, staged, stock
+from spectcount.listeners.checkpoints.hashes import hash_files
+from spectcount.listeners.checkpoints.loading import Report, check_folder, reporting
 from spectcount.listeners.families import family_of
-from spectcount.listeners.hashes import hash_files
-from spectcount.listeners.loading import Report, check_folder, reporting
-from spectcount.listeners.stock import Asked
+from spectcount.listeners.scoring import gate, staged, stock
+from spectcount.listeners.scoring.stock import Asked
 
 ENGINE_VERSION = 2
 """Raised when the same weights would give other scores."""

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from spectcount.errors import UserError
-from spectcount.listeners.ideal import d_prime_ideal, pair_d_prime
+from spectcount.listeners.observers.ideal import d_prime_ideal, pair_d_prime
 from spectcount.params import Param
 from spectcount.psychophysics.efficiency import Efficiency, threshold_efficiency
 from spectcount.psychophysics.sdt import Interval

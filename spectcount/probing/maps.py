@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from spectcount.listeners.ideal import pair_d_prime
+from spectcount.listeners.observers.ideal import pair_d_prime
 from spectcount.probing.base import Plan
 from spectcount.psychophysics import sdt
 from spectcount.psychophysics.sdt import Interval

@@ -171,7 +171,7 @@ def _ask_together(context: RunContext, seats: list[_Seat]) -> None:
     waiting = [seat for seat in seats if seat.batch]
     if len(waiting) < 2 or not all(hasattr(seat.listener, "loaded") for seat in waiting):
         return
-    from spectcount.listeners import together
+    from spectcount.listeners.scoring import together
 
     if not together.may_share([seat.listener for seat in waiting]):
         return

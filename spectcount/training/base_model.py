@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spectcount.listeners.anatomy import anatomy_of
+from spectcount.listeners.checkpoints.anatomy import anatomy_of
+from spectcount.listeners.checkpoints.fits import free_bytes, refuse_too_large
+from spectcount.listeners.checkpoints.forecast import WINDOW_S, Workload, forecast
+from spectcount.listeners.checkpoints.loading import LoadOptions, check_folder
 from spectcount.listeners.families import family_of
-from spectcount.listeners.fits import free_bytes, refuse_too_large
-from spectcount.listeners.forecast import WINDOW_S, Workload, forecast
 from spectcount.listeners.loaded import LoadedModel
-from spectcount.listeners.loading import LoadOptions, check_folder
 from spectcount.training.options import LoraOptions, TrainOptions
 
 

@@ -26,9 +26,9 @@ import torch
 
 from spectcount import listeners
 from spectcount.designs import Pulses, draw
-from spectcount.listeners.bench import device_name, matmul_peak
 from spectcount.listeners.loaded import LoadedModel
-from spectcount.listeners.sequences import IGNORED
+from spectcount.listeners.scoring.bench import device_name, matmul_peak
+from spectcount.listeners.scoring.sequences import IGNORED
 from spectcount.params import Declared, param
 from spectcount.settings import Settings
 from spectcount.training import lora

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from spectcount.errors import UserError
-from spectcount.listeners.cards import Card
+from spectcount.listeners.checkpoints.cards import Card
 from spectcount.listeners.families import FAMILIES
 from spectcount.scales import N_MELS
 from spectcount.training import tiny

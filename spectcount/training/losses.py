@@ -18,7 +18,7 @@ import torch
 
 from spectcount.listeners.families import Family
 from spectcount.listeners.loaded import LoadedModel
-from spectcount.listeners.sequences import IGNORED, Sequences, answer_batch, answer_loss
+from spectcount.listeners.scoring.sequences import IGNORED, Sequences, answer_batch, answer_loss
 from spectcount.trials import Question
 
 Batch = dict[str, torch.Tensor]

@@ -25,7 +25,7 @@ import torch
 from spectcount.listeners.audio_lm import AudioLM
 from spectcount.listeners.families import FAMILIES
 from spectcount.listeners.loaded import LoadedModel
-from spectcount.listeners.sequences import answer_batch, answer_loss
+from spectcount.listeners.scoring.sequences import answer_batch, answer_loss
 from spectcount.params import Declared, param
 from spectcount.scales import N_MELS
 from spectcount.stimulus import Stimulus

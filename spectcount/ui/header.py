@@ -15,7 +15,7 @@ import gradio as gr
 from spectcount import listeners
 from spectcount.errors import UserError
 from spectcount.listeners import EMBEDDED, adapters
-from spectcount.listeners.cards import cards
+from spectcount.listeners.checkpoints.cards import cards
 from spectcount.settings import Settings
 from spectcount.ui.loader import Loader, status_of
 from spectcount.ui.scoring import path_words

@@ -116,7 +116,7 @@ def status_of(settings: Settings, loader: Loader, base: str) -> tuple[str, str]:
 def in_memory(spec: str) -> dict[str, Any] | None:
     """The row of `actions.models_in_memory` about the model of a listener; None where it is not
     in this process, or the listener is no model."""
-    from spectcount.listeners.names import parse
+    from spectcount.listeners.checkpoints.names import parse
 
     head = spec.removeprefix("silence:")
     if head in ("ideal", "dsp", "first") or head.startswith("sim:"):

@@ -12,7 +12,7 @@ from asking import Context, Says, config, execute, first, in_turn, truth
 
 from spectcount.benchmarks import catalogue, words
 from spectcount.errors import UserError
-from spectcount.listeners.floors import AlwaysFirst, Silence
+from spectcount.listeners.observers.floors import AlwaysFirst, Silence
 
 NAMES = tuple(make_fixtures.MAKERS)
 

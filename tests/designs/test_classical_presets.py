@@ -15,7 +15,7 @@ from spectcount.designs.gap import Gap
 from spectcount.designs.level_discrimination import LevelDiscrimination
 from spectcount.designs.modulation import Modulation
 from spectcount.designs.tone_in_noise import ToneInNoise
-from spectcount.listeners.ideal import IdealObserver, pair_d_prime
+from spectcount.listeners.observers.ideal import IdealObserver, pair_d_prime
 from spectcount.pairs import draw_pair
 from spectcount.probing.plan import plan_from_dict
 from spectcount.synth import synthesise

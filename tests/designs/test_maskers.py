@@ -13,7 +13,7 @@ from spectcount.designs import draw, family
 from spectcount.designs.forward_masking import ForwardMasking
 from spectcount.designs.informational_masking import InformationalMasking
 from spectcount.errors import UserError
-from spectcount.listeners.ideal import IdealObserver, pair_d_prime
+from spectcount.listeners.observers.ideal import IdealObserver, pair_d_prime
 from spectcount.pairs import draw_pair, pair_of
 from spectcount.stimulus import Stimulus
 from spectcount.synth import synthesise

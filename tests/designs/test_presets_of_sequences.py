@@ -11,8 +11,8 @@ import pytest
 
 from spectcount import presets
 from spectcount.designs import draw
-from spectcount.listeners.dsp import DspCounter
-from spectcount.listeners.ideal import IdealObserver
+from spectcount.listeners.observers.dsp import DspCounter
+from spectcount.listeners.observers.ideal import IdealObserver
 from spectcount.pairs import draw_pair
 from spectcount.probing.plan import plan_from_dict
 from spectcount.synth import synthesise

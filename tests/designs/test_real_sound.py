@@ -13,7 +13,7 @@ from spectcount import actions, carriers
 from spectcount.designs import draw
 from spectcount.designs.real_sound import RealSound
 from spectcount.errors import UserError
-from spectcount.listeners.ideal import pair_d_prime
+from spectcount.listeners.observers.ideal import pair_d_prime
 from spectcount.pairs import draw_pair, pair_of
 from spectcount.settings import load_settings
 from spectcount.stimulus import Stimulus

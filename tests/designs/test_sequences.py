@@ -14,7 +14,7 @@ from spectcount.designs.onset_asynchrony import OnsetAsynchrony
 from spectcount.designs.rhythm import Rhythm
 from spectcount.designs.streaming import Streaming
 from spectcount.errors import UserError
-from spectcount.listeners.ideal import IdealObserver, pair_d_prime
+from spectcount.listeners.observers.ideal import IdealObserver, pair_d_prime
 from spectcount.pairs import draw_pair, pair_of
 from spectcount.stimulus import Event, Stimulus
 from spectcount.synth import synthesise

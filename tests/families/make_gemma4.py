@@ -28,7 +28,7 @@ def build(folder: Path) -> None:
         Gemma4ForConditionalGeneration,
     )
 
-    from spectcount.listeners.gemma4_processor import HearingProcessor
+    from spectcount.listeners.families.gemma4_processor import HearingProcessor
 
     tokenizer = gemma_tokenizer()
     audio_id = tokenizer.convert_tokens_to_ids("<|audio|>")

@@ -66,7 +66,7 @@ def test_base_beside_tuned_equals_each_alone(checkpoint, family, tmp_path):
     """An adapter on encoder, projector and language model; encoders that cut clips into blocks
     have other rows than the batch."""
     from spectcount.listeners.loaded import LoadedModel
-    from spectcount.listeners.together import may_share, score_together
+    from spectcount.listeners.scoring.together import may_share, score_together
     from tests.families.test_conformance import make_adapter
 
     loaded = LoadedModel(checkpoint(family))

@@ -27,7 +27,7 @@ def stock_log_probs(loaded, asked):
     """Single questions through the stock forward, one answer at a time."""
     import torch
 
-    from spectcount.listeners import stock
+    from spectcount.listeners.scoring import stock
 
     rows = []
     for q in asked:

@@ -64,7 +64,7 @@ def test_a_mixed_batch_that_runs_out_of_memory_leaves_the_model_in_order(
     loaded, tuned, monkeypatch
 ):
     from spectcount.listeners.audio_lm import AudioLM
-    from spectcount.listeners.together import score_together
+    from spectcount.listeners.scoring.together import score_together
 
     base, other = AudioLM(loaded, "base"), tuned(target_modules=loaded.family.lora_targets("llm"))
     asked = questions()
@@ -78,7 +78,7 @@ def test_a_mixed_batch_that_runs_out_of_memory_leaves_the_model_in_order(
 
 
 def test_what_did_not_fit_is_gone_before_it_is_asked_again():
-    from spectcount.listeners import batching
+    from spectcount.listeners.scoring import batching
 
     class Large:
         """Stands for a tensor of the batch that failed."""
@@ -100,7 +100,7 @@ def test_what_did_not_fit_is_gone_before_it_is_asked_again():
 def test_an_adapter_that_names_its_modules_in_full_hears_in_company(loaded, tuned):
     """Its configuration lists whole paths (other tools write them so)."""
     from spectcount.listeners.audio_lm import AudioLM
-    from spectcount.listeners.together import may_share, score_together
+    from spectcount.listeners.scoring.together import may_share, score_together
 
     full = [f"model.audio_tower.layers.0.self_attn.{x}_proj" for x in "qkv"]
     base, other = AudioLM(loaded, "base"), tuned(target_modules=full)
@@ -117,7 +117,7 @@ def test_an_adapter_that_names_its_modules_in_full_hears_in_company(loaded, tune
 )
 def test_adapters_that_cannot_be_mixed_are_asked_alone(loaded, tuned, config):
     from spectcount.listeners.audio_lm import AudioLM
-    from spectcount.listeners.together import may_share
+    from spectcount.listeners.scoring.together import may_share
 
     base, other = AudioLM(loaded, "base"), tuned(**config)
     assert not may_share([base, other])

@@ -39,7 +39,7 @@ def stock_log_probs(loaded, question):
 def test_front_end_equals_the_stock_extractor(loaded, seconds):
     import torch
 
-    from spectcount.listeners.frontend import log_mel, n_frames
+    from spectcount.listeners.scoring.frontend import log_mel, n_frames
 
     rng = np.random.default_rng(0)
     clip = (0.1 * rng.standard_normal(round(seconds * 16_000))).astype(np.float32)
@@ -82,7 +82,7 @@ def test_batched_equals_single(loaded):
 
 def test_ten_is_not_one(loaded):
     """ "10" begins with the token of "1": both get their own probability."""
-    from spectcount.listeners import packing
+    from spectcount.listeners.scoring import packing
 
     ids = [tuple(loaded.family.answer_ids(a, loaded.processor)) for a in ("1", "10")]
     (paths,) = packing.row([(5, 6)], [ids]).paths

@@ -7,7 +7,7 @@ import torch
 
 from spectcount.designs import Pulses, draw
 from spectcount.errors import UserError
-from spectcount.listeners.batching import QUESTIONS_PER_ROW, BatchSize, rows_of, run
+from spectcount.listeners.scoring.batching import QUESTIONS_PER_ROW, BatchSize, rows_of, run
 from spectcount.trials import Question
 
 

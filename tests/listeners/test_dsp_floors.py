@@ -13,7 +13,7 @@ from spectcount.designs.level_discrimination import LevelDiscrimination
 from spectcount.designs.modulation import Modulation
 from spectcount.designs.tone_in_noise import ToneInNoise
 from spectcount.errors import UserError
-from spectcount.listeners.dsp import FLOORS, DspCounter
+from spectcount.listeners.observers.dsp import FLOORS, DspCounter
 from spectcount.pairs import draw_pair
 from spectcount.psychophysics.sdt import auc
 from spectcount.tasks import TASKS

@@ -13,7 +13,7 @@ from spectcount.designs.informational_masking import InformationalMasking
 from spectcount.designs.onset_asynchrony import OnsetAsynchrony
 from spectcount.designs.rhythm import Rhythm
 from spectcount.designs.streaming import Streaming
-from spectcount.listeners.dsp import FLOORS, DspCounter
+from spectcount.listeners.observers.dsp import FLOORS, DspCounter
 from spectcount.pairs import draw_pair
 from spectcount.synth import synthesise, white_noise
 from spectcount.trials import Question

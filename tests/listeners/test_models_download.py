@@ -8,9 +8,9 @@ from huggingface_hub import errors
 
 from spectcount.errors import UserError
 from spectcount.listeners import models
-from spectcount.listeners.cards import cards
-from spectcount.listeners.download import fetch
-from spectcount.listeners.names import model_folder, revision_of
+from spectcount.listeners.checkpoints.cards import cards
+from spectcount.listeners.checkpoints.download import fetch
+from spectcount.listeners.checkpoints.names import model_folder, revision_of
 from spectcount.settings import load_settings
 
 COMMIT = "c" * 40
@@ -19,6 +19,8 @@ FILES = {
     "config.json": b'{"architectures": ["Qwen2AudioForConditionalGeneration"]}',
     "model.safetensors": b"weights",
 }
+
+NO_DISK = "spectcount.listeners.checkpoints.download._refuse_full_disk"
 
 
 class Hub:
@@ -78,7 +80,7 @@ def test_what_is_here_is_not_fetched_again(hub, settings):
 
 
 def test_a_listed_model_comes_at_the_listed_commit(hub, settings, monkeypatch):
-    monkeypatch.setattr("spectcount.listeners.download._refuse_full_disk", lambda *_: None)
+    monkeypatch.setattr(NO_DISK, lambda *_: None)
     folder = fetch("voxtral-mini-3b", settings)
     card = cards(settings)["voxtral-mini-3b"]
     assert folder.name == "voxtral-mini-3b"
@@ -88,7 +90,7 @@ def test_a_listed_model_comes_at_the_listed_commit(hub, settings, monkeypatch):
 
 
 def test_a_model_without_a_commit_asks_for_one(hub, settings, monkeypatch):
-    monkeypatch.setattr("spectcount.listeners.download._refuse_full_disk", lambda *_: None)
+    monkeypatch.setattr(NO_DISK, lambda *_: None)
     name = next(c.name for c in cards(settings).values() if c.unpinned)
     with pytest.raises(UserError, match=r"names no commit.*--revision COMMIT"):
         fetch(name, settings)

@@ -11,7 +11,7 @@ import pytest
 
 from spectcount import listeners
 from spectcount.errors import UserError
-from spectcount.listeners import resident
+from spectcount.listeners.checkpoints import resident
 
 pytestmark = pytest.mark.slow
 
@@ -84,7 +84,7 @@ def test_a_folder_that_may_not_be_read_is_refused(tmp_path, config, files, words
 
 
 def test_a_broken_configuration_is_refused(tmp_path):
-    from spectcount.listeners.loading import check_folder
+    from spectcount.listeners.checkpoints.loading import check_folder
 
     folder = write(tmp_path / "m")
     (folder / "config.json").write_text('{"architectures": [')
@@ -128,7 +128,7 @@ def test_four_bits_are_refused_where_they_cannot_be(settings, placed):
 def test_four_bits_are_for_the_language_model_only(placed):
     from transformers.quantizers.quantizers_utils import should_convert_module
 
-    from spectcount.listeners.anatomy import anatomy_of, build
+    from spectcount.listeners.checkpoints.anatomy import anatomy_of, build
     from spectcount.listeners.families import family_of
 
     family = family_of(placed)
@@ -146,7 +146,8 @@ def test_four_bits_are_for_the_language_model_only(placed):
 def test_a_model_that_does_not_fit_is_refused_before_its_weights_are_read(
     settings, placed, monkeypatch
 ):
-    from spectcount.listeners import loaded, needs
+    from spectcount.listeners import loaded
+    from spectcount.listeners.checkpoints import needs
 
     monkeypatch.setattr(needs, "free_bytes", lambda device: 2_000_000)
     monkeypatch.setattr(loaded, "LoadedModel", None)
@@ -211,7 +212,7 @@ def test_the_systems_memory_comes_back(settings):
 def test_room_is_made_by_the_longest_unused_first_and_only_if_it_helps(
     settings, placed, monkeypatch
 ):
-    from spectcount.listeners import fits
+    from spectcount.listeners.checkpoints import fits
 
     for spec in ("own", "own+bf16", "own"):
         listeners.load_model(spec, settings)
@@ -243,7 +244,7 @@ def test_a_folder_is_checked_by_name_and_by_path(settings, placed):
 
 
 def test_large_weights_are_hashed_once(tmp_path, monkeypatch):
-    from spectcount.listeners import hashes
+    from spectcount.listeners.checkpoints import hashes
 
     monkeypatch.setattr(hashes, "LARGE_BYTES", 4)
     file = tmp_path / "model.safetensors"

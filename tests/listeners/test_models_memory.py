@@ -9,7 +9,7 @@ import pytest
 
 from spectcount.designs import Pulses, draw
 from spectcount.errors import UserError
-from spectcount.listeners.cards import Card
+from spectcount.listeners.checkpoints.cards import Card
 from spectcount.trials import Question
 from tests.families.checkpoints import BUILDERS, build
 
@@ -55,7 +55,7 @@ def card(root, name):
 
 
 def anatomy(root, name):
-    from spectcount.listeners.needs import anatomy_of_card
+    from spectcount.listeners.checkpoints.needs import anatomy_of_card
 
     return anatomy_of_card(card(root, name))
 
@@ -71,7 +71,7 @@ def test_a_listed_model_counts_as_published_without_its_weights(root, name):
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_cards_state_what_is_forecast(root, name):
-    from spectcount.listeners.forecast import Workload, forecast
+    from spectcount.listeners.checkpoints.forecast import Workload, forecast
 
     found, family = anatomy(root, name)
     for four_bit, stated in (
@@ -91,8 +91,8 @@ def test_the_parts_of_qwen2_audio_are_those_of_its_paper(root):
 
 
 def test_weights_count_as_loaded(loaded_of):
-    from spectcount.listeners.anatomy import anatomy_of
-    from spectcount.listeners.forecast import Workload, forecast
+    from spectcount.listeners.checkpoints.anatomy import anatomy_of
+    from spectcount.listeners.checkpoints.forecast import Workload, forecast
 
     for family in ("qwen2-audio", "audio-flamingo-3"):
         loaded = loaded_of(family)
@@ -133,8 +133,12 @@ def kept_by_autograd(loaded, scope, checkpointing=False):
 
 
 def forecast_kept(loaded, scope, tokens, checkpointing=False):
-    from spectcount.listeners.anatomy import anatomy_of
-    from spectcount.listeners.forecast import FRAMES_PER_S, Workload, kept_for_the_way_back
+    from spectcount.listeners.checkpoints.anatomy import anatomy_of
+    from spectcount.listeners.checkpoints.forecast import (
+        FRAMES_PER_S,
+        Workload,
+        kept_for_the_way_back,
+    )
 
     whole_window = loaded.family.name == "voxtral"
     heard_s = loaded.window_s if whole_window else SECONDS
@@ -195,8 +199,8 @@ def peak_of(loaded, work):
 
 @pytest.mark.parametrize("batch", [1, 8])
 def test_the_forecast_of_scoring_is_not_below_what_a_forward_holds(loaded_of, batch):
-    from spectcount.listeners.anatomy import anatomy_of
-    from spectcount.listeners.forecast import Workload, forecast
+    from spectcount.listeners.checkpoints.anatomy import anatomy_of
+    from spectcount.listeners.checkpoints.forecast import Workload, forecast
 
     loaded = loaded_of("audio-flamingo-3")
     stimuli = [draw(Pulses(duration_s=SECONDS, n_events=2), seed) for seed in range(batch)]
@@ -212,7 +216,7 @@ def test_the_forecast_of_scoring_is_not_below_what_a_forward_holds(loaded_of, ba
 
 def test_smaller_settings_need_less(root):
     """The order that a user relies on, for the paper's recipe on Audio Flamingo 3."""
-    from spectcount.listeners.forecast import Workload, forecast
+    from spectcount.listeners.checkpoints.forecast import Workload, forecast
 
     found, _ = anatomy(root, "audio-flamingo-3")
 
@@ -227,8 +231,8 @@ def test_smaller_settings_need_less(root):
 
 
 def refusal(root, free_gb, device="cuda", listed=None, **changes):
-    from spectcount.listeners.fits import refuse_too_large
-    from spectcount.listeners.forecast import Workload, forecast
+    from spectcount.listeners.checkpoints.fits import refuse_too_large
+    from spectcount.listeners.checkpoints.forecast import Workload, forecast
 
     found, family = anatomy(root, "audio-flamingo-3")
     wanted = forecast(found, Workload(**changes), device=device)
@@ -260,7 +264,7 @@ def test_a_refusal_names_the_largest_listed_model_that_fits(root):
 
 def test_tuning_is_refused_before_anything_is_loaded(settings, monkeypatch):
     from spectcount import actions
-    from spectcount.listeners import needs
+    from spectcount.listeners.checkpoints import needs
     from spectcount.training.options import LoraOptions, TrainOptions
 
     monkeypatch.setattr(needs, "free_bytes", lambda device: int(50e9))
@@ -272,7 +276,7 @@ def test_tuning_is_refused_before_anything_is_loaded(settings, monkeypatch):
 
 
 def test_a_containers_limit_counts(tmp_path):
-    from spectcount.listeners.fits import _container
+    from spectcount.listeners.checkpoints.fits import _container
 
     assert _container(tmp_path, 7) == 7
     (tmp_path / "memory.max").write_text("max\n")
@@ -283,7 +287,7 @@ def test_a_containers_limit_counts(tmp_path):
 
 
 def test_a_device_that_is_not_there_is_refused():
-    from spectcount.listeners.fits import free_bytes
+    from spectcount.listeners.checkpoints.fits import free_bytes
 
     assert free_bytes("cpu") > 0
     with pytest.raises(UserError, match=r"'cuda:99', but this machine has \d+ CUDA devices"):

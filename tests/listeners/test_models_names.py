@@ -7,8 +7,8 @@ import yaml
 
 from spectcount import listeners
 from spectcount.errors import UserError
-from spectcount.listeners.cards import COMMIT, Card, cards
-from spectcount.listeners.names import SOURCE, model_folder, parse, revision_of
+from spectcount.listeners.checkpoints.cards import COMMIT, Card, cards
+from spectcount.listeners.checkpoints.names import SOURCE, model_folder, parse, revision_of
 from spectcount.settings import load_settings
 
 COMMIT_A, COMMIT_B = "a" * 40, "b" * 40

@@ -8,11 +8,11 @@ import pytest
 
 from spectcount.designs import Pulses, draw
 from spectcount.errors import UserError
-from spectcount.listeners.dsp import DspCounter
-from spectcount.listeners.floors import AlwaysFirst, Silence
-from spectcount.listeners.human import Human
-from spectcount.listeners.ideal import IdealObserver, d_prime_ideal, simulated_d_prime
-from spectcount.listeners.simulated import SimulatedObserver
+from spectcount.listeners.observers.dsp import DspCounter
+from spectcount.listeners.observers.floors import AlwaysFirst, Silence
+from spectcount.listeners.observers.human import Human
+from spectcount.listeners.observers.ideal import IdealObserver, d_prime_ideal, simulated_d_prime
+from spectcount.listeners.observers.simulated import SimulatedObserver
 from spectcount.psychophysics import sdt
 from spectcount.scales import sigma_for_e_n0
 from spectcount.stimulus import Event, Stimulus

@@ -8,7 +8,7 @@ from scipy.special import ndtr, ndtri
 
 from spectcount import listeners
 from spectcount.errors import UserError
-from spectcount.listeners.simulated import SimulatedThreshold
+from spectcount.listeners.observers.simulated import SimulatedThreshold
 from spectcount.psychophysics.psychometric import Psychometric
 from spectcount.stimulus import Event, Stimulus
 from spectcount.tasks import COUNTING, FORCED_CHOICE, YES_NO

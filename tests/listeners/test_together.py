@@ -45,7 +45,7 @@ def three(random_model_folder, tmp_path_factory):
     "names", [("base", "both"), ("base", "llm"), ("both", "llm"), ("llm", "base", "both")]
 )
 def test_answers_equal_those_given_alone(three, names):
-    from spectcount.listeners.together import may_share, score_together
+    from spectcount.listeners.scoring.together import may_share, score_together
 
     listeners, asked = [three[name] for name in names], questions()
     assert may_share(listeners)
@@ -59,7 +59,7 @@ def test_answers_equal_those_given_alone(three, names):
 
 
 def test_clips_are_heard_once_where_no_adapter_hears(three, monkeypatch):
-    from spectcount.listeners.together import score_together
+    from spectcount.listeners.scoring.together import score_together
 
     loaded, heard = three["base"].loaded, []
     original = loaded.family.audio_states
@@ -79,9 +79,9 @@ def test_clips_are_heard_once_where_no_adapter_hears(three, monkeypatch):
 
 def test_different_models_do_not_share(three, random_model_folder):
     from spectcount.listeners.audio_lm import AudioLM
-    from spectcount.listeners.ideal import IdealObserver
     from spectcount.listeners.loaded import LoadedModel
-    from spectcount.listeners.together import may_share
+    from spectcount.listeners.observers.ideal import IdealObserver
+    from spectcount.listeners.scoring.together import may_share
 
     other = AudioLM(LoadedModel(random_model_folder), "other")
     assert not may_share([three["base"], other])

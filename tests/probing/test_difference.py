@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from spectcount.listeners.simulated import SimulatedObserver
+from spectcount.listeners.observers.simulated import SimulatedObserver
 from spectcount.probing.difference import change_over, difference
 from spectcount.probing.pairing import pairs_of
 from spectcount.probing.plan import plan_from_dict

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from spectcount.errors import UserError
-from spectcount.listeners.simulated import SimulatedObserver
+from spectcount.listeners.observers.simulated import SimulatedObserver
 from spectcount.probing.heldout import (
     NEVER,
     TRAINED,

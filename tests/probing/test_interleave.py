@@ -9,7 +9,7 @@ import json
 import pytest
 
 from spectcount.errors import UserError
-from spectcount.listeners.simulated import SimulatedThreshold
+from spectcount.listeners.observers.simulated import SimulatedThreshold
 from spectcount.probing import run
 from spectcount.probing.draws import seed_of
 from spectcount.probing.interleave import Part, shuffled_together

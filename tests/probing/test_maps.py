@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from spectcount.listeners.ideal import IdealObserver
-from spectcount.listeners.simulated import SimulatedObserver
+from spectcount.listeners.observers.ideal import IdealObserver
+from spectcount.listeners.observers.simulated import SimulatedObserver
 from spectcount.probing import maps, run
 from spectcount.probing.axes import cell_axis, declaration
 from spectcount.probing.difference import change_over, difference

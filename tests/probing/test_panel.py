@@ -11,7 +11,7 @@ import yaml
 
 from spectcount.errors import UserError
 from spectcount.listeners.base import Scores
-from spectcount.listeners.simulated import SimulatedObserver
+from spectcount.listeners.observers.simulated import SimulatedObserver
 from spectcount.probing import comparison, run
 from spectcount.probing.panel import Panel
 from spectcount.probing.panel_table import panel_result

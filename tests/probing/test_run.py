@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from spectcount.errors import UserError
-from spectcount.listeners.simulated import SimulatedObserver
+from spectcount.listeners.observers.simulated import SimulatedObserver
 from spectcount.probing import maps, run
 from spectcount.probing.plan import parts_of, plan_from_dict
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from spectcount.listeners import load
-from spectcount.listeners.simulated import SimulatedThreshold
+from spectcount.listeners.observers.simulated import SimulatedThreshold
 from spectcount.probing import maps, run
 from spectcount.probing.plan import DetectionMap, plan_from_dict
 from spectcount.probing.replay import track_state

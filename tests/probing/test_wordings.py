@@ -9,7 +9,7 @@ import pytest
 
 from spectcount.errors import UserError
 from spectcount.listeners.base import Scores
-from spectcount.listeners.simulated import SimulatedObserver
+from spectcount.listeners.observers.simulated import SimulatedObserver
 from spectcount.probing import comparison, run
 from spectcount.probing.wording_table import robustness, worded_change
 from spectcount.probing.wordings import Crossed, by_stimulus, chosen_wordings

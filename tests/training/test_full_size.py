@@ -3,7 +3,7 @@
 import pytest
 
 from spectcount.errors import UserError
-from spectcount.listeners.cards import cards
+from spectcount.listeners.checkpoints.cards import cards
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import torch
 from spectcount.designs import Pulses, draw
 from spectcount.errors import UserError
 from spectcount.listeners.loaded import LoadedModel
-from spectcount.listeners.sequences import IGNORED
+from spectcount.listeners.scoring.sequences import IGNORED
 from spectcount.training import lora
 from spectcount.training.losses import StagedLoss, StockLoss, answered, loss_of
 from spectcount.training.options import LoraOptions

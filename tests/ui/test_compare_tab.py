@@ -8,7 +8,7 @@ import math
 import pytest
 
 from spectcount.errors import UserError
-from spectcount.listeners.simulated import SimulatedObserver
+from spectcount.listeners.observers.simulated import SimulatedObserver
 from spectcount.probing.difference import difference
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.trained import trained_of

@@ -81,7 +81,7 @@ def test_sizes_are_told_in_few_digits():
 
 
 def test_the_picker_lists_every_card_and_own_folders_but_not_in_the_demo(copied, monkeypatch):
-    monkeypatch.setattr("spectcount.listeners.fits.free_bytes", lambda device: int(8e9))
+    monkeypatch.setattr("spectcount.listeners.checkpoints.fits.free_bytes", lambda device: int(8e9))
     view = ModelsView(copied, loader.Loader(copied))
     memory, table, progress, sent = view.poll("", {})
     assert 'data-run="qwen2-audio-7b-instruct"' in table and 'data-run="other"' in table
@@ -231,8 +231,10 @@ def test_what_gives_way_is_said_before_the_start_and_done_at_it(tmp_path, monkey
 def test_a_fine_tune_that_fits_nowhere_is_refused_before_it_is_queued(settings, monkeypatch):
     config = actions.training_config(settings, "laptop")
     assert room.make_for_tuning(settings, "tiny-lalm", config) == ""
-    monkeypatch.setattr("spectcount.listeners.fits.free_bytes", lambda device: int(2e9))
-    monkeypatch.setattr("spectcount.listeners.needs.free_bytes", lambda device: int(2e9))
+    monkeypatch.setattr("spectcount.listeners.checkpoints.fits.free_bytes", lambda device: int(2e9))
+    monkeypatch.setattr(
+        "spectcount.listeners.checkpoints.needs.free_bytes", lambda device: int(2e9)
+    )
     view = TuneView(settings, Store(settings.database))
     asked = {"config": config, "source": None, "regions": [], "seed": 0}
     view.form = SimpleNamespace(read=lambda base, values: asked)

@@ -56,7 +56,7 @@ class Gemma4(Family):
     def load_processor(self, folder: str) -> Any:
         from transformers import AutoTokenizer, Gemma4AudioFeatureExtractor
 
-        from spectcount.listeners.gemma4_processor import HearingProcessor
+        from spectcount.listeners.families.gemma4_processor import HearingProcessor
 
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         tokenizer.padding_side = "left"

@@ -63,7 +63,7 @@ class GraniteSpeech(Family):
     def load_processor(self, folder: str) -> Any:
         from transformers import AutoTokenizer, GraniteSpeechProcessor
 
-        from spectcount.listeners.granite_mel import GraniteMel
+        from spectcount.listeners.families.granite_mel import GraniteMel
 
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         tokenizer.padding_side = "left"

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from spectcount.listeners.families.qwen_omni import QwenOmni, run_layers
-from spectcount.listeners.frontend import log_mel
+from spectcount.listeners.scoring.frontend import log_mel
 
 
 class Qwen3Omni(QwenOmni):

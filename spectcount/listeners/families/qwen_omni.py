@@ -21,7 +21,7 @@ import torch
 import torch.utils.checkpoint
 
 from spectcount.listeners.families.base import Family
-from spectcount.listeners.frontend import log_mel, n_frames
+from spectcount.listeners.scoring.frontend import log_mel, n_frames
 
 
 class QwenOmni(Family):

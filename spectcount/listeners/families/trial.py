@@ -12,7 +12,7 @@ import torch
 
 from spectcount.errors import UserError
 from spectcount.listeners.families.base import Family
-from spectcount.listeners.gate import GATE_TOLERANCE, LIKELY_NATS, PARITY_TOLERANCE
+from spectcount.listeners.scoring.gate import GATE_TOLERANCE, LIKELY_NATS, PARITY_TOLERANCE
 
 PROMPTS = ("Is there a beep?", "Is there a beep in this sound? Answer yes or no.")
 FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError)

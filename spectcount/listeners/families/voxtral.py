@@ -23,7 +23,7 @@ import torch
 
 from spectcount.errors import UserError
 from spectcount.listeners.families.base import Family
-from spectcount.listeners.frontend import log_mel
+from spectcount.listeners.scoring.frontend import log_mel
 
 
 class Voxtral(Family):

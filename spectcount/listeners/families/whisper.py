@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from spectcount.listeners.families.base import Family
-from spectcount.listeners.frontend import log_mel, n_frames
+from spectcount.listeners.scoring.frontend import log_mel, n_frames
 
 
 class WhisperFamily(Family):

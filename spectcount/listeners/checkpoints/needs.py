@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from spectcount.errors import UserError
-from spectcount.listeners.anatomy import Anatomy, anatomy_of, anatomy_of_config
-from spectcount.listeners.cards import Card, cards
+from spectcount.listeners.checkpoints.anatomy import Anatomy, anatomy_of, anatomy_of_config
+from spectcount.listeners.checkpoints.cards import Card, cards
+from spectcount.listeners.checkpoints.fits import free_bytes, refuse_too_large
+from spectcount.listeners.checkpoints.forecast import CUDA_CONTEXT, Forecast, Workload, forecast
+from spectcount.listeners.checkpoints.loading import LoadOptions
+from spectcount.listeners.checkpoints.names import model_folder, parse
 from spectcount.listeners.families import FAMILIES, Family, family_of
-from spectcount.listeners.fits import free_bytes, refuse_too_large
-from spectcount.listeners.forecast import CUDA_CONTEXT, Forecast, Workload, forecast
-from spectcount.listeners.loading import LoadOptions
-from spectcount.listeners.names import model_folder, parse
 from spectcount.settings import Settings
 
 

@@ -106,7 +106,7 @@ def make_room(needed: float, device: str) -> list[Resident]:
 def to_unload(needed: float, device: str) -> list[Resident]:
     """The models of `device`, the longest unused first, without which `needed` bytes are free;
     none where unloading all would not be enough."""
-    from spectcount.listeners.fits import free_bytes
+    from spectcount.listeners.checkpoints.fits import free_bytes
 
     here = [row for row in table() if row.device.partition(":")[0] == device.partition(":")[0]]
     free, found = float(free_bytes(device)), []

@@ -1,6 +1,6 @@
 """Plain DSP on two bursts: the rules for higher, louder and longer.
 
-*Conventions*: as in `spectcount.listeners.dsp`: a rule knows the waveform, float32 [T] at 16 kHz,
+*Conventions*: as in `observers.dsp`: a rule knows the waveform, float32 [T] at 16 kHz,
 and nothing else, and gives log-probabilities over the task's answers up to a constant, [A]. The
 two bursts are the two stretches with most energy whose level lies over the middle between that of
 the loudest moment and that of the quietest tenth of the clip, in dB; where there are not two,
@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.ndimage import find_objects, label
 
-from spectcount.listeners.dsp_envelopes import FLOOR_POWER, instantaneous_power, smooth
+from spectcount.listeners.observers.dsp_envelopes import FLOOR_POWER, instantaneous_power, smooth
 from spectcount.scales import SAMPLE_RATE
 
 COARSE_MS = 15.0

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from spectcount.errors import UserError
-from spectcount.listeners.cards import Card, cards, check_revision
-from spectcount.listeners.loading import Report, check_folder
-from spectcount.listeners.names import (
+from spectcount.listeners.checkpoints.cards import Card, cards, check_revision
+from spectcount.listeners.checkpoints.loading import Report, check_folder
+from spectcount.listeners.checkpoints.names import (
     SOURCE,
     download_command,
     hub_name,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from spectcount.errors import UserError
-from spectcount.listeners.cards import COMMIT, HUB_ID, Card, cards, check_revision
+from spectcount.listeners.checkpoints.cards import COMMIT, HUB_ID, Card, cards, check_revision
 from spectcount.settings import Settings
 
 PATH = "path:"

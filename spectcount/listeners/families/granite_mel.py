@@ -18,7 +18,7 @@ from transformers import SequenceFeatureExtractor
 from transformers.audio_utils import mel_filter_bank
 from transformers.feature_extraction_utils import BatchFeature
 
-from spectcount.listeners.frontend import DYNAMIC_RANGE_LOG10
+from spectcount.listeners.scoring.frontend import DYNAMIC_RANGE_LOG10
 
 
 class GraniteMel(SequenceFeatureExtractor):

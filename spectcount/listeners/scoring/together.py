@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from spectcount.listeners import batching
 from spectcount.listeners.audio_lm import AudioLM
 from spectcount.listeners.base import Scores
 from spectcount.listeners.loaded import LoadedModel
+from spectcount.listeners.scoring import batching
 from spectcount.trials import Question, normalise
 
 

@@ -1,6 +1,6 @@
 """Plain DSP on sequences: the rules for order, jitter and cue.
 
-*Conventions*: as in `spectcount.listeners.dsp`: a rule knows the waveform, float32 [T] at 16 kHz,
+*Conventions*: as in `observers.dsp`: a rule knows the waveform, float32 [T] at 16 kHz,
 and nothing else, and gives log-probabilities over the task's answers up to a constant, [A]. Order
 and jitter trust the onsets that `spectcount.measure` finds, so they hear tones only, and those
 that are clear of the noise; rests do not count as uneven.
@@ -24,7 +24,7 @@ JITTER_S = 0.001
 TOGETHER_S = 0.008
 """Onsets closer than this are of one moment."""
 AUDIBLE_DB = 15.0
-"""Over the median cell; see `spectcount.listeners.dsp`."""
+"""Over the median cell; see `spectcount.listeners.observers.dsp`."""
 DB_PER_LOG_ODDS = 1.0
 SKIRT_FRAMES = 8
 """How long a sound lingers in the picture: a window of 32 ms in hops of 5 ms, and a margin."""

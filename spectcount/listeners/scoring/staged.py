@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from spectcount.listeners import packing
 from spectcount.listeners.families import Family
-from spectcount.listeners.stock import Asked
+from spectcount.listeners.scoring import packing
+from spectcount.listeners.scoring.stock import Asked
 
 LOGITS_AT_ONCE = 64_000_000
 """Most logits in memory at a time."""

@@ -15,8 +15,8 @@ import psutil
 import torch
 
 from spectcount.errors import UserError
-from spectcount.listeners.anatomy import Anatomy
-from spectcount.listeners.forecast import Forecast, Workload, forecast
+from spectcount.listeners.checkpoints.anatomy import Anatomy
+from spectcount.listeners.checkpoints.forecast import Forecast, Workload, forecast
 
 CGROUP = Path("/sys/fs/cgroup")
 

@@ -16,8 +16,8 @@ import numpy as np
 from scipy.signal import find_peaks
 
 from spectcount.errors import UserError
-from spectcount.listeners import dsp_envelopes, dsp_pairs, dsp_sequences
-from spectcount.listeners.observer import Observer
+from spectcount.listeners.observers import dsp_envelopes, dsp_pairs, dsp_sequences
+from spectcount.listeners.observers.observer import Observer
 from spectcount.spectrogram import stft_db
 from spectcount.tasks import COUNTS
 from spectcount.trials import Question

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import logsumexp, ndtri
 
 from spectcount.errors import UserError
-from spectcount.listeners.observer import Observer
+from spectcount.listeners.observers.observer import Observer
 from spectcount.pairs import pair_of
 from spectcount.psychophysics.sdt import Interval
 from spectcount.stimulus import VERSION, Event, Stimulus

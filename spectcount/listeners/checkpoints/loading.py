@@ -97,7 +97,7 @@ def four_bit(family: Family, folder: Path, dtype: torch.dtype) -> Any:
     et al., 2023), everything else in `dtype`."""
     from transformers import BitsAndBytesConfig
 
-    from spectcount.listeners.anatomy import anatomy_of
+    from spectcount.listeners.checkpoints.anatomy import anatomy_of
 
     return BitsAndBytesConfig(
         load_in_4bit=True,

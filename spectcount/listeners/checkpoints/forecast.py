@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spectcount.listeners.anatomy import Anatomy
+from spectcount.listeners.checkpoints.anatomy import Anatomy
 from spectcount.params import Declared, param
 
 BYTES = {"float32": 4.0, "bfloat16": 2.0}

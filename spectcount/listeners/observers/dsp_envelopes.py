@@ -1,6 +1,6 @@
 """Plain DSP on the envelope of a sound: the rules for gap and modulated.
 
-*Conventions*: as in `spectcount.listeners.dsp`: a rule knows the waveform, float32 [T] at 16 kHz,
+*Conventions*: as in `observers.dsp`: a rule knows the waveform, float32 [T] at 16 kHz,
 and nothing else, and gives log-probabilities over the task's answers up to a constant, [A]. The
 power is that of the analytic signal; what sounds is what lies within HALF_DB of the loudest
 moment, from its first to its last sample.

@@ -20,7 +20,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 from spectcount.errors import UserError
-from spectcount.listeners.observer import Observer
+from spectcount.listeners.observers.observer import Observer
 from spectcount.psychophysics.psychometric import Psychometric, from_axis, to_axis
 from spectcount.tasks import COUNTING, FORCED_CHOICE, SUBJECTIVE, YES_NO
 from spectcount.trials import Question

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from spectcount.errors import UserError
-from spectcount.listeners.observer import Observer
+from spectcount.listeners.observers.observer import Observer
 from spectcount.trials import Question
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from spectcount.listeners.base import Listener, Scores
-from spectcount.listeners.observer import Observer
+from spectcount.listeners.observers.observer import Observer
 from spectcount.trials import Question
 
 

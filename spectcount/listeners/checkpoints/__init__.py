@@ -1,0 +1,1 @@
+"""Checkpoints before and while they are in memory: names, cards, files, what they need."""

@@ -1,0 +1,1 @@
+"""Listeners that are no model: the ideal observer, plain DSP, floors, simulations, a person."""

@@ -1,0 +1,1 @@
+"""From questions to log-probabilities: batches, staged and stock path, speed."""
