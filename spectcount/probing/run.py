@@ -243,4 +243,11 @@ def _report(seat: _Seat) -> dict[str, Any]:
         "asked": seat.asked,
         "known": seat.known,
         "clips_per_s": rate,
+        **scored_by(seat.listener),
     }
+
+
+def scored_by(listener: Listener) -> dict[str, str]:
+    """The scoring path of a model ({"path", "why_stock"}); nothing of other listeners."""
+    loaded = getattr(listener, "loaded", None)
+    return {} if loaded is None else {"path": loaded.path, "why_stock": loaded.why_stock}

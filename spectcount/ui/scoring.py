@@ -2,7 +2,7 @@
 
 Conventions: the staged path is the fast one, taken where it was found equal to the stock forward
 when the model was loaded; else the reason is told. A path is known of models in this process;
-a run's worker loads the same files, checks the same way and takes the same one.
+a run's summary tells that of its worker once it has ended.
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ def path_words(settings: Settings, spec: str) -> str:
         )  # fmt: skip
     except UserError:
         return ""
-    return f"{row['path']} path" + (f" ({why})" if why else "")
+    return _path(str(row["path"]), why)
+
+
+def _path(path: str, why: str) -> str:
+    return f"{path} path" + (f" ({why})" if why else "")
 
 
 def speed_html(settings: Settings, run: Run) -> str:
@@ -38,8 +42,10 @@ def speed_html(settings: Settings, run: Run) -> str:
     names = run.config.get("listeners") or []
     said = []
     for name in names:
-        rate = ((found or {}).get(name) or {}).get("clips_per_s")
-        facts = [path_words(settings, name), f"{rate:.3g} questions/s" if rate else ""]
+        about = (found or {}).get(name) or {}
+        rate = about.get("clips_per_s")
+        path = _path(about["path"], about["why_stock"]) if "path" in about else ""
+        facts = [path or path_words(settings, name), f"{rate:.3g} questions/s" if rate else ""]
         if any(facts):
             said.append(f"{name}: {', '.join(filter(None, facts))}")
     rate = None if run.ended else running_rate(run)

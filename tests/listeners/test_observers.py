@@ -232,7 +232,9 @@ def test_human_holds_the_answers_given():
 
 
 @pytest.mark.parametrize(
-    "listener", [IdealObserver(), DspCounter(), AlwaysFirst(), SimulatedObserver(1.0)], ids=str
+    "listener",
+    [IdealObserver(), DspCounter(), AlwaysFirst(), SimulatedObserver(1.0)],
+    ids=lambda listener: listener.name,
 )
 @pytest.mark.parametrize("task", ["detect", "count", "interval"])
 def test_scores_are_normalised_and_replies_parse(listener, task):
