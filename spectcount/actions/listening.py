@@ -166,7 +166,7 @@ def _finish(
     if run.state == "open":
         found = summarise(session.plan, {session.person.name: session.trials})
         n = len(session.trials)
-        facts = {"done": n, "total": n, "summary": {"done": n, "total": n, **found}}
+        facts: dict[str, Any] = {"done": n, "total": n, "summary": {"done": n, "total": n, **found}}
         store.transition(
             run.id, ("open",), state=state, reason=reason, ended_at=time.time(), **facts
         )

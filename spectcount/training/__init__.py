@@ -1,9 +1,12 @@
 """Training: curriculum, data, LoRA, the job, and the embedded model's pretraining."""
 
+from spectcount.params import Declared
 from spectcount.training.curriculum import Curriculum
 from spectcount.training.options import LoraOptions, TrainOptions
 
-OPTIONS = {"curriculum": Curriculum, "lora": LoraOptions, "train": TrainOptions}
+OPTIONS: dict[str, type[Declared]] = {
+    "curriculum": Curriculum, "lora": LoraOptions, "train": TrainOptions,
+}  # fmt: skip
 """The parts of a training preset and what declares each."""
 
 __all__ = ["OPTIONS", "Curriculum", "LoraOptions", "TrainOptions"]

@@ -49,7 +49,7 @@ class Job:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Job:
         """From a run's configuration; raises `UserError` for what is not declared."""
-        parts = {
+        parts: dict[str, Any] = {
             name: declared.from_dict(config.get(name, {})) for name, declared in OPTIONS.items()
         }
         regions = list(config.get("regions", []))
