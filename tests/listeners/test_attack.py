@@ -124,3 +124,33 @@ def test_adapters_that_cannot_be_mixed_are_asked_alone(loaded, tuned, config):
     before = base.score(questions()).log_probs
     assert np.abs(other.score(questions()).log_probs - before).max() > 1e-3
     np.testing.assert_allclose(base.score(questions()).log_probs, before, atol=1e-6)
+
+
+def test_a_reply_that_fails_midway_tells_why_and_ends(loaded, monkeypatch):
+    from spectcount.listeners.audio_lm import AudioLM
+
+    def broken(streamer, **inputs):
+        streamer.put(inputs["input_ids"])
+        raise RuntimeError("the device is gone")
+
+    monkeypatch.setattr(loaded.model, "generate", broken)
+    with pytest.raises(RuntimeError, match="the device is gone"):
+        list(AudioLM(loaded, "base").reply(questions(1)[0]))
+
+
+def test_a_reply_waits_while_others_score(loaded, monkeypatch):
+    """Its stream has no limit of time that another's batch could run into."""
+    import transformers
+
+    from spectcount.listeners.audio_lm import AudioLM
+
+    made = []
+
+    class Spy(transformers.TextIteratorStreamer):
+        def __init__(self, *arguments, **more):
+            super().__init__(*arguments, **more)
+            made.append(self)
+
+    monkeypatch.setattr(transformers, "TextIteratorStreamer", Spy)
+    list(AudioLM(loaded, "base").reply(questions(1)[0]))
+    assert [streamer.timeout for streamer in made] == [None]
