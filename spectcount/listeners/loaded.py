@@ -8,7 +8,6 @@ is checked at every load; else the stock path, with the reason in `why_stock`.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ import numpy as np
 import torch
 
 from spectcount.errors import UserError
+from spectcount.listeners.checkpoints import adapters
 from spectcount.listeners.checkpoints.hashes import hash_files
 from spectcount.listeners.checkpoints.loading import Report, check_folder, reporting
 from spectcount.listeners.families import family_of
@@ -103,31 +103,27 @@ class LoadedModel:
     def load_adapter(self, folder: Path) -> str:
         """Attach the adapter in `folder` (once) and return its hash. Raises `UserError` where it
         does not fit, changes nothing, or changes the base."""
-        if not (folder / "adapter_config.json").is_file():
-            raise UserError(f"{folder.name} is no adapter (no adapter_config.json); choose another")
-        digest = hash_files(sorted(folder.glob("*.safetensors")))
+        digest = adapters.digest_of(folder)
         with self.lock:
             self._refuse_unloaded()
             if digest not in self._adapters.values():
+                adapters.refuse_other_base(folder, self.fingerprint, self.folder.name)
                 self._attach(folder, digest)
         return digest
 
     def _attach(self, folder: Path, digest: str) -> None:
-        from peft import PeftModel
-
-        name = f"a{digest}"
+        """Set an adapter on the model, or leave the model as it was."""
+        name, before = f"a{digest}", self._peft
         try:
-            if self._peft is None:
-                self._peft = PeftModel.from_pretrained(self.model, str(folder), adapter_name=name)
-            else:
-                self._peft.load_adapter(str(folder), adapter_name=name)
-        except (RuntimeError, ValueError, KeyError) as error:
-            raise UserError(
-                f"adapter {folder.name} does not fit {self.folder.name}: {str(error)[:200]}; "
-                "choose an adapter made on this base"
-            ) from error
-        self._peft.eval()
+            self._peft = adapters.attach(self.model, before, folder, name)
+            self._check_adapter(folder, digest)
+        except BaseException:
+            adapters.detach(self.model, before, name)
+            self._peft = before
+            raise
         self._adapters[name] = digest
+
+    def _check_adapter(self, folder: Path, digest: str) -> None:
         with self.adapted(digest):
             tuned = gate.canary_logits(self)
         with self.adapted(None):
@@ -172,14 +168,6 @@ class LoadedModel:
             self._peft.set_adapter(f"a{first}", inference_mode=True)
             with self._peft.base_model._enable_peft_forward_hooks(adapter_names=names):
                 yield self.model
-
-    def adapts_hearing(self, digest: str) -> bool:
-        """Whether an adapter changes anything before the language model."""
-        heard = re.compile(f".*({self.family.encoder}|{self.family.projector})")
-        return any(
-            heard.fullmatch(name) is not None and f"a{digest}" in getattr(module, "lora_A", {})
-            for name, module in self.model.named_modules()
-        )
 
     def check_clip(self, waveform: np.ndarray) -> np.ndarray:
         """The one door for audio: float32 mono, finite, |x| <= 1, inside the window."""
