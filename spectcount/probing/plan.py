@@ -31,7 +31,7 @@ class DetectionMap(GridPlan):
     """A map over two axes; the probe lies at a random place within its cell."""
 
     kind: ClassVar[str] = "map"
-    title: ClassVar[str] = "Detection map"
+    title: ClassVar[str] = "Map"
 
     x: str = param("time", "Axis across.", choices=AXIS_NAMES, label="Across", group="axes")
     y: str = param("mel_channel", "Axis up.", choices=AXIS_NAMES, label="Up", group="axes")

@@ -203,10 +203,16 @@ def _detection_words(asked: Task) -> str:
 
 def _drawn_words(plan: Plan) -> str:
     titles = {name: FAMILIES[plan.family].param(name).title for name in plan.draw}
-    return "".join(
+    words = "".join(
         f" {titles[name]} was drawn anew for every trial, from {plain(ends)}."
         for name, ends in plan.draw.items()
     )
+    if plan.draws_count:
+        words += (
+            f" The number of events was drawn anew for every trial, {plan.count_low} to "
+            f"{plan.count_high}."
+        )
+    return words
 
 
 def _catch_words(plan: Plan) -> str:

@@ -43,6 +43,8 @@ def stimuli_html(part: Evidence) -> Html:
     plan = part.asked_plan
     varied = table(["What changed between trials", "Values"], list(_varied(plan)))
     names = {axis.name for axis in (*plan.axes, *_levels(plan))} | set(plan.draw)
+    if plan.draws_count:
+        names.add("n_events")
     rows = [
         [p.title, plain(getattr(plan.base, n)), p.help]
         for n, p in FAMILIES[plan.family].params().items() if n not in names
@@ -67,6 +69,9 @@ def _varied(plan: Plan) -> Iterator[list[str]]:
     for name, ends in plan.draw.items():
         title = FAMILIES[plan.family].param(name).title
         yield [title, f"drawn anew in each trial, {plain(ends)}"]
+    if plan.draws_count:
+        title = FAMILIES[plan.family].param("n_events").title
+        yield [title, f"drawn anew in each trial, {plan.count_low} to {plan.count_high}"]
 
 
 def _about_family(name: str) -> str:

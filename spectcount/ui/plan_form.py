@@ -26,7 +26,7 @@ from spectcount.params import Declared
 from spectcount.probing.axes import AXIS_NAMES, declaration
 from spectcount.probing.plan import CLIPS_PER_S, PLANS, AnyPlan, plan_from_dict
 from spectcount.settings import Settings
-from spectcount.store import Store
+from spectcount.store import Run, Store
 from spectcount.ui.controls import describe, form_component
 from spectcount.ui.polling import QUIET, duration_text, notice
 
@@ -150,7 +150,7 @@ def about_html(preset: presets.Preset) -> str:
 
 def cost_html(plan: AnyPlan, listeners: list[str], store: Store) -> str:
     """What a plan will take, in words (HTML)."""
-    rate, source = measured_rate(store, listeners)
+    rate, source = measured_rate(store, listeners, plan.adaptive)
     cost = plan.cost(len(listeners), rate)
     who = f"{len(listeners)} listener{'s' if len(listeners) != 1 else ''}"
     words = (
@@ -169,11 +169,14 @@ def _trials_text(plan: Any, n_trials: int, who: str) -> str:
     )
 
 
-def measured_rate(store: Store, names: Sequence[str]) -> tuple[float, str]:
+def measured_rate(store: Store, names: Sequence[str], adaptive: bool = False) -> tuple[float, str]:
     """Clips per second, and where the number is from: the slowest of `names` (adapters aside) in
-    the newest finished run that asked any of them, or the assumption."""
+    the newest finished run that asked any of them in the same manner (plans that follow the
+    answers ask one clip at a time, which is slower), or the assumption."""
     models = {name.partition("@")[0] for name in names}
     for run in store.runs(states=["done"]):
+        if not run.config.get("plan") or follows_answers(run) != adaptive:
+            continue
         asked = (run.summary or {}).get("listeners") or {}
         rates = [
             found["clips_per_s"]
@@ -183,6 +186,14 @@ def measured_rate(store: Store, names: Sequence[str]) -> tuple[float, str]:
         if rates:
             return min(rates), f"measured in {run.id}"
     return CLIPS_PER_S, "assumed until one is measured"
+
+
+def follows_answers(run: Run) -> bool:
+    """Whether a run's plan follows the answers; false for one that can no longer be read."""
+    try:
+        return bool(plan_from_dict(run.config["plan"]).adaptive)
+    except UserError:
+        return False
 
 
 def clip_lines(plan: Mapping[str, Any]) -> str:

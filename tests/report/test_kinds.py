@@ -53,7 +53,7 @@ def test_interleaved_plans_have_a_part_each(make_run, plans, report_of):
     _, page = report_of(evidence)
     ids = page.attributes("id")
     assert len(ids) == len(set(ids))
-    for words in ("Plan 1: Staircase", "Plan 2: Detection map", "Plan 2: Cells have as few as 4"):
+    for words in ("Plan 1: Staircase", "Plan 2: Map", "Plan 2: Cells have as few as 4"):
         assert words in page.text, words
 
 
