@@ -34,7 +34,7 @@ from spectcount.ui.polling import (
     redraw_step,
     run_choices,
 )
-from spectcount.ui.run_controls import act, newest, run_buttons, run_dropdown
+from spectcount.ui.run_controls import RunHandlers, newest, run_buttons, run_dropdown
 from spectcount.ui.runs import fresh_folder
 from spectcount.ui.scoring import speed_html
 
@@ -99,7 +99,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     export.click(view.export, run, [told, files], api_visibility="private", concurrency_id="files")
 
 
-class BenchmarkView:
+class BenchmarkView(RunHandlers):
     """The tab's handlers, over one store; `form` is set once it is laid out."""
 
     form: benchmark_form.BenchmarkForm
@@ -120,14 +120,6 @@ class BenchmarkView:
         except UserError as error:
             return gr.skip(), notice(str(error), "error")
         return gr.update(choices=run_choices(self.store, KIND), value=run.id), notice(made)
-
-    def stop(self, run_id: str | None) -> str:
-        """Ask the chosen run to stop; every answer is kept."""
-        return act(lambda: actions.cancel(self.settings, run_id or ""), run_id)
-
-    def resume(self, run_id: str | None) -> str:
-        """Queue the chosen run again; what is answered is not asked again."""
-        return act(lambda: actions.resume(self.settings, run_id or ""), run_id)
 
     def export(self, run_id: str | None) -> tuple[str, Any]:
         """The chosen run's predictions as one zip, and how to run the official script on them."""

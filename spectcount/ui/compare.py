@@ -31,7 +31,8 @@ from spectcount.ui.polling import (
     redraw_step,
     run_choices,
 )
-from spectcount.ui.probe import act, newest, pick_cell, run_buttons, run_dropdown
+from spectcount.ui.probe_figures import pick_cell
+from spectcount.ui.run_controls import RunHandlers, newest, run_buttons, run_dropdown
 from spectcount.ui.runs import fresh_folder
 from spectcount.ui.scoring import speed_html
 
@@ -119,7 +120,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
         panel.follow(figure.select(view.pick, run, panel.at, **QUIET))
 
 
-class CompareView:
+class CompareView(RunHandlers):
     """The tab's handlers, over one store; `form` is set once it is laid out."""
 
     form: plan_form.PlanForm
@@ -157,14 +158,6 @@ class CompareView:
         except UserError as error:
             return gr.skip(), notice(str(error), "error")
         return gr.update(choices=run_choices(self.store, "compare"), value=run.id), notice(made)
-
-    def stop(self, run_id: str | None) -> str:
-        """Ask the chosen run to stop."""
-        return act(lambda: actions.cancel(self.settings, run_id or ""), run_id)
-
-    def resume(self, run_id: str | None) -> str:
-        """Queue the chosen run again."""
-        return act(lambda: actions.resume(self.settings, run_id or ""), run_id)
 
     def export(self, run_id: str | None) -> tuple[str, Any]:
         """The chosen comparison as one zip."""

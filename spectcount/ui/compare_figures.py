@@ -23,7 +23,7 @@ from spectcount.store import Run
 from spectcount.trials import Trial
 from spectcount.ui.header import listener_spec
 from spectcount.ui.polling import notice
-from spectcount.ui.probe import confusion_words
+from spectcount.ui.probe_figures import confusion_words
 from spectcount.ui.verdicts import comparison_html
 
 NO_CHANGE = "The difference appears once both have answered the same questions."

@@ -29,7 +29,7 @@ from spectcount.ui.polling import (
     redraw_step,
     run_choices,
 )
-from spectcount.ui.probe import act, newest, run_buttons, run_dropdown
+from spectcount.ui.run_controls import RunHandlers, newest, run_buttons, run_dropdown
 from spectcount.ui.verdicts import seen_html, sentence_html
 
 KIND = "panel"
@@ -82,7 +82,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     resume.click(view.resume, run, message, api_visibility="private")
 
 
-class PanelView:
+class PanelView(RunHandlers):
     """The section's handlers, over one store."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
@@ -115,14 +115,6 @@ class PanelView:
         except UserError as error:
             return gr.skip(), notice(str(error), "error")
         return gr.update(choices=run_choices(self.store, KIND), value=run.id), notice(made)
-
-    def stop(self, run_id: str | None) -> str:
-        """Ask the chosen run to stop."""
-        return act(lambda: actions.cancel(self.settings, run_id or ""), run_id)
-
-    def resume(self, run_id: str | None) -> str:
-        """Queue the chosen run again; what is answered is not asked again."""
-        return act(lambda: actions.resume(self.settings, run_id or ""), run_id)
 
     def poll(self, run_id: str | None, sent: dict[str, Any]) -> tuple[Any, ...]:
         """Everything about the chosen run that is new since `sent`: run, progress, table, sent."""

@@ -28,8 +28,8 @@ from spectcount.ui.polling import (
     redraw_step,
     run_choices,
 )
-from spectcount.ui.probe_figures import confusion_words, grid_figures, pick_cell
-from spectcount.ui.run_controls import act, newest, run_buttons, run_dropdown
+from spectcount.ui.probe_figures import grid_figures, pick_cell
+from spectcount.ui.run_controls import RunHandlers, newest, run_buttons, run_dropdown
 from spectcount.ui.scoring import speed_html
 
 WHO = {"Base": "base", "Tuned": "tuned", "Ideal observer": "ideal", "DSP counter": "dsp"}
@@ -130,7 +130,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
         panel.follow(figure.select(view.pick_point, listener, panel.at, **QUIET))
 
 
-class ProbeView:
+class ProbeView(RunHandlers):
     """The tab's handlers, over one store; `form` is set once it is laid out."""
 
     form: plan_form.PlanForm
@@ -164,14 +164,6 @@ class ProbeView:
         except UserError as error:
             return gr.skip(), notice(str(error), "error")
         return gr.update(choices=run_choices(self.store, "probe"), value=run.id), notice(made)
-
-    def stop(self, run_id: str | None) -> str:
-        """Ask the chosen run to stop."""
-        return act(lambda: actions.cancel(self.settings, run_id or ""), run_id)
-
-    def resume(self, run_id: str | None) -> str:
-        """Queue the chosen run again."""
-        return act(lambda: actions.resume(self.settings, run_id or ""), run_id)
 
     def poll(
         self, run_id: str | None, listener: str | None, measure: str, part: str | None,
@@ -285,9 +277,3 @@ def listeners_of(who: list[str], base: str, tuned: str) -> list[str]:
             "untick Tuned"
         )
     return [specs.get(name, name) for name in who]
-
-
-__all__ = [
-    "ProbeView", "act", "build", "confusion_words", "listeners_of", "newest", "pick_cell",
-    "run_buttons", "run_dropdown",
-]  # fmt: skip

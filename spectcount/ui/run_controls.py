@@ -6,7 +6,9 @@ from typing import Any
 
 import gradio as gr
 
+from spectcount import actions
 from spectcount.errors import UserError
+from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.ui.polling import notice, run_choices
 
@@ -38,7 +40,21 @@ def newest(store: Store, kind: str, run_id: str | None) -> Run | None:
     return runs[0] if runs else None
 
 
-def act(change: Any, run_id: str | None) -> str:
+class RunHandlers:
+    """Stop and resume of a chosen run, for the views of tabs that start runs."""
+
+    settings: Settings
+
+    def stop(self, run_id: str | None) -> str:
+        """Ask the chosen run to stop; its work is kept."""
+        return _act(lambda: actions.cancel(self.settings, run_id or ""), run_id)
+
+    def resume(self, run_id: str | None) -> str:
+        """Queue the chosen run again; it goes on where it was, and nothing is asked twice."""
+        return _act(lambda: actions.resume(self.settings, run_id or ""), run_id)
+
+
+def _act(change: Any, run_id: str | None) -> str:
     """Do something to a chosen run; the sentence to show."""
     if not run_id:
         return notice("Choose a run first.", "error")

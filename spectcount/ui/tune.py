@@ -20,7 +20,7 @@ from spectcount.ui import curriculum_form, room
 from spectcount.ui.figures import line_chart
 from spectcount.ui.header import Header, adapter_choices
 from spectcount.ui.polling import QUIET, Feed, find_run, notice, progress_html, run_choices
-from spectcount.ui.probe import act, newest, run_buttons, run_dropdown
+from spectcount.ui.run_controls import RunHandlers, newest, run_buttons, run_dropdown
 
 EMPTY = (
     "No fine-tune yet. Choose the map whose weak regions to train, listen to what will be drawn, "
@@ -83,7 +83,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     use.click(view.use, run, [header.tuned, message], api_visibility="private")
 
 
-class TuneView:
+class TuneView(RunHandlers):
     """The tab's handlers, over one store; `form` is set once it is laid out."""
 
     form: curriculum_form.CurriculumForm
@@ -118,14 +118,6 @@ class TuneView:
         except UserError:
             return ""
         return room.room_html(room.for_tuning(self.settings, base, config))
-
-    def stop(self, run_id: str | None) -> str:
-        """Ask the chosen run to stop; its work is kept."""
-        return act(lambda: actions.cancel(self.settings, run_id or ""), run_id)
-
-    def resume(self, run_id: str | None) -> str:
-        """Queue the chosen run again; it goes on from its last checkpoint."""
-        return act(lambda: actions.resume(self.settings, run_id or ""), run_id)
 
     def use(self, run_id: str | None) -> tuple[Any, str]:
         """Choose the run's adapter in the header."""
