@@ -13,7 +13,6 @@ product reaches on this device in the base's number format, measured in the same
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -21,13 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 
 from spectcount import listeners
 from spectcount.designs import Pulses, draw
 from spectcount.listeners.loaded import LoadedModel
-from spectcount.listeners.scoring.bench import device_name, matmul_peak
+from spectcount.listeners.scoring.bench import device_name, flop_of, matmul_peak, timed
 from spectcount.listeners.scoring.sequences import IGNORED
 from spectcount.params import Declared, param
 from spectcount.settings import Settings
@@ -129,7 +127,7 @@ def measure(
     for turn in range(options.turns + 1):
         for way, loss in steps.items():
             work = _steps(loss, questions, optimiser, options.steps)
-            seconds, peak_mb = _timed(work, loaded.device)
+            seconds, peak_mb = timed(work, loaded.device)
             if turn:
                 rates[way].append(options.batch * options.steps / seconds)
                 memory[way] = max(memory[way], peak_mb)
@@ -137,7 +135,7 @@ def measure(
     peak = matmul_peak(loaded.device, loaded.dtype)
     found = {}
     for way, loss in steps.items():
-        per_clip = step_flop(_steps(loss, questions, optimiser, 1)) / options.batch
+        per_clip = flop_of(_steps(loss, questions, optimiser, 1)) / options.batch
         median = statistics.median(rates[way])
         share = median * per_clip / peak
         found[way] = Way(WAYS[way], rates[way], median, memory[way], per_clip / 1e9, share)
@@ -234,45 +232,6 @@ def _steps(
             optimiser.zero_grad()
 
     return work
-
-
-def _timed(work: Callable[[], None], device: torch.device) -> tuple[float, float]:
-    """(seconds, memory in MB at its highest)."""
-    cuda = device.type == "cuda"
-    if cuda:
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-    start = time.perf_counter()
-    work()
-    if cuda:
-        torch.cuda.synchronize()
-    seconds = time.perf_counter() - start
-    used = torch.cuda.max_memory_allocated() if cuda else psutil.Process().memory_info().rss
-    return seconds, used / 1e6
-
-
-def step_flop(work: Callable[[], None]) -> float:
-    """Floating-point operations of `work`, forward and backward."""
-    from torch.utils.flop_counter import (
-        FlopCounterMode,
-        sdpa_backward_flop_count,
-        sdpa_flop_count,
-    )
-
-    def forward(query: Any, key: Any, value: Any, *rest: Any, **more: Any) -> int:
-        return int(sdpa_flop_count(query, key, value))
-
-    def backward(grad: Any, query: Any, key: Any, value: Any, *rest: Any, **more: Any) -> int:
-        return int(sdpa_backward_flop_count(grad, query, key, value))
-
-    aten = torch.ops.aten
-    on_cpu = {
-        aten._scaled_dot_product_flash_attention_for_cpu: forward,
-        aten._scaled_dot_product_flash_attention_for_cpu_backward: backward,
-    }
-    with FlopCounterMode(display=False, custom_mapping=on_cpu) as counter:
-        work()
-    return float(counter.get_total_flops())
 
 
 def _taken(declared: type[Declared], values: dict[str, Any]) -> dict[str, Any]:

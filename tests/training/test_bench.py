@@ -68,4 +68,4 @@ def test_a_clip_is_synthesised_once():
 def test_flop_of_a_step_are_of_both_ways():
     """A product [8, 16] x [16, 4]: forward once, backward for the weight only."""
     layer, x = torch.nn.Linear(16, 4, bias=False), torch.ones(8, 16)
-    assert bench.step_flop(lambda: layer(x).sum().backward()) == 2 * 2 * 8 * 16 * 4
+    assert bench.flop_of(lambda: layer(x).sum().backward()) == 2 * 2 * 8 * 16 * 4

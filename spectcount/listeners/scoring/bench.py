@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import psutil
@@ -92,13 +93,14 @@ def measure(
     memory = dict.fromkeys(ways, 0.0)
     for turn in range(options.turns + 1):
         for name, (work, asked) in ways.items():
-            rate, peak = _timed(listener, work, asked)
+            seconds, peak_mb = timed(partial(work, asked), listener.loaded.device)
+            rate = len(asked) / seconds
             if turn:
                 rates[name].append(rate)
-                memory[name] = max(memory[name], peak)
+                memory[name] = max(memory[name], peak_mb)
                 report(f"turn {turn}: {name} {rate:.1f} questions/s")
     done = {n: Way(n, WAYS[n], r, statistics.median(r), memory[n]) for n, r in rates.items()}
-    flop = _flop(lambda: _ours(listener, few)) / len(few)
+    flop = flop_of(lambda: _ours(listener, few)) / len(few)
     peak = matmul_peak(listener.loaded.device, listener.loaded.dtype)
     return Result(
         listener=listener.name,
@@ -144,31 +146,42 @@ def _ours(listener: AudioLM, questions: Sequence[Question]) -> None:
     listener.score(questions)
 
 
-def _timed(
-    listener: AudioLM, work: Callable[[Sequence[Question]], None], asked: Sequence[Question]
-) -> tuple[float, float]:
-    """(questions per second, memory in MB at its highest)."""
-    cuda = listener.loaded.device.type == "cuda"
+def timed(work: Callable[[], None], device: torch.device) -> tuple[float, float]:
+    """(seconds, memory of the device or of the process in MB at its highest)."""
+    cuda = device.type == "cuda"
     if cuda:
+        torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
     start = time.perf_counter()
-    work(asked)
+    work()
     if cuda:
         torch.cuda.synchronize()
     seconds = time.perf_counter() - start
     used = torch.cuda.max_memory_allocated() if cuda else psutil.Process().memory_info().rss
-    return len(asked) / seconds, used / 1e6
+    return seconds, used / 1e6
 
 
-def _flop(work: Callable[[], None]) -> float:
-    """Floating-point operations of `work`: matrix products, attention and convolutions."""
-    from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+def flop_of(work: Callable[[], None]) -> float:
+    """Floating-point operations of `work`, forward and backward: matrix products, attention and
+    convolutions."""
+    from torch.utils.flop_counter import (
+        FlopCounterMode,
+        sdpa_backward_flop_count,
+        sdpa_flop_count,
+    )
 
-    def attention(query: Any, key: Any, value: Any, *rest: Any, **more: Any) -> int:
+    def forward(query: Any, key: Any, value: Any, *rest: Any, **more: Any) -> int:
         return int(sdpa_flop_count(query, key, value))
 
-    kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    with FlopCounterMode(display=False, custom_mapping={kernel: attention}) as counter:
+    def backward(grad: Any, query: Any, key: Any, value: Any, *rest: Any, **more: Any) -> int:
+        return int(sdpa_backward_flop_count(grad, query, key, value))
+
+    aten = torch.ops.aten
+    on_cpu = {
+        aten._scaled_dot_product_flash_attention_for_cpu: forward,
+        aten._scaled_dot_product_flash_attention_for_cpu_backward: backward,
+    }
+    with FlopCounterMode(display=False, custom_mapping=on_cpu) as counter:
         work()
     return float(counter.get_total_flops())
 
