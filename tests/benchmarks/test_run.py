@@ -8,11 +8,12 @@ import shutil
 
 import make_fixtures
 import pytest
-from asking import Context, Says, config, execute, first, in_turn, truth
+from asking import Says, config, execute, first, in_turn, truth
 
 from spectcount.benchmarks import catalogue, words
 from spectcount.errors import UserError
 from spectcount.listeners.observers.floors import AlwaysFirst, Silence
+from tests.ledger import Context
 
 NAMES = tuple(make_fixtures.MAKERS)
 

@@ -4,8 +4,9 @@ saved as `from_pretrained` reads them. `python -m tests.families.checkpoints FAM
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,17 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "qwen3-omni": elsewhere("qwen3_omni"),
     "voxtral": elsewhere("voxtral"),
 }
+
+
+def modules_by_scope(
+    family: Any, model: Any, scopes: Iterable[str] = ("encoder", "projector", "llm", "both")
+) -> dict[str, int]:
+    """How many modules of `model` an adapter of each scope would change."""
+    names = [name for name, _ in model.named_modules()]
+    return {
+        scope: sum(re.fullmatch(family.lora_targets(scope), name) is not None for name in names)
+        for scope in scopes
+    }
 
 
 def save(model: Any, processor: Any, folder: Path) -> None:

@@ -1,7 +1,6 @@
 """Gemma 4's own traps: its front end, token counts, windows, every layer's own embeddings."""
 
 import json
-import re
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ import torch
 from spectcount.errors import UserError
 from spectcount.listeners.families import family_of
 from tests.families import make_gemma4
+from tests.families.checkpoints import modules_by_scope
 
 pytestmark = pytest.mark.slow
 
@@ -97,10 +97,5 @@ def test_full_size_names():
     )  # fmt: skip
     with torch.device("meta"):
         full = Gemma4ForConditionalGeneration(config)
-    names = [name for name, _ in full.named_modules()]
-    family = FAMILIES["gemma-4"]
-    found = {
-        scope: sum(re.fullmatch(family.lora_targets(scope), name) is not None for name in names)
-        for scope in ("encoder", "projector", "llm", "both")
-    }
+    found = modules_by_scope(FAMILIES["gemma-4"], full)
     assert found == {"encoder": 122, "projector": 1, "llm": 205, "both": 327}

@@ -13,6 +13,7 @@ from spectcount.errors import UserError
 from spectcount.listeners.families import family_of, module_names, trial
 from tests.families import checkpoints as made
 from tests.families import make_generic
+from tests.families.checkpoints import modules_by_scope
 
 pytestmark = pytest.mark.slow
 
@@ -41,11 +42,7 @@ def test_another_architecture_passes(tmp_path):
     make_generic.build_qwen3_asr(tmp_path / "asr")
     loaded = load(tmp_path / "asr")
     assert loaded.family.name == "generic"
-    names = [name for name, _ in loaded.model.named_modules()]
-    found = {
-        scope: sum(re.fullmatch(loaded.family.lora_targets(scope), n) is not None for n in names)
-        for scope in ("encoder", "projector", "llm")
-    }
+    found = modules_by_scope(loaded.family, loaded.model, ("encoder", "projector", "llm"))
     assert found == {"encoder": 15, "projector": 2, "llm": 14}
 
 

@@ -1,6 +1,5 @@
 """Granite Speech's own traps: the bundled adapter, the date in the prompt, its front end."""
 
-import re
 import shutil
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 import torch
 
 from spectcount.errors import UserError
+from tests.families.checkpoints import modules_by_scope
 
 pytestmark = pytest.mark.slow
 
@@ -157,10 +157,5 @@ def test_full_size_names():
     )  # fmt: skip
     with torch.device("meta"):
         full = GraniteSpeechForConditionalGeneration(config)
-    names = [name for name, _ in full.named_modules()]
-    family = FAMILIES["granite-speech"]
-    found = {
-        scope: sum(re.fullmatch(family.lora_targets(scope), name) is not None for name in names)
-        for scope in ("encoder", "projector", "llm", "both")
-    }
+    found = modules_by_scope(FAMILIES["granite-speech"], full)
     assert found == {"encoder": 133, "projector": 21, "llm": 280, "both": 413}

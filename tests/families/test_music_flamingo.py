@@ -1,9 +1,9 @@
 """Music Flamingo's own traps: markers around the clip, rotary time, the full-size modules."""
 
-import re
-
 import pytest
 import torch
+
+from tests.families.checkpoints import modules_by_scope
 
 pytestmark = pytest.mark.slow
 
@@ -47,10 +47,5 @@ def test_full_size_names():
     )  # fmt: skip
     with torch.device("meta"):
         full = MusicFlamingoForConditionalGeneration(config)
-    names = [name for name, _ in full.named_modules()]
-    family = FAMILIES["music-flamingo"]
-    found = {
-        scope: sum(re.fullmatch(family.lora_targets(scope), name) is not None for name in names)
-        for scope in ("encoder", "projector", "llm", "both")
-    }
+    found = modules_by_scope(FAMILIES["music-flamingo"], full)
     assert found == {"encoder": 194, "projector": 2, "llm": 196, "both": 390}

@@ -1,13 +1,12 @@
 """Qwen3-Omni's own traps: blocks of 1 s, windows of 8 s, unpadded ends, experts, the full-size
 modules."""
 
-import re
-
 import numpy as np
 import pytest
 import torch
 
 from spectcount.listeners.families import FAMILIES
+from tests.families.checkpoints import modules_by_scope
 
 pytestmark = pytest.mark.slow
 
@@ -84,14 +83,7 @@ def test_full_size_names():
     )  # fmt: skip
     with torch.device("meta"):
         full = Qwen3OmniMoeThinkerForConditionalGeneration(config)
-    names = [name for name, _ in full.named_modules()]
-    found = {
-        scope: sum(
-            re.fullmatch(FAMILIES["qwen3-omni"].lora_targets(scope), name) is not None
-            for name in names
-        )
-        for scope in ("encoder", "projector", "llm", "both")
-    }
+    found = modules_by_scope(FAMILIES["qwen3-omni"], full)
     assert found == {"encoder": 194, "projector": 2, "llm": 192, "both": 386}
     language = sum(p.numel() for p in full.model.language_model.parameters())
     assert language / 1e9 == pytest.approx(30, rel=0.02)

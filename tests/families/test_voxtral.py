@@ -1,8 +1,6 @@
 """Voxtral's own traps: the full window, clips as files, mistral-common's prompt and answer turns,
 the full-size modules."""
 
-import re
-
 import numpy as np
 import pytest
 import torch
@@ -10,6 +8,7 @@ import torch
 from spectcount.errors import UserError
 from spectcount.listeners.families import FAMILIES
 from tests.families import make_voxtral
+from tests.families.checkpoints import modules_by_scope
 
 pytestmark = pytest.mark.slow
 
@@ -142,15 +141,7 @@ def test_full_size_names(size):
     )  # fmt: skip
     with torch.device("meta"):
         full = VoxtralForConditionalGeneration(config)
-    names = [name for name, _ in full.named_modules()]
-    found = {
-        scope: sum(
-            re.fullmatch(FAMILIES["voxtral"].lora_targets(scope), name) is not None
-            for name in names
-        )
-        for scope in modules
-    }
-    assert found == modules
+    assert modules_by_scope(FAMILIES["voxtral"], full, modules) == modules
     inner = full.model
     counted = {
         "encoder": inner.audio_tower, "adapter": inner.multi_modal_projector,

@@ -17,7 +17,7 @@ from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.replay import track_state
 from spectcount.probing.run import execute
 from spectcount.probing.thresholds import thresholds
-from tests.probing.conftest import Context
+from tests.ledger import Context
 
 LEVELS = {
     "parameter": "level_dbfs", "low": -70, "high": -20, "task": "detect",
