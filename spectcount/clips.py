@@ -17,6 +17,7 @@ import soxr
 
 from spectcount.errors import UserError
 from spectcount.scales import SAMPLE_RATE
+from spectcount.settings import typed_path
 from spectcount.stimulus import Stimulus
 from spectcount.synth import synthesise
 
@@ -36,7 +37,7 @@ class Clip:
 def read_clip(path: str | Path, max_s: float = 30.0, max_mb: float = 50.0) -> Clip:
     """Read a WAV, FLAC or OGG file (or another that libsndfile reads). Raises `UserError` for a
     file that is missing, broken, cut short, empty, over-long or over full scale."""
-    path = Path(path)
+    path = typed_path(path)
     info = _info(path, max_mb)
     if info.duration > max_s:
         raise UserError(

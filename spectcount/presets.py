@@ -27,7 +27,7 @@ import yaml
 from spectcount.designs import Design, family
 from spectcount.errors import UserError
 from spectcount.params import Declared
-from spectcount.settings import Settings
+from spectcount.settings import Settings, typed_path
 from spectcount.tasks import task
 
 _HEAD = ("title", "about")
@@ -197,7 +197,7 @@ def _find(kind: str, name_or_path: str | Path, settings: Settings) -> Path:
     if kind != "models" and (text.endswith((".yaml", ".yml")) or "/" in text):
         if settings.demo:
             raise UserError(f"{text!r} is a path; the demo takes the names of presets only")
-        path = Path(text).expanduser()
+        path = typed_path(text)
         if not path.is_file():
             raise UserError(f"there is no preset file {text!r}; give its path, or a preset's name")
         return path

@@ -95,6 +95,20 @@ class Settings:
         }
 
 
+def typed_path(text: str | Path) -> Path:
+    """A path that a user wrote, `~` written out. Raises `UserError` where no file can be called
+    so, or may be looked at: a name too long, a user that is not there."""
+    try:
+        path = Path(text).expanduser()
+        path.exists()
+    except (OSError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise UserError(
+            f"{str(text)[:80]!r} cannot be read as a path ({why}); give another"
+        ) from None
+    return path
+
+
 def load_settings(
     mode: str | None = None,
     home: str | Path | None = None,

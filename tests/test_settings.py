@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from spectcount.errors import UserError
-from spectcount.settings import load_settings
+from spectcount.settings import load_settings, typed_path
 
 
 def test_arguments_win_over_the_environment_and_that_over_defaults(tmp_path):
@@ -47,3 +49,14 @@ def test_a_home_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot be made .* --home or SPECTCOUNT_HOME"):
         load_settings(home=tmp_path / "file" / "home", environ={})
+
+
+@pytest.mark.parametrize("text", ["a" * 5000, "~nobody-of-this-name/x"])
+def test_what_can_be_no_path_is_refused_in_words(text):
+    with pytest.raises(UserError, match="cannot be read as a path"):
+        typed_path(text)
+
+
+def test_a_typed_path_has_its_tilde_written_out():
+    assert typed_path("~/x") == Path.home() / "x"
+    assert typed_path("no/such/place") == Path("no/such/place")

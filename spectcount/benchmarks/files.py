@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from spectcount.errors import UserError
+from spectcount.settings import typed_path
 
 _SHOWN = 6
 
@@ -20,7 +21,7 @@ _SHOWN = 6
 def find(path: str | Path, names: Sequence[str], title: str) -> Path:
     """The annotation file: `path` itself, or the first of `names` (glob patterns) that the folder
     holds. Raises `UserError` where there is none, or several of one pattern."""
-    path = Path(path).expanduser()
+    path = typed_path(path)
     if path.is_file():
         return path.resolve()
     if not path.is_dir():

@@ -19,6 +19,7 @@ import yaml
 
 from spectcount.benchmarks.items import LETTERS
 from spectcount.errors import UserError
+from spectcount.settings import typed_path
 
 LETTER, TEXT = "letter", "text"
 FOLDER = "benchmarks"
@@ -72,7 +73,7 @@ def names(folders: Sequence[Path]) -> list[str]:
 
 def load(name_or_path: str, folders: Sequence[Path]) -> Prompt:
     """The prompt called so, or in the YAML file at that path."""
-    written = Path(name_or_path).expanduser()
+    written = typed_path(name_or_path)
     places = [folder / f"{name_or_path}.yaml" for folder in folders]
     if written.suffix in (".yaml", ".yml"):
         places = [written]

@@ -17,7 +17,7 @@ from typing import Any
 
 from spectcount.errors import UserError
 from spectcount.listeners.checkpoints.cards import COMMIT, HUB_ID, Card, cards, check_revision
-from spectcount.settings import Settings
+from spectcount.settings import Settings, typed_path
 
 PATH = "path:"
 SOURCE = "spectcount-source.json"
@@ -131,7 +131,7 @@ def download_command(name: str, card: Card | None, spec: str) -> str:
 def _path(name: str, settings: Settings) -> Path:
     if settings.demo:
         raise UserError(f"{name!r} is a path; the demo takes the names of listed models only")
-    folder = Path(name.removeprefix(PATH)).expanduser()
+    folder = typed_path(name.removeprefix(PATH))
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is no model folder (no config.json); give another path")
     return folder.resolve()
