@@ -162,29 +162,3 @@ def test_heavy_packages_stay_where_they_belong(path):
     packages = {module.split(".")[0] for module in imports(path)}
     misplaced = [p for p in packages & HEAVY.keys() if layer(path) not in HEAVY[p]]
     assert misplaced == []
-
-
-def readme_tree() -> dict[str, str]:
-    """Path -> its words, from the README's file tree (two spaces of indentation per folder)."""
-    text = (ROOT / "README.md").read_text()
-    block = re.search(r"^```text tree\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert block, "the README has no fenced block 'text tree'"
-    folders, tree = [], {}
-    for line in filter(str.strip, block.group(1).split("\n")):
-        name, _, words = line.strip().partition(" ")
-        depth = (len(line) - len(line.lstrip())) // 2
-        folders = [*folders[:depth], name]
-        tree["".join(folders)] = words.strip()
-    return tree
-
-
-def test_the_readme_tree_names_every_module_once_and_no_other():
-    listed = {name for name in readme_tree() if re.match(r"spectcount/.*\.py$", name)}
-    actual = {relative(path) for path in MODULES if path.name != "__init__.py"}
-    assert listed == actual
-
-
-def test_every_line_of_the_readme_tree_exists_and_says_what_it_is():
-    tree = readme_tree()
-    assert [name for name in tree if not (ROOT / name).exists()] == []
-    assert [name for name, words in tree.items() if not words] == []
