@@ -35,7 +35,7 @@ from scipy.special import ndtr
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.savings_page import table, write_part  # noqa: E402
+from benchmarks.page_parts import SAVINGS, table  # noqa: E402
 from spectcount.psychophysics.fit import Fit, fit  # noqa: E402
 from spectcount.psychophysics.graded import (  # noqa: E402
     ScoreFit,
@@ -347,7 +347,7 @@ def main() -> None:
     everyone = simulated() + ([] if options.no_model else [model_listener()])
     text = report(everyone, options.runs, options.jobs)
     if options.write:
-        write_part("graded_savings", text)
+        SAVINGS.write("graded_savings", text)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ import scipy
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.page_parts import RECOVERY  # noqa: E402
 from spectcount.psychophysics.adaptive.base import simulate  # noqa: E402
 from spectcount.psychophysics.adaptive.quest_options import standard_options  # noqa: E402
 from spectcount.psychophysics.adaptive.quest_plus import QuestPlus  # noqa: E402
@@ -241,7 +242,7 @@ def line(row: Row) -> str:
     )
 
 
-PAGE = """# Recovery of simulated listeners
+PAGE = """## Thresholds
 
 Made by `{command}`; numpy {numpy}, scipy {scipy}, Python {python}. {runs} runs per row.
 
@@ -269,7 +270,7 @@ block of 40 with constant stimuli. Estimates of constant stimuli and of staircas
 medians of the Bayesian fit to all trials (`spectcount.psychophysics.fit`), those of QUEST+ medians
 of its own posterior.
 
-## The range of QUEST+
+### The range of QUEST+
 
 A credible interval holds the truth in 95 % of the listeners that its prior describes, not of every
 single one. A short adaptive track leaves the width of the function open, and the prior of the
@@ -315,13 +316,9 @@ def main() -> None:
         print(line(rows[-1]), flush=True)
     if options.out:
         command = f"python benchmarks/recovery.py --runs {options.runs} --seed {options.seed}"
-        options.out.write_text(
-            page(
-                rows[: len(PROCEDURES)],
-                rows[len(PROCEDURES) :],
-                f"{command} --out {options.out.as_posix()}",
-            )
-        )
+        command = f"{command} --out {options.out.as_posix()}"
+        text = page(rows[: len(PROCEDURES)], rows[len(PROCEDURES) :], command)
+        RECOVERY.at(options.out).write("recovery", text)
 
 
 if __name__ == "__main__":

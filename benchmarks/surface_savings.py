@@ -32,7 +32,7 @@ from scipy.special import expit
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.savings_page import table, write_part  # noqa: E402
+from benchmarks.page_parts import SAVINGS, table  # noqa: E402
 from spectcount.psychophysics.surface import (  # noqa: E402
     Surface,
     SurfaceOptions,
@@ -223,7 +223,7 @@ def main() -> None:
     options = parser.parse_args()
     text = report(options.runs, options.jobs)
     if options.write:
-        write_part("surface_savings", text)
+        SAVINGS.write("surface_savings", text)
 
 
 if __name__ == "__main__":

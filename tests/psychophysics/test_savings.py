@@ -4,7 +4,8 @@ gives every row."""
 import numpy as np
 import pytest
 
-from benchmarks import graded_savings, savings_page, surface_savings
+from benchmarks import graded_savings, surface_savings
+from benchmarks.page_parts import SAVINGS
 
 
 def intervals(widths, runs=40):
@@ -61,13 +62,13 @@ def test_a_run_has_every_method_and_place(monkeypatch):
 
 
 def test_the_page_keeps_its_other_part(tmp_path):
-    page = tmp_path / "savings.md"
-    savings_page.write_part("surface_savings", "## B\n\nold", page)
-    savings_page.write_part("graded_savings", "## A\n\ntext", page)
-    savings_page.write_part("surface_savings", "## B\n\nnew", page)
-    text = page.read_text()
+    page = SAVINGS.at(tmp_path / "savings.md")
+    page.write("surface_savings", "## B\n\nold")
+    page.write("graded_savings", "## A\n\ntext")
+    page.write("surface_savings", "## B\n\nnew")
+    text = page.path.read_text()
     assert text.index("## A") < text.index("## B") and "new" in text and "old" not in text
     assert text.count("# Trials saved") == 1
     again = text
-    savings_page.write_part("graded_savings", "## A\n\ntext", page)
-    assert page.read_text() == again
+    page.write("graded_savings", "## A\n\ntext")
+    assert page.path.read_text() == again

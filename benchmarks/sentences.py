@@ -1,0 +1,106 @@
+"""How often is a sentence said when it is untrue?
+
+    python benchmarks/sentences.py [--runs 400] [--seed 1] [--only regions.] [--write]
+
+Simulated listeners whose truth is known are asked the shipped plans; every row counts how often
+the project says a sentence that is untrue of them. With --write the table becomes the first part
+of docs/recovery.md. Rows live in `benchmarks/sentence_rows`, one module per kind of sentence.
+
+*Conventions*: a row's random numbers depend on the seed and its name alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.page_parts import RECOVERY, table  # noqa: E402
+from benchmarks.sentence_rows import LIMIT, Row, load_rows  # noqa: E402
+from spectcount.psychophysics.sdt import Interval  # noqa: E402
+
+TEXT = """## Sentences
+
+Made by `{command}`.
+
+Each line simulates listeners for whom a sentence is untrue and counts how often it is said of
+them, with the 95 % interval (Wilson) of that share. The limit is {limit:g} %; a line is *within*
+where its interval does not lie above the limit.
+
+{untrue}
+
+{verdict}
+
+### Power
+
+The same sentences for listeners of whom they are true: how often they are said.
+
+{true}
+"""
+
+
+def measure(name: str, seed: int, runs: int) -> Row:
+    """Run one row."""
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    return load_rows()[name](rng, runs)
+
+
+def page(measured: list[Row], command: str) -> str:
+    """The part of the docs."""
+    untrue = [row for row in measured if not row.power]
+    beyond = [f"{row.sentence} ({row.truth})" for row in untrue if not row.holds]
+    verdict = f"All {len(untrue)} lines are within the limit."
+    if beyond:
+        verdict = f"Beyond the limit: {'; '.join(beyond)}."
+    return TEXT.format(
+        command=command, limit=100 * LIMIT, verdict=verdict,
+        untrue=table(
+            ["sentence", "when it is untrue", "how often said", "runs", "within"],
+            [[*_line(row), "yes" if row.holds else "no"] for row in untrue],
+        ),
+        true=table(
+            ["sentence", "when it is true", "how often said", "runs"],
+            [_line(row) for row in measured if row.power],
+        ),
+    )  # fmt: skip
+
+
+def _line(row: Row) -> list[str]:
+    return [row.sentence, row.truth, _percent(row.share), str(row.runs)]
+
+
+def _percent(share: Interval) -> str:
+    return f"{100 * share.value:.1f} % ({100 * share.low:.1f} to {100 * share.high:.1f})"
+
+
+def main() -> None:
+    """Run the rows, print them, and write the part of the page where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="rows whose name begins so")
+    parser.add_argument("--write", action="store_true", help="write the part of docs/recovery.md")
+    options = parser.parse_args()
+    measured = []
+    for name in load_rows():
+        if name.startswith(options.only):
+            start = time.perf_counter()
+            row = measure(name, options.seed, options.runs)
+            measured.append(row)
+            seconds = time.perf_counter() - start
+            words = " | ".join(_line(row))
+            print(f"{name}: {words} | {'' if row.holds else 'BEYOND '}{seconds:.0f} s", flush=True)
+    if options.write:
+        command = f"python benchmarks/sentences.py --runs {options.runs} --seed {options.seed}"
+        RECOVERY.write("sentences", page(measured, f"{command} --write"))
+
+
+if __name__ == "__main__":
+    main()
