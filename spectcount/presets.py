@@ -22,8 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from spectcount import documents
 from spectcount.designs import Design, family
 from spectcount.errors import UserError
 from spectcount.params import Declared
@@ -105,7 +104,7 @@ def save(preset: Preset, settings: Settings) -> Path:
     checked = check(preset.kind, preset.to_dict(), name=preset.name)
     own.mkdir(parents=True, exist_ok=True)
     path = own / f"{preset.name}.yaml"
-    path.write_text(yaml.safe_dump(checked.to_dict(), sort_keys=False, allow_unicode=True))
+    path.write_text(documents.to_yaml(checked.to_dict()), encoding="utf-8")
     return path
 
 
@@ -211,11 +210,7 @@ def _find(kind: str, name_or_path: str | Path, settings: Settings) -> Path:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"preset {path} cannot be read as YAML ({reason}); mend the file") from None
+    data = documents.read_yaml(path, f"preset {path}")
     if not isinstance(data, dict):
         raise UserError(f"preset {path} is no mapping; write name: value lines")
     return data

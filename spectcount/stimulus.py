@@ -18,7 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from spectcount import documents, limits
 from spectcount.errors import UserError
+from spectcount.limits import MAX_DURATION_S, MAX_EVENTS, MAX_HARMONICS
 from spectcount.scales import SAMPLE_RATE
 
 VERSION = 1
@@ -26,9 +28,7 @@ VERSION = 1
 
 WAVES = ("sine", "harmonic", "noise", "chirp", "white", "clip")
 RAMPS = ("linear", "cosine")
-MAX_DURATION_S = 30.0
-MAX_EVENTS = 200
-MAX_HARMONICS = 100
+_FULL_TURNS_DEG = 1e6
 
 _GROUPS = ("events", "background")
 
@@ -80,6 +80,7 @@ class Event:
         if self.wave not in WAVES:
             raise UserError(f"wave={self.wave!r} is not known; choose one of {', '.join(WAVES)}")
         self._check_envelope()
+        self._check_bounds()
         if not 1 <= self.n_harmonics <= MAX_HARMONICS:
             raise UserError(
                 f"n_harmonics={self.n_harmonics} is outside 1..{MAX_HARMONICS}; give one inside"
@@ -123,6 +124,25 @@ class Event:
                 f"wave={self.wave!r} with carrier={self.carrier!r}; a clip names its carrier, and "
                 "nothing else does"
             )
+
+    def _check_bounds(self) -> None:
+        low, high = limits.MIN_LEVEL_DBFS, limits.MAX_LEVEL_DBFS
+        _refuse_outside("level_dbfs", self.level_dbfs, low, high, "dBFS")
+        _refuse_outside("seed", self.seed, 0, limits.MAX_SEED)
+        _refuse_outside("bandwidth_hz", self.bandwidth_hz, 0, limits.MAX_SAMPLE_RATE_HZ, "Hz")
+        _refuse_outside("am_rate_hz", self.am_rate_hz, 0, limits.MAX_SAMPLE_RATE_HZ / 2, "Hz")
+        for name in ("phase_deg", "am_phase_deg"):
+            _refuse_outside(name, getattr(self, name), -_FULL_TURNS_DEG, _FULL_TURNS_DEG, "deg")
+
+    @property
+    def n_components(self) -> int:
+        """How many sines or noises are summed for it: what its synthesis costs a sample."""
+        if self.wave == "harmonic":
+            return self.n_harmonics
+        if self.wave == "noise":
+            wanted = max(2, int(self.bandwidth_hz * self.duration_s) + 1)
+            return min(wanted, limits.MAX_COMPONENTS)
+        return 1
 
     @property
     def offset_s(self) -> float:
@@ -207,8 +227,25 @@ class Stimulus:
         for name in ("events", "background"):
             ordered = sorted(getattr(self, name), key=lambda e: (e.onset_s, e.frequency_hz))
             object.__setattr__(self, name, tuple(ordered))
+        if not isinstance(self.meta, dict):
+            raise UserError(f"meta={self.meta!r} is no mapping; give names and values, or none")
+        self._check_bounds()
         for event in self.sounds:
             self._check_event(event)
+
+    def _check_bounds(self) -> None:
+        """Bounds on memory and time; see `limits`."""
+        low, high = limits.MIN_SAMPLE_RATE_HZ, limits.MAX_SAMPLE_RATE_HZ
+        _refuse_outside("sample_rate", self.sample_rate, low, high, "Hz")
+        _refuse_outside("noise_seed", self.noise_seed, 0, limits.MAX_SEED)
+        seconds = sum(event.n_components * event.duration_s for event in self.sounds)
+        work = seconds * self.sample_rate
+        if work > limits.MAX_WORK:
+            raise UserError(
+                f"the clip is a sum of {work:.2g} samples of single components, the limit is "
+                f"{limits.MAX_WORK:.2g}; give fewer, shorter or narrower events or a lower "
+                "sample rate"
+            )
 
     def _check_event(self, event: Event) -> None:
         if event.offset_s > self.duration_s + 1e-6:
@@ -257,10 +294,7 @@ class Stimulus:
     @classmethod
     def from_json(cls, text: str) -> Stimulus:
         """The inverse of `to_json`."""
-        try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise UserError(f"not JSON: {error}; give the JSON that `render` wrote") from None
+        data = documents.from_json(text, "the stimulus")
         if not isinstance(data, dict):
             raise UserError("not a stimulus: the JSON is no object; give what `render` wrote")
         return cls.from_dict(data)
@@ -282,15 +316,31 @@ def _round_fields(spec: Any) -> None:
     for field in dataclasses.fields(spec):
         value = getattr(spec, field.name)
         if field.type == "float":
-            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+            if not _is_number(value):
                 raise UserError(f"{field.name}={value!r} is not a number; give a number")
             if not math.isfinite(value):
                 raise UserError(f"{field.name}={value!r} is not finite; give a number")
             object.__setattr__(spec, field.name, round(float(value), 9))
         elif field.type == "int":
-            if isinstance(value, bool) or value != int(value):
+            if not _is_number(value) or not math.isfinite(value) or value != int(value):
                 raise UserError(f"{field.name}={value!r} is not a whole number; give one")
             object.__setattr__(spec, field.name, int(value))
+        elif field.type == "str" and not isinstance(value, str):
+            raise UserError(f"{field.name}={value!r} is not text; give text")
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a number that a float can hold."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        return False
+    return not isinstance(value, int) or abs(value) < 1e300
+
+
+def _refuse_outside(name: str, value: float, low: float, high: float, unit: str = "") -> None:
+    if not low <= value <= high:
+        raise UserError(
+            f"{name}={value:g} is outside {low:g}..{high:g} {unit}".rstrip() + "; give one inside"
+        )
 
 
 def _sparse(spec: Any) -> dict[str, Any]:

@@ -18,10 +18,8 @@ import numpy as np
 
 from spectcount import carriers
 from spectcount.errors import UserError
+from spectcount.limits import MAX_COMPONENTS
 from spectcount.stimulus import Event, Stimulus
-
-MAX_COMPONENTS = 400
-"""Components of a noise band at most; more would only cost time."""
 
 # Taylor coefficients of sin(2 pi x), x in cycles, |x| <= 1/4: error below 1e-11.
 _SINE = [(-1) ** k * (2 * math.pi) ** (2 * k + 1) / math.factorial(2 * k + 1) for k in range(9)]
@@ -106,9 +104,9 @@ def _carrier(event: Event, t: np.ndarray, sample_rate: int) -> np.ndarray:
         slope = (event.end_frequency_hz - event.frequency_hz) / (2 * event.duration_s)
         return sine_cycles((event.frequency_hz + slope * t) * t + phase)
     if event.wave == "harmonic":
-        parts = [
+        parts = (
             sine_cycles(k * event.frequency_hz * t + phase) for k in range(1, event.n_harmonics + 1)
-        ]
+        )
         return sum(parts, start=np.zeros(len(t))) / math.sqrt(event.n_harmonics)
     if event.wave == "noise":
         return _noise_band(event, t)

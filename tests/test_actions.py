@@ -39,7 +39,7 @@ def test_stimuli_come_from_presets_parameters_and_files(settings, tmp_path):
     for seed in (-1, 1.5, True, "3"):
         with pytest.raises(UserError, match="is no seed"):
             actions.draw_stimulus("pulses", {}, seed)
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="there is no file"):
         actions.read_stimulus(tmp_path / "none.json")
 
 

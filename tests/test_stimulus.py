@@ -112,10 +112,49 @@ def test_impossible_clips_are_refused(kwargs, match):
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"duration": 1}', '{"duration_s": 1, "events": [3]}'])
 def test_what_is_no_stimulus_is_refused(text):
-    with pytest.raises(UserError, match=r"not JSON|not a stimulus"):
+    with pytest.raises(UserError, match=r"broken JSON|not a stimulus"):
         Stimulus.from_json(text)
 
 
 def test_energy_is_that_of_the_squared_trapezoid():
     t_e = 0.1 - 2 / 3 * 0.013
     assert EVENT.energy == pytest.approx(0.5 * 10 ** (-12 / 10) * t_e)
+
+
+TONE = {"onset_s": 0.1, "duration_s": 0.2, "frequency_hz": 500.0, "level_dbfs": -20.0}
+
+
+@pytest.mark.parametrize(
+    ("clip", "event", "words"),
+    [
+        ({"duration_s": 30, "sample_rate": 4_000_000}, {}, r"sample_rate=4e\+06 is outside"),
+        ({"sample_rate": 48_001}, {}, "sample_rate=48001 is outside"),
+        ({"sample_rate": 0}, {}, "sample_rate=0 is outside"),
+        ({"noise_seed": -1}, {}, "noise_seed=-1 is outside"),
+        ({"noise_seed": 2**70}, {}, "noise_seed="),
+        ({"noise_seed": "7"}, {}, "noise_seed='7' is not a whole number"),
+        ({"noise_seed": 10**400}, {}, "is not a whole number"),
+        ({"duration_s": 10**400}, {}, "is not a number"),
+        ({"meta": [1]}, {}, "is no mapping"),
+        ({}, {"level_dbfs": 1e5}, r"level_dbfs=100000 is outside -300\.\.100 dBFS"),
+        ({}, {"seed": -3}, "seed=-3 is outside"),
+        ({}, {"wave": 3}, "is not"),
+        ({}, {"wave": "noise", "bandwidth_hz": -5}, "bandwidth_hz=-5 is outside"),
+        ({}, {"am_depth": 1, "am_rate_hz": 1e308}, "am_rate_hz=1e[+]308 is outside"),
+        ({}, {"phase_deg": 1e300}, "phase_deg="),
+        ({}, {"n_harmonics": 101, "frequency_hz": 20}, "n_harmonics=101 is outside"),
+    ],
+)
+def test_what_would_cost_a_machine_its_memory_is_refused(clip, event, words):
+    with pytest.raises(UserError, match=words):
+        Stimulus.from_dict({"duration_s": 1.0, "events": [{**TONE, **event}], **clip})
+
+
+def test_a_clip_of_too_many_components_is_refused_before_it_is_rendered():
+    """200 noise bands of 30 s are 200 * 400 * 480 000 samples of sines."""
+    bands = [
+        {**TONE, "onset_s": 0, "duration_s": 30, "wave": "noise", "bandwidth_hz": 900}
+    ] * 200  # fmt: skip
+    with pytest.raises(UserError, match=r"is a sum of 3\.8e\+10 samples .* limit is 4e\+08"):
+        Stimulus.from_dict({"duration_s": 30.0, "events": bands})
+    assert Stimulus.from_dict({"duration_s": 30.0, "events": bands[:2]}).events

@@ -75,6 +75,7 @@ from spectcount.actions.sounds import (
     preset_stimulus,
     read_stimulus,
     render,
+    sent_stimulus,
     usual_task,
 )
 
@@ -128,6 +129,7 @@ __all__ = [
     "render",
     "resume",
     "seen_before",
+    "sent_stimulus",
     "start_benchmark",
     "start_compare",
     "start_listening",

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from spectcount import presets
+from spectcount import documents, limits, presets
 from spectcount.clips import read_clip, save_clip
 from spectcount.designs import FAMILIES, Design, draw, family
 from spectcount.errors import UserError
 from spectcount.pairs import draw_pair
 from spectcount.params import Param
-from spectcount.settings import Settings
+from spectcount.settings import Settings, typed_path
 from spectcount.stimulus import Stimulus
 from spectcount.synth import synthesise
 from spectcount.tasks import task
@@ -60,11 +60,8 @@ def draw_stimulus(
         raise UserError(f"seed={seed!r} is no seed; give a whole number, 0 or more")
     design = family(family_name).from_dict(params)
     stimulus = _side(design, seed, task_name, side)
-    if settings is not None and len(stimulus.events) > settings.limits.max_events:
-        raise UserError(
-            f"{len(stimulus.events)} events are above the limit {settings.limits.max_events} of "
-            f"{settings.mode} mode; lower n_events"
-        )
+    if settings is not None:
+        _refuse_many_events(stimulus, settings)
     return stimulus
 
 
@@ -115,13 +112,19 @@ def describe_families() -> list[dict[str, Any]]:
     ]
 
 
-def read_stimulus(path: str | Path) -> Stimulus:
-    """The stimulus in a JSON file that `render` wrote."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read ({error}); give a stimulus.json") from None
-    return Stimulus.from_json(text)
+def read_stimulus(path: str | Path, settings: Settings | None = None) -> Stimulus:
+    """The stimulus in a JSON file that `render` wrote; `settings` adds the demo's limit."""
+    file = typed_path(path)
+    text = documents.read_text(file, f"stimulus {file.name}", limits.MAX_JSON_BYTES)
+    return sent_stimulus(text, settings)
+
+
+def sent_stimulus(text: str, settings: Settings | None = None) -> Stimulus:
+    """The stimulus in a JSON text; `settings` adds the demo's limit of events."""
+    stimulus = Stimulus.from_json(text)
+    if settings is not None and settings.demo:
+        _refuse_many_events(stimulus, settings)
+    return stimulus
 
 
 def render(stimulus: Stimulus, out_dir: str | Path) -> Rendered:
@@ -147,6 +150,14 @@ def load_clip(path: str | Path, settings: Settings) -> tuple[np.ndarray, tuple[s
     limits = settings.limits
     clip = read_clip(path, limits.max_upload_s, limits.max_upload_mb)
     return clip.waveform, clip.notes
+
+
+def _refuse_many_events(stimulus: Stimulus, settings: Settings) -> None:
+    if len(stimulus.events) > settings.limits.max_events:
+        raise UserError(
+            f"{len(stimulus.events)} events are above the limit {settings.limits.max_events} of "
+            f"{settings.mode} mode; lower n_events"
+        )
 
 
 def _side(design: Design, seed: int, task_name: str, side: str) -> Stimulus:

@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from spectcount import documents
 from spectcount.errors import UserError
 from spectcount.settings import typed_path
 
@@ -40,14 +40,7 @@ def find(path: str | Path, names: Sequence[str], title: str) -> Path:
 
 def records(path: Path) -> list[dict[str, Any]]:
     """The rows of an annotation file, as they are. Raises `UserError` naming the line."""
-    text = path.read_text(encoding="utf-8-sig")
-    if text.lstrip().startswith("["):
-        try:
-            rows = json.loads(text)
-        except ValueError as error:
-            raise UserError(f"{path.name} is broken JSON ({error}); fetch it again") from None
-    else:
-        rows = [_line(path, n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+    rows = documents.read_rows(path, path.name)
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise UserError(f"{path.name} holds no list of questions; give the official file")
     return rows
@@ -65,10 +58,3 @@ def sound(name: str, annotations: Path, folders: Sequence[str]) -> Path:
     bare = Path(name).name
     places = [written, *(annotations.parent / folder / bare for folder in folders)]
     return next((place for place in places if place.is_file()), written)
-
-
-def _line(path: Path, n: int, line: str) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError as error:
-        raise UserError(f"{path.name}, line {n}, is broken JSON ({error}); mend it") from None

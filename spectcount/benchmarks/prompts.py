@@ -15,8 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from spectcount import documents
 from spectcount.benchmarks.items import LETTERS
 from spectcount.errors import UserError
 from spectcount.settings import typed_path
@@ -83,11 +82,10 @@ def load(name_or_path: str, folders: Sequence[Path]) -> Prompt:
         near = difflib.get_close_matches(name_or_path, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
         raise UserError(f"there is no prompt {name_or_path!r}; {hint}")
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, OSError) as error:
-        raise UserError(f"{path} cannot be read ({error}); mend it") from None
-    return from_dict({"name": path.stem, **(data if isinstance(data, dict) else {})})
+    data = documents.read_yaml(path, f"prompt {path}")
+    if not isinstance(data, dict):
+        raise UserError(f"prompt {path} is no mapping; write name: value lines")
+    return from_dict({"name": path.stem, **data})
 
 
 def from_dict(data: Mapping[str, Any]) -> Prompt:

@@ -12,8 +12,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from spectcount import documents
 from spectcount.report.evidence import Evidence
 from spectcount.store import Run
 
@@ -144,7 +143,7 @@ def _yaml(run: Run, what: str, body: dict[str, Any]) -> str:
         "title": f"{what} of {run.id}",
         "about": f"What the {run.kind} run {run.id} was made of, complete.{preset}",
     }
-    return yaml.safe_dump({**head, **body}, sort_keys=False, allow_unicode=True)
+    return documents.to_yaml({**head, **body})
 
 
 def _shipped(base: str) -> bool:

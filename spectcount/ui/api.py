@@ -14,7 +14,7 @@ from typing import Any
 
 import gradio as gr
 
-from spectcount import actions
+from spectcount import actions, documents
 from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.store import Store
@@ -123,6 +123,7 @@ def build(settings: Settings, store: Store) -> None:
 def _mapping(params: Any) -> dict[str, Any]:
     if not isinstance(params, dict):
         raise UserError(f'params={params!r} is no mapping; give {{"name": value}}')
+    documents.check(params, "params")
     return params
 
 

@@ -18,6 +18,7 @@ from spectcount.settings import Settings
 from spectcount.stimulus import Stimulus
 from spectcount.tasks import task
 from spectcount.ui import ask, clip, family_forms, link
+from spectcount.ui.controls import form_data
 from spectcount.ui.link import Drawing
 
 PINNED = "An uploaded stimulus; moving any control returns to the design of the sliders."
@@ -97,7 +98,7 @@ class Bench:
 
     def pin(self, stimulus: Stimulus, shown: str) -> list[Any]:
         """Updates of `everything` that show a stimulus of no design until a control is moved."""
-        said = json.loads(shown)
+        said = form_data(shown)
         value = clip.stimulus_value(stimulus, note=PINNED)
         pinned = json.dumps({**said, "pinned": stimulus.to_json()})
         kept = [gr.skip()] * 4

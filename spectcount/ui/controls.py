@@ -19,6 +19,7 @@ from typing import Any
 
 import gradio as gr
 
+from spectcount import documents
 from spectcount.params import Declared, Param
 
 
@@ -91,9 +92,14 @@ def form_component(
     )
 
 
+def form_data(value: str) -> dict[str, Any]:
+    """What a form on the page says, as it was sent."""
+    return documents.mapping_from_json(value, "the form")
+
+
 def params_of(value: str) -> dict[str, Any]:
     """The controls' values, by parameter name, from a form's value; not yet validated."""
-    return json.loads(value)["params"]
+    return form_data(value)["params"]
 
 
 def form_value(params: Mapping[str, Any], full_range: bool = False, name: str = "") -> str:

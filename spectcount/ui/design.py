@@ -27,6 +27,7 @@ from spectcount.ui.bench import (
     side_switch,
     side_update,
 )
+from spectcount.ui.controls import form_data
 from spectcount.ui.header import Header
 from spectcount.ui.link import Drawing
 
@@ -37,7 +38,6 @@ _LIVE: dict[str, Any] = {
     "api_visibility": "private",
 }
 _FILE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-_MAX_JSON_BYTES = 200_000
 
 # What the browser does by itself: the new text of `shown`, and for the first three the new clip.
 _FAMILY_JS = "(shown, name) => SpectCount.move(SpectCount.otherFamily(shown, name))"
@@ -127,10 +127,10 @@ def _connect(bench: Bench, page: gr.Blocks) -> None:
 
 def _live(settings: Settings, shown: str) -> str:
     """A control was moved: the clip's new value, or the sentence that refuses it."""
-    said = json.loads(shown)
+    said = form_data(shown)
     try:
         if said.get("pinned"):
-            return clip.stimulus_value(Stimulus.from_json(said["pinned"]), note=PINNED)
+            return clip.stimulus_value(actions.sent_stimulus(said["pinned"], settings), note=PINNED)
         drawing = Drawing.from_dict(said)
         return drawing_value(drawing, family_forms.stimulus_of(drawing, settings))
     except UserError as error:
@@ -139,21 +139,21 @@ def _live(settings: Settings, shown: str) -> str:
 
 def _new_draw(settings: Settings, shown: str) -> tuple[str, str, int]:
     seed = int(np.random.default_rng().integers(100_000))
-    said = json.dumps({**json.loads(shown), "seed": seed, "pinned": ""})
+    said = json.dumps({**form_data(shown), "seed": seed, "pinned": ""})
     return _live(settings, said), said, seed
 
 
 def _current(settings: Settings, shown: str) -> Stimulus:
     """The Stimulus on the page; raises `UserError` for a design that cannot be."""
-    said = json.loads(shown)
+    said = form_data(shown)
     if said.get("pinned"):
-        return Stimulus.from_json(said["pinned"])
+        return actions.sent_stimulus(said["pinned"], settings)
     return family_forms.stimulus_of(Drawing.from_dict(said), settings)
 
 
 def _family_of(shown: str) -> str:
     """Family of the clip on the page; "" where it was uploaded."""
-    said = json.loads(shown)
+    said = form_data(shown)
     return "" if said.get("pinned") else said["family"]
 
 
@@ -174,18 +174,13 @@ def _carrier(settings: Settings, path: str | None, shown: str) -> tuple[Drawing,
     if not path:
         raise UserError("no sound was recorded; record again, or open a file")
     digest, notes = actions.add_carrier(settings, path)
-    return family_forms.with_carrier(json.loads(shown), digest), "; ".join(notes), ""
+    return family_forms.with_carrier(form_data(shown), digest), "; ".join(notes), ""
 
 
 def _open(bench: Bench, path: Path, shown: str, full_range: bool) -> list[Any]:
     """Show an uploaded stimulus: as a design where one draws exactly it, else pinned as it is."""
     try:
-        if path.stat().st_size > _MAX_JSON_BYTES:
-            raise UserError(
-                f"the file has {path.stat().st_size} bytes, a stimulus at most {_MAX_JSON_BYTES}; "
-                "give the stimulus.json of this program"
-            )
-        stimulus = Stimulus.from_json(path.read_text(encoding="utf-8", errors="replace"))
+        stimulus = actions.read_stimulus(path, bench.settings)
         drawing = link.drawing_of(stimulus)
         if drawing is None:
             return bench.pin(stimulus, shown)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlencode
 
-from spectcount import actions
+from spectcount import actions, documents
 from spectcount.actions import COUNTERPART, SIDES, SIGNAL
 from spectcount.designs import Design, Pulses, family
 from spectcount.errors import UserError
@@ -108,12 +108,7 @@ def query(drawing: Drawing, stimulus: Stimulus) -> str:
 def read_query(parameters: Mapping[str, str]) -> tuple[Drawing, str]:
     """(drawing, hash that the link's author heard, "" where it does not say) of an address.
     Raises `UserError` for an address that was damaged."""
-    try:
-        changed = json.loads(parameters.get("design") or "{}")
-    except json.JSONDecodeError as error:
-        raise UserError(f"design= in the link is no JSON ({error}); copy the link again") from None
-    if not isinstance(changed, dict):
-        raise UserError("design= in the link is no JSON object; copy the link again")
+    changed = documents.mapping_from_json(parameters.get("design") or "{}", "design= in the link")
     design = family(parameters.get("family") or Pulses.family).from_dict(changed)
     drawing = Drawing(
         design,

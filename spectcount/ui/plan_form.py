@@ -16,10 +16,9 @@ from html import escape
 from typing import Any
 
 import gradio as gr
-import yaml
 from gradio.context import Context
 
-from spectcount import presets
+from spectcount import documents, presets
 from spectcount.designs import FAMILIES, family
 from spectcount.errors import UserError
 from spectcount.params import Declared
@@ -27,7 +26,7 @@ from spectcount.probing.axes import AXIS_NAMES, declaration
 from spectcount.probing.plan import CLIPS_PER_S, PLANS, AnyPlan, plan_from_dict
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
-from spectcount.ui.controls import describe, form_component
+from spectcount.ui.controls import describe, form_component, form_data, params_of
 from spectcount.ui.polling import QUIET, duration_text, notice
 
 RANGE = ".."
@@ -120,14 +119,11 @@ def plan_value(plan: Mapping[str, Any]) -> str:
 
 def read_form(said: str) -> tuple[str, dict[str, Any]]:
     """(kind, parameters) that the form's value says, not yet validated but for its YAML."""
-    data = json.loads(said)
+    data = form_data(said)
     kind, params = data["form"], data["params"]
     for name in yaml_fields(PLANS[kind]):
-        try:
-            params[name] = yaml.safe_load(params[name]) or []
-        except yaml.YAMLError as error:
-            reason = " ".join(str(error).split())
-            raise UserError(f"{name} is no YAML ({reason}); mend it, or leave it empty") from None
+        written = params[name]
+        params[name] = (documents.from_yaml(str(written), name) if written else None) or []
     return kind, params
 
 
@@ -270,7 +266,7 @@ def _clip_update(plan: Mapping[str, Any]) -> dict[str, Any]:
 
 def _follow_family(said: str, clip: str) -> Any:
     """Once another family is chosen, its own names; lines that it does not know are dropped."""
-    params = json.loads(said)["params"]
+    params = params_of(said)
     if "family" not in params:
         return gr.skip()
     lines = clip.splitlines()
@@ -285,12 +281,7 @@ def _name(line: str) -> str:
 
 
 def _yaml(value: Any) -> str:
-    return yaml.safe_dump(_plain(value), sort_keys=False, allow_unicode=True) if value else ""
-
-
-def _plain(value: Any) -> Any:
-    """Mappings and lists as YAML writes them."""
-    return json.loads(json.dumps(value))
+    return documents.to_yaml(value) if value else ""
 
 
 def _seed(value: Any) -> int:

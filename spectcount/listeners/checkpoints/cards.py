@@ -17,8 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from spectcount import documents
 from spectcount.errors import UserError
 from spectcount.params import Declared, param
 from spectcount.settings import Settings
@@ -69,11 +68,7 @@ class Card(Declared):
     @classmethod
     def read(cls, path: Path) -> Card:
         """The card in a YAML file; raises `UserError` naming the file and the key."""
-        try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(f"model card {path} cannot be read ({reason}); mend the file") from None
+        data = documents.read_yaml(path, f"model card {path}")
         if not isinstance(data, dict):
             raise UserError(f"model card {path} is no mapping; write name: value lines")
         config = data.pop("config", {})
