@@ -87,7 +87,8 @@ def model_facts(settings: Settings, name: str) -> dict[str, Any]:
     """All that is known of one model: its card, where it lies, its commit there, how to get it."""
     from spectcount import listeners
     from spectcount.listeners.checkpoints.cards import cards
-    from spectcount.listeners.checkpoints.names import download_command, parse, revision_of
+    from spectcount.listeners.checkpoints.names import download_command, parse
+    from spectcount.listeners.checkpoints.origin import revision_of
 
     row = next((row for row in models(settings) if row.name == parse(name).model), None)
     if row is None:
@@ -162,20 +163,24 @@ def check_model(settings: Settings, where: str, report: Report | None = None) ->
     """Load a model (a name, or a folder's path), put it to the gate and the parity check, and
     say what came out; raises `UserError` with the reason where it may not be used."""
     from spectcount import listeners
+    from spectcount.listeners.checkpoints import origin
     from spectcount.listeners.scoring import gate
 
-    known = where in listeners.models(settings) or "/" not in where
+    known = where in listeners.models(settings) or "/" not in where or "#" in where
     spec = where if known or where.startswith("path:") else f"path:{Path(where).expanduser()}"
     loaded = listeners.load_model(spec, settings, report)
     canary = gate.canary_logits(loaded)
     return {
         "model": spec,
+        "folder": str(loaded.folder),
+        "hub": origin.hub_id(loaded.folder) or None,
+        "revision": origin.revision_of(loaded.folder) or None,
         "family": loaded.family.name,
         "path": loaded.path,
         "why_stock": loaded.why_stock or None,
         "dtype": str(loaded.dtype).removeprefix("torch."),
         "device": str(loaded.device),
-        "longest_clip_s": loaded.window_s,
+        "longest_clip_s": loaded.longest_s,
         "hears": True,
         "silence_against_tone": (canary[0] - canary[1]).abs().max().item(),
         "in_memory_gb": loaded.bytes / 1e9,

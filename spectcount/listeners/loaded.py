@@ -65,8 +65,13 @@ class LoadedModel:
 
     @property
     def window_s(self) -> float:
-        """Longest clip the model hears, seconds."""
+        """Length of clip that the model hears at once, seconds."""
         return self.family.window_s(self.processor)
+
+    @property
+    def longest_s(self) -> float:
+        """Longest clip the model hears whole, in one window or several, seconds."""
+        return self.family.longest_s(self.processor)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -170,7 +175,7 @@ class LoadedModel:
                 yield self.model
 
     def check_clip(self, waveform: np.ndarray) -> np.ndarray:
-        """The one door for audio: float32 mono, finite, |x| <= 1, inside the window."""
+        """The one door for audio: float32 mono, finite, |x| <= 1, no longer than is heard."""
         if waveform.dtype != np.float32 or waveform.ndim != 1:
             raise UserError(
                 f"the clip is {waveform.dtype} of shape {waveform.shape}; give float32 mono"
@@ -179,10 +184,10 @@ class LoadedModel:
             raise UserError("the clip has samples beyond full scale or not finite; rescale it")
         rate = self.family.sample_rate(self.processor)
         seconds = len(waveform) / rate
-        if not 0.1 <= seconds <= self.window_s:
+        if not 0.1 <= seconds <= self.longest_s:
             raise UserError(
                 f"the clip lasts {seconds:.2f} s, {self.folder.name} hears 0.10 to "
-                f"{self.window_s:g} s; shorten or lengthen it"
+                f"{self.longest_s:g} s; shorten or lengthen it"
             )
         return waveform
 

@@ -80,6 +80,12 @@ def qwen2_audio(folder: Path) -> None:
     save(Qwen2AudioForConditionalGeneration(config), processor, folder)
 
 
+def qwen2_audio_base(folder: Path) -> None:
+    """As published: no chat template of its own."""
+    qwen2_audio(folder)
+    (folder / "chat_template.jinja").unlink()
+
+
 def audio_flamingo3(folder: Path) -> None:
     from transformers import (
         AudioFlamingo3Config,
@@ -106,6 +112,7 @@ def elsewhere(module: str) -> Callable[[Path], None]:
 
 BUILDERS: dict[str, Callable[[Path], None]] = {
     "qwen2-audio": qwen2_audio,
+    "qwen2-audio-base": qwen2_audio_base,
     "audio-flamingo-3": audio_flamingo3,
     "music-flamingo": elsewhere("music_flamingo"),
     "granite-speech": elsewhere("granite_speech"),

@@ -10,6 +10,8 @@ import torch
 from tests.families import checkpoints as made
 
 CHAT = (
+    "{% if messages[0].role != 'system' %}<|start_of_role|>system<|end_of_role|>"
+    "Today's Date: {{ strftime_now('%B %d, %Y') }}.\nYou are Granite.<|end_of_text|>\n{% endif %}"
     "{% for m in messages %}<|start_of_role|>{{ m.role }}<|end_of_role|>{{ m.content }}"
     "<|end_of_text|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|start_of_role|>assistant<|end_of_role|>{% endif %}"

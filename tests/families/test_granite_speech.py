@@ -118,9 +118,10 @@ def test_token_counts(model, samples, tokens):
     )
 
 
-def test_the_prompt_does_not_tell_todays_date(model):
+def test_the_system_text_is_the_templates_and_its_date_stands_still(model):
     loaded = model("granite-speech")
-    assert "Today's Date: April 9, 2025" in loaded.family.text("?", loaded.processor)
+    turn = "<|start_of_role|>system<|end_of_role|>Today's Date: April 09, 2025.\nYou are Granite.<"
+    assert loaded.family.text("?", loaded.processor).startswith(turn)
 
 
 def test_tuning_leaves_the_batch_norms(checkpoint, clips):

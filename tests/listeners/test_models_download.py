@@ -1,6 +1,7 @@
 """Fetching from a hub that is made of functions: what is asked of it, and every way it fails."""
 
 import json
+import os
 
 import huggingface_hub
 import pytest
@@ -10,7 +11,8 @@ from spectcount.errors import UserError
 from spectcount.listeners import models
 from spectcount.listeners.checkpoints.cards import cards
 from spectcount.listeners.checkpoints.download import fetch
-from spectcount.listeners.checkpoints.names import model_folder, revision_of
+from spectcount.listeners.checkpoints.names import model_folder
+from spectcount.listeners.checkpoints.origin import revision_of
 from spectcount.settings import load_settings
 
 COMMIT = "c" * 40
@@ -163,3 +165,47 @@ def test_the_command_line_fetches(hub, settings, capsys):
     result = CliRunner().invoke(app, [*home, "models", "get", SPEC, "--json"])
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["folder"].endswith(f"owner--name--{COMMIT[:12]}")
+
+
+@pytest.fixture
+def snapshot(tmp_path, monkeypatch):
+    """A snapshot of SPEC in the hub's cache, as its own tool lays it out."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    folder = tmp_path / "hub" / "models--owner--name" / "snapshots" / COMMIT
+    folder.mkdir(parents=True)
+    for name, content in FILES.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def test_nothing_is_fetched_that_the_hubs_cache_has(hub, settings, snapshot):
+    assert fetch(SPEC, settings) == snapshot == model_folder(SPEC, settings)
+    assert hub.asked == []
+    assert not list((settings.home / "models").glob("*"))
+
+
+def test_what_the_cache_has_of_half_a_snapshot_is_there_before_the_rest_is_fetched(
+    hub, settings, snapshot, monkeypatch
+):
+    (snapshot / "config.json").unlink()
+    there = []
+    monkeypatch.setattr(
+        huggingface_hub,
+        "snapshot_download",
+        lambda *args, **how: (
+            there.append(sorted(os.listdir(how["local_dir"]))),
+            hub(*args, **how),
+        ),
+    )
+    folder = fetch(SPEC, settings)
+    assert there == [["model.safetensors"]]
+    assert folder.parent == settings.home / "models" and len(hub.asked) == 1
+
+
+def test_an_adapter_that_belongs_to_a_model_is_fetched_with_it(hub, settings):
+    hub.files["config.json"] = json.dumps(
+        {"architectures": ["Phi4MultimodalForCausalLM"], "model_type": "phi4_multimodal"}
+    ).encode()
+    fetch(SPEC, settings)
+    assert [asked[3]["allow_patterns"] for asked in hub.asked][1:] == [["speech-lora/adapter_*"]]
+    assert hub.asked[1][3]["ignore_patterns"] == []

@@ -8,7 +8,8 @@ import yaml
 from spectcount import listeners
 from spectcount.errors import UserError
 from spectcount.listeners.checkpoints.cards import COMMIT, Card, cards
-from spectcount.listeners.checkpoints.names import SOURCE, model_folder, parse, revision_of
+from spectcount.listeners.checkpoints.names import model_folder, parse
+from spectcount.listeners.checkpoints.origin import SOURCE, hub_id, revision_of
 from spectcount.settings import load_settings
 
 COMMIT_A, COMMIT_B = "a" * 40, "b" * 40
@@ -168,3 +169,55 @@ def test_an_unfinished_download_is_no_model(settings):
 
 def test_adapters_are_found_whatever_the_base_is_loaded_with(settings):
     assert list(listeners.adapters("tiny-lalm+bf16", settings)) == ["example"]
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The hub's cache, with a function that puts a snapshot into it."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+
+    def put(hub, commit, files=("config.json", "model.safetensors")):
+        folder = tmp_path / "hub" / f"models--{hub.replace('/', '--')}" / "snapshots" / commit
+        folder.mkdir(parents=True)
+        for name in files:
+            (folder / name).write_text("{}")
+        return folder
+
+    return put
+
+
+def test_what_the_hubs_cache_has_is_used_where_it_lies(settings, cache):
+    folder = cache("owner/name", COMMIT_A)
+    assert model_folder(f"owner/name#{COMMIT_A}+bf16", settings) == folder
+    assert (hub_id(folder), revision_of(folder)) == ("owner/name", COMMIT_A)
+    with pytest.raises(UserError, match="not on this machine"):
+        model_folder(f"owner/name#{COMMIT_B}", settings)
+    write_card(settings)
+    assert listeners.models(settings)["mine"] == model_folder("mine", settings) == folder
+
+
+def test_a_snapshot_of_another_commit_or_half_a_one_is_none(settings, cache):
+    write_card(settings)
+    cache("owner/name", COMMIT_B)
+    index = cache("owner/name", COMMIT_A, ("config.json", "model-00001-of-00002.safetensors"))
+    with pytest.raises(UserError, match="mine is not on this machine"):
+        model_folder("mine", settings)
+    (index / "model.safetensors.index.json").write_text(
+        json.dumps({"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "other"}})
+    )
+    assert "mine" not in listeners.models(settings)
+    (index / "other").write_text("")
+    assert listeners.models(settings)["mine"] == index
+
+
+def test_the_only_snapshot_of_an_unpinned_model_is_meant(settings, cache):
+    write_card(settings, revision=None, unpinned="lost")
+    folder = cache("owner/name", COMMIT_B)
+    assert model_folder("mine", settings) == folder
+    cache("owner/name", COMMIT_A)
+    assert "mine" not in listeners.models(settings)
+
+
+def test_a_path_into_the_cache_tells_its_commit(settings, cache):
+    folder = cache("owner/name", COMMIT_A)
+    assert revision_of(model_folder(f"path:{folder}", settings)) == COMMIT_A

@@ -11,6 +11,7 @@ thousands of millions. Unknown keys are refused.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -98,5 +99,11 @@ def cards(settings: Settings) -> dict[str, Card]:
     found: dict[str, Card] = {}
     for path in (p for folder in folders for p in sorted(folder.glob("*.yaml"))):
         if path.stem not in found:
-            found[path.stem] = Card.read(path)
+            found[path.stem] = _read(path, path.stat().st_mtime_ns)
     return found
+
+
+@functools.lru_cache(maxsize=256)
+def _read(path: Path, _changed_ns: int) -> Card:
+    """`Card.read`, once per state of the file."""
+    return Card.read(path)

@@ -1,18 +1,21 @@
 """Fetching a model from the hub into `home/models`, pinned to a commit.
 
 Only what loading reads is fetched: safetensors, configuration, tokenizer; nothing that could run.
-It goes to `NAME.part` and is renamed when it is whole, so that an interrupted download is never
-taken for a model and goes on where it stopped.
+The hub's own cache is looked at before: a snapshot that is whole there is used where it lies, and
+of one that is not what is there is linked. What is fetched goes to `NAME.part` and is renamed when
+it is whole, so that an interrupted download is never taken for a model and goes on where it
+stopped.
 
 Conventions: `report(words, done, total)` in bytes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +23,20 @@ from spectcount.errors import UserError
 from spectcount.listeners.checkpoints.cards import Card, cards, check_revision
 from spectcount.listeners.checkpoints.loading import Report, check_folder
 from spectcount.listeners.checkpoints.names import (
-    SOURCE,
     download_command,
+    folders,
     hub_name,
-    models,
     parse,
-    revision_of,
     split_hub,
 )
+from spectcount.listeners.checkpoints.origin import SOURCE, cached, revision_of, snapshot
 from spectcount.settings import Settings
 
 WANTED = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model")
 UNWANTED = ("*/*", "consolidated*", "params.json", ".spectcount*")
 """Folders within a model (other versions of it, adapters) and second copies of the weights."""
+BUNDLED = {"phi4_multimodal": "speech-lora"}
+"""By model type: a folder with an adapter that belongs to the model."""
 SPARE = 1.05
 
 
@@ -42,12 +46,19 @@ def fetch(spec: str, settings: Settings, report: Report | None = None, revision:
     not allowed, the hub cannot be reached or refuses, or the disk is too small."""
     name, hub, revision, card = _what(parse(spec).model, settings, revision)
     folder = settings.home / "models" / name
-    if name in models(settings):
-        return _already(name, models(settings)[name], revision)
+    if name in folders(settings):
+        return _already(name, folders(settings)[name], revision)
+    if there := cached(hub, revision):
+        check_folder(there)
+        return there
     part = folder.with_name(f"{name}.part")
     part.mkdir(parents=True, exist_ok=True)
+    _link(snapshot(hub, revision), part)
     _refuse_full_disk(part, card)
-    _snapshot(hub, revision, part, report, card, name)
+    with _explained(hub, revision, card, name):
+        _snapshot(hub, revision, part, report, name, WANTED, UNWANTED)
+        if bundled := BUNDLED.get(_model_type(part)):
+            _snapshot(hub, revision, part, report, name, [f"{bundled}/adapter_*"])
     check_folder(part)
     (part / SOURCE).write_text(json.dumps({"hub": hub, "revision": revision}))
     part.rename(folder)
@@ -74,7 +85,8 @@ def _what(name: str, settings: Settings, revision: str) -> tuple[str, str, str, 
         raise UserError(
             f"{name} is pinned to {card.revision}; for another commit write {card.hub}#{revision}"
         )
-    commit = card.revision or revision
+    there = None if card.revision or revision else cached(card.hub)
+    commit = card.revision or revision or (there.name if there else "")
     if not commit:
         raise UserError(f"{name} names no commit: {card.unpinned}; then give --revision COMMIT")
     return name, card.hub, check_revision(commit), card
@@ -102,23 +114,42 @@ def _refuse_full_disk(part: Path, card: Card | None) -> None:
         )
 
 
+def _link(there: Path, part: Path) -> None:
+    """Link what the hub's cache has of a commit, so that it is not fetched; a file system that
+    cannot is let be."""
+    files = [file for pattern in WANTED for file in there.glob(pattern)]
+    for file in files:
+        with contextlib.suppress(OSError):
+            os.link(file.resolve(), part / file.name)
+
+
+def _model_type(part: Path) -> str:
+    config = part / "config.json"
+    return str(json.loads(config.read_text()).get("model_type", "")) if config.is_file() else ""
+
+
 def _snapshot(
-    hub: str, revision: str, part: Path, report: Report | None, card: Card | None, name: str
+    hub: str,
+    revision: str,
+    part: Path,
+    report: Report | None,
+    name: str,
+    wanted: Sequence[str],
+    unwanted: Sequence[str] = (),
 ) -> None:
     import huggingface_hub
 
-    with _explained(hub, revision, card, name):
-        huggingface_hub.snapshot_download(
-            hub,
-            revision=revision,
-            local_dir=str(part),
-            allow_patterns=list(WANTED),
-            ignore_patterns=list(UNWANTED),
-            tqdm_class=bar_class(report, f"fetching {name}"),
-        )
+    huggingface_hub.snapshot_download(
+        hub,
+        revision=revision,
+        local_dir=str(part),
+        allow_patterns=list(wanted),
+        ignore_patterns=list(unwanted),
+        tqdm_class=bar_class(report, f"fetching {name}"),
+    )
 
 
-@contextmanager
+@contextlib.contextmanager
 def _explained(hub: str, revision: str, card: Card | None, name: str) -> Iterator[None]:
     """Failures of the hub as a `UserError` that says what to do."""
     from huggingface_hub import errors

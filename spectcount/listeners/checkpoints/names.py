@@ -10,18 +10,17 @@ Conventions: in the demo only shipped models and listed ones answer.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spectcount.errors import UserError
-from spectcount.listeners.checkpoints.cards import COMMIT, HUB_ID, Card, cards, check_revision
+from spectcount.listeners.checkpoints import origin
+from spectcount.listeners.checkpoints.cards import HUB_ID, Card, cards, check_revision
+from spectcount.listeners.checkpoints.origin import revision_of
 from spectcount.settings import Settings, typed_path
 
 PATH = "path:"
-SOURCE = "spectcount-source.json"
-"""Beside the weights: where they come from."""
 OPTIONS: dict[str, dict[str, Any]] = {
     "float32": {"dtype": "float32"},
     "bf16": {"dtype": "bfloat16"},
@@ -68,7 +67,17 @@ def parse(spec: str) -> Named:
 
 
 def models(settings: Settings) -> dict[str, Path]:
-    """Name -> folder of every model on this machine."""
+    """Name -> folder of every model on this machine; of listed ones also in the hub's cache."""
+    found = folders(settings)
+    for card in cards(settings).values():
+        if card.hub and card.name not in found:
+            there = origin.cached(card.hub, card.revision)
+            found |= {card.name: there} if there else {}
+    return found
+
+
+def folders(settings: Settings) -> dict[str, Path]:
+    """Name -> folder of the models that are shipped or under `home/models`."""
     found = {}
     for root in (settings.home / "models", settings.models):
         for config in sorted(root.glob("*/config.json")):
@@ -84,7 +93,10 @@ def model_folder(spec: str, settings: Settings) -> Path:
     if name.startswith(PATH):
         return _path(name, settings)
     if "/" in name:
-        name = hub_name(*_hub(name, settings))
+        hub, commit = _hub(name, settings)
+        name = hub_name(hub, commit)
+        if name not in folders(settings) and (there := origin.cached(hub, commit)):
+            return there
     known, listed = models(settings), cards(settings)
     _refuse_in_demo(name, known, listed, settings)
     if name not in known:
@@ -107,16 +119,6 @@ def split_hub(name: str) -> tuple[str, str]:
     if not revision:
         raise UserError(f"{hub} needs its commit, so that results can be repeated; write {hub}#...")
     return hub, check_revision(revision)
-
-
-def revision_of(folder: Path) -> str:
-    """The commit that a folder was fetched at, "" where nothing tells."""
-    source = folder / SOURCE
-    if source.is_file():
-        return str(json.loads(source.read_text()).get("revision", ""))
-    note = folder / ".cache" / "huggingface" / "download" / "config.json.metadata"
-    first = note.read_text().split("\n")[0].strip() if note.is_file() else ""
-    return first if COMMIT.fullmatch(first) else ""
 
 
 def download_command(name: str, card: Card | None, spec: str) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from spectcount.errors import UserError
-from spectcount.listeners.families import marks
+from spectcount.listeners.families import dates, marks
 
 SCOPES = ("encoder", "projector", "llm", "both")
 
@@ -70,13 +70,14 @@ class Family:
         return (model if placed else model.to(device)).eval(), processor
 
     def load_processor(self, folder: str) -> Any:
-        """The processor, padding on the left."""
+        """The processor, padding on the left, its chat template's date standing still."""
         from transformers import AutoProcessor
 
         processor = AutoProcessor.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
         processor.tokenizer.padding_side = "left"
+        dates.stand_still(processor)
         return processor
 
     # Audio
@@ -86,9 +87,13 @@ class Family:
         return int(processor.feature_extractor.sampling_rate)
 
     def window_s(self, processor: Any) -> float:
-        """Longest clip that is heard whole, seconds."""
+        """Length of clip that the encoder takes at once, seconds."""
         extractor = processor.feature_extractor
         return extractor.n_samples / extractor.sampling_rate
+
+    def longest_s(self, processor: Any) -> float:
+        """Longest clip that is heard whole, seconds: one window, or several."""
+        return self.window_s(processor)
 
     def audio_token_id(self, processor: Any) -> int:
         """The token whose embeddings are replaced by audio."""
@@ -114,6 +119,16 @@ class Family:
         """Raise `UserError` where a prompt or an answer has a mark of the model's own format in it
         (the clip's placeholder, the end of a turn), which would not be read as words."""
         marks.refuse(texts, processor, self.audio_token_id(processor), self.name)
+
+    def check_length(self, model: Any, n_tokens: int) -> None:
+        """Raise `UserError` where a sequence, audio and answer included, has more tokens than the
+        language model has positions: beyond them its answers are of no known quality."""
+        limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        if limit is not None and n_tokens > limit:
+            raise UserError(
+                f"the clip and its question have {n_tokens} tokens, {self.name} here takes {limit} "
+                "(max_position_embeddings); give a shorter clip or a shorter question"
+            )
 
     def conversation(self, prompt: str, audio: Any = None) -> list[dict[str, Any]]:
         """One user turn, audio first."""

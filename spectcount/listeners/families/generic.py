@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from spectcount.errors import UserError
-from spectcount.listeners.families import module_names, trial
+from spectcount.listeners.families import dates, module_names, trial
 from spectcount.listeners.families.base import Family
 
 # What is a fact of the class in other families is found per checkpoint here.
@@ -71,6 +71,7 @@ class Generic(Family):
             ) from error
         self._extractor(processor)
         processor.tokenizer.padding_side = "left"
+        dates.stand_still(processor)
         return processor
 
     # Audio

@@ -1,10 +1,14 @@
-"""Granite Speech 3.3 (2B and 8B): open data and licence; a model of speech first, so what it makes
-of tones is a question and not a given.
+"""Granite Speech 3.3 (2B and 8B), 4.0 (1B) and 4.1 (2B, and 2B Plus): open data and licence; a
+model of speech first, so what it makes of tones is a question and not a given.
 
-Quirks: an adapter is bundled with the weights and is on whenever there is audio. Every question
-here has audio, so it is merged into the weights at load (else a user's adapter would switch it
-off); a checkpoint that names one and lacks it is refused. The default system prompt tells the date
-of today, so the published one with its fixed date is given instead. Feature extraction asks for
+4.0 and 4.1 are of 3.3's class, their adapter merged by their makers; Plus is a class of its own,
+whose projector sees states of a middle layer too. 4.1 NAR and 5.0 only transcribe.
+
+Quirks: with 3.3 an adapter is bundled with the weights and is on whenever there is audio. Every
+question here has audio, so it is merged into the weights at load (else a user's adapter would
+switch it off); a checkpoint that names one and lacks it is refused. The system text is whatever the
+checkpoint's template puts there; where that tells the date of today, the date is that of the
+published example, or a question would be another one tomorrow. Feature extraction asks for
 torchaudio; the same mel is computed here without it. The audio token may lie outside the embedding
 table. The encoder's batch norms keep their published statistics in training. There is no window:
 clips beyond `LONGEST_S` are refused to bound memory, and what lengths it was trained on is not
@@ -21,15 +25,11 @@ import numpy as np
 import torch
 
 from spectcount.errors import UserError
+from spectcount.listeners.families import dates
 from spectcount.listeners.families.base import Family
 
 LONGEST_S = 300.0
 AUDIO = "<|audio|>"
-SYSTEM = (
-    "Knowledge Cutoff Date: April 2024.\nToday's Date: April 9, 2025.\n"
-    "You are Granite, developed by IBM. You are a helpful AI assistant"
-)
-"""The system prompt of the published example."""
 NO_ADAPTER = {"adapter_kwargs": {"subfolder": "none"}}
 """Loads the base alone: with the adapter, the report on missing weights covers only it."""
 
@@ -40,7 +40,10 @@ class GraniteSpeech(Family):
     """Conformer encoder, window Q-Former, Granite 3.3; Saon et al. (2025), arXiv 2505.08699."""
 
     name = "granite-speech"
-    architectures = ("GraniteSpeechForConditionalGeneration",)
+    architectures = (
+        "GraniteSpeechForConditionalGeneration",
+        "GraniteSpeechPlusForConditionalGeneration",
+    )
     staged = True
     encoder = r"model\.encoder\.layers\.\d+\.(attn\.to_(q|kv|out)|ff(1|2)\.(up|down)_proj)"
     projector = (
@@ -67,6 +70,7 @@ class GraniteSpeech(Family):
 
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         tokenizer.padding_side = "left"
+        dates.stand_still(tokenizer)
         extractor = GraniteMel.from_pretrained(folder, local_files_only=True)
         return GraniteSpeechProcessor(extractor, tokenizer, chat_template=tokenizer.chat_template)
 
@@ -96,12 +100,10 @@ class GraniteSpeech(Family):
 
     def text(self, prompt: str, processor: Any) -> str:
         """The chat with one placeholder for the clip, the published way: within the words."""
-        turns = [
-            {"role": "system", "content": SYSTEM},
-            {"role": "user", "content": processor.audio_token + prompt},
-        ]
         return processor.tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=True
+            [{"role": "user", "content": processor.audio_token + prompt}],
+            tokenize=False,
+            add_generation_prompt=True,
         )
 
     def stock_inputs(

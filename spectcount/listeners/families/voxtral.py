@@ -7,8 +7,9 @@ Quirks: the encoder hears a full window of 30 s and masks nothing, so a clip is 
 the silence behind it and the encoder must not be cut to the clip: the staged path runs it whole,
 and saves the mel on the processor, the words and the answers. Four frames become one token, 375 a
 window, whatever the clip's length. There is no system turn. Clips reach the stock processor as
-files only; they go there as float WAV, for 16-bit ones would round them. Longer clips would become
-several windows, which are not used here.
+files only; they go there as float WAV, for 16-bit ones would round them. Longer clips become
+several windows, whose mel is made in one go, with one loudest frame; the makers tell of up to 40
+minutes, which is the limit here.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ import torch
 from spectcount.errors import UserError
 from spectcount.listeners.families.base import Family
 from spectcount.listeners.scoring.frontend import log_mel
+
+LONGEST_S = 2400.0
+"""Liu et al. (2025): audio of up to 40 minutes within 32 k tokens."""
 
 
 class Voxtral(Family):
@@ -48,6 +52,9 @@ class Voxtral(Family):
         _need_mistral_common()
         return super().load_processor(folder)
 
+    def longest_s(self, processor: Any) -> float:
+        return LONGEST_S
+
     def n_audio_tokens(self, n_samples: int, processor: Any) -> int:
         audio = processor.tokenizer.tokenizer.instruct_tokenizer.audio_encoder.audio_config
         windows = -(-n_samples // processor.feature_extractor.n_samples)
@@ -55,9 +62,11 @@ class Voxtral(Family):
 
     def audio_states(self, model: Any, waveforms: torch.Tensor, processor: Any) -> torch.Tensor:
         tower, extractor = model.model.audio_tower, processor.feature_extractor
-        features = log_mel(waveforms, extractor, extractor.nb_max_frames)
-        hidden = tower(features.to(tower.conv1.weight.dtype)).last_hidden_state
-        return hidden.reshape(len(hidden), -1, tower.config.intermediate_size)
+        n_windows = -(-waveforms.shape[1] // extractor.n_samples)
+        features = log_mel(waveforms, extractor, n_windows * extractor.nb_max_frames)
+        windows = features.unflatten(2, (n_windows, -1)).transpose(1, 2).flatten(0, 1)
+        hidden = tower(windows.to(tower.conv1.weight.dtype)).last_hidden_state
+        return hidden.reshape(len(waveforms), -1, tower.config.intermediate_size)
 
     def project(self, model: Any, states: torch.Tensor) -> torch.Tensor:
         return model.model.multi_modal_projector(states)

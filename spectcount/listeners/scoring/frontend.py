@@ -23,10 +23,13 @@ def n_frames(n_samples: int, extractor: Any) -> int:
 def log_mel(waveforms: torch.Tensor, extractor: Any, frames: int) -> torch.Tensor:
     """Log-mel [B, n_mels, frames] of clips [B, T], silence after their end.
 
-    `frames` may exceed the clip but not the extractor's window.
+    `frames` may exceed the clip but not the extractor's window, or whole windows where the clip
+    has several.
     """
     hop, n_fft = extractor.hop_length, extractor.n_fft
-    window_samples = min(max(frames * hop, waveforms.shape[1]) + n_fft, extractor.n_samples)
+    needed = max(frames * hop, waveforms.shape[1])
+    whole = -(-needed // extractor.n_samples) * extractor.n_samples
+    window_samples = min(needed + n_fft, whole)
     padded = torch.nn.functional.pad(waveforms, (0, window_samples - waveforms.shape[1]))
     window = torch.hann_window(n_fft, device=padded.device)
     spectrum = torch.stft(padded, n_fft, hop, window=window, return_complex=True)

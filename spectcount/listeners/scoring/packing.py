@@ -32,6 +32,11 @@ class Row:
     paths: tuple[tuple[Path, ...], ...]
 
     @property
+    def n_tokens(self) -> int:
+        """Tokens of the longest sequence in the row: the prefix, a question and an answer."""
+        return len(self.prefix) + max(self.depths, default=-1) + 1
+
+    @property
     def depths(self) -> list[int]:
         """Nodes between the prefix and each node."""
         found: list[int] = []

@@ -77,6 +77,7 @@ def _row(family: Family, processor: Any, questions: tuple[Asked, ...], n_audio: 
 
 def _hidden(family: Family, model: Any, batch: packing.Pack, audio: torch.Tensor) -> torch.Tensor:
     """The language model's last hidden states [B, L, width], the audio in its places."""
+    family.check_length(model, max(row.n_tokens for row in batch.rows))
     embeds = family.embed_tokens(model, batch.ids)
     embeds = embeds.masked_scatter(batch.places[..., None], audio.to(embeds.dtype))
     mask = packing.additive(batch.mask, embeds.dtype)

@@ -76,9 +76,10 @@ def inputs_on(
     family: Family, model: Any, processor: Any, prompts: Sequence[str], waveforms: Any
 ) -> dict[str, Any]:
     """The stock batch on the model's device, floats in the model's type. Raises `UserError` for
-    prompts with a mark of the model's own format in them."""
+    prompts with a mark of the model's own format in them, or too long ones."""
     family.check_words(prompts, processor)
     batch = family.stock_inputs(prompts, list(waveforms), processor)
+    family.check_length(model, batch["input_ids"].shape[1])
     return {
         name: value.to(model.device, model.dtype if value.is_floating_point() else value.dtype)
         for name, value in batch.items()
