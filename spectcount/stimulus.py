@@ -26,6 +26,16 @@ from spectcount.scales import SAMPLE_RATE
 VERSION = 1
 """Version of the synthesis: raised when the same JSON would give other bytes."""
 
+_READ_BY_WAVE: dict[str, tuple[str, ...]] = {
+    "sine": ("frequency_hz", "phase_deg"),
+    "harmonic": ("frequency_hz", "phase_deg", "n_harmonics"),
+    "noise": ("frequency_hz", "bandwidth_hz", "seed"),
+    "chirp": ("frequency_hz", "phase_deg", "end_frequency_hz"),
+    "white": ("seed",),
+    "clip": ("carrier", "carrier_start_s"),
+}
+"""The fields that shape each wave, beside the envelope's; the synthesis reads no others."""
+
 WAVES = ("sine", "harmonic", "noise", "chirp", "white", "clip")
 RAMPS = ("linear", "cosine")
 _FULL_TURNS_DEG = 1e6
@@ -183,9 +193,42 @@ class Event:
         return 0.5 * 10 ** (self.level_dbfs / 10) * (self.duration_s - lost_ms / 1000)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; fields that came after the first release only where they say something, so
-        that the hashes of older stimuli stay."""
+        """Plain data; fields that came after the first release only where they say something."""
         return _sparse(self)
+
+    def heard(self, sample_rate: int, n_samples: int) -> dict[str, Any]:
+        """Plain data of what sounds, the same for all events of one waveform in a clip of
+        `n_samples`: fields that wave and envelope do not read are at their defaults, times on
+        samples, and a complex of one harmonic or a chirp that stays is the sine that it is."""
+        wave = self.wave
+        if (wave == "harmonic" and self.n_harmonics == 1) or (
+            wave == "chirp" and self.end_frequency_hz == self.frequency_hz
+        ):
+            wave = "sine"
+        start = round(self.onset_s * sample_rate)
+        data = {
+            **self.to_dict(), **{name: _DEFAULTS[name] for name in self._unheard(wave)},
+            "wave": wave, "onset_s": round(start / sample_rate, 9),
+        }  # fmt: skip
+        if wave not in ("noise", "chirp"):  # whose duration also shapes the wave
+            n = min(round(self.duration_s * sample_rate), n_samples - start)
+            data["duration_s"] = round(n / sample_rate, 9)
+        if wave == "clip":
+            data["carrier_start_s"] = round(
+                round(self.carrier_start_s * sample_rate) / sample_rate, 9
+            )
+        return {k: v for k, v in data.items() if not (k in _LATER and v == _DEFAULTS[k])}
+
+    def _unheard(self, wave: str) -> set[str]:
+        """Fields that do not reach the waveform of such a wave."""
+        names = _SHAPES - set(_READ_BY_WAVE[wave])
+        if self.am_depth == 0:
+            names |= {"am_rate_hz", "am_phase_deg"}
+        if self.gap_ms == 0:
+            names |= {"gap_onset_ms", "gap_ramp_ms"}
+        if not (self.attack_ms or self.release_ms or (self.gap_ms and self.gap_ramp_ms)):
+            names.add("ramp")
+        return names
 
 
 @dataclass(frozen=True)
@@ -301,13 +344,28 @@ class Stimulus:
 
     @functools.cached_property
     def hash(self) -> str:
-        """Content hash, 16 hex digits of SHA-256 over everything but `meta`; holds `version`."""
-        data = {k: v for k, v in self.to_dict().items() if k != "meta"}
+        """Content hash, 16 hex digits of SHA-256 over what reaches the waveform (one waveform, one
+        hash) and over which events are asked about; holds `version`, not `meta`."""
+        rate, n = self.sample_rate, self.n_samples
+        groups = {name: [e.heard(rate, n) for e in getattr(self, name)] for name in _GROUPS}
+        data = {
+            **self.to_dict(), **{name: found for name, found in groups.items() if found},
+            "duration_s": round(n / rate, 9),
+            "noise_seed": self.noise_seed if self.noise_sigma > 0 else 0,
+        }  # fmt: skip
+        data.pop("meta")
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
     def without_events(self) -> Stimulus:
         """The catch trial of this stimulus: the same noise and background, no event."""
         return dataclasses.replace(self, events=(), meta={**self.meta, "catch": True})
+
+
+_SHAPES = {name for names in _READ_BY_WAVE.values() for name in names}
+_LATER = {f.name for f in dataclasses.fields(Event) if "later" in f.metadata}
+_DEFAULTS: dict[str, Any] = {
+    **{f.name: f.default for f in dataclasses.fields(Event)}, "frequency_hz": 0.0,
+}  # fmt: skip
 
 
 def _round_fields(spec: Any) -> None:

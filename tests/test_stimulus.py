@@ -158,3 +158,48 @@ def test_a_clip_of_too_many_components_is_refused_before_it_is_rendered():
     with pytest.raises(UserError, match=r"is a sum of 3\.8e\+10 samples .* limit is 4e\+08"):
         Stimulus.from_dict({"duration_s": 30.0, "events": bands})
     assert Stimulus.from_dict({"duration_s": 30.0, "events": bands[:2]}).events
+
+
+SAME_SOUND = [
+    ("noise seed without noise", {"noise_sigma": 0.0, "noise_seed": 1}, {}),
+    ("seed of a sine", {}, {"seed": 7}),
+    ("bandwidth of a sine", {}, {"bandwidth_hz": 50.0}),
+    ("end of a sine", {}, {"end_frequency_hz": 900.0}),
+    ("one harmonic", {}, {"wave": "harmonic"}),
+    ("a chirp that stays", {}, {"wave": "chirp", "end_frequency_hz": 700.0}),
+    ("modulation of no depth", {}, {"am_rate_hz": 8.0, "am_phase_deg": 90.0}),
+    ("ramps of no gap", {}, {"gap_onset_ms": 5.0, "gap_ramp_ms": 2.0}),
+    ("within one sample", {}, {"onset_s": 0.05002}),
+]
+
+
+@pytest.mark.parametrize(
+    ("clip", "event"), [c[1:] for c in SAME_SOUND], ids=[c[0] for c in SAME_SOUND]
+)
+def test_one_waveform_has_one_hash(clip, event):
+    """Fields that the synthesis does not read make no other question."""
+    from spectcount.synth import synthesise
+
+    plain = Stimulus(0.25, (EVENT,), noise_sigma=clip.get("noise_sigma", 0.01), noise_seed=3)
+    other = dataclasses.replace(plain, events=(dataclasses.replace(EVENT, **event),), **clip)
+    assert other != plain
+    assert synthesise(other).tobytes() == synthesise(plain).tobytes()
+    assert other.hash == plain.hash
+    assert Stimulus.from_json(other.to_json()) == other
+
+
+@pytest.mark.parametrize(
+    ("wave", "event"),
+    [
+        ("noise", {"phase_deg": 60.0}), ("noise", {"n_harmonics": 3}),
+        ("white", {"phase_deg": 60.0}), ("white", {"frequency_hz": 900.0}),
+    ],
+)  # fmt: skip
+def test_noise_has_no_phase(wave, event):
+    from spectcount.synth import synthesise
+
+    carrier = dataclasses.replace(EVENT, wave=wave, bandwidth_hz=100.0, seed=4)
+    one, other = (Stimulus(0.25, (e,)) for e in (carrier, dataclasses.replace(carrier, **event)))
+    assert synthesise(other).tobytes() == synthesise(one).tobytes()
+    assert other.hash == one.hash
+    assert dataclasses.replace(one, events=(dataclasses.replace(carrier, seed=5),)).hash != one.hash

@@ -17,7 +17,7 @@ from spectcount.params import Param
 from spectcount.probing.axes import Axis
 from spectcount.stimulus import Event, Stimulus
 from spectcount.synth import synthesise
-from spectcount.tasks import task
+from spectcount.tasks import Task, task
 from spectcount.trials import Question
 
 Cell = tuple[int, ...]
@@ -55,10 +55,24 @@ def words_in_turn(task_name: str, wordings: str, place: int) -> tuple[int, bool]
     """Wording and answer order number `place` of the balanced cycle through `wordings` (training,
     held-out or all) in both orders."""
     asked = task(task_name)
-    first = len(asked.wordings) if wordings == "held-out" else 0
-    last = len(asked.wordings) if wordings == "training" else len(asked.all_wordings)
+    first, last = _wordings(asked, wordings)
     turn, index = divmod(place, last - first)
     return first + index, asked.reversible and (index + turn) % 2 == 1
+
+
+def words_shared(task_name: str, wordings: str, n_signal: int, n_catch: int) -> int:
+    """How many places of that cycle signal and catch trials of one level go through in turn: as
+    many as the fewer of them fill, so that both take the same ones in the same shares."""
+    asked = task(task_name)
+    first, last = _wordings(asked, wordings)
+    cycle = (last - first) * (2 if asked.reversible else 1)
+    return min(n for n in (cycle, n_signal, n_catch) if n)
+
+
+def _wordings(asked: Task, wordings: str) -> tuple[int, int]:
+    """First wording and the one after the last."""
+    first = len(asked.wordings) if wordings == "held-out" else 0
+    return first, len(asked.wordings) if wordings == "training" else len(asked.all_wordings)
 
 
 def corners(axes: tuple[Axis, ...], cell: Cell) -> Iterator[list[float]]:

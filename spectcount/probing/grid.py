@@ -1,7 +1,8 @@
 """Plans over a grid of cells: the same number of trials in each, whatever the answers.
 
 Conventions: those of `base`; trial k of a cell depends only on (seed, cell, k). Catch trials are
-shared by all cells with the same background.
+shared by all cells with the same background. Signal trials of every cell and catch trials of every
+background take the same wordings in the same orders, each in the same share of the trials.
 """
 
 from __future__ import annotations
@@ -93,13 +94,24 @@ class GridPlan(Plan):
 
     def _signal(self, seed: int, cell: Cell, k: int) -> PlannedQuestion:
         stimulus, values = self._stimulus(seed, "signal", cell, k)
-        place = k + cell[0] + cell[1] * self.n_columns
-        return self._at_cell(stimulus, cell, values, "signal", k, place)
+        return self._at_cell(stimulus, cell, values, "signal", k)
 
     def _catch(self, seed: int, k: int) -> PlannedQuestion:
         cell = self._catch_cell(seed, k)
         stimulus, values = self._stimulus(seed, "catch", cell, k)
-        return self._at_cell(stimulus, cell, values, "catch", k, k)
+        return self._at_cell(stimulus, cell, values, "catch", k)
+
+    def turn(self, role: str, k: int) -> int:
+        """Number of trial `k` among the signal trials of its cell, or among the catch trials of
+        its background: what decides its words."""
+        return k if role == "signal" else k // self._n_backgrounds
+
+    @property
+    def n_words(self) -> int:
+        """Signal trials of a cell and catch trials of a background go through so many places of
+        the cycle of words, again and again: as many as the fewer of them fill."""
+        catch = self.catch_trials // self._n_backgrounds if self.asked.two_class else 0
+        return min(self.trials, catch or self.trials)
 
     def _catch_cell(self, seed: int, k: int) -> Cell:
         """The cell whose absent signal catch trial `k` stands for; backgrounds take turns."""
@@ -114,11 +126,11 @@ class GridPlan(Plan):
         return group[int(order[turn % len(group)])]
 
     def _at_cell(
-        self, stimulus: Stimulus, cell: Cell, values: list[float], role: str, k: int,
-        place: int,
-    ) -> PlannedQuestion:  # fmt: skip
+        self, stimulus: Stimulus, cell: Cell, values: list[float], role: str, k: int
+    ) -> PlannedQuestion:
         coords: dict[str, Any] = {"x": cell[0], "y": cell[1], "role": role, "trial": k}
         coords.update(zip(("x_value", "y_value"), values, strict=False))
+        place = self.turn(role, k) % self.n_words
         return self._planned(stimulus, place, coords, self.cell_text(cell))
 
     def _stimulus(self, seed: int, role: str, cell: Cell, k: int) -> tuple[Stimulus, list[float]]:

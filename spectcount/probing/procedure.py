@@ -27,9 +27,9 @@ from spectcount.probing.conditions import (
     condition_axis,
     conditions_of,
 )
-from spectcount.probing.draws import Cell, PlannedQuestion, seed_of
+from spectcount.probing.draws import Cell, PlannedQuestion, seed_of, words_shared
 from spectcount.probing.level_checks import check_levels
-from spectcount.probing.tracks import CATCH, RunningTrack, Stopping, role_of
+from spectcount.probing.tracks import CATCH, RunningTrack, Stopping, catch_before, role_of
 from spectcount.psychophysics.adaptive.base import Track
 from spectcount.psychophysics.psychometric import FUNCTIONS
 from spectcount.psychophysics.sdt import Interval
@@ -260,7 +260,18 @@ class Procedure(Plan):
         if self.condition != NO_CONDITION:
             coords["x_value"] = self.axes[0].edges[index]
         where = self._where(index, level)
-        return self._planned(pair[role == CATCH], k + index, coords, where)
+        return self._planned(pair[role == CATCH], self._words(seed, index, k), coords, where)
+
+    def _words(self, seed: int, index: int, k: int) -> int:
+        """Place in the cycle of words of presentation `k`: signal and catch trials of a track go
+        through the same places equally often, in random order so that no track falls into step."""
+        n_catch = catch_before(self._catch_share, seed, index, self.trials)
+        n = words_shared(self.task, self.wordings, self.trials - n_catch, n_catch)
+        role = self.role(seed, index, k)
+        before = catch_before(self._catch_share, seed, index, k)
+        turn, place = divmod(before if role == CATCH else k - before, n)
+        order = np.random.default_rng(seed_of(seed, "words", index, role, turn)).permutation(n)
+        return int(order[place])
 
     @property
     def _catch_share(self) -> float:

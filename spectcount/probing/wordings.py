@@ -82,8 +82,9 @@ class Crossed:
 
     def _worded(self, planned: PlannedQuestion, index: int, turn: int) -> PlannedQuestion:
         """A question in wording number `turn`; the order of the options follows the trial's place
-        in its cell, which all cells count alike."""
-        reverse = self.plan.asked.reversible and (planned.coords["trial"] + turn) % 2 == 1
+        in its cell or background, which all count alike."""
+        place = self.plan.turn(planned.coords["role"], planned.coords["trial"]) % self.plan.n_words
+        reverse = self.plan.asked.reversible and (place + turn) % 2 == 1
         question = dataclasses.replace(
             planned.question, wording=self.wordings[turn], reverse=reverse
         )

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from spectcount.errors import UserError
+from spectcount.probing import maps
 from spectcount.probing.plan import CountConfusion, Curve, DetectionMap, plan_from_dict
 from spectcount.scales import mel_channel
 from spectcount.stimulus import Event
@@ -24,7 +25,12 @@ def test_questions_depend_on_the_seed_and_on_nothing_else():
 
 def test_more_trials_or_other_rows_extend_a_plan_without_new_stimuli():
     few, many = SMALL.questions(3), SMALL.replace(trials=20, catch_trials=40).questions(3)
-    assert {p.question.key for p in few} <= {p.question.key for p in many}
+    clips = [{p.question.clip_hash for p in asked} for asked in (few, many)]
+    assert clips[0] <= clips[1]
+    keys = [
+        {p.question.key for p in asked if p.coords["role"] == "signal"} for asked in (few, many)
+    ]
+    assert keys[0] <= keys[1]
 
 
 def test_probes_lie_within_their_cells():
@@ -35,6 +41,64 @@ def test_probes_lie_within_their_cells():
             assert low <= event.onset_s <= high
             low, high = SMALL.axes[1].bounds(planned.coords["y"])
             assert low - 0.01 <= mel_channel(event.frequency_hz) <= high + 0.01
+
+
+def _words(planned):
+    return Counter((p.question.wording, p.question.reverse) for p in planned)
+
+
+WORDED = {
+    "one catch a cell": {"kind": "map", "nx": 2, "ny": 2, "trials": 8, "catch_trials": 4},
+    "few catch": {"kind": "map", "nx": 2, "ny": 2, "trials": 20, "catch_trials": 6},
+    "many catch": {"kind": "map", "nx": 2, "ny": 2, "trials": 8, "catch_trials": 100},
+    "backgrounds": {
+        "kind": "curve", "parameter": "noise_sigma", "start": 0.001, "stop": 0.1, "levels": 4,
+        "trials": 20, "catch_trials": 40,
+    },
+    "forced choice": {
+        "kind": "curve", "family": "frequency_discrimination", "task": "higher",
+        "parameter": "difference", "start": 1, "stop": 10, "levels": 3, "trials": 10,
+        "catch_trials": 30,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("values", WORDED.values(), ids=WORDED)
+def test_signal_and_catch_trials_of_a_level_take_the_same_words(values):
+    """Catch trials in half of the wordings and orders: an order preference lowered d' unevenly."""
+    plan = plan_from_dict(values)
+    planned = plan.questions(0)
+    for cell in plan.cells:
+        back = maps.background_of(plan, cell)
+        signal, catch = (
+            _words(
+                p for p in planned
+                if p.coords["role"] == role
+                and maps.background_of(plan, (p.coords["x"], p.coords["y"])) == back
+                and (role == "catch" or (p.coords["x"], p.coords["y"]) == cell)
+            )
+            for role in ("signal", "catch")
+        )  # fmt: skip
+        assert set(signal) == set(catch)
+        for used in (signal, catch):
+            assert max(used.values()) - min(used.values()) <= 2
+        n, n_catch = signal.total(), catch.total()
+        assert all(abs(signal[w] / n - catch[w] / n_catch) <= 2 / min(n, n_catch) for w in signal)
+
+
+@pytest.mark.parametrize("kind", ["staircase", "quest"])
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
+def test_tracks_share_words_too(kind, share):
+    plan = plan_from_dict(
+        {"kind": kind, "parameter": "level_dbfs", "catch_share": share, "trials": 80, "high": -20}
+    )
+    planned = [plan.question(3, 0, k, (-30.0,)) for k in range(80)]
+    signal, catch = (
+        _words(p for p in planned if p.coords["role"] == role) for role in ("signal", "catch")
+    )
+    assert set(signal) == set(catch)
+    for used in (signal, catch):
+        assert max(used.values()) - min(used.values()) <= 1
 
 
 def test_wordings_and_orders_are_balanced_in_every_cell():

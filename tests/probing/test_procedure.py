@@ -186,7 +186,7 @@ def test_whole_numbers_stay_whole(context):
 
 
 def test_a_track_ends_once_its_interval_is_narrow(context):
-    ctx, summary = ask(context, PLANS["width"], SimulatedThreshold("gap_ms", 80, 60))
+    ctx, summary = ask(context, PLANS["width"], SimulatedThreshold("gap_ms", 80, 60, seed=1))
     (state,) = track_state(plan_from_dict(PLANS["width"]), ctx.ledger.trials("run"))
     assert state["ended"].startswith("interval of the threshold is")
     assert summary["done"] == summary["total"] < 60 and ctx.done[-1] == summary["done"]

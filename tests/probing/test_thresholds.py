@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import random
@@ -24,7 +25,7 @@ GAP = {"parameter": "gap_ms", "low": 10, "high": 500, "task": "count"}
 HEARS = SimulatedThreshold("level_dbfs", -50, 15, 0.02, bias=0.2)
 COUNTS = SimulatedThreshold("gap_ms", 120, 100, 0.02, guess=0.1)
 CASES = {
-    "staircase, yes/no": ({"kind": "staircase", "reversals": 40, **LEVEL}, HEARS, YES_NO),
+    "staircase, yes/no": ({"kind": "staircase", "reversals": 40, "trials": 120, **LEVEL}, HEARS, YES_NO),
     "staircase, count": ({"kind": "staircase", "reversals": 40, **GAP}, COUNTS, COUNTING),
     "quest, yes/no": ({"kind": "quest", "candidates": 21, **LEVEL}, HEARS, YES_NO),
     "quest, forced": ({"kind": "quest", "task": "interval", **LEVEL}, HEARS, FORCED_CHOICE),
@@ -83,7 +84,10 @@ def test_a_simulated_listener_is_recovered(probe, name):
 
 
 def test_scores_bound_the_threshold_closer_than_answers(probe):
-    plan, trials = probe({"kind": "staircase", "reversals": 60, "trials": 150, **LEVEL}, HEARS)
+    plan, trials = probe(
+        {"kind": "staircase", "reversals": 60, "trials": 150, **LEVEL},
+        dataclasses.replace(HEARS, seed=1),
+    )
     (found,) = thresholds(plan, trials)
     by_scores, by_answers = found.scores.threshold, found.answers.threshold
     assert by_scores.high - by_scores.low < by_answers.high - by_answers.low
