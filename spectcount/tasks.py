@@ -19,7 +19,7 @@ from spectcount.stimulus import Event, Stimulus
 
 MAX_COUNT = 10
 COUNTS = tuple(str(n) for n in range(MAX_COUNT + 1))
-_NUMBER_WORDS = (
+NUMBER_WORDS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
 )  # fmt: skip
 YES_NO, FORCED_CHOICE, COUNTING, SUBJECTIVE = "yes_no", "forced_choice", "count", "subjective"
@@ -107,7 +107,7 @@ def parse_count(reply: str) -> str | None:
     """A parser that finds exactly one whole number, in digits or words, at most 10."""
     text = reply.lower()
     digits = set(re.findall(r"(?<![\d.-])\d+(?!\d|\.\d)", text))
-    words = {str(_NUMBER_WORDS.index(w)) for w in re.findall(r"[a-z]+", text) if w in _NUMBER_WORDS}
+    words = {str(NUMBER_WORDS.index(w)) for w in re.findall(r"[a-z]+", text) if w in NUMBER_WORDS}
     if re.search(r"-\d|\d\.\d", text):
         return None
     found = {str(int(d)) for d in digits} | words

@@ -24,9 +24,11 @@ from spectcount.listeners.checkpoints.hashes import hash_files
 from spectcount.listeners.checkpoints.loading import Report, check_folder, reporting
 from spectcount.listeners.families import family_of
 from spectcount.listeners.scoring import gate, staged, stock
-from spectcount.listeners.scoring.stock import Asked
+from spectcount.listeners.scoring.spelling import Speller
 
-ENGINE_VERSION = 2
+Asked = tuple[str, tuple[str, ...]]
+"""A prompt and its closed set of answers."""
+ENGINE_VERSION = 3
 """Raised when the same weights would give other scores."""
 
 CANARY_TOLERANCE = 1e-5
@@ -41,10 +43,11 @@ class LoadedModel:
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
         report: Report | None = None,
+        replies: str = "whole",
         **options: Any,
     ):
-        """Load, choose the scoring path, pass the audio gate. `options` go to `Family.load`, how
-        far it is to `report`. Raises `UserError` where the folder is no checkpoint that may be
+        """Load, choose the scoring path, pass the audio gate. `replies`: how answers are read
+        (`spelling.MODES`); `options` go to `Family.load`, how far it is to `report`. Raises `UserError` where the folder is no checkpoint that may be
         read, no family knows it, or the model does not hear."""
         check_folder(folder)
         self.folder = folder
@@ -59,7 +62,9 @@ class LoadedModel:
         self.lock = threading.RLock()
         self._adapters: dict[str, str] = {}
         self._peft: Any = None
-        self.path, self.why_stock = gate.choose_path(self)
+        self.speller = Speller(self.family, self.model, self.processor, replies)
+        self.scoring = gate.choose_path(self)
+        self.path, self.why_stock = self.scoring.name, self.scoring.why_stock
         self._canary: Any = gate.canary_logits(self)
         gate.refuse_deaf(self.folder.name, self._canary)
 
@@ -194,15 +199,17 @@ class LoadedModel:
     def answer_log_probs(
         self, asked: Sequence[Sequence[Asked]], waveforms: np.ndarray, heard: Any = None
     ) -> list[list[list[float]]]:
-        """log p of every answer, end of turn included, [clip][question][answer], for equally long
+        """log p of every answer in all its spellings, [clip][question][answer], for equally long
         clips [B, T] with any number of questions each; call inside `adapted` or `mixed`. `heard`
         is what `hear` gave for them, where it was called before."""
         parts = self.family, self.model, self.processor
+        spelled = [[(p, self.speller.closed_set(a)) for p, a in questions] for questions in asked]
         if self.path == "staged":
-            return staged.answer_log_probs(
-                *parts, asked, self.hear(waveforms) if heard is None else heard
-            )
-        return stock.nested_log_probs(*parts, asked, waveforms)
+            heard = self.hear(waveforms) if heard is None else heard
+            return staged.answer_log_probs(*parts, spelled, heard, self.speller)
+        return stock.nested_log_probs(
+            *parts, spelled, waveforms, self.speller, self.scoring.log_probs
+        )
 
     def hear(self, waveforms: np.ndarray) -> torch.Tensor:
         """The clips [B, T] as the language model gets them; staged path only."""

@@ -2,7 +2,9 @@
 on machines that have no network, where the numbers depend on shapes and not on what was learnt.
 
 Made from a card's configuration (`presets/models`), with the embedded model's tokenizer inside the
-full vocabulary. It answers at random, and its name says so.
+full vocabulary. It answers at random, and its name says so. Its output layer is scaled so that
+logits spread as those of a trained model do: at the usual start they are so small that every
+comparison of two ways of computing them passes.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from spectcount.scales import N_MELS
 from spectcount.training import tiny
 
 WINDOW_S = 30
+LOGIT_STD = 3.0
+"""Spread of the logits, as chat models have it."""
 SUFFIX = "-random"
 AUDIO_TOKENS = {"qwen2-audio": "<|AUDIO|>", "audio-flamingo-3": "<sound>"}
 """Families that can be made, and what stands for a clip in their prompts."""
@@ -59,12 +63,12 @@ def with_layers(card: Card, encoder: int, llm: int, **text: Any) -> Card:
     return dataclasses.replace(card, config=config)
 
 
-def _processor(family: str) -> Any:
+def _processor(family: str, window_s: int = WINDOW_S) -> Any:
     """The family's processor: Whisper's front end, the embedded model's words."""
     import transformers
 
     extractor = transformers.WhisperFeatureExtractor(
-        feature_size=N_MELS, chunk_length=WINDOW_S, return_attention_mask=True
+        feature_size=N_MELS, chunk_length=window_s, return_attention_mask=True
     )
     tokenizer = tiny.build_processor().tokenizer
     if family == "qwen2-audio":
@@ -97,6 +101,16 @@ def _model(card: Card, processor: Any, device: str, dtype: torch.dtype, seed: in
         made = getattr(transformers, FAMILIES[card.family].auto_class).from_config(
             config, dtype=dtype
         )
+    scale_head(made, LOGIT_STD)
     made.generation_config.pad_token_id = tokenizer.pad_token_id
     made.generation_config.eos_token_id = tokenizer.eos_token_id
     return made
+
+
+def scale_head(model: Any, logit_std: float) -> None:
+    """Scale the output layer so that logits of hidden states with an rms of 1, as the last norm
+    gives them, spread by `logit_std`."""
+    weight = model.get_output_embeddings().weight
+    with torch.no_grad():
+        per_word = weight.float().square().mean().sqrt().item() * weight.shape[1] ** 0.5
+        weight.mul_(logit_std / per_word)

@@ -24,7 +24,7 @@ def listener(loaded, name="random"):
 
 
 def stock_log_probs(loaded, asked):
-    """Single questions through the stock forward, one answer at a time."""
+    """Single questions through the stock forward, one sequence of tokens at a time."""
     import torch
 
     from spectcount.listeners.scoring import stock
@@ -33,10 +33,10 @@ def stock_log_probs(loaded, asked):
     for q in asked:
         with torch.inference_mode():
             rows.append(
-                stock.answer_log_probs(
-                    loaded.family, loaded.model, loaded.processor,
-                    [q.prompt], q.audio()[None], q.answers,
-                )[0].double().numpy()
+                stock.appended_log_probs(
+                    loaded.family, loaded.model, loaded.processor, [q.prompt], q.audio()[None],
+                    loaded.speller.closed_set(q.answers), loaded.speller,
+                )[0].numpy()
             )  # fmt: skip
     return np.stack(rows)
 

@@ -18,20 +18,23 @@ def questions(task="count", n=6, durations=(2.0, 3.0)):
 
 
 def stock_log_probs(loaded, question):
-    """Each answer appended to the stock processor's prompt, one stock forward per answer."""
+    """Each spelling of each answer appended to the stock processor's prompt, one stock forward
+    each; the spellings' probabilities are summed."""
     import torch
 
-    tokenizer = loaded.processor.tokenizer
     inputs = loaded.stock_inputs([question.prompt], [question.audio()])
     prompt, n = inputs["input_ids"], inputs["input_ids"].shape[1]
     totals = []
-    for answer in question.answers:
-        tokens = torch.tensor([[*tokenizer.encode(answer), tokenizer.eos_token_id]])
-        ids = torch.cat([prompt, tokens], dim=1)
-        with torch.inference_mode():
-            out = loaded.model(**{**inputs, "input_ids": ids, "attention_mask": ids * 0 + 1})
-        log_p = torch.log_softmax(out.logits[0].double(), dim=-1)
-        totals.append(sum(log_p[n - 1 + k, t].item() for k, t in enumerate(tokens[0])))
+    for ways in loaded.speller.closed_set(question.answers):
+        parts = []
+        for way in ways:
+            tokens = torch.tensor([way])
+            ids = torch.cat([prompt, tokens], dim=1)
+            with torch.inference_mode():
+                out = loaded.model(**{**inputs, "input_ids": ids, "attention_mask": ids * 0 + 1})
+            log_p = torch.log_softmax(out.logits[0].double(), dim=-1)
+            parts.append(sum(log_p[n - 1 + k, t].item() for k, t in enumerate(way)))
+        totals.append(np.logaddexp.reduce(parts))
     return np.array(totals)
 
 
@@ -84,9 +87,9 @@ def test_ten_is_not_one(loaded):
     """ "10" begins with the token of "1": both get their own probability."""
     from spectcount.listeners.scoring import packing
 
-    ids = [tuple(loaded.family.answer_ids(a, loaded.processor)) for a in ("1", "10")]
-    (paths,) = packing.row([(5, 6)], [ids]).paths
-    assert [len(path) for path in paths] == [2, 3]
+    ids = [(tuple(loaded.family.answer_ids(a, loaded.processor)),) for a in ("1", "10")]
+    (paths,) = packing.row([(5, 6)], [tuple(ids)]).paths
+    assert [len(path) for (path,) in paths] == [2, 3]
 
 
 @pytest.mark.parametrize(

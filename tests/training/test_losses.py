@@ -10,6 +10,7 @@ import torch
 from spectcount.designs import Pulses, draw
 from spectcount.errors import UserError
 from spectcount.listeners.loaded import LoadedModel
+from spectcount.listeners.scoring import stock
 from spectcount.listeners.scoring.sequences import IGNORED
 from spectcount.training import lora
 from spectcount.training.losses import StagedLoss, StockLoss, answered, loss_of
@@ -79,11 +80,12 @@ def gradients(model, loss):
 def test_both_paths_give_one_loss_and_one_gradient(base, tuned):
     model = tuned()
     first, *others = [gradients(model, loss) for loss in paths(base)]
-    expected = LoadedModel.answer_log_probs(  # what scoring says about the same answers
-        base,
-        [[(q.prompt, (q.truth,))] for q in QUESTIONS],
-        np.stack([q.audio() for q in QUESTIONS]),
-    )
+    plain = [(tuple(base.family.answer_ids(q.truth, base.processor)),) for q in QUESTIONS]
+    expected = stock.nested_log_probs(  # what scoring says about the same spellings
+        base.family, base.model, base.processor,
+        [[(q.prompt, (way,))] for q, way in zip(QUESTIONS, plain, strict=True)],
+        np.stack([q.audio() for q in QUESTIONS]), base.speller,
+    )  # fmt: skip
     n_labels = sum(len(base.family.answer_ids(q.truth, base.processor)) for q in QUESTIONS)
     assert first[1] == pytest.approx(-np.sum(expected) / n_labels, rel=1e-4)
     for found, value in others:

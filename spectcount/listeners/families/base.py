@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import jinja2
 import numpy as np
 import torch
 
@@ -160,12 +161,42 @@ class Family:
 
     def answer_ids(self, answer: str, processor: Any) -> list[int]:
         """Token ids of a whole answer turn: the words and the end of the turn."""
-        words = processor.tokenizer.encode(answer, add_special_tokens=False)
-        return [*words, self.end_id(processor)]
+        return [*self.word_ids(answer, processor), self.end_id(processor)]
+
+    def word_ids(self, words: str, processor: Any) -> list[int]:
+        """Token ids of words as an answer has them."""
+        return list(processor.tokenizer.encode(words, add_special_tokens=False))
 
     def end_id(self, processor: Any) -> int:
         """The token that ends an answer."""
         return int(processor.tokenizer.eos_token_id)
+
+    def end_ids(self, model: Any, processor: Any) -> tuple[int, ...]:
+        """All tokens that may end an answer: `end_id`, what the template puts behind an answer,
+        and what the generation configuration names."""
+        named = getattr(model.generation_config, "eos_token_id", None)
+        configured = [named] if isinstance(named, int) else list(named or ())
+        ids = [self.end_id(processor), *self.template_ends(processor), *configured]
+        n_words = model.get_input_embeddings().weight.shape[0]
+        return tuple(dict.fromkeys(i for i in ids if 0 <= i < n_words))
+
+    def template_ends(self, processor: Any) -> list[int]:
+        """The special token that the chat template puts behind an answer, where it does."""
+        turn = [{"role": "assistant", "content": [{"type": "text", "text": "yes"}]}]
+        try:
+            text = processor.apply_chat_template(self.conversation("?") + turn, tokenize=False)
+        except (ValueError, TypeError, KeyError, AttributeError, jinja2.TemplateError):
+            return []
+        ids = processor.tokenizer.encode(
+            text.rpartition("yes")[2].strip(), add_special_tokens=False
+        )
+        return [int(i) for i in ids[:1] if i in processor.tokenizer.added_tokens_decoder]
+
+    def token_texts(self, processor: Any) -> list[str]:
+        """The text of every token of the vocabulary, spaces as spaces."""
+        tokenizer = processor.tokenizer
+        words = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+        return [(w or "").replace("Ġ", " ").replace("▁", " ") for w in words]
 
     def pad_id(self, processor: Any) -> int:
         """The token that fills the left of shorter prompts; it is masked."""

@@ -12,13 +12,11 @@ import torch
 
 from spectcount.errors import UserError
 from spectcount.listeners.families.base import Family
-from spectcount.listeners.scoring.gate import GATE_TOLERANCE, LIKELY_NATS, PARITY_TOLERANCE
+from spectcount.listeners.scoring.limits import GATE_TOLERANCE, LIMITS
 
 PROMPTS = ("Is there a beep?", "Is there a beep in this sound? Answer yes or no.")
 FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError)
 """What code that nobody tried here may raise."""
-COARSE = 0.25
-"""Largest difference between a batch and its members in other weight types, nats."""
 
 
 def run(family: Family, name: str, model: Any, processor: Any) -> None:
@@ -91,13 +89,13 @@ def _logits(name: str, model: Any, batch: Any) -> torch.Tensor:
 def _batch_equals_single(
     name: str, together: torch.Tensor, alone: torch.Tensor, dtype: torch.dtype
 ) -> None:
-    likely = alone > alone.max(dim=-1, keepdim=True).values - LIKELY_NATS
-    difference = (together - alone)[likely].abs().max().item()
-    limit = PARITY_TOLERANCE.get(dtype, COARSE)
+    spread = alone.std().item()
+    difference = (together - alone).square().mean().sqrt().item() / spread
+    limit = LIMITS[dtype].rms_share
     if not difference <= limit:
         raise UserError(
             f"{name} failed the check of batches: a question alone and in a batch differ by "
-            f"{difference:.2g} nats (limit {limit:g}); its code does not mask padding: update "
+            f"rms {difference:.2g} of the logits' spread (limit {limit:g}); its code does not mask padding: update "
             "transformers or choose another checkpoint"
         )
 

@@ -100,6 +100,10 @@ class Voxtral(Family):
             processor_kwargs={"audio_kwargs": window},
         )
 
+    def template_ends(self, processor: Any) -> list[int]:
+        """None besides `end_id`; mistral-common renders no finished answer."""
+        return []
+
     def prompt_ids(self, prompt: str, n_audio: int, processor: Any) -> list[int]:
         ids = processor.tokenizer.apply_chat_template(
             self.conversation(prompt), tokenize=True, return_dict=False

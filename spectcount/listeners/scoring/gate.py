@@ -8,52 +8,183 @@ Conventions: log-probabilities in nats; a canary is one question about silence a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from spectcount.errors import UserError
+from spectcount.listeners.scoring import staged, stock
+from spectcount.listeners.scoring.limits import GATE_TOLERANCE, LIMITS, Limit
+from spectcount.listeners.scoring.spelling import ClosedSet, Speller
 
 if TYPE_CHECKING:
     from spectcount.listeners.loaded import LoadedModel
 
 CANARY = "Is there a beep? Answer yes or no."
-GATE_TOLERANCE = 1e-3
-PARITY_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.25, torch.float16: 0.1}
-"""Largest difference of log-probabilities between the paths, in nats, per weight type."""
-LIKELY_NATS = 20.0
-"""Tokens further below the likeliest are not compared: they carry no probability."""
+COUNT_CANARY = "How many beeps are there in this clip? Answer with a number."
+LEAST_NATS = -1e9
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a path gives: `logits` [2, V] behind two prompts, `answers` [3, A] of closed sets; on
+    the CPU."""
+
+    logits: torch.Tensor
+    answers: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Path:
+    """How a model is scored: "staged" or "stock"; `why_stock`: why not staged; `parity`: the check
+    in words; `cached`: the stock path reads all answers behind one cached prompt."""
+
+    name: str
+    why_stock: str
+    parity: str
+    cached: bool = True
+
+    @property
+    def log_probs(self) -> stock.LogProbs:
+        """How the stock path reads answers."""
+        return stock.cached_log_probs if self.cached else stock.appended_log_probs
+
+    @property
+    def words(self) -> str:
+        """Path and reason, for logs and reports."""
+        if self.name == "staged":
+            return f"staged path (equal to the stock forward: {self.parity})"
+        how = "all answers behind one cached prompt" if self.cached else "one forward per answer"
+        return f"stock path, {how} ({self.why_stock}; {self.parity})"
 
 
 def canary_logits(loaded: LoadedModel, path: str = "") -> torch.Tensor:
     """Logits behind a question, for silence and for a loud 1 kHz tone, [2, V], by the path in use
-    or the one named."""
+    or the one named; on the CPU, so that spread models too are compared in one place."""
     rate = loaded.family.sample_rate(loaded.processor)
     tone = (0.5 * np.sin(2 * np.pi * 1000 * np.arange(rate) / rate)).astype(np.float32)
     clips = np.stack([np.zeros_like(tone), tone])
     with torch.inference_mode():
-        return loaded.prompt_logits([CANARY] * 2, clips, path)
+        return loaded.prompt_logits([CANARY] * 2, clips, path).float().cpu()
 
 
-def choose_path(loaded: LoadedModel) -> tuple[str, str]:
-    """("staged", "") where its logits equal the stock forward's, else ("stock", why)."""
-    if not loaded.family.staged:
-        return "stock", f"{loaded.family.name} has no staged path"
+@dataclass(frozen=True)
+class Parity:
+    """How far two paths are apart. `rms_share`: rms of the difference of logits over their spread
+    (standard deviation); `answers_share`: the largest difference of an answer's log-probability
+    over the same spread; `answers_nats`: the same in nats; `order_kept`: the likelier of two
+    answers is the same wherever they are further apart than is tolerated; `spread`: of the
+    logits."""
+
+    rms_share: float
+    answers_share: float
+    answers_nats: float
+    order_kept: bool
+    spread: float
+
+    def within(self, limit: Limit) -> bool:
+        """Whether both may be taken for the same."""
+        return bool(
+            self.rms_share <= limit.rms_share
+            and self.answers_share <= limit.answers_share
+            and self.order_kept
+        )
+
+    def words(self, limit: Limit) -> str:
+        """The numbers with their limits."""
+        order = "" if self.order_kept else ", another order of the answers"
+        return (
+            f"logits differ by rms {self.rms_share:.2g} of their spread (limit "
+            f"{limit.rms_share:g}), answers by {self.answers_nats:.2g} nats (limit "
+            f"{limit.answers_share * self.spread:.2g}){order}"
+        )
+
+
+def compare(one: Seen, other: Seen, tolerated_share: float) -> Parity:
+    """Parity of what two paths saw; `other` is the reference."""
+    finite = other.logits.isfinite()
+    spread = other.logits[finite].std().item()
+    rms = (one.logits - other.logits)[finite].square().mean().sqrt().item()
+    worst = (one.answers - other.answers).abs().max().item()
+    top = other.answers.topk(2, dim=-1)
+    apart = top.values[:, 0] - top.values[:, 1] > tolerated_share * spread
+    same = one.answers.argmax(dim=-1) == top.indices[:, 0]
+    return Parity(rms / spread, worst / spread, worst, bool((same | ~apart).all()), spread)
+
+
+def choose_path(loaded: LoadedModel) -> Path:
+    """The staged path where it equals the stock forward; else the stock path, all answers behind
+    one cached prompt where that equals whole forwards."""
+    limit = LIMITS[loaded.dtype]
+    staged, failure = _tried(loaded, "staged") if loaded.family.staged else (None, "")
+    cached, no_cache = _tried(loaded, "cached")
+    if staged is not None and cached is not None:
+        near = compare(staged, cached, limit.answers_share)
+        if near.within(limit):
+            return Path("staged", "", near.words(limit))
+    whole = _seen(loaded, "appended")
+    why = failure or f"{loaded.family.name} has no staged path"
+    if staged is not None:
+        near = compare(staged, whole, limit.answers_share)
+        if near.within(limit):
+            return Path("staged", "", near.words(limit))
+        why = f"the staged path is not the stock forward: {near.words(limit)}"
+    if cached is None:
+        return Path("stock", why, f"its cache cannot be used: {no_cache}", cached=False)
+    near = compare(cached, whole, limit.answers_share)
+    return Path("stock", why, near.words(limit), cached=near.within(limit))
+
+
+def _tried(loaded: LoadedModel, way: str) -> tuple[Seen | None, str]:
+    """What a way sees, or None and why it fails."""
     try:
-        fast = torch.log_softmax(canary_logits(loaded, "staged").float(), dim=-1)
-    except (RuntimeError, ValueError, AttributeError, TypeError) as error:
-        return "stock", f"the staged path failed: {str(error)[:200]}"
-    slow = torch.log_softmax(canary_logits(loaded, "stock").float(), dim=-1)
-    likely = slow > slow.max(dim=-1, keepdim=True).values - LIKELY_NATS
-    difference = (fast - slow)[likely].abs().max().item()
-    limit = PARITY_TOLERANCE[loaded.dtype]
-    if difference <= limit:
-        return "staged", ""
-    return (
-        "stock",
-        f"staged and stock log-probabilities differ by {difference:.2g} (limit {limit})",
-    )
+        return _seen(loaded, way), ""
+    except (RuntimeError, ValueError, AttributeError, TypeError, KeyError, IndexError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        return None, f"the {way} path failed: {str(error)[:200]}"
+
+
+def _seen(loaded: LoadedModel, way: str) -> Seen:
+    """What `way` ("staged", "cached", "appended") gives for the parity check's questions."""
+    rate = loaded.family.sample_rate(loaded.processor)
+    clips = _parity_clips(rate)
+    speller = loaded.speller
+    sets = [_plain(speller, answers) for answers in (("yes", "no"), ("1", "3", "10"))]
+    prompts = [CANARY, COUNT_CANARY]
+    asked = [list(zip(prompts, sets, strict=True)), [(prompts[1], sets[1])]]
+    parts = loaded.family, loaded.model, loaded.processor
+    with torch.inference_mode():
+        if way == "staged":
+            audio = torch.from_numpy(clips).to(loaded.device)
+            logits = staged.prompt_logits(*parts, prompts, audio)
+            heard = staged.hear(*parts, audio)
+            answers = staged.answer_log_probs(*parts, asked, heard, speller)
+        else:
+            logits = stock.prompt_logits(*parts, prompts, clips)
+            reader = stock.cached_log_probs if way == "cached" else stock.appended_log_probs
+            answers = stock.nested_log_probs(*parts, asked, clips, speller, reader)
+    flat = [values for clip in answers for values in clip]
+    width = max(map(len, flat))
+    table = [[*values, *[-torch.inf] * (width - len(values))] for values in flat]
+    return Seen(logits.float().cpu(), torch.tensor(table).clamp(min=LEAST_NATS))
+
+
+def _plain(speller: Speller, answers: Sequence[str]) -> ClosedSet:
+    """One spelling of each answer: enough to compare paths by."""
+    return tuple(((*speller.plain(answer), speller.ends[0]),) for answer in answers)
+
+
+def _parity_clips(rate: int) -> np.ndarray:
+    """Two clips [2, T] of an odd length: noise, and a tone in its second half, so that a clip that
+    is cut or shifted shows."""
+    n = round(0.53 * rate)
+    noise = 0.1 * np.random.default_rng(0).standard_normal(n)
+    tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(n) / rate) * (np.arange(n) > n // 2)
+    return np.stack([noise, tone + 0.01 * noise]).clip(-1, 1).astype(np.float32)
 
 
 def refuse_deaf(name: str, canary: torch.Tensor) -> None:

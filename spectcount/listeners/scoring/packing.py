@@ -2,9 +2,10 @@
 
 What the questions share (the audio above all) is the row's prefix, seen once. Behind it hangs a
 tree of tokens: the questions' own words, then their answers (in Qwen tokenizers "10" begins like
-"1"). A mask lets every node see the prefix and its own ancestors only, so each answer gets the
-log-probability that it would get alone. It is the sum along its path, end of turn included; the
-probabilities of a closed set add up to the mass that the model gives to the set.
+"1"), each in all its spellings. A mask lets every node see the prefix and its own ancestors only,
+so each sequence gets the log-probability that it would get alone: the sum along its path. The
+probabilities of an answer's sequences add up to the answer's, those of a closed set to the mass
+that the model gives to the set.
 
 Conventions: prefixes are padded on the left, trees on the right, so that in every row of a batch
 the prefix ends at the same position.
@@ -14,22 +15,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
 
-Tokens = tuple[int, ...]
+from spectcount.listeners.scoring.spelling import ClosedSet, Tokens
+
 Path = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
 class Row:
     """`prefix`: shared tokens. `nodes`: the tree's tokens; `parents`: of each node, -1 being the
-    prefix. `paths` [question][answer]: pairs (node whose output predicts, token predicted)."""
+    prefix. `paths` [question][answer][spelling]: pairs (node whose output predicts, token
+    predicted)."""
 
     prefix: Tokens
     nodes: Tokens
     parents: Tokens
-    paths: tuple[tuple[Path, ...], ...]
+    paths: tuple[tuple[tuple[Path, ...], ...], ...]
 
     @property
     def n_tokens(self) -> int:
@@ -44,10 +49,29 @@ class Row:
             found.append(0 if parent < 0 else found[parent] + 1)
         return found
 
+    @cached_property
+    def ancestors(self) -> torch.Tensor:
+        """[N, N]: whether the row's node is or descends from the column's."""
+        seen = np.eye(len(self.parents), dtype=bool)
+        for node, parent in enumerate(self.parents):
+            if parent >= 0:
+                seen[node] |= seen[parent]
+        return torch.from_numpy(seen)
 
-def row(prompts: Sequence[Tokens], answers: Sequence[Sequence[Tokens]]) -> Row:
-    """One clip's questions. `prompts`: token ids with the audio's placeholders; `answers` of each,
-    every one ending with the end of its turn."""
+    @cached_property
+    def table(self) -> tuple[np.ndarray, np.ndarray, int]:
+        """([S, 3]: node, token and path of every step; [paths]: the answer that each spells;
+        number of answers)."""
+        answers = [answer for question in self.paths for answer in question]
+        owned = [(k, path) for k, answer in enumerate(answers) for path in answer]
+        found = [(node, token, i) for i, (_, path) in enumerate(owned) for node, token in path]
+        owners = np.array([k for k, _ in owned], dtype=np.int64)
+        return np.array(found, dtype=np.int64).reshape(-1, 3), owners, len(answers)
+
+
+def row(prompts: Sequence[Tokens], answers: Sequence[ClosedSet]) -> Row:
+    """One clip's questions. `prompts`: token ids with the audio's placeholders; `answers`: the
+    closed set of each."""
     n = common_length(prompts)
     nodes: dict[Tokens, int] = {}
     parents: list[int] = []
@@ -64,7 +88,10 @@ def row(prompts: Sequence[Tokens], answers: Sequence[Sequence[Tokens]]) -> Row:
 
     paths = tuple(
         tuple(
-            tuple((place((*prompt[n:], *answer[:k])), token) for k, token in enumerate(answer))
+            tuple(
+                tuple((place((*prompt[n:], *way[:k])), token) for k, token in enumerate(way))
+                for way in answer
+            )
             for answer in sets
         )
         for prompt, sets in zip(prompts, answers, strict=True)
@@ -111,18 +138,9 @@ def pack(rows: Sequence[Row], pad: int, audio: int, device: torch.device) -> Pac
         positions[b, n_prefix:last] = len(r.prefix) + depths
         allowed[b, first:n_prefix, first:n_prefix] = causal[first:, first:]
         allowed[b, n_prefix:last, first:n_prefix] = True
-        allowed[b, n_prefix:last, n_prefix:last] = _ancestors(r.parents)
+        allowed[b, n_prefix:last, n_prefix:last] = r.ancestors
     ids, positions, allowed = ids.to(device), positions.to(device), allowed.to(device)
     return Pack(tuple(rows), ids, allowed[:, None], positions, ids == audio, n_prefix)
-
-
-def _ancestors(parents: Tokens) -> torch.Tensor:
-    """[N, N]: whether the row's node is or descends from the column's."""
-    seen = torch.eye(len(parents), dtype=torch.bool)
-    for node, parent in enumerate(parents):
-        if parent >= 0:
-            seen[node] |= seen[parent]
-    return seen
 
 
 def additive(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -134,23 +152,27 @@ def additive(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Steps:
-    """Every step of every answer's path, [S] each: row, position whose output predicts, token
-    predicted, and the answer that it belongs to (numbered by row, question, answer)."""
+    """Every step of every path, [S] each: row, position whose output predicts, token predicted,
+    and the path that it belongs to; `owners` [paths]: the answer that a path spells (numbered by
+    row, question, answer). On the CPU."""
 
     rows: torch.Tensor
     positions: torch.Tensor
     tokens: torch.Tensor
-    answers: torch.Tensor
+    paths: torch.Tensor
+    owners: torch.Tensor
     n_answers: int
 
 
 def steps(batch: Pack) -> Steps:
     """The steps to read off a batch's logits."""
-    found: list[tuple[int, int, int, int]] = []
-    n_answers = 0
+    found, owners = [], []
+    n_paths = n_answers = 0
     for b, r in enumerate(batch.rows):
-        for path in (path for question in r.paths for path in question):
-            found += [(b, batch.n_prefix + node, token, n_answers) for node, token in path]
-            n_answers += 1
-    columns = torch.tensor(found, device=batch.ids.device).T
-    return Steps(columns[0], columns[1], columns[2], columns[3], n_answers)
+        table, whose, n = r.table
+        row_of = np.full((len(table), 1), b)
+        found.append(np.hstack([row_of, table + [batch.n_prefix, 0, n_paths]]))
+        owners.append(whose + n_answers)
+        n_paths, n_answers = n_paths + len(whose), n_answers + n
+    columns = torch.from_numpy(np.concatenate(found).T.copy())
+    return Steps(*columns, torch.from_numpy(np.concatenate(owners)), n_answers)

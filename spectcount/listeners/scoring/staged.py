@@ -14,7 +14,8 @@ from typing import Any
 import torch
 
 from spectcount.listeners.families import Family
-from spectcount.listeners.scoring import packing
+from spectcount.listeners.scoring import head, packing
+from spectcount.listeners.scoring.spelling import Speller, read, summed
 from spectcount.listeners.scoring.stock import Asked
 
 LOGITS_AT_ONCE = 64_000_000
@@ -32,15 +33,15 @@ def answer_log_probs(
     processor: Any,
     asked: Sequence[Sequence[Asked]],
     audio: torch.Tensor,
+    speller: Speller,
 ) -> list[list[list[float]]]:
-    """log p of each answer, end of turn included, [clip][question][answer], for clips that were
-    heard."""
+    """log p of each answer, [clip][question][answer], for clips that were heard."""
     rows = [_row(family, processor, tuple(questions), audio.shape[1]) for questions in asked]
     batch = packing.pack(
         rows, family.pad_id(processor), family.audio_token_id(processor), audio.device
     )
     hidden = _hidden(family, model, batch, audio)
-    return _nested(rows, _read(family, model, hidden, packing.steps(batch)))
+    return _nested(rows, _read(family, model, hidden, packing.steps(batch), speller))
 
 
 def prompt_logits(
@@ -53,7 +54,8 @@ def prompt_logits(
         rows, family.pad_id(processor), family.audio_token_id(processor), audio.device
     )
     hidden = _hidden(family, model, batch, audio)
-    return family.logits(model, hidden[:, batch.n_prefix - 1])
+    with head.in_float32(model):
+        return family.logits(model, hidden[:, batch.n_prefix - 1])
 
 
 _rows: weakref.WeakKeyDictionary[Any, dict[Any, packing.Row]] = weakref.WeakKeyDictionary()
@@ -65,13 +67,11 @@ def _row(family: Family, processor: Any, questions: tuple[Asked, ...], n_audio: 
     kept = _rows.setdefault(processor, {})
     key = (questions, n_audio)
     if key not in kept:
-        for prompt, sets in questions:
-            family.check_words((prompt, *sets), processor)
+        family.check_words([prompt for prompt, _ in questions], processor)
         prompts = [tuple(family.prompt_ids(prompt, n_audio, processor)) for prompt, _ in questions]
-        answers = [[tuple(family.answer_ids(a, processor)) for a in sets] for _, sets in questions]
         if len(kept) >= ROWS_KEPT:
             kept.clear()
-        kept[key] = packing.row(prompts, answers)
+        kept[key] = packing.row(prompts, [closed for _, closed in questions])
     return kept[key]
 
 
@@ -84,22 +84,23 @@ def _hidden(family: Family, model: Any, batch: packing.Pack, audio: torch.Tensor
     return family.hidden(model, embeds, mask, batch.positions)
 
 
-def _read(family: Family, model: Any, hidden: torch.Tensor, steps: packing.Steps) -> torch.Tensor:
-    """log p of every answer, flat [answers]; logits only where some answer's path passes."""
+def _read(
+    family: Family, model: Any, hidden: torch.Tensor, steps: packing.Steps, speller: Speller
+) -> torch.Tensor:
+    """log p of every answer, flat [answers], float64 on the CPU; logits only where some path
+    passes."""
     flat = steps.rows * hidden.shape[1] + steps.positions
     places, index = torch.unique(flat, return_inverse=True)
-    wanted = hidden.flatten(0, 1)[places]
-    vocabulary = family.logits(model, wanted[:1]).shape[-1]
-    totals = torch.zeros(steps.n_answers, dtype=torch.float64, device=hidden.device)
-    at_once = max(1, LOGITS_AT_ONCE // vocabulary)
-    for start in range(0, len(places), at_once):
-        log_p = torch.log_softmax(
-            family.logits(model, wanted[start : start + at_once]).float(), dim=-1
-        )
-        here = (index >= start) & (index < start + at_once)
-        taken = log_p[index[here] - start, steps.tokens[here]]
-        totals.index_add_(0, steps.answers[here], taken.double())
-    return totals
+    wanted = hidden.flatten(0, 1)[places.to(hidden.device)]
+    values = torch.zeros(len(flat), dtype=torch.float64)
+    at_once = max(1, LOGITS_AT_ONCE // model.get_input_embeddings().weight.shape[0])
+    with head.in_float32(model):
+        for start in range(0, len(places), at_once):
+            logits = family.logits(model, wanted[start : start + at_once])
+            here = ((index >= start) & (index < start + at_once)).nonzero()[:, 0]
+            values[here] = read(logits, index[here] - start, steps.tokens[here], speller)
+    paths = torch.zeros(len(steps.owners), dtype=torch.float64).index_add_(0, steps.paths, values)
+    return summed(paths, steps.owners, steps.n_answers)
 
 
 def _nested(rows: Sequence[packing.Row], flat: torch.Tensor) -> list[list[list[float]]]:

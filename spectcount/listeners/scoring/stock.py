@@ -1,22 +1,32 @@
-"""Scoring through the model's own forward: slow, and right by construction.
+"""Scoring through the model's own forward: the path for families that have no other, and the
+reference that the staged path is held against.
 
-Each answer is appended to the stock processor's prompt and read off the stock logits. It is the
-reference that the staged path is held against, and the path for families that have no other.
+The prompt goes through once; behind its cached keys and values all answers of the question are
+read in one more short forward (`cached_log_probs`). Where a model's cache cannot be used so, each
+sequence is appended to the whole prompt (`appended_log_probs`): slow, and right by construction.
 """
 
 from __future__ import annotations
 
+import copy
+import inspect
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from spectcount.listeners.families import Family
+from spectcount.listeners.scoring import head
+from spectcount.listeners.scoring.spelling import ClosedSet, Speller, Tokens, read, summed
 
-Asked = tuple[str, tuple[str, ...]]
+Asked = tuple[str, ClosedSet]
 """A prompt and its closed set of answers."""
+ROWS_AT_ONCE = 64
+"""Most rows of a forward behind a cache: each holds a copy of the prompt's keys and values."""
+
+LogProbs = Callable[..., torch.Tensor]
 
 
 def prompt_logits(
@@ -24,29 +34,56 @@ def prompt_logits(
 ) -> torch.Tensor:
     """Logits [B, V] behind each prompt; waveforms [B, T]."""
     inputs = inputs_on(family, model, processor, prompts, waveforms)
-    return model(**inputs, use_cache=False).logits[:, -1]
+    return _last_logits(model, 1, **inputs, use_cache=False).logits[:, -1]
 
 
-def answer_log_probs(
+def cached_log_probs(
     family: Family,
     model: Any,
     processor: Any,
     prompts: Sequence[str],
     waveforms: np.ndarray,
-    answers: Sequence[str],
+    answers: ClosedSet,
+    speller: Speller,
 ) -> torch.Tensor:
-    """log p of each answer, end of turn included, [B, A]: one forward per answer."""
-    family.check_words(answers, processor)
+    """log p of each answer, [B, A], float64 on the CPU: one forward of the prompts, one of all
+    answers behind it."""
     inputs = inputs_on(family, model, processor, prompts, waveforms)
-    n = inputs["input_ids"].shape[1]
-    columns = []
-    for answer in answers:
-        tokens = torch.tensor([family.answer_ids(answer, processor)], device=model.device)
-        logits = model(**_appended(inputs, tokens), use_cache=False).logits
-        log_p = torch.log_softmax(logits[:, n - 1 : -1].float(), dim=-1)
-        taken = log_p.gather(-1, tokens.expand(len(prompts), -1)[..., None])
-        columns.append(taken.sum(dim=(1, 2)))
-    return torch.stack(columns, dim=1)
+    seen = _last_logits(model, 1, **inputs, use_cache=True)
+    totals = _Totals(answers, speller, len(prompts))
+    totals.take({(): seen.logits[:, -1]})
+    leaves = _leaves(answers)
+    size = max(1, ROWS_AT_ONCE // len(prompts))
+    for start in range(0, len(leaves), size):
+        some = leaves[start : start + size]
+        cache = copy.deepcopy(seen.past_key_values)
+        cache.batch_repeat_interleave(len(some))
+        ids = _padded(some, model.device).repeat(len(prompts), 1)
+        mask = inputs["attention_mask"].repeat_interleave(len(some), dim=0)
+        mask = torch.cat([mask, mask.new_ones(ids.shape)], dim=1)
+        totals.take(_by_beginning(some, _behind(model, ids, mask, cache), len(prompts)))
+    return totals.of_answers()
+
+
+def appended_log_probs(
+    family: Family,
+    model: Any,
+    processor: Any,
+    prompts: Sequence[str],
+    waveforms: np.ndarray,
+    answers: ClosedSet,
+    speller: Speller,
+) -> torch.Tensor:
+    """As `cached_log_probs`, one whole forward per sequence of tokens."""
+    inputs = inputs_on(family, model, processor, prompts, waveforms)
+    totals = _Totals(answers, speller, len(prompts))
+    for leaf in _leaves(answers) or [()]:
+        tokens = torch.tensor([leaf], device=model.device, dtype=torch.long)
+        longer = _appended(inputs, tokens)
+        logits = _last_logits(model, len(leaf) + 1, **longer, use_cache=False).logits
+        logits = logits[:, -len(leaf) - 1 :]
+        totals.take({leaf[:k]: logits[:, k] for k in range(len(leaf) + 1)})
+    return totals.of_answers()
 
 
 def nested_log_probs(
@@ -55,10 +92,12 @@ def nested_log_probs(
     processor: Any,
     asked: Sequence[Sequence[Asked]],
     waveforms: np.ndarray,
+    speller: Speller,
+    log_probs: LogProbs = cached_log_probs,
 ) -> list[list[list[float]]]:
     """As `staged.answer_log_probs`: [clip][question][answer]; questions that share a closed set
     share its forwards."""
-    sets: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
+    sets: dict[ClosedSet, list[tuple[int, int]]] = defaultdict(list)
     for b, questions in enumerate(asked):
         for k, (_, answers) in enumerate(questions):
             sets[answers].append((b, k))
@@ -66,8 +105,8 @@ def nested_log_probs(
     for answers, members in sets.items():
         prompts = [asked[b][k][0] for b, k in members]
         clips = waveforms[[b for b, _ in members]]
-        values = answer_log_probs(family, model, processor, prompts, clips, answers).tolist()
-        for (b, k), row in zip(members, values, strict=True):
+        parts = family, model, processor, prompts, clips, answers, speller
+        for (b, k), row in zip(members, log_probs(*parts).tolist(), strict=True):
             found[b][k] = row
     return found
 
@@ -85,6 +124,77 @@ def inputs_on(
         for name, value in batch.items()
         if isinstance(value, torch.Tensor)
     }
+
+
+def _last_logits(model: Any, n: int, **inputs: Any) -> Any:
+    """The model's output, logits of the last `n` positions (or of more) in float32."""
+    with head.in_float32(model, n):
+        return model(**inputs)
+
+
+def _behind(model: Any, ids: torch.Tensor, mask: torch.Tensor, cache: Any) -> torch.Tensor:
+    """Logits [N, K, V] of tokens [N, K] behind a cache of N prompts."""
+    takes = inspect.signature(model.forward).parameters
+    kept = {"cache" if "cache" in takes else "past_key_values": cache}  # renamed in 5.24
+    out = _last_logits(
+        model, ids.shape[1], input_ids=ids, attention_mask=mask, use_cache=True, **kept
+    )
+    return out.logits[:, -ids.shape[1] :]
+
+
+def _leaves(answers: ClosedSet) -> list[Tokens]:
+    """The tokens that have to be seen to read every sequence: all beginnings lie on these."""
+    heads = {way[:-1] for answer in answers for way in answer}
+    begun = {head_[:k] for head_ in heads for k in range(len(head_))}
+    return sorted(heads - begun - {()})
+
+
+def _padded(leaves: Sequence[Tokens], device: Any) -> torch.Tensor:
+    """[N, K] token ids, the last token repeated: what stands behind changes nothing before."""
+    longest = max(map(len, leaves))
+    return torch.tensor([[*t, *t[-1:] * (longest - len(t))] for t in leaves], device=device)
+
+
+def _by_beginning(
+    leaves: Sequence[Tokens], logits: torch.Tensor, n_prompts: int
+) -> dict[Tokens, torch.Tensor]:
+    """Beginning of a sequence -> logits [B, V] behind it; logits [B x leaves, K, V]."""
+    each = logits.unflatten(0, (n_prompts, len(leaves)))
+    return {
+        leaf[: k + 1]: each[:, place, k]
+        for place, leaf in enumerate(leaves)
+        for k in range(len(leaf))
+    }
+
+
+class _Totals:
+    """log p of every sequence of a closed set, gathered beginning by beginning."""
+
+    def __init__(self, answers: ClosedSet, speller: Speller, n_prompts: int):
+        ways = [(a, way) for a, answer in enumerate(answers) for way in answer]
+        self.n_answers, self.speller = len(answers), speller
+        self.owners = torch.tensor([a for a, _ in ways])
+        self.values = torch.zeros(n_prompts, len(ways), dtype=torch.float64)
+        self.steps: dict[Tokens, list[tuple[int, int]]] = defaultdict(list)
+        for i, (_, way) in enumerate(ways):
+            for k, token in enumerate(way):
+                self.steps[way[:k]].append((i, token))
+
+    def take(self, found: dict[Tokens, torch.Tensor]) -> None:
+        """Read what follows each beginning, once, from the logits [B, V] behind it."""
+        for beginning, logits in found.items():
+            steps = self.steps.pop(beginning, None)
+            if steps is None:
+                continue
+            ways, tokens = (torch.tensor(column) for column in zip(*steps, strict=True))
+            rows = torch.arange(len(logits)).repeat_interleave(len(steps))
+            log_p = read(logits, rows, tokens.repeat(len(logits)), self.speller)
+            self.values.index_add_(1, ways, log_p.unflatten(0, (len(logits), -1)))
+
+    def of_answers(self) -> torch.Tensor:
+        """log p of each answer [B, A], float64 on the CPU."""
+        each = [summed(values, self.owners, self.n_answers) for values in self.values]
+        return torch.stack(each)
 
 
 def _appended(inputs: dict[str, Any], tokens: torch.Tensor) -> dict[str, Any]:

@@ -1,0 +1,55 @@
+"""A random model of a real one's depth, narrow, its logits spread as a trained model's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from spectcount.listeners.families import FAMILIES
+from spectcount.listeners.loaded import LoadedModel
+from spectcount.listeners.scoring.spelling import Speller
+from spectcount.settings import load_settings
+from spectcount.training import full_size
+
+WIDTH = 128
+
+
+@dataclass
+class Deep:
+    """As much of a `LoadedModel` as the choice of a path takes."""
+
+    family: Any
+    model: Any
+    processor: Any
+    speller: Any
+    dtype: torch.dtype
+    path: str = "stock"
+    device: torch.device = torch.device("cpu")
+    prompt_logits = LoadedModel.prompt_logits
+
+    def of(self, family: Any) -> Deep:
+        """The same model by another family's code."""
+        return replace(self, family=family)
+
+
+def deep(dtype: torch.dtype, home: Any, logit_std: float = 5.0, encoder: int = 4) -> Deep:
+    """Audio Flamingo 3 of 28 layers, `WIDTH` wide, with a window of 6 s."""
+    from spectcount.listeners.checkpoints.cards import cards
+
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    sizes = {"hidden_size": WIDTH, "intermediate_size": 2 * WIDTH, "vocab_size": 2048}
+    listed = cards(load_settings(home=home))["audio-flamingo-3"]
+    card = full_size.with_layers(listed, encoder, 28, **heads, **sizes)
+    card.config["audio_config"] |= {
+        "d_model": WIDTH, "hidden_size": WIDTH, "encoder_ffn_dim": 2 * WIDTH,
+        "intermediate_size": 2 * WIDTH, "encoder_attention_heads": 4, "num_attention_heads": 4,
+        "max_source_positions": 300, "num_hidden_layers": encoder,
+    }  # fmt: skip
+    processor = full_size._processor(card.family, window_s=6)
+    processor.tokenizer.padding_side = "left"
+    model = full_size._model(card, processor, "cpu", torch.float32, 0).eval().to(dtype)
+    full_size.scale_head(model, logit_std)
+    family = FAMILIES["audio-flamingo-3"]
+    return Deep(family, model, processor, Speller(family, model, processor), dtype)
