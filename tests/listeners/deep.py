@@ -26,8 +26,11 @@ class Deep:
     speller: Any
     dtype: torch.dtype
     path: str = "stock"
-    device: torch.device = torch.device("cpu")
     prompt_logits = LoadedModel.prompt_logits
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
 
     def of(self, family: Any) -> Deep:
         """The same model by another family's code."""

@@ -95,8 +95,8 @@ def _batch_equals_single(
     if not difference <= limit:
         raise UserError(
             f"{name} failed the check of batches: a question alone and in a batch differ by "
-            f"rms {difference:.2g} of the logits' spread (limit {limit:g}); its code does not mask padding: update "
-            "transformers or choose another checkpoint"
+            f"rms {difference:.2g} of the logits' spread (limit {limit:g}); its code does not mask "
+            "padding: update transformers or choose another checkpoint"
         )
 
 

@@ -171,8 +171,9 @@ def steps(batch: Pack) -> Steps:
     for b, r in enumerate(batch.rows):
         table, whose, n = r.table
         row_of = np.full((len(table), 1), b)
-        found.append(np.hstack([row_of, table + [batch.n_prefix, 0, n_paths]]))
+        found.append(np.hstack([row_of, table + np.array([batch.n_prefix, 0, n_paths])]))
         owners.append(whose + n_answers)
         n_paths, n_answers = n_paths + len(whose), n_answers + n
-    columns = torch.from_numpy(np.concatenate(found).T.copy())
-    return Steps(*columns, torch.from_numpy(np.concatenate(owners)), n_answers)
+    rows, places, tokens, paths = torch.from_numpy(np.concatenate(found).T.copy())
+    whose_paths = torch.from_numpy(np.concatenate(owners))
+    return Steps(rows, places, tokens, paths, whose_paths, n_answers)
