@@ -48,7 +48,8 @@ class LoadedModel:
     ):
         """Load, choose the scoring path, pass the audio gate. `replies`: how answers are read
         (`spelling.MODES`); `options` go to `Family.load`, how far it is to `report`. Raises
-        `UserError` where the folder is no checkpoint that may be read, no family knows it, or the model does not hear."""
+        `UserError` where the folder is no checkpoint that may be read, no family knows it, or the
+        model does not hear."""
         check_folder(folder)
         self.folder = folder
         self.dtype = dtype
