@@ -20,10 +20,21 @@ def main() -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
+    from spectcount.ui import doors
     from spectcount.ui.app import build_app, launch_options
 
+    host = flags.host or os.environ.get("GRADIO_SERVER_NAME")
+    policy = doors.policy(settings, host)
     page = build_app(settings)
-    page.launch(server_name=flags.host, server_port=flags.port, **launch_options(settings))
+    page.launch(
+        server_name=host,
+        server_port=flags.port,
+        prevent_thread_lock=True,
+        **launch_options(settings, policy),
+    )
+    if policy.token is not None:
+        print(f"Open it with its key: {page.local_url}?token={policy.token}", flush=True)
+    page.block_thread()
     return 0
 
 

@@ -2,7 +2,8 @@
 
 A Stimulus names a carrier by its hash, so that it stays data; whoever holds the same sound renders
 the same bytes. *Conventions*: mono float32 [T] at 16 kHz, full scale 1.0; the hash is 16 hex
-digits of SHA-256 over the little-endian samples.
+digits of SHA-256 over the little-endian samples. On a public page each visitor's sounds lie in a
+folder of their own (`visitors`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spectcount import visitors
 from spectcount.errors import UserError
 
 _folder: Path | None = None
@@ -25,7 +27,6 @@ def use_folder(folder: Path) -> None:
     global _folder
     if folder != _folder:
         _folder = folder
-        waveform.cache_clear()
 
 
 def register(samples: np.ndarray) -> str:
@@ -46,7 +47,6 @@ def register(samples: np.ndarray) -> str:
     return digest
 
 
-@functools.lru_cache(maxsize=8)
 def waveform(digest: str) -> np.ndarray:
     """The samples of a carrier, float32 [T], read-only; raises `UserError` where this machine does
     not hold it."""
@@ -56,22 +56,43 @@ def waveform(digest: str) -> np.ndarray:
             f"carrier {digest} is not on this machine; open the recording that has this hash on "
             "the Design page, or with `python -m spectcount carrier FILE`"
         )
+    return _samples(path)
+
+
+@functools.lru_cache(maxsize=8)
+def _samples(path: Path) -> np.ndarray:
     samples = np.frombuffer(path.read_bytes(), "<f4").astype(np.float32)
     samples.setflags(write=False)
     return samples
 
 
 def known() -> list[str]:
-    """Hashes of all carriers on this machine, newest first."""
-    if _folder is None or not _folder.is_dir():
+    """Hashes of all carriers on this machine that who is acting may use, newest first."""
+    return [path.stem for path in _newest_first(_theirs(), "*.f32")]
+
+
+def forget_oldest(most: int) -> None:
+    """Keep the newest `most` carriers of all visitors together."""
+    if _folder is not None:
+        for path in _newest_first(_folder, "**/*.f32")[most:]:
+            path.unlink(missing_ok=True)
+
+
+def _newest_first(folder: Path | None, pattern: str) -> list[Path]:
+    if folder is None or not folder.is_dir():
         return []
-    files = sorted(_folder.glob("*.f32"), key=lambda p: p.stat().st_mtime, reverse=True)
-    return [path.stem for path in files]
+    return sorted(folder.glob(pattern), key=lambda p: p.stat().st_mtime, reverse=True)
+
+
+def _theirs() -> Path | None:
+    """The folder of whoever is acting."""
+    return _folder / visitors.owner() if _folder is not None else None
 
 
 def _path(digest: str) -> Path:
     if not re.fullmatch(r"[0-9a-f]{16}", digest):
         raise UserError(f"carrier {digest!r} is no hash; give the 16 hex digits of a carrier")
-    if _folder is None:
+    folder = _theirs()
+    if folder is None:
         raise UserError("no folder for carriers was set; load the settings first")
-    return _folder / f"{digest}.f32"
+    return folder / f"{digest}.f32"

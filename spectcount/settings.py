@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from spectcount import carriers
+from spectcount import carriers, visitors
 from spectcount.errors import UserError
 
 MODES = ("local", "demo")
@@ -27,18 +27,40 @@ class Limits:
 
     `max_upload_s`: longest clip read from a file (a model's own window may be shorter);
     `stop_timeout_s`: how long a stopping job may take to finish its step before it is terminated,
-    and again before it is killed; `min_free_mb`: free disk space without which no job starts.
+    and again before it is killed; `min_free_mb`: free disk space without which no job starts;
+    `max_steps`: of one fine-tune; `max_queued`: runs of one visitor that wait or work, and of all;
+    `max_open_sessions`: listening sessions of one visitor.
     """
 
     max_upload_s: float = 30.0
     max_upload_mb: float = 50.0
     max_events: int = 40
     max_trials: int = 1_000_000
+    max_json_mb: float = 8.0
+    max_steps: int = 1_000_000
+    max_queued: int = 1_000
+    max_queued_in_all: int = 1_000
+    max_open_sessions: int = 1_000
     stop_timeout_s: float = 60.0
     min_free_mb: float = 200.0
 
 
-DEMO_LIMITS = Limits(max_upload_mb=10.0, max_events=20, max_trials=2_000)
+DEMO_LIMITS = Limits(
+    max_upload_mb=10.0,
+    max_events=20,
+    max_trials=2_000,
+    max_json_mb=1.0,
+    max_steps=2_000,
+    max_queued=2,
+    max_queued_in_all=20,
+    max_open_sessions=3,
+)
+
+
+def limits_of_visitor() -> Limits:
+    """What may be asked of this process right now: a visitor of a public page has less than the
+    owner of the machine."""
+    return Limits() if visitors.acting() is None else DEMO_LIMITS
 
 
 @dataclass(frozen=True)
@@ -116,9 +138,11 @@ def load_settings(
     *,
     environ: Mapping[str, str] = os.environ,
 ) -> Settings:
-    """Settings from arguments, then the environment, then the defaults (mode local, home
-    ~/.spectcount, device cpu). Makes the home folder; raises `UserError` where it cannot."""
-    mode = mode or environ.get("SPECTCOUNT_MODE") or "local"
+    """Settings from arguments, then the environment, then the defaults (mode local, on a Hugging
+    Face Space demo; home ~/.spectcount, device cpu). Makes the home folder; raises `UserError`
+    where it cannot."""
+    usual = "demo" if environ.get("SPACE_ID") else "local"
+    mode = mode or environ.get("SPECTCOUNT_MODE") or usual
     folder = Path(home or environ.get("SPECTCOUNT_HOME") or "~/.spectcount").expanduser().resolve()
     settings = Settings(
         mode=mode,

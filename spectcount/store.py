@@ -7,7 +7,8 @@ has in that run. Readers
 that follow a run pass the last row they saw to `*_since` and get only what is new.
 
 Every call opens its own short connection (WAL, 30 s busy timeout), so one Store serves all
-threads and any number of processes.
+threads and any number of processes. A run belongs to who was acting when it was made; other
+visitors neither see nor change it (`visitors`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from spectcount import visitors
 from spectcount.errors import UserError
 from spectcount.trials import Trial
 
@@ -32,7 +34,7 @@ STATES = ("queued", "running", "stopping", "stopped", "done", "failed", "interru
 """`open`: waits for a person, no worker ever takes it."""
 ACTIVE = ("running", "stopping")
 ENDED = ("stopped", "done", "failed", "interrupted")
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _ID_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 _JSON_FIELDS = ("config", "lineage", "summary")
 _UPDATABLE = (
@@ -48,7 +50,7 @@ CREATE TABLE IF NOT EXISTS runs (
     started_at REAL, ended_at REAL, stop_requested_at REAL, heartbeat_at REAL,
     pid INTEGER, pid_started_at REAL,
     done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0,
-    done_before INTEGER NOT NULL DEFAULT 0);
+    done_before INTEGER NOT NULL DEFAULT 0, owner TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS runs_by_state ON runs (state, device, queued_at);
 CREATE TABLE IF NOT EXISTS trials (
     row INTEGER PRIMARY KEY, key TEXT NOT NULL, fingerprint TEXT NOT NULL, body TEXT NOT NULL,
@@ -66,6 +68,12 @@ CREATE INDEX IF NOT EXISTS run_trials_by_run ON run_trials (run, row);
 CREATE INDEX IF NOT EXISTS metrics_by_run ON metrics (run, row);
 CREATE INDEX IF NOT EXISTS events_by_run ON events (run, row);
 """
+
+_THEIRS = "(:visitor IS NULL OR runs.owner = :visitor)"
+"""Only what the acting visitor may see."""
+_OF_THEIRS = f"EXISTS (SELECT 1 FROM runs WHERE runs.id = :run AND {_THEIRS})"
+_MIGRATIONS = {1: "ALTER TABLE runs ADD COLUMN owner TEXT NOT NULL DEFAULT '';"}
+"""Schema version -> what makes the next one of it."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,7 @@ class Run:
     done: int
     total: int
     done_before: int
+    owner: str
     folder: Path
 
     @property
@@ -163,7 +172,19 @@ class Store:
                 )
             if version < SCHEMA_VERSION:
                 db.execute("PRAGMA journal_mode = WAL")
-                db.executescript(f"{_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION};")
+                self._upgrade()
+
+    def _upgrade(self) -> None:
+        """Make the tables, or bring those of an earlier release up to date; once, whoever comes
+        first."""
+        with self._write() as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            steps = (
+                [_MIGRATIONS[v] for v in range(version, SCHEMA_VERSION)] if version else [_SCHEMA]
+            )
+            for statement in filter(str.strip, "".join(steps).split(";")):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     # Runs
 
@@ -182,21 +203,36 @@ class Store:
             with self._write() as db:
                 created = db.execute(
                     "INSERT OR IGNORE INTO runs (id, kind, device, state, config, lineage, "
-                    "created_at, queued_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    (run_id, kind, device, state, _dump(config), _dump(lineage or {}), now, now),
+                    "created_at, queued_at, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        run_id,
+                        kind,
+                        device,
+                        state,
+                        _dump(config),
+                        _dump(lineage or {}),
+                        now,
+                        now,
+                        visitors.owner(),
+                    ),
                 ).rowcount
             if created:
                 run = self.run(run_id)
                 run.folder.mkdir(parents=True, exist_ok=True)
+                visitors.mark(run.folder, run.owner)
                 return run
 
     def run(self, run_id: str) -> Run:
         """The run called `run_id`; an unknown one is refused with the nearest known."""
+        if not isinstance(run_id, str):
+            raise UserError(f"{str(run_id)[:40]!r} is no run's id; list them with: runs list")
         with self._connect() as db:
-            row = db.execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchone()
+            names = {"id": run_id, "visitor": visitors.acting()}
+            row = db.execute(f"SELECT * FROM runs WHERE id = :id AND {_THEIRS}", names).fetchone()
             if row is not None:
                 return self._run(row)
-            ids = [r["id"] for r in db.execute("SELECT id FROM runs ORDER BY created_at DESC")]
+            query = f"SELECT id FROM runs WHERE {_THEIRS} ORDER BY created_at DESC"
+            ids = [r["id"] for r in db.execute(query, names)]
         near = difflib.get_close_matches(run_id, ids, n=1)
         hint = f"did you mean {near[0]}?" if near else "list them with: runs list"
         raise UserError(f"there is no run {run_id!r}; {hint}")
@@ -204,11 +240,16 @@ class Store:
     def runs(self, kind: str | None = None, states: Sequence[str] = STATES) -> list[Run]:
         """Runs, newest first, of one kind or all, in any of `states`."""
         query = (
-            "SELECT * FROM runs WHERE (?1 IS NULL OR kind = ?1) "
-            "AND state IN (SELECT value FROM json_each(?2)) ORDER BY created_at DESC, id DESC"
+            f"SELECT * FROM runs WHERE (:kind IS NULL OR kind = :kind) AND {_THEIRS} "
+            "AND state IN (SELECT value FROM json_each(:states)) ORDER BY created_at DESC, id DESC"
         )
+        names = {
+            "kind": kind,
+            "states": json.dumps(list(states)),
+            "visitor": visitors.acting(),
+        }
         with self._connect() as db:
-            return [self._run(r) for r in db.execute(query, (kind, json.dumps(list(states))))]
+            return [self._run(r) for r in db.execute(query, names)]
 
     def update(self, run_id: str, **fields: Any) -> None:
         """Set some of a run's fields."""
@@ -230,9 +271,15 @@ class Store:
         values = {k: _dump(v) if k in _JSON_FIELDS else v for k, v in fields.items()}
         query = (
             f"UPDATE runs SET {sets} WHERE id = :_id AND state IN "
-            "(SELECT value FROM json_each(:_states)) AND (:_at IS NULL OR started_at = :_at)"
+            f"(SELECT value FROM json_each(:_states)) AND {_THEIRS} "
+            "AND (:_at IS NULL OR started_at = :_at)"
         )
-        keys = {"_id": run_id, "_states": json.dumps(list(from_states)), "_at": attempt_at}
+        keys = {
+            "_id": run_id,
+            "_states": json.dumps(list(from_states)),
+            "_at": attempt_at,
+            "visitor": visitors.acting(),
+        }
         with self._write() as db:
             return db.execute(query, {**values, **keys}).rowcount == 1
 
@@ -259,10 +306,15 @@ class Store:
         with self._write() as db:
             return (
                 db.execute(
-                    "UPDATE runs SET state = 'queued', reason = '', queued_at = ?2, "
-                    "ended_at = NULL, stop_requested_at = NULL WHERE id = ?1 AND state IN "
-                    "(SELECT value FROM json_each(?3))",
-                    (run_id, time.time(), json.dumps(list(from_states))),
+                    "UPDATE runs SET state = 'queued', reason = '', queued_at = :now, "
+                    f"ended_at = NULL, stop_requested_at = NULL WHERE id = :id AND {_THEIRS} "
+                    "AND state IN (SELECT value FROM json_each(:states))",
+                    {
+                        "id": run_id,
+                        "now": time.time(),
+                        "states": json.dumps(list(from_states)),
+                        "visitor": visitors.acting(),
+                    },
                 ).rowcount
                 == 1
             )
@@ -320,7 +372,8 @@ class Store:
         """Trials linked after `row`: (last row now, trials)."""
         query = (
             "SELECT l.row AS row, t.body, l.listener, l.coords FROM run_trials AS l "
-            "JOIN trials AS t ON t.row = l.trial WHERE l.run = ? AND l.row > ? ORDER BY l.row"
+            "JOIN trials AS t ON t.row = l.trial WHERE l.run = :run AND l.row > :row "
+            f"AND {_OF_THEIRS} ORDER BY l.row"
         )
         rows = self._since(query, run_id, row)
         last = rows[-1]["row"] if rows else row
@@ -342,7 +395,9 @@ class Store:
 
     def metrics_since(self, run_id: str, row: int = 0) -> tuple[int, list[Metric]]:
         """Metrics stored after `row`: (last row now, metrics)."""
-        query = "SELECT * FROM metrics WHERE run = ? AND row > ? ORDER BY row"
+        query = (
+            f"SELECT * FROM metrics WHERE run = :run AND row > :row AND {_OF_THEIRS} ORDER BY row"
+        )
         rows = self._since(query, run_id, row)
         return (rows[-1]["row"] if rows else row), [_metric(r) for r in rows]
 
@@ -356,13 +411,16 @@ class Store:
 
     def events_since(self, run_id: str, row: int = 0) -> tuple[int, list[LogEvent]]:
         """Events stored after `row`: (last row now, events)."""
-        query = "SELECT * FROM events WHERE run = ? AND row > ? ORDER BY row"
+        query = (
+            f"SELECT * FROM events WHERE run = :run AND row > :row AND {_OF_THEIRS} ORDER BY row"
+        )
         rows = self._since(query, run_id, row)
         return (rows[-1]["row"] if rows else row), [LogEvent(r["at"], r["message"]) for r in rows]
 
     def _since(self, query: str, run_id: str, row: int) -> list[sqlite3.Row]:
         with self._connect() as db:
-            return db.execute(query, (run_id, row)).fetchall()
+            names = {"run": run_id, "row": row, "visitor": visitors.acting()}
+            return db.execute(query, names).fetchall()
 
     def _run(self, row: sqlite3.Row) -> Run:
         fields = {k: json.loads(row[k]) if k in _JSON_FIELDS else row[k] for k in row.keys()}  # noqa: SIM118

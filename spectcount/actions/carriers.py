@@ -18,7 +18,9 @@ from spectcount.scales import SAMPLE_RATE, amplitude_to_db
 from spectcount.settings import Settings
 
 SHORTEST_S = 0.01
-MOST_IN_DEMO = 100
+MOST_OF_A_VISITOR = 10
+MOST_IN_DEMO = 200
+"""Recordings that a public page keeps; the oldest go first."""
 SILENT_DBFS = -90.0
 """A sound whose RMS is that of a softer sine is silence: it cannot be brought to a level without
 raising its rounding noise."""
@@ -49,11 +51,13 @@ def add_carrier(settings: Settings, path: str | Path) -> tuple[str, tuple[str, .
             "give a recording with sound in it"
         )
     kept.use_folder(settings.home / "carriers")
-    if settings.demo and len(kept.known()) >= MOST_IN_DEMO:
+    if settings.demo and len(kept.known()) >= MOST_OF_A_VISITOR:
         raise UserError(
-            f"this demo holds {MOST_IN_DEMO} recordings already, its limit; run a copy of your own "
-            "to use yours"
+            f"you have {MOST_OF_A_VISITOR} recordings here already, the demo's limit; use one of "
+            "them, or run a copy of your own"
         )
+    if settings.demo:
+        kept.forget_oldest(MOST_IN_DEMO - 1)
     return kept.register(samples), notes
 
 

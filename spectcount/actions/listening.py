@@ -82,7 +82,11 @@ def start_listening(
     chosen = ListenOptions.from_dict(options or {})
     config = {"plan": body, "listeners": [_person(name)], "seed": seed, **chosen.to_dict()}
     lineage = {"probe": plan if isinstance(plan, str) else None}
-    return Store(settings.database).create_run(KIND, config, lineage, state="open")
+    store = Store(settings.database)
+    n_open, most = len(store.runs(KIND, ("open",))), settings.limits.max_open_sessions
+    if n_open >= most:
+        raise UserError(f"{n_open} sessions of yours are open, the limit is {most}; end one first")
+    return store.create_run(KIND, config, lineage, state="open")
 
 
 def next_question(settings: Settings, run_id: str, practised: int = 0) -> Asked:

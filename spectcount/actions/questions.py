@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from spectcount import rates
 from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.trials import Question, Trial, make_trial
@@ -93,6 +94,7 @@ def ask_stream(settings: Settings, spec: str, question: Question) -> Iterator[As
     """The result as it grows: the scores first, then the reply word by word."""
     from spectcount import listeners
 
+    rates.spend("asks")
     refuse_unknown_listener(settings, spec)
     listener = listeners.load(spec, settings)
     start = time.perf_counter()

@@ -103,6 +103,9 @@ def start_tune(
             f"the demo tunes in one process, not processes={config['train']['processes']} with "
             f"loaders={config['train']['loaders']}; set 1 and 0, or run a copy"
         )
+    steps, most = config["train"]["steps"], settings.limits.max_steps
+    if steps > most:
+        raise UserError(f"steps={steps} is above the limit {most} of {settings.mode} mode")
     store = Store(settings.database)
     found = list(regions) or (weak_regions(store, weakness, base) if weakness else [])
     lineage = {

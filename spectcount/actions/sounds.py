@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from spectcount import documents, limits, presets
+from spectcount import documents, limits, presets, rates
 from spectcount.clips import read_clip, save_clip
 from spectcount.designs import FAMILIES, Design, draw, family
 from spectcount.errors import UserError
 from spectcount.pairs import draw_pair
 from spectcount.params import Param
-from spectcount.settings import Settings, typed_path
+from spectcount.settings import Limits, Settings, limits_of_visitor, typed_path
 from spectcount.stimulus import Stimulus
 from spectcount.synth import synthesise
 from spectcount.tasks import task
@@ -61,8 +61,20 @@ def draw_stimulus(
     design = family(family_name).from_dict(params)
     stimulus = _side(design, seed, task_name, side)
     if settings is not None:
-        _refuse_many_events(stimulus, settings)
+        check_stimulus(stimulus, settings.limits)
     return stimulus
+
+
+def check_stimulus(stimulus: Stimulus, allowed: Limits | None = None) -> None:
+    """Raise `UserError` for a stimulus beyond what is allowed: by default that of who is acting, so that
+    one sent as JSON may be no larger than one that was drawn. Counts as a sound asked for."""
+    rates.spend("sounds")
+    most = (allowed or limits_of_visitor()).max_events
+    if len(stimulus.events) > most:
+        raise UserError(
+            f"{len(stimulus.events)} events are above the limit {most} of this page; "
+            "lower n_events"
+        )
 
 
 def preset_stimulus(
@@ -123,7 +135,7 @@ def sent_stimulus(text: str, settings: Settings | None = None) -> Stimulus:
     """The stimulus in a JSON text; `settings` adds the demo's limit of events."""
     stimulus = Stimulus.from_json(text)
     if settings is not None and settings.demo:
-        _refuse_many_events(stimulus, settings)
+        check_stimulus(stimulus, settings.limits)
     return stimulus
 
 
@@ -150,14 +162,6 @@ def load_clip(path: str | Path, settings: Settings) -> tuple[np.ndarray, tuple[s
     limits = settings.limits
     clip = read_clip(path, limits.max_upload_s, limits.max_upload_mb)
     return clip.waveform, clip.notes
-
-
-def _refuse_many_events(stimulus: Stimulus, settings: Settings) -> None:
-    if len(stimulus.events) > settings.limits.max_events:
-        raise UserError(
-            f"{len(stimulus.events)} events are above the limit {settings.limits.max_events} of "
-            f"{settings.mode} mode; lower n_events"
-        )
 
 
 def _side(design: Design, seed: int, task_name: str, side: str) -> Stimulus:

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from spectcount import visitors
 from spectcount.errors import UserError
 from spectcount.jobs import alive
 from spectcount.jobs.executors import Executor
@@ -44,7 +45,24 @@ def submit(
     if kind not in KINDS:
         raise UserError(f"run kind {kind!r} is not known; choose one of {', '.join(KINDS)}")
     check_disk(settings)
+    _check_places(store, settings)
     return store.create_run(kind, config, lineage, device=settings.device)
+
+
+def _check_places(store: Store, settings: Settings) -> None:
+    """Raise `UserError` where a visitor, or all together, have as many runs waiting as they may."""
+    limits, waiting = settings.limits, (*ACTIVE, "queued")
+    with visitors.acting_for(None):
+        n_in_all = len(store.runs(states=waiting))
+    for n, most, whose in (
+        (len(store.runs(states=waiting)), limits.max_queued, "of yours"),
+        (n_in_all, limits.max_queued_in_all, "of all visitors"),
+    ):
+        if n >= most:
+            raise UserError(
+                f"{n} runs {whose} are working or waiting, the limit is {most}; wait for one to "
+                "end, or stop one in Runs"
+            )
 
 
 def cancel(store: Store, run_id: str) -> Run:
@@ -59,6 +77,7 @@ def cancel(store: Store, run_id: str) -> Run:
 def resume(store: Store, settings: Settings, run_id: str) -> Run:
     """Put a stopped, interrupted or failed run into its queue again, same id and folder."""
     check_disk(settings)
+    _check_places(store, settings)
     if not store.requeue(run_id, RESUMABLE):
         state = store.run(run_id).state
         raise UserError(f"run {run_id} is {state}; only {', '.join(RESUMABLE)} runs can be resumed")
@@ -66,17 +85,19 @@ def resume(store: Store, settings: Settings, run_id: str) -> Run:
 
 
 def tend(store: Store, settings: Settings, executor: Executor = LOCAL) -> None:
-    """Settle dead workers, press those that do not stop, start the next run of each device."""
-    for run in store.runs(states=ACTIVE):
-        if not alive.is_alive(run):
-            _settle_dead(store, run, executor)
-        elif run.state == "stopping":
-            _press(store, run, settings)
-    tried: set[str] = set()
-    for run in store.queue():
-        if run.device not in tried:
-            tried.add(run.device)
-            _start(store, settings, run, executor)
+    """Settle dead workers, press those that do not stop, start the next run of each device; those
+    of every visitor, whoever asks."""
+    with visitors.acting_for(None):
+        for run in store.runs(states=ACTIVE):
+            if not alive.is_alive(run):
+                _settle_dead(store, run, executor)
+            elif run.state == "stopping":
+                _press(store, run, settings)
+        tried: set[str] = set()
+        for run in store.queue():
+            if run.device not in tried:
+                tried.add(run.device)
+                _start(store, settings, run, executor)
 
 
 def wait(

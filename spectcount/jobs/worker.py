@@ -13,6 +13,7 @@ import time
 import traceback
 from typing import Any
 
+from spectcount import visitors
 from spectcount.errors import UserError
 from spectcount.jobs import alive, several
 from spectcount.jobs.context import JobContext
@@ -32,7 +33,8 @@ def main(run_id: str, settings: Settings, executor: Executor = LOCAL) -> bool:
     run = store.run(run_id)
     lock = _inherited_lock(run)
     try:
-        state = _work(store, run, settings)
+        with visitors.acting_for(run.owner or None):
+            state = _work(store, run, settings)
     finally:
         if lock is not None:
             os.close(lock)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spectcount import visitors
 from spectcount.errors import UserError
 from spectcount.listeners.base import Listener, Scores
 from spectcount.listeners.checkpoints.names import model_folder, models, parse
@@ -73,7 +74,7 @@ def adapters(base: str, settings: Settings) -> dict[str, Path]:
         found[config.parent.name] = config.parent
     runs = sorted(settings.runs.glob("*/adapter/adapter_config.json"), reverse=True)
     for config in runs:
-        if _base_of(config) == base:
+        if _base_of(config) == base and visitors.may_use(config.parent.parent):
             found[config.parent.parent.name] = config.parent
     return found
 

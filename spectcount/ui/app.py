@@ -6,8 +6,11 @@ import threading
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 
-from spectcount import jobs
+from spectcount import jobs, visitors
+from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.store import Store
 from spectcount.ui import (
@@ -16,12 +19,14 @@ from spectcount.ui import (
     clip,
     compare,
     design,
+    doors,
     header,
     loader,
     models_panel,
     polling,
     probe,
     runs,
+    signatures,
     theme,
     tune,
     you,
@@ -29,6 +34,8 @@ from spectcount.ui import (
 
 TITLE = "SpectCount"
 CACHE_SWEEP_S = (3600, 24 * 3600)
+DEMO_SWEEP_S = (300, 1800)
+"""How often files handed to the browser or uploaded by it are looked at, and how old they get."""
 
 
 def build_app(settings: Settings) -> gr.Blocks:
@@ -38,7 +45,8 @@ def build_app(settings: Settings) -> gr.Blocks:
     threading.Thread(target=clip.warm_up, daemon=True).start()
     jobs.tend(store, settings)
     models = loader.Loader(settings)
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SWEEP_S) as page:
+    sweep = DEMO_SWEEP_S if settings.demo else CACHE_SWEEP_S
+    with Page(title=TITLE, analytics_enabled=False, delete_cache=sweep) as page:
         who = header.build(settings, models)
         models_panel.build(settings, who, models)
         with gr.Tabs(elem_id="places"):
@@ -58,13 +66,55 @@ def build_app(settings: Settings) -> gr.Blocks:
                 runs.build(settings, store, who)
         polling.poll_what_is_shown(page)
         api.build(settings, store)
+    page.public = settings.demo
     page.queue(max_size=32, api_open=False, default_concurrency_limit=4)
     return page
 
 
-def launch_options(settings: Settings) -> dict[str, Any]:
+class Page(gr.Blocks):
+    """Blocks whose handlers act for the visitor that pressed the button, and whose refusals are
+    sentences. `public`: there are visitors to be told apart."""
+
+    public = False
+
+    async def process_api(
+        self, block_fn: Any, inputs: list[Any], *args: Any, **more: Any
+    ) -> dict[str, Any]:
+        """Answer one event. Input of a wrong type or number is refused like any other."""
+        visitor = doors.visitor_of(more.get("request"))
+        if self.public and visitor is None:
+            raise gr.Error("this request came from nobody; open the page", print_exception=False)
+        try:
+            with visitors.acting_for(visitor):
+                return await super().process_api(block_fn, inputs, *args, **more)
+        except gr.Error as error:
+            error.print_exception = False
+            raise
+        except UserError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        except Exception as error:
+            raise gr.Error(doors.unexpected(error, "an event"), print_exception=False) from None
+
+    async def call_function(
+        self, block_fn: Any, processed_input: list[Any], *args: Any, **more: Any
+    ) -> dict[str, Any]:
+        """Call a handler with values of the types that it declares, and no others."""
+        handler = (self.fns[block_fn] if isinstance(block_fn, int) else block_fn).fn
+        if handler is not None:
+            signatures.check(handler, processed_input)
+        return await super().call_function(block_fn, processed_input, *args, **more)
+
+
+def launch_options(settings: Settings, policy: doors.Policy | None = None) -> dict[str, Any]:
     """Everything `launch` needs besides host and port: safe by default, nothing external."""
+    policy = policy or doors.policy(settings, None)
     return {
+        "app_kwargs": {
+            "middleware": [
+                Middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5),
+                Middleware(doors.Doors, policy=policy),
+            ]
+        },
         "theme": theme.theme(),
         "css_paths": theme.STYLES,
         "head": theme.head(),

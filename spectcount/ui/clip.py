@@ -25,6 +25,7 @@ import gradio as gr
 import numpy as np
 import soundfile
 
+from spectcount.actions.sounds import check_stimulus
 from spectcount.designs import Pulses, draw
 from spectcount.errors import UserError
 from spectcount.measure import declared_and_measured
@@ -127,12 +128,19 @@ def _value(waveform: np.ndarray, **more: Any) -> str:
 
 def player_wav(stimulus_json: str) -> str:
     """The clip as a 16-bit WAV file, base64: the player's copy."""
-    return _base64(wav_bytes(synthesise(Stimulus.from_json(stimulus_json)), "PCM_16"))
+    return _base64(wav_bytes(_render(stimulus_json), "PCM_16"))
 
 
 def exact_wav(stimulus_json: str) -> str:
     """The clip as a float32 WAV file, base64: the bytes behind the download button."""
-    return _base64(wav_bytes(synthesise(Stimulus.from_json(stimulus_json)), "FLOAT"))
+    return _base64(wav_bytes(_render(stimulus_json), "FLOAT"))
+
+
+def _render(stimulus_json: str) -> np.ndarray:
+    """The waveform of a stimulus that a page sent back."""
+    stimulus = Stimulus.from_json(stimulus_json)
+    check_stimulus(stimulus)
+    return synthesise(stimulus)
 
 
 def wav_bytes(waveform: np.ndarray, subtype: str) -> bytes:

@@ -6,6 +6,7 @@ a second tab and after a restart of the app.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tempfile
@@ -18,7 +19,7 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
-from spectcount import actions, jobs
+from spectcount import actions, jobs, rates
 from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
@@ -42,6 +43,8 @@ UNCHOSEN = "Choose a run in the list to see its configuration, its log and its f
 LOG_LINES = 30
 MAX_EVENTS = 30
 SHOWN_RUNS = 200
+EXPORT_PREFIX = "spectcount-export-"
+EXPORT_KEPT_S = 600.0
 
 _LIST_SCRIPT = """
 element.addEventListener('click', (event) => {
@@ -125,7 +128,7 @@ class RunsView:
 
     def choose(self, event: gr.SelectData) -> tuple[str, str, Any]:
         """A click on a row."""
-        return str(event.value), "", gr.update(visible=False)
+        return str(getattr(event, "value", "")), "", gr.update(visible=False)
 
     def cancel(self, chosen: str | None) -> str:
         """Stop the chosen run: it finishes its step, saves and ends."""
@@ -191,8 +194,15 @@ class RunsView:
 
 
 def fresh_folder() -> Path:
-    """A new folder for files that the page hands out."""
-    return Path(tempfile.mkdtemp(prefix="spectcount-"))
+    """A new folder for files that the page hands out. The page copies them at once into a cache of
+    its own, so that folders of earlier exports can go."""
+    rates.spend("exports")
+    before = time.time() - EXPORT_KEPT_S
+    for folder in Path(tempfile.gettempdir()).glob(f"{EXPORT_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if folder.stat().st_mtime < before:
+                shutil.rmtree(folder)
+    return Path(tempfile.mkdtemp(prefix=EXPORT_PREFIX))
 
 
 def list_html(runs: list[Run], chosen: str | None) -> str:

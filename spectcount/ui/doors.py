@@ -1,0 +1,445 @@
+"""The doors of the page: who may send what, before anything is parsed.
+
+One ASGI middleware stands before every route of the app. On one's own machine it refuses foreign
+web pages: names that are not this machine's (DNS rebinding), requests that another site caused,
+frames. Beyond loopback it asks for the token of the printed link. On a public page it gives each
+browser a signed key, names the visitor by it, and limits how much one visitor may send.
+
+*Conventions*: refusals are JSON `{"error": sentence}` with a status of 4xx and never a traceback;
+sizes in bytes, rates per second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+import logging
+import os
+import re
+import secrets
+import traceback
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from spectcount import visitors
+from spectcount.errors import UserError
+from spectcount.rates import PUBLIC, Rates, TooMany
+from spectcount.settings import Settings
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+TOKEN_VARIABLE = "SPECTCOUNT_TOKEN"
+HOSTS_VARIABLE = "SPECTCOUNT_HOSTS"
+"""Further names of this machine, with commas, where a proxy stands before the page."""
+NEWCOMERS = "newcomers"
+"""All requests without a key of their own, together."""
+_TOKEN_COOKIE, _KEY_COOKIE = "spectcount-token", "spectcount-visitor"
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_SPACE_FRAMES = "https://huggingface.co https://*.hf.space"
+_OPEN_PATHS = ("/startup-events", "/gradio_api/startup-events")
+"""What the app asks itself when it starts."""
+_JSON_PLACES = ("/queue/join", "/run/", "/api/", "/call/", "/component_server", "/cancel", "/reset")
+_UPLOADS = ("/upload", "/process_recording")
+_MULTIPART_BYTES = 4096
+"""What a form adds around one file."""
+_MAX_DEPTH = 64
+_VISITOR = "spectcount.visitor"
+"""Where the scope of a request names its visitor."""
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+_log = logging.getLogger("spectcount.doors")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the doors let pass. `hosts`: names that may be asked for; empty: any. `token`: what the
+    link must carry, or None. `public`: visitors are told apart and limited."""
+
+    hosts: frozenset[str] = LOOPBACK
+    token: str | None = None
+    public: bool = False
+    frames: str = "'none'"
+    json_bytes: int = 16_000_000
+    upload_bytes: int = 50_000_000
+    rates: Rates = field(default_factory=Rates)
+    secret: bytes = b""
+
+
+def policy(settings: Settings, host: str | None) -> Policy:
+    """The policy for a page bound to `host` (None: loopback)."""
+    limits, public = settings.limits, settings.demo
+    beyond = host is not None and host not in ("127.0.0.1", "localhost", "::1")
+    more = filter(None, os.environ.get(HOSTS_VARIABLE, "").lower().split(","))
+    return Policy(
+        hosts=frozenset() if beyond or public else LOOPBACK | frozenset(map(str.strip, more)),
+        token=_token() if beyond and not public else None,
+        public=public,
+        frames=_SPACE_FRAMES if "SPACE_ID" in os.environ else "'none'",
+        json_bytes=int(limits.max_json_mb * 1e6),
+        upload_bytes=int(limits.max_upload_mb * 1e6) + _MULTIPART_BYTES,
+        rates=PUBLIC if public else Rates(),
+        secret=_secret(settings.home) if public else b"",
+    )
+
+
+def _token() -> str:
+    return os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(24)
+
+
+def _secret(home: Path) -> bytes:
+    """The key that signs visitors' keys, kept in the home folder for its owner alone."""
+    path = home / "visitors.key"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secret := secrets.token_bytes(32))
+    return secret
+
+
+class Refusal(Exception):
+    """A request that is not let in: status and sentence."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class Doors:
+    """The middleware. Checks in order: name, origin, token, visitor, rate, size."""
+
+    def __init__(self, app: App, policy: Policy) -> None:
+        self.app = app
+        self.policy = policy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or refuse it."""
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            await self.app(scope, receive, send)
+            return
+        headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
+        outgoing = _Outgoing(send, self.policy)
+        try:
+            self._check_name(headers)
+            self._check_origin(scope["method"], headers)
+            if await self._ask_for_token(scope, headers, outgoing):
+                return
+            visitor = self._visitor(scope, headers, outgoing)
+            limited = await self._body(scope, headers, receive, visitor)
+            scope[_VISITOR] = visitor
+            with visitors.acting_for(visitor):
+                await self.app(scope, limited, outgoing)
+        except Refusal as refusal:
+            await outgoing.refuse(refusal.status, str(refusal))
+        except UserError as error:
+            await outgoing.refuse(429 if isinstance(error, TooMany) else 422, str(error))
+        except Exception as error:
+            await outgoing.refuse(400, unexpected(error, f"{scope['method']} {scope['path'][:80]}"))
+
+    def _check_name(self, headers: dict[str, str]) -> None:
+        name = _host_name(headers.get("host", ""))
+        if self.policy.hosts and name not in self.policy.hosts:
+            raise Refusal(
+                421,
+                f"host {name[:80]!r} is not a name of this machine; open the page as 127.0.0.1, or "
+                f"name the host in {HOSTS_VARIABLE}",
+            )
+
+    def _check_origin(self, method: str, headers: dict[str, str]) -> None:
+        """Refuse what another site caused: every write, and what it would embed."""
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
+        hosts = {headers.get("host", "").lower(), headers.get("x-forwarded-host", "").lower()}
+        own = site in ("same-origin", "none")
+        if origin is not None:
+            own = urlsplit(origin).netloc.lower() in hosts - {""}
+        visit = method in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
+        if not own and not visit:
+            whose = origin or "another site"
+            raise Refusal(403, f"{whose[:80]} may not use this page; open the page itself")
+
+    async def _ask_for_token(self, scope: Scope, headers: dict[str, str], send: _Outgoing) -> bool:
+        """Whether the request was answered here: a link with the token becomes a cookie."""
+        token = self.policy.token
+        if token is None or (scope["path"] in _OPEN_PATHS and _from_here(scope)):
+            return False
+        query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+        if _same(query.pop("token", [""])[0], token):
+            rest = f"?{urlencode(query, doseq=True)}" if query else ""
+            cookie = f"{_TOKEN_COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict"
+            await send.redirect(f"{scope['path']}{rest}", cookie)
+            return True
+        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        if not any(_same(t, token) for t in (_cookie(headers, _TOKEN_COOKIE), bearer)):
+            raise Refusal(401, "open the page with the link that the terminal printed (?token=...)")
+        return False
+
+    def _visitor(self, scope: Scope, headers: dict[str, str], send: _Outgoing) -> str | None:
+        """Name the visitor of a public page by the key of the browser; give it one on its first
+        look at the page."""
+        if not self.policy.public:
+            return None
+        key, _, signature = _cookie(headers, _KEY_COOKIE).partition(".")
+        known = bool(key) and _same(signature, self._sign(key))
+        who = key if known else NEWCOMERS
+        kind = "post" if scope["method"] not in _SAFE else "get"
+        self.policy.rates.spend(who, kind)
+        if not known:
+            key = secrets.token_hex(16)
+            if kind == "get" and scope["path"] == "/":
+                self.policy.rates.spend(NEWCOMERS, "arrivals")
+                send.cookies.append(_visitor_cookie(f"{key}.{self._sign(key)}", scope, headers))
+        if _is_place(scope["path"], ("/queue/join", "/call/")):
+            self.policy.rates.spend(who, "events")
+        return hashlib.sha256(key.encode()).hexdigest()[:20]
+
+    def _sign(self, key: str) -> str:
+        return hmac.new(self.policy.secret, key.encode(), "sha256").hexdigest()[:32]
+
+    async def _body(
+        self, scope: Scope, headers: dict[str, str], receive: Receive, visitor: str | None
+    ) -> Receive:
+        """Check size and form of what is sent; a stream that can be read again."""
+        if scope["method"] in _SAFE:
+            return receive
+        upload = _is_place(scope["path"], _UPLOADS)
+        form = headers.get("content-type", "").partition(";")[0].strip().lower()
+        most = self.policy.upload_bytes if upload else self.policy.json_bytes
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > most:
+            raise _too_large(length, most)
+        if upload:
+            if form != "multipart/form-data":
+                raise Refusal(415, f"content type {form[:80]!r} is no upload; send a form")
+            return _counted(receive, most, self._spender(visitor))
+        if _is_place(scope["path"], _JSON_PLACES) and form != "application/json":
+            raise Refusal(415, f"content type {form[:80]!r} is not read here; send JSON as such")
+        body = await _read(receive, most)
+        if form == "application/json":
+            _check_json(body)
+            _check_text(body)
+        return _replay(body, receive)
+
+    def _spender(self, visitor: str | None) -> Callable[[int], None]:
+        """What counts the bytes of an upload."""
+        if visitor is None:
+            return lambda n: None
+        return lambda n: self.policy.rates.spend(visitor, "upload_mb", n / 1e6)
+
+
+def visitor_of(request: Any) -> str | None:
+    """The visitor that a Gradio request came from, in whatever task it is answered; None on one's
+    own machine. A public page's request that did not come through the doors is nobody's."""
+    scope = getattr(getattr(request, "request", request), "scope", None)
+    return scope[_VISITOR] if scope and _VISITOR in scope else None
+
+
+def unexpected(error: Exception, what: str) -> str:
+    """Log in one line what could not be answered and where; the sentence for the page. The whole
+    traceback is logged at level DEBUG."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+    words = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    _log.warning("%s failed at %s: %s", what, place, words)
+    _log.debug("traceback", exc_info=error)
+    return f"this could not be answered ({words}); reload the page, or correct what was sent"
+
+
+class _Outgoing:
+    """The way out: security headers on every answer, and refusals."""
+
+    def __init__(self, send: Send, policy: Policy) -> None:
+        self._send = send
+        self._headers = security_headers(policy)
+        self.cookies: list[str] = []
+        self._started = False
+        self._held: Message | None = None
+
+    async def __call__(self, message: Message) -> None:
+        """Send a message of the app. A sentence that refuses is no failure of the server: a
+        framework's 500 that carries one leaves as 422."""
+        if message["type"] == "http.response.start":
+            if message["status"] == 500:
+                self._held = message
+            else:
+                await self._start(message)
+            return
+        if self._held is not None:
+            start, self._held = self._held, None
+            status = 422 if _is_sentence(message.get("body", b"")) else 400
+            await self._start({**start, "status": status})
+        await self._send(message)
+
+    async def _start(self, message: Message) -> None:
+        names = {name.encode() for name in self._headers}
+        kept = [(k, v) for k, v in message.get("headers", []) if k.lower() not in names]
+        more = [(k.encode(), v.encode()) for k, v in self._headers.items()]
+        more += [(b"set-cookie", cookie.encode()) for cookie in self.cookies]
+        self._started = True
+        await self._send({**message, "headers": [*kept, *more]})
+
+    async def refuse(self, status: int, sentence: str) -> None:
+        """Answer with a sentence, where nothing was answered yet."""
+        if self._started:
+            return
+        body = json.dumps({"error": sentence, "detail": sentence}).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await self._start({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def redirect(self, where: str, cookie: str) -> None:
+        """Send the browser to `where`, with a cookie."""
+        self.cookies.append(cookie)
+        headers = [(b"location", where.encode("latin-1", "replace")), (b"content-length", b"0")]
+        await self._start({"type": "http.response.start", "status": 303, "headers": headers})
+        await self._send({"type": "http.response.body", "body": b""})
+
+
+def security_headers(policy: Policy) -> dict[str, str]:
+    """Headers of every answer: scripts and connections of this page only, frames as the policy
+    allows. Gradio compiles the scripts of its components, hence `unsafe-eval`."""
+    headers = {
+        "content-security-policy": (
+            "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+            "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+            "media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
+            "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+            f"frame-ancestors {policy.frames}"
+        ),
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "cross-origin-opener-policy": "same-origin",
+        "permissions-policy": "camera=(), geolocation=(), microphone=(self)",
+    }
+    if policy.frames == "'none'":
+        headers["x-frame-options"] = "DENY"
+    return headers
+
+
+def _is_place(path: str, places: tuple[str, ...]) -> bool:
+    inner = path.removeprefix("/gradio_api")
+    return any(inner == p or inner.startswith(p if p.endswith("/") else f"{p}/") for p in places)
+
+
+def _is_sentence(body: bytes) -> bool:
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(content, dict) and bool(content.get("error"))
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host header, without its port."""
+    host = host.strip().lower()
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0]
+
+
+def _from_here(scope: Scope) -> bool:
+    client = scope.get("client") or ("", 0)
+    return client[0] in ("127.0.0.1", "::1")
+
+
+def _same(given: str, wanted: str) -> bool:
+    return hmac.compare_digest(given.encode(), wanted.encode())
+
+
+def _cookie(headers: dict[str, str], name: str) -> str:
+    try:
+        cookies = SimpleCookie(headers.get("cookie", ""))
+    except CookieError:
+        return ""
+    return cookies[name].value if name in cookies else ""
+
+
+def _visitor_cookie(value: str, scope: Scope, headers: dict[str, str]) -> str:
+    """A Space shows the page in a frame of another site, where only such a cookie is kept."""
+    secure = "https" in (scope.get("scheme"), headers.get("x-forwarded-proto", "").split(",")[0])
+    kind = "SameSite=None; Secure; Partitioned" if secure else "SameSite=Strict"
+    return f"{_KEY_COOKIE}={value}; Path=/; HttpOnly; Max-Age=2592000; {kind}"
+
+
+def _too_large(length: str, most: int) -> Refusal:
+    return Refusal(413, f"the request has {length[:20]} bytes, the limit is {most}; send less")
+
+
+async def _read(receive: Receive, most: int) -> bytes:
+    """The whole body, of at most `most` bytes."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refusal(400, "the request ended before its end; send it again")
+        body += message.get("body", b"")
+        if len(body) > most:
+            raise _too_large(f"more than {most}", most)
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """The body once, then whatever the connection says."""
+    left = [body]
+
+    async def again() -> Message:
+        if left:
+            return {"type": "http.request", "body": left.pop(), "more_body": False}
+        return await receive()
+
+    return again
+
+
+def _counted(receive: Receive, most: int, spend: Callable[[int], None]) -> Receive:
+    """The stream, ended where it grows beyond `most` bytes or beyond what the visitor has left."""
+    total = 0
+
+    async def counted() -> Message:
+        nonlocal total
+        message = await receive()
+        n = len(message.get("body", b""))
+        total += n
+        if total > most:
+            raise _too_large(f"more than {most}", most)
+        spend(n)
+        return message
+
+    return counted
+
+
+def _check_text(body: bytes) -> None:
+    """Refuse escapes that stand for half a character: nothing can store or print them."""
+    if not _HALF.search(body):
+        return
+    with contextlib.suppress(json.JSONDecodeError):
+        try:
+            json.dumps(json.loads(body), ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise Refusal(422, "the text holds half a character; write it whole") from None
+
+
+def _check_json(body: bytes) -> None:
+    """Refuse JSON nested deeper than anything the page sends, before a parser recurses into it."""
+    depth = deepest = 0
+    for byte in _TEXT.sub(b"", body).translate(None, _NO_BRACKET):
+        depth += 1 if byte in b"[{" else -1
+        deepest = max(deepest, depth)
+    if deepest > _MAX_DEPTH:
+        raise Refusal(413, f"the JSON is nested {deepest} deep, the limit is {_MAX_DEPTH}")

@@ -1,0 +1,64 @@
+"""Handlers are called with values of the types that they declare.
+
+The page sends what its components hold; a stranger may send anything. What a handler's annotations
+say is checked here, once for all of them, so that no handler has to.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+
+from spectcount.errors import UserError
+
+_WIDER: dict[type, tuple[type, ...]] = {float: (int, float)}
+
+
+def check(handler: Callable[..., Any], values: Sequence[Any]) -> None:
+    """Raise `UserError` where a value is not of the type that `handler` declares for its place.
+    Places declared `Any`, and those that the framework fills, take everything."""
+    for place, (accepted, value) in enumerate(zip(_accepted(handler), values, strict=False)):
+        if accepted and not isinstance(value, accepted):
+            names = " or ".join(sorted({t.__name__ for t in accepted}))
+            raise UserError(
+                f"box {place + 1} holds {type(value).__name__} {str(value)[:40]!r}, it takes {names}; "
+                "reload the page"
+            )
+
+
+@functools.lru_cache(maxsize=1024)
+def _accepted(handler: Callable[..., Any]) -> tuple[tuple[type, ...], ...]:
+    """The types of every positional place; none where everything is accepted."""
+    function = inspect.unwrap(handler)
+    try:
+        hints = typing.get_type_hints(function)
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, NameError, ValueError):
+        return ()
+    places = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    hints_in_order = [hints.get(p.name, Any) for p in places]
+    return tuple(_types(hint) for hint in hints_in_order if not _filled(hint))
+
+
+def _filled(hint: Any) -> bool:
+    """Whether the framework gives this argument itself."""
+    return inspect.isclass(hint) and issubclass(hint, gr.EventData | gr.Request | gr.Progress)
+
+
+def _types(hint: Any) -> tuple[type, ...]:
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        parts = [_types(part) for part in typing.get_args(hint)]
+        return () if not all(parts) else tuple(t for part in parts for t in part)
+    plain = origin or hint
+    if plain is None or plain is type(None):
+        return (type(None),)
+    if not inspect.isclass(plain) or plain is object:
+        return ()
+    return _WIDER.get(plain, (plain,))

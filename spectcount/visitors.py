@@ -1,0 +1,62 @@
+"""Visitors of a public page: who is acting, and what is theirs.
+
+On a page that strangers share, every run, session, recording, adapter and export belongs to the
+visitor who made it. The doors of the page (`ui.doors`) say who is acting; the store, the folder of
+recordings and the list of adapters ask here. Where nobody is named (on one's own machine, on the
+command line, in the queue) everything may be seen.
+
+*Conventions*: a visitor is a name of letters and digits, made from the key that the browser keeps
+or from the name of the account that signed in; "" belongs to the operator of the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+_MARK = "owner.txt"
+_acting: ContextVar[str | None] = ContextVar("visitor", default=None)
+
+
+def acting() -> str | None:
+    """The visitor on whose behalf this code runs; None where everything may be seen."""
+    return _acting.get()
+
+
+def owner() -> str:
+    """To whom a thing made now belongs."""
+    return _acting.get() or ""
+
+
+def may(owner: str) -> bool:
+    """Whether who is acting may see and change what belongs to `owner`."""
+    visitor = _acting.get()
+    return visitor is None or visitor == owner
+
+
+def mark(folder: Path, owner: str) -> None:
+    """Note in a run's folder whose it is, for those who do not ask the store."""
+    if owner:
+        (folder / _MARK).write_text(owner)
+
+
+def may_use(folder: Path) -> bool:
+    """Whether who is acting may use what lies in a run's folder."""
+    if acting() is None:
+        return True
+    try:
+        return may((folder / _MARK).read_text())
+    except OSError:
+        return False
+
+
+@contextmanager
+def acting_for(visitor: str | None) -> Iterator[None]:
+    """Act for `visitor`; for None as the program itself, which keeps everybody's queue."""
+    token = _acting.set(visitor)
+    try:
+        yield
+    finally:
+        _acting.reset(token)

@@ -1,0 +1,451 @@
+"""Attacks on the page: a foreign site, a rebound name, another visitor, floods, bombs, nonsense."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import re
+from types import SimpleNamespace
+
+import gradio as gr
+import numpy as np
+import pytest
+from gradio.state_holder import SessionState
+from starlette.testclient import TestClient
+
+from spectcount import actions, carriers, visitors
+from spectcount.errors import UserError
+from spectcount.rates import PUBLIC, Rate, Rates, TooMany
+from spectcount.settings import load_settings
+from spectcount.store import Store
+from spectcount.ui import doors
+from spectcount.ui.app import build_app, launch_options
+
+HOST = "http://127.0.0.1:7860"
+SECRET = "zorblax"
+JOIN = "/gradio_api/queue/join"
+SERVER = "/gradio_api/component_server"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_allowances():
+    PUBLIC.forget()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    return load_settings(mode="demo", home=tmp_path_factory.mktemp("demo"), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def public_page(demo):
+    return build_app(demo)
+
+
+@pytest.fixture(scope="module")
+def local_page(tmp_path_factory):
+    settings = load_settings(mode="local", home=tmp_path_factory.mktemp("local"), device="cpu")
+    return build_app(settings)
+
+
+def client_of(page, policy, host=HOST):
+    settings = SimpleNamespace(limits=load_settings(mode="local", environ={}).limits, demo=False)
+    app = gr.routes.App.create_app(
+        page, **{"app_kwargs": launch_options(settings, policy)["app_kwargs"]}
+    )
+    return TestClient(app, base_url=host)
+
+
+@pytest.fixture(scope="module")
+def local(local_page):
+    return client_of(local_page, doors.Policy())
+
+
+@pytest.fixture(scope="module")
+def public(public_page):
+    return client_of(
+        public_page, doors.Policy(hosts=frozenset(), public=True, secret=b"s" * 32, rates=PUBLIC)
+    )
+
+
+# A foreign site
+
+
+FOREIGN = (
+    {"origin": "http://evil.example"},
+    {"origin": "null"},
+    {"origin": "http://127.0.0.1:8888"},
+    {"origin": "http://localhost:7860"},
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site"},
+)
+
+
+def doors_of(client):
+    """(method, path) of every route that the app lists."""
+    paths = client.app.openapi()["paths"]
+    listed = {(m.upper(), re.sub("[{}]", "", path)) for path, ways in paths.items() for m in ways}
+    assert len(listed) > 60
+    return sorted(listed)
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+def test_no_route_answers_a_foreign_site(local, headers):
+    for method, path in doors_of(local):
+        answer = local.request(method, path, headers=headers, content=b"{}")
+        assert answer.status_code == 403, (method, path)
+
+
+@pytest.mark.parametrize("host", ["evil.example:7860", "127.0.0.1.evil.example", ""])
+def test_no_route_answers_under_a_rebound_name(local, host):
+    for method, path in doors_of(local):
+        assert local.request(method, path, headers={"host": host}).status_code == 421, path
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:7860", "localhost:7860", "[::1]:7860", "LOCALHOST"])
+def test_this_machine_answers_by_its_own_names(local, host):
+    assert local.get("/config", headers={"host": host}).status_code == 200
+
+
+def test_a_visit_from_a_link_elsewhere_is_let_in(local):
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    assert local.get("/", headers=link).status_code == 200
+    assert local.post(JOIN, headers=link, json={}).status_code == 403
+
+
+def test_the_page_may_use_itself(local):
+    answer = local.post(
+        SERVER, headers={"origin": HOST}, json=server_call(local, "player_wav", "{}")
+    )
+    assert answer.status_code == 422
+    assert "error" in answer.json()
+
+
+def test_every_answer_forbids_frames_and_other_hosts(local):
+    for path in ("/", "/config", "/gradio_api/info", "/no-such-page"):
+        headers = local.get(path).headers
+        policy = headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in policy and "connect-src 'self'" in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_a_page_beyond_loopback_asks_for_its_token(local_page):
+    client = client_of(
+        local_page, doors.Policy(hosts=frozenset(), token="t0ken"), "http://lab:7860"
+    )
+    assert client.get("/config").status_code == 401
+    assert client.get("/?token=wrong").status_code == 401
+    assert client.post(JOIN, json={}).status_code == 401
+    assert client.get("/config", headers={"authorization": "Bearer t0ken"}).status_code == 200
+    answer = client.get("/?token=t0ken&family=pulses", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/?family=pulses")
+    assert client.get("/config").status_code == 200
+
+
+def test_the_policy_follows_the_address(settings, monkeypatch):
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    assert doors.policy(settings, None).hosts == doors.LOOPBACK
+    assert doors.policy(settings, "127.0.0.1").token is None
+    assert len(doors.policy(settings, "0.0.0.0").token) > 20
+    monkeypatch.setenv(doors.TOKEN_VARIABLE, "mine")
+    assert doors.policy(settings, "192.168.0.2").token == "mine"
+
+
+# Bombs
+
+
+def test_bodies_are_bounded_and_shallow(local):
+    policy = doors.Policy()
+    for content in (
+        b"[" * 100_000,
+        b'{"a":' * 1000,
+        b'{"a": "' + b'\\"' * 50_000 + b'"' + b"[" * 100,
+    ):
+        answer = local.post(SERVER, content=content, headers={"content-type": "application/json"})
+        assert answer.status_code == 413 and "nested" in answer.json()["error"]
+    huge = b" " * (policy.json_bytes + 1)
+    answer = local.post(SERVER, content=huge, headers={"content-type": "application/json"})
+    assert answer.status_code == 413
+    parts = (huge[i : i + 65536] for i in range(0, len(huge), 65536))
+    answer = local.post(SERVER, content=parts, headers={"content-type": "application/json"})
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["text/plain", "application/x-www-form-urlencoded", "", "multipart/form-data; boundary=x"],
+)
+def test_json_is_read_as_json_only(local, form):
+    for path in (SERVER, JOIN, "/gradio_api/run/predict"):
+        assert local.post(path, content=b"{}", headers={"content-type": form}).status_code == 415
+
+
+def test_an_upload_beyond_the_limit_ends_while_it_arrives(local_page):
+    client = client_of(local_page, doors.Policy(upload_bytes=100_000))
+    answer = client.post("/gradio_api/upload", files={"files": ("a.wav", b"0" * 200_000)})
+    assert answer.status_code == 413
+
+
+# Another visitor
+
+
+def server_call(client, name, data):
+    """The body of a call of a server function."""
+    blocks = client.app.get_blocks().blocks
+    owner = next(i for i, b in blocks.items() if name in server_names(b))
+    return {"data": data, "component_id": owner, "session_hash": "s", "fn_name": name}
+
+
+def server_names(block):
+    return [fn.__name__ for fn in getattr(block, "server_fns", None) or []]
+
+
+def request_of(visitor):
+    scope = {"type": "http", doors._VISITOR: visitor, "headers": [], "query_string": b""}
+    return gr.Request(request=SimpleNamespace(scope=scope, headers={}, query_params={}))
+
+
+def press(page, fn, inputs, visitor):
+    """What a handler answers to a visitor, as text; a refusal's sentence."""
+    try:
+        answer = asyncio.run(
+            page.process_api(fn, inputs, state=SessionState(page), request=request_of(visitor))
+        )
+    except gr.Error as error:
+        return str(error)
+    return json.dumps(answer["data"], default=str)
+
+
+@pytest.fixture(scope="module")
+def belongings(demo):
+    """A run, a session and a recording of visitor A."""
+    sound = (0.1 * np.sin(np.arange(16_000) / 7)).astype(np.float32)
+    with visitors.acting_for("visitora"):
+        session = actions.start_listening(demo, "listen-level", name=SECRET)
+        carriers.use_folder(demo.home / "carriers")
+        digest = carriers.register(sound)
+        run = Store(demo.database).create_run(
+            "probe", {"plan": {}, "listeners": [SECRET]}, state="done"
+        )
+        adapter = run.folder / "adapter"
+        adapter.mkdir()
+        (adapter / "adapter_config.json").write_text('{"base_model_name_or_path": "tiny-lalm"}')
+    return SimpleNamespace(session=session.id, run=run.id, digest=digest)
+
+
+def handlers(page):
+    return [fn for fn in page.fns.values() if fn.fn is not None]
+
+
+def test_no_handler_shows_or_changes_what_is_anothers(public_page, demo, belongings):
+    """Every handler that the app lists is pressed by B with the ids of A's things in every box."""
+    store = Store(demo.database)
+    before = [store.run(i) for i in (belongings.session, belongings.run)]
+    pressed = 0
+    for fn in handlers(public_page):
+        for value in (belongings.session, belongings.run, f"tiny-lalm@{belongings.run}"):
+            PUBLIC.forget()
+            said = press(public_page, fn, [value] * len(fn.inputs), "visitorb")
+            assert SECRET not in said, fn
+            pressed += 1
+    assert pressed > 100
+    assert [store.run(i) for i in (belongings.session, belongings.run)] == before
+
+
+def test_no_server_function_serves_another(public, belongings):
+    calls = {
+        "sample": belongings.session,
+        "question": {"run": belongings.session, "practised": 0},
+        "answer": {
+            "run": belongings.session,
+            "answer": "yes",
+            "practice": False,
+            "key": "",
+            "seconds": 1,
+        },
+    }
+    known = {n for b in public.app.get_blocks().blocks.values() for n in server_names(b)}
+    assert known >= calls.keys()
+    for name, data in calls.items():
+        answer = public.post(SERVER, json=server_call(public, name, data))
+        assert "there is no run" in answer.text, name
+
+
+def test_each_function_below_the_page_asks_whose_it_is(demo, belongings, tmp_path):
+    """The same by the functions that page and API share."""
+    refused = (
+        lambda: actions.cancel(demo, belongings.session),
+        lambda: actions.resume(demo, belongings.run),
+        lambda: actions.summary(demo, belongings.run),
+        lambda: actions.export(demo, belongings.run, tmp_path),
+        lambda: actions.write_report(demo, belongings.run, tmp_path),
+        lambda: actions.next_question(demo, belongings.session),
+        lambda: actions.stop_listening(demo, belongings.session),
+        lambda: actions.start_probe(demo, "quick-map", f"tiny-lalm@{belongings.run}"),
+        lambda: actions.start_tune(demo, "laptop", "tiny-lalm", weakness=belongings.run),
+        lambda: carriers.waveform(belongings.digest),
+    )
+    with visitors.acting_for("visitorg"):
+        assert Store(demo.database).runs() == []
+        assert Store(demo.database).trials(belongings.run) == []
+        assert carriers.known() == []
+        for act in refused:
+            with pytest.raises(UserError, match="no run|not known|not on this machine"):
+                act()
+    with visitors.acting_for("visitora"):
+        assert {r.id for r in Store(demo.database).runs()} == {belongings.session, belongings.run}
+        assert carriers.known() == [belongings.digest]
+        assert len(carriers.waveform(belongings.digest)) == 16_000
+
+
+def test_a_request_of_nobody_is_refused_on_a_public_page(public_page):
+    fn = handlers(public_page)[0]
+    assert "nobody" in press(public_page, fn, [None] * len(fn.inputs), None)
+
+
+def test_a_visitor_is_known_by_a_key_that_cannot_be_invented(public):
+    first = public.get("/")
+    cookie = first.cookies["spectcount-visitor"]
+    names = set()
+    for value in (cookie, cookie, cookie[:-1] + "x", "0" * 32 + ".0", ""):
+        scope = {"method": "GET", "path": "/config", "headers": [], "type": "http"}
+        middleware = doors.Doors(None, doors.Policy(public=True, secret=b"s" * 32))
+        headers = {"cookie": f"spectcount-visitor={value}"}
+        names.add(middleware._visitor(scope, headers, doors._Outgoing(None, middleware.policy)))
+    assert len(names) == 4
+
+
+# Floods
+
+
+def test_a_visitor_starts_two_runs_and_no_more(demo, monkeypatch):
+    monkeypatch.setattr("spectcount.jobs.tend", lambda *a, **k: None)
+    with visitors.acting_for("visitorc"):
+        for _ in range(2):
+            actions.start_probe(demo, "quick-map", "first")
+        with pytest.raises(UserError, match="2 runs of yours .* limit is 2"):
+            actions.start_probe(demo, "quick-map", "first")
+        with pytest.raises(UserError, match="steps=1000000 is above the limit 2000"):
+            actions.start_tune(demo, "laptop", "tiny-lalm", params={"steps": 1_000_000})
+        for _ in range(3):
+            actions.start_listening(demo, "listen-level")
+        with pytest.raises(UserError, match="3 sessions of yours are open"):
+            actions.start_listening(demo, "listen-level")
+
+
+def test_recordings_of_one_visitor_do_not_fill_the_page(demo, tmp_path):
+    import soundfile
+
+    rng = np.random.default_rng(0)
+    with visitors.acting_for("visitord"):
+        for i in range(10):
+            soundfile.write(tmp_path / "a.wav", 0.1 * rng.normal(size=8000), 16_000)
+            actions.add_carrier(demo, tmp_path / "a.wav")
+        with pytest.raises(UserError, match="10 recordings"):
+            actions.add_carrier(demo, tmp_path / "a.wav")
+    with visitors.acting_for("visitore"):
+        actions.add_carrier(demo, tmp_path / "a.wav")
+
+
+def test_a_flood_by_one_leaves_the_others_their_share(public):
+    keys = [public.get("/", cookies={}).cookies.get("spectcount-visitor") for _ in range(1)]
+    flood = {"cookie": f"spectcount-visitor={keys[0]}"}
+    public.cookies.clear()
+    codes = [public.post(JOIN, json={}, headers=flood).status_code for _ in range(80)]
+    assert codes.count(429) > 40
+    other = public.get("/").cookies["spectcount-visitor"]
+    public.cookies.clear()
+    answer = public.post(JOIN, json={}, headers={"cookie": f"spectcount-visitor={other}"})
+    assert answer.status_code != 429
+
+
+def test_allowances_fill_again():
+    now = [0.0]
+    rates = Rates({"asks": Rate("questions", 0.5, 2, 1, 3)}, clock=lambda: now[0])
+    rates.spend("a", "asks")
+    rates.spend("a", "asks")
+    with pytest.raises(TooMany, match="2 at once and 30 a minute.*wait 2 s"):
+        rates.spend("a", "asks")
+    rates.spend("b", "asks")
+    with pytest.raises(TooMany, match="all visitors together"):
+        rates.spend("b", "asks")
+    now[0] = 2.0
+    rates.spend("a", "asks")
+
+
+# Nonsense
+
+
+JUNK = (
+    None,
+    1e308,
+    -1,
+    True,
+    "",
+    "x" * 300,
+    [],
+    ["a"],
+    {"a": 1},
+    "[[",
+    "{}",
+    "NaN",
+    [None] * 40,
+)
+
+
+@pytest.mark.slow
+def test_nonsense_in_every_box_of_every_handler_is_a_sentence(public_page, demo, caplog):
+    """No handler raises anything but a refusal; values of every type in every box."""
+    caplog.set_level("WARNING", logger="spectcount.doors")
+    turn = itertools.cycle(JUNK)
+    for fn in handlers(public_page):
+        for _ in range(4):
+            PUBLIC.forget()
+            value = next(turn)
+            said = press(public_page, fn, [value] * len(fn.inputs), "visitorf")
+            assert isinstance(said, str)
+    failures = sorted({r.getMessage() for r in caplog.records})
+    assert failures == []
+
+
+def test_half_a_character_is_refused_at_the_door(local):
+    body = b'{"data": ["\\ud800"]}'
+    answer = local.post(SERVER, content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422 and "half a character" in answer.json()["error"]
+
+
+def test_nonsense_to_the_api_is_a_sentence(local):
+    bodies = (
+        {"data": []},
+        {"data": ["x"] * 9},
+        {"data": [1, {}, None]},
+        {"data": None},
+        {},
+        [],
+        None,
+        {"data": ["tiny-lalm", "pulses", [], "x", 3]},
+        {"data": [{}] * 7},
+        {"fn_index": 10**9, "data": []},
+    )
+    for path in ("synthesise", "ask", "families", "probe_status", "nothing"):
+        for kind in ("run", "call", "api"):
+            for body in bodies:
+                answer = local.post(f"/gradio_api/{kind}/{path}", json=body)
+                assert answer.status_code < 500, (kind, path, body)
+
+
+def test_a_wrong_call_of_a_server_function_is_a_sentence(local):
+    for data in JUNK:
+        for name in ("player_wav", "exact_wav", "sample", "question", "answer"):
+            answer = local.post(SERVER, json=server_call(local, name, data))
+            assert answer.status_code < 500, (name, data)
+    for body in (
+        {},
+        [],
+        None,
+        {"component_id": "x"},
+        {"component_id": 10**9, "fn_name": "x", "session_hash": "", "data": 1},
+    ):
+        assert local.post(SERVER, json=body).status_code < 500
