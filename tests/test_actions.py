@@ -46,7 +46,7 @@ def test_stimuli_come_from_presets_parameters_and_files(settings, tmp_path):
 def test_demo_mode_caps_events_and_trials(tmp_path):
     demo = load_settings(mode="demo", home=tmp_path, environ={})
     many = {"n_events": 30, "event_duration_ms": 20, "gap_ms": 20}
-    with pytest.raises(UserError, match="30 events are above the limit 20 of demo mode"):
+    with pytest.raises(UserError, match="30 events are above the limit 20 of this page"):
         actions.draw_stimulus("pulses", many, 0, demo)
     with pytest.raises(UserError, match="trials are above the limit 2000 of demo mode"):
         actions.start_probe(demo, {**SMALL_MAP, "trials": 1000}, "ideal")

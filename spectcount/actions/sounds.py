@@ -66,14 +66,13 @@ def draw_stimulus(
 
 
 def check_stimulus(stimulus: Stimulus, allowed: Limits | None = None) -> None:
-    """Raise `UserError` for a stimulus beyond what is allowed: by default that of who is acting, so that
-    one sent as JSON may be no larger than one that was drawn. Counts as a sound asked for."""
+    """Raise `UserError` for a stimulus beyond what is allowed (by default, to who is acting): one
+    sent as JSON may be no larger than one that was drawn. Counts as a sound asked for."""
     rates.spend("sounds")
     most = (allowed or limits_of_visitor()).max_events
     if len(stimulus.events) > most:
         raise UserError(
-            f"{len(stimulus.events)} events are above the limit {most} of this page; "
-            "lower n_events"
+            f"{len(stimulus.events)} events are above the limit {most} of this page; lower n_events"
         )
 
 

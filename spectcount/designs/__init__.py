@@ -40,7 +40,7 @@ FAMILIES: dict[str, type[Design]] = {
 
 def family(name: str) -> type[Design]:
     """The design class called `name`; unknown names are refused."""
-    if name not in FAMILIES:
+    if not isinstance(name, str) or name not in FAMILIES:
         raise UserError(f"family {name!r} is not known; choose one of {', '.join(FAMILIES)}")
     return FAMILIES[name]
 

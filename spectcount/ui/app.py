@@ -95,14 +95,34 @@ class Page(gr.Blocks):
         except Exception as error:
             raise gr.Error(doors.unexpected(error, "an event"), print_exception=False) from None
 
+    async def preprocess_data(self, *args: Any, **more: Any) -> list[Any]:
+        """Read what the boxes hold; what cannot be read is refused in a sentence."""
+        try:
+            return await super().preprocess_data(*args, **more)
+        except gr.Error:
+            raise
+        except Exception as error:
+            words = " ".join(str(error).split())[:200]
+            raise UserError(f"what was sent cannot be read ({words}); reload the page") from None
+
     async def call_function(
-        self, block_fn: Any, processed_input: list[Any], *args: Any, **more: Any
+        self,
+        block_fn: Any,
+        processed_input: list[Any],
+        iterator: Any = None,
+        requests: Any = None,
+        event_id: str | None = None,
+        event_data: gr.EventData | None = None,
+        *args: Any,
+        **more: Any,
     ) -> dict[str, Any]:
         """Call a handler with values of the types that it declares, and no others."""
         handler = (self.fns[block_fn] if isinstance(block_fn, int) else block_fn).fn
-        if handler is not None:
-            signatures.check(handler, processed_input)
-        return await super().call_function(block_fn, processed_input, *args, **more)
+        if handler is not None and iterator is None:
+            signatures.check(handler, processed_input, event_data)
+        return await super().call_function(
+            block_fn, processed_input, iterator, requests, event_id, event_data, *args, **more
+        )
 
 
 def launch_options(settings: Settings, policy: doors.Policy | None = None) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def form_data(value: str) -> dict[str, Any]:
 
 def params_of(value: str) -> dict[str, Any]:
     """The controls' values, by parameter name, from a form's value; not yet validated."""
-    return form_data(value)["params"]
+    return documents.mapping_from_json(form_data(value).get("params"), "the form's list of values")
 
 
 def form_value(params: Mapping[str, Any], full_range: bool = False, name: str = "") -> str:

@@ -11,13 +11,11 @@ sizes in bytes, rates per second.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import json
 import logging
 import os
-import re
 import secrets
 import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -27,7 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from spectcount import visitors
+from spectcount import documents, visitors
 from spectcount.errors import UserError
 from spectcount.rates import PUBLIC, Rates, TooMany
 from spectcount.settings import Settings
@@ -53,12 +51,8 @@ _JSON_PLACES = ("/queue/join", "/run/", "/api/", "/call/", "/component_server", 
 _UPLOADS = ("/upload", "/process_recording")
 _MULTIPART_BYTES = 4096
 """What a form adds around one file."""
-_MAX_DEPTH = 64
 _VISITOR = "spectcount.visitor"
 """Where the scope of a request names its visitor."""
-_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
-_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _log = logging.getLogger("spectcount.doors")
 
 
@@ -231,8 +225,7 @@ class Doors:
             raise Refusal(415, f"content type {form[:80]!r} is not read here; send JSON as such")
         body = await _read(receive, most)
         if form == "application/json":
-            _check_json(body)
-            _check_text(body)
+            documents.from_json(documents.decode(body, "the request"), "the request", most)
         return _replay(body, receive)
 
     def _spender(self, visitor: str | None) -> Callable[[int], None]:
@@ -422,24 +415,3 @@ def _counted(receive: Receive, most: int, spend: Callable[[int], None]) -> Recei
         return message
 
     return counted
-
-
-def _check_text(body: bytes) -> None:
-    """Refuse escapes that stand for half a character: nothing can store or print them."""
-    if not _HALF.search(body):
-        return
-    with contextlib.suppress(json.JSONDecodeError):
-        try:
-            json.dumps(json.loads(body), ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise Refusal(422, "the text holds half a character; write it whole") from None
-
-
-def _check_json(body: bytes) -> None:
-    """Refuse JSON nested deeper than anything the page sends, before a parser recurses into it."""
-    depth = deepest = 0
-    for byte in _TEXT.sub(b"", body).translate(None, _NO_BRACKET):
-        depth += 1 if byte in b"[{" else -1
-        deepest = max(deepest, depth)
-    if deepest > _MAX_DEPTH:
-        raise Refusal(413, f"the JSON is nested {deepest} deep, the limit is {_MAX_DEPTH}")

@@ -20,15 +20,18 @@ from spectcount.errors import UserError
 _WIDER: dict[type, tuple[type, ...]] = {float: (int, float)}
 
 
-def check(handler: Callable[..., Any], values: Sequence[Any]) -> None:
-    """Raise `UserError` where a value is not of the type that `handler` declares for its place.
-    Places declared `Any`, and those that the framework fills, take everything."""
+def check(handler: Callable[..., Any], values: Sequence[Any], event: gr.EventData | None) -> None:
+    """Raise `UserError` where a value is not of the type that `handler` declares for its place, or
+    where it answers a click and there was none. Places declared `Any`, and those that the
+    framework fills, take everything."""
+    if _clicked(handler) and "value" not in (getattr(event, "_data", None) or {}):
+        raise UserError("nothing was clicked; click on a place of the picture or a row of the list")
     for place, (accepted, value) in enumerate(zip(_accepted(handler), values, strict=False)):
         if accepted and not isinstance(value, accepted):
             names = " or ".join(sorted({t.__name__ for t in accepted}))
             raise UserError(
-                f"box {place + 1} holds {type(value).__name__} {str(value)[:40]!r}, it takes {names}; "
-                "reload the page"
+                f"box {place + 1} holds {type(value).__name__} {str(value)[:40]!r}, it takes "
+                f"{names}; reload the page"
             )
 
 
@@ -46,6 +49,12 @@ def _accepted(handler: Callable[..., Any]) -> tuple[tuple[type, ...], ...]:
     return tuple(_types(hint) for hint in hints_in_order if not _filled(hint))
 
 
+@functools.lru_cache(maxsize=1024)
+def _clicked(handler: Callable[..., Any]) -> bool:
+    hints = typing.get_type_hints(inspect.unwrap(handler)).values()
+    return any(inspect.isclass(hint) and issubclass(hint, gr.SelectData) for hint in hints)
+
+
 def _filled(hint: Any) -> bool:
     """Whether the framework gives this argument itself."""
     return inspect.isclass(hint) and issubclass(hint, gr.EventData | gr.Request | gr.Progress)
@@ -59,6 +68,6 @@ def _types(hint: Any) -> tuple[type, ...]:
     plain = origin or hint
     if plain is None or plain is type(None):
         return (type(None),)
-    if not inspect.isclass(plain) or plain is object:
+    if not inspect.isclass(plain) or plain in (object, Any):
         return ()
     return _WIDER.get(plain, (plain,))

@@ -49,6 +49,8 @@ class Named:
 
 def parse(spec: str) -> Named:
     """MODEL, options and adapter of a spec; raises `UserError` for unknown options."""
+    if not isinstance(spec, str):
+        raise UserError(f"{str(spec)[:40]!r} is no listener's name; write MODEL or MODEL@ADAPTER")
     head, at, adapter = spec.rpartition("@")
     if not at or "/" in adapter:
         head, at, adapter = spec, "", ""
