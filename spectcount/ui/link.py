@@ -108,7 +108,11 @@ def query(drawing: Drawing, stimulus: Stimulus) -> str:
 def read_query(parameters: Mapping[str, str]) -> tuple[Drawing, str]:
     """(drawing, hash that the link's author heard, "" where it does not say) of an address.
     Raises `UserError` for an address that was damaged."""
-    changed = documents.mapping_from_json(parameters.get("design") or "{}", "design= in the link")
+    try:
+        text = parameters.get("design") or "{}"
+        changed = documents.mapping_from_json(text, "design= in the link")
+    except UserError as error:
+        raise UserError(f"{error}; copy the link again") from None
     design = family(parameters.get("family") or Pulses.family).from_dict(changed)
     drawing = Drawing(
         design,

@@ -59,10 +59,10 @@ def test_a_clip_that_the_link_did_not_mean_is_said():
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
-        ({"design": "{"}, "no JSON"),
+        ({"design": "{"}, "broken JSON"),
         ({"design": "[]"}, "no JSON object"),
         ({"design": '{"gap": 1}'}, "did you mean gap_ms"),
-        ({"design": '{"gap_ms": NaN}'}, "not a finite number"),
+        ({"design": '{"gap_ms": NaN}'}, "give a finite number; copy the link again"),
         ({"family": "clicks"}, "family 'clicks' is not known"),
         ({"side": "left"}, "side='left' is not known"),
         ({"seed": "-1"}, "below the limit 0"),

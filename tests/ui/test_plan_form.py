@@ -61,7 +61,7 @@ def test_lists_of_a_plan_are_written_as_yaml(made, values):
 def test_broken_yaml_is_refused_in_words(made):
     said = json.loads(plan_form.plan_value(plan_from_dict(STAIRCASE).to_dict()))
     said["params"]["conditions"] = "- {gap_ms: 3"
-    with pytest.raises(UserError, match=r"conditions is no YAML .*mend it, or leave it empty"):
+    with pytest.raises(UserError, match=r"conditions cannot be read as YAML .*mend it"):
         made.read([PRESETS[0], "", 3, json.dumps(said)])
 
 
