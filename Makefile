@@ -1,6 +1,7 @@
 # make run   environment, dependencies, the app on the embedded model
 # make test  the same with the development tools and a browser, then every test
 # make lint  ruff and mypy
+# make gpu   everything that only a GPU can show, one line a step (ARGS=--tiny: a rehearsal)
 #
 # PYTHON: the interpreter the environment is made from (3.11 or newer); VENV: where it goes;
 # ARGS: passed on to the app or to pytest, e.g. make run ARGS="--port 8000".
@@ -17,7 +18,7 @@ RUNTIME := $(VENV)/.runtime-$(call checksum,requirements.txt)
 DEV := $(VENV)/.dev-$(call checksum,requirements.txt requirements-dev.txt)
 
 .DEFAULT_GOAL := run
-.PHONY: run test lint format browser clean
+.PHONY: run test lint format gpu browser clean
 
 run: $(RUNTIME)
 	$(BIN)/python app.py $(ARGS)
@@ -41,6 +42,9 @@ lint: $(DEV)
 format: $(DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+gpu: $(RUNTIME)
+	$(BIN)/python benchmarks/gpu.py $(ARGS)
 
 browser: $(DEV)
 	@.ci/browser $(BIN)/python

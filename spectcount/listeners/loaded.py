@@ -21,7 +21,12 @@ import torch
 from spectcount.errors import UserError
 from spectcount.listeners.checkpoints import adapters
 from spectcount.listeners.checkpoints.hashes import hash_files
-from spectcount.listeners.checkpoints.loading import Report, check_folder, reporting
+from spectcount.listeners.checkpoints.loading import (
+    Report,
+    check_folder,
+    full_precision,
+    reporting,
+)
 from spectcount.listeners.families import family_of
 from spectcount.listeners.scoring import gate, staged, stock
 from spectcount.listeners.scoring.spelling import Speller
@@ -54,6 +59,7 @@ class LoadedModel:
         self.folder = folder
         self.dtype = dtype
         self.family = family_of(folder)
+        full_precision()
         with reporting(report, f"loading {folder.name}"):
             self.model, self.processor = self.family.load(
                 str(folder), device, dtype, trust_remote_code=False, **options

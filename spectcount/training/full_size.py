@@ -37,6 +37,7 @@ def write(
     dtype: torch.dtype = torch.bfloat16,
     seed: int = 0,
     report: Callable[[str], None] = lambda line: None,
+    window_s: int = WINDOW_S,
 ) -> Path:
     """Write model and processor of `card`, random weights from `seed`, to `out`/NAME-random; the
     folder. Raises `UserError` for a family that cannot be made so."""
@@ -46,9 +47,9 @@ def write(
             f"{', '.join(AUDIO_TOKENS)}"
         )
     folder = out / f"{card.name}{SUFFIX}"
-    processor = _processor(card.family)
+    processor = processor_of(card.family, window_s)
     report(f"drawing {card.parameters_b:g} thousand million weights on {device}")
-    model = _model(card, processor, device, dtype, seed)
+    model = build(card, processor, device, dtype, seed)
     report(f"writing {folder}")
     model.save_pretrained(folder, max_shard_size="5GB")
     processor.save_pretrained(folder)
@@ -63,7 +64,19 @@ def with_layers(card: Card, encoder: int, llm: int, **text: Any) -> Card:
     return dataclasses.replace(card, config=config)
 
 
-def _processor(family: str, window_s: int = WINDOW_S) -> Any:
+def narrow(card: Card, width: int, encoder: int, llm: int, window_s: int) -> Card:
+    """`card` with layers `width` wide, so many of them, and a short window: for tests."""
+    wide = {"hidden_size": width, "intermediate_size": 2 * width, "num_attention_heads": 4}
+    text = {**wide, "num_key_value_heads": 2, "vocab_size": 2048}
+    card = with_layers(card, encoder, llm, **text)
+    card.config["audio_config"] |= {
+        **wide, "d_model": width, "encoder_ffn_dim": 2 * width, "encoder_attention_heads": 4,
+        "num_hidden_layers": encoder, "max_source_positions": 50 * window_s,
+    }  # fmt: skip
+    return card
+
+
+def processor_of(family: str, window_s: int = WINDOW_S) -> Any:
     """The family's processor: Whisper's front end, the embedded model's words."""
     import transformers
 
@@ -82,7 +95,7 @@ def _processor(family: str, window_s: int = WINDOW_S) -> Any:
     return transformers.AudioFlamingo3Processor(extractor, tokenizer, chat_template=template)
 
 
-def _model(card: Card, processor: Any, device: str, dtype: torch.dtype, seed: int) -> Any:
+def build(card: Card, processor: Any, device: str, dtype: torch.dtype, seed: int) -> Any:
     """The model of the card's configuration on `device`."""
     import transformers
 

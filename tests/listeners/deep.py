@@ -14,6 +14,7 @@ from spectcount.settings import load_settings
 from spectcount.training import full_size
 
 WIDTH = 128
+WINDOW_S = 6
 
 
 @dataclass
@@ -38,21 +39,14 @@ class Deep:
 
 
 def deep(dtype: torch.dtype, home: Any, logit_std: float = 5.0, encoder: int = 4) -> Deep:
-    """Audio Flamingo 3 of 28 layers, `WIDTH` wide, with a window of 6 s."""
+    """Audio Flamingo 3 of 28 layers, narrow, with a short window."""
     from spectcount.listeners.checkpoints.cards import cards
 
-    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
-    sizes = {"hidden_size": WIDTH, "intermediate_size": 2 * WIDTH, "vocab_size": 2048}
     listed = cards(load_settings(home=home))["audio-flamingo-3"]
-    card = full_size.with_layers(listed, encoder, 28, **heads, **sizes)
-    card.config["audio_config"] |= {
-        "d_model": WIDTH, "hidden_size": WIDTH, "encoder_ffn_dim": 2 * WIDTH,
-        "intermediate_size": 2 * WIDTH, "encoder_attention_heads": 4, "num_attention_heads": 4,
-        "max_source_positions": 300, "num_hidden_layers": encoder,
-    }  # fmt: skip
-    processor = full_size._processor(card.family, window_s=6)
+    card = full_size.narrow(listed, WIDTH, encoder, 28, WINDOW_S)
+    processor = full_size.processor_of(card.family, WINDOW_S)
     processor.tokenizer.padding_side = "left"
-    model = full_size._model(card, processor, "cpu", torch.float32, 0).eval().to(dtype)
+    model = full_size.build(card, processor, "cpu", torch.float32, 0).eval().to(dtype)
     full_size.scale_head(model, logit_std)
     family = FAMILIES["audio-flamingo-3"]
     return Deep(family, model, processor, Speller(family, model, processor), dtype)

@@ -78,6 +78,12 @@ class LoadOptions(Declared):
         return found
 
 
+def full_precision() -> None:
+    """float32 means float32 on CUDA too: by itself PyTorch rounds convolutions to TF32."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def refuse_four_bit(device: str) -> None:
     """Raise `UserError` where nothing can be held in 4 bits."""
     if not device.startswith("cuda"):
