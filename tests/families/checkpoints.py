@@ -105,14 +105,13 @@ def audio_flamingo3(folder: Path) -> None:
     save(AudioFlamingo3ForConditionalGeneration(config), processor, folder)
 
 
-def elsewhere(module: str) -> Callable[[Path], None]:
-    """The builder of a file of its own, `make_<module>.py`."""
-    return lambda folder: import_module(f"tests.families.make_{module}").build(folder)
+def elsewhere(module: str, name: str = "build") -> Callable[[Path], None]:
+    """A builder of a file of its own, `make_<module>.py`."""
+    return lambda folder: getattr(import_module(f"tests.families.make_{module}"), name)(folder)
 
 
 BUILDERS: dict[str, Callable[[Path], None]] = {
     "qwen2-audio": qwen2_audio,
-    "qwen2-audio-base": qwen2_audio_base,
     "audio-flamingo-3": audio_flamingo3,
     "music-flamingo": elsewhere("music_flamingo"),
     "granite-speech": elsewhere("granite_speech"),
@@ -121,7 +120,15 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "qwen2.5-omni": elsewhere("qwen_omni"),
     "qwen3-omni": elsewhere("qwen3_omni"),
     "voxtral": elsewhere("voxtral"),
+    "phi-4-multimodal": elsewhere("phi4_multimodal"),
+    "gemma-3n": elsewhere("gemma3n"),
 }
+VARIANTS: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "qwen2-audio-base": ("qwen2-audio", qwen2_audio_base),
+    "granite-speech-4": ("granite-speech", elsewhere("granite_speech", "build_4")),
+    "granite-speech-plus": ("granite-speech", elsewhere("granite_speech", "build_plus")),
+}
+"""Other checkpoints of a family, which are put to the same questions."""
 
 
 def modules_by_scope(
@@ -147,10 +154,16 @@ def save(model: Any, processor: Any, folder: Path) -> None:
 
 
 def build(family: str, folder: Path, seed: int = 0) -> Path:
-    """The checkpoint of `family` in `folder`, its random weights drawn from `seed`."""
+    """The checkpoint of a family or a variant in `folder`, its random weights drawn from `seed`."""
     torch.manual_seed(seed)
-    BUILDERS[family](folder)
+    builder = VARIANTS[family][1] if family in VARIANTS else BUILDERS[family]
+    builder(folder)
     return folder
+
+
+def family_name(checkpoint: str) -> str:
+    """The family of a name in `BUILDERS` or `VARIANTS`."""
+    return VARIANTS[checkpoint][0] if checkpoint in VARIANTS else checkpoint
 
 
 if __name__ == "__main__":

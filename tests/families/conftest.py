@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.families.checkpoints import BUILDERS, build
+from tests.families.checkpoints import BUILDERS, VARIANTS, build
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +33,6 @@ def model(checkpoint):
     return of
 
 
-@pytest.fixture(params=list(BUILDERS))
+@pytest.fixture(params=[*BUILDERS, *VARIANTS])
 def family(request):
     return request.param

@@ -6,6 +6,7 @@ import pytest
 from spectcount.designs import Pulses, draw
 from spectcount.errors import UserError
 from spectcount.trials import Question
+from tests.families.checkpoints import family_name
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +43,7 @@ def stock_log_probs(loaded, asked):
 
 
 def test_a_checkpoint_finds_its_family(model, family):
-    assert model(family).family.name == family.removesuffix("-base")
+    assert model(family).family.name == family_name(family)
 
 
 def test_a_family_that_is_staged_equals_its_stock_forward(model, family):
@@ -137,7 +138,7 @@ def test_clips_of_several_windows_are_scored_as_the_stock_forward_scores_them(mo
 def test_more_tokens_than_the_model_has_positions_are_refused(model, family):
     """By both paths and in words: the value, the limit, the remedy."""
     loaded = model(family)
-    limit = loaded.model.config.get_text_config().max_position_embeddings
+    limit = loaded.family.n_positions(loaded.model)
     clip, prompt = np.zeros((1, 16_000), np.float32), "Is there a beep? " * limit
     for path in ("staged", "stock") if loaded.family.staged else ("stock",):
         with (
@@ -222,7 +223,7 @@ def test_saved_and_loaded_is_the_same_model(checkpoint, family, tmp_path):
     first = LoadedModel(checkpoint(family))
     first.model.save_pretrained(tmp_path / "again")
     first.processor.save_pretrained(tmp_path / "again")
-    assert family_of(tmp_path / "again").name == family.removesuffix("-base")
+    assert family_of(tmp_path / "again").name == family_name(family)
     second = LoadedModel(tmp_path / "again")
     asked = ask("detect", 2)
     np.testing.assert_array_equal(

@@ -19,6 +19,8 @@ SECONDS = 3.5
 PUBLISHED = {
     "audio-flamingo-3": 8_267_215_360,
     "music-flamingo": 8_267_215_360,
+    "audio-flamingo-next": 8_267_215_360,
+    "music-flamingo-think": 8_267_215_360,
     "qwen2-audio-7b": 8.4e9,
     "qwen2-audio-7b-instruct": 8.4e9,
     "qwen2.5-omni-3b": 4.70e9,
@@ -26,12 +28,19 @@ PUBLISHED = {
     "voxtral-mini-3b": 4.68e9,
     "granite-speech-3.3-8b": 8.65e9,
     "granite-speech-3.3-2b": 3.01e9,
+    "granite-4.0-1b-speech": 2.3e9,
+    "granite-speech-4.1-2b": 2.3e9,
+    "granite-speech-4.1-2b-plus": 2.3e9,
+    "gemma-3n-e2b": 5.14e9,
+    "gemma-3n-e4b": 7.55e9,
+    "phi-4-multimodal": 4.74e9,
     "gemma-4-e2b": 5.1e9,
     "gemma-4-e4b": 8.0e9,
     "qwen3-omni-30b": 31.7e9,
 }
 """As MTEB's list, the hub's pages and the Open ASR Leaderboard say. Of Omni the thinker: the whole
-checkpoints (10.73 and 5.54 B) less talker and vocoder."""
+checkpoints (10.73 and 5.54 B) less talker and vocoder; of Gemma 3n (5.44 and 7.85 B) less sight; of
+Phi-4 (5.57 B) less its two adapters."""
 WHISPERS = ("qwen2-audio", "audio-flamingo-3", "music-flamingo", "qwen2.5-omni", "voxtral")
 
 

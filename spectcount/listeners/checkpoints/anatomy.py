@@ -102,7 +102,7 @@ def build(config: Mapping[str, Any], family: Family) -> torch.nn.Module:
     options = {k: v for k, v in config.items() if k not in ("model_type", "auto_map")}
     try:
         full = transformers.AutoConfig.for_model(config["model_type"], **options)
-        kind = getattr(transformers, family.auto_class)
+        kind = family.model_class()
         with torch.device("meta"):
             if hasattr(kind, "_model_mapping"):
                 return kind.from_config(full)

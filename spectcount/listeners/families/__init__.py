@@ -7,10 +7,12 @@ from pathlib import Path
 
 from spectcount.listeners.families.audio_flamingo3 import AudioFlamingo3
 from spectcount.listeners.families.base import SCOPES, Family
+from spectcount.listeners.families.gemma3n import Gemma3n
 from spectcount.listeners.families.gemma4 import Gemma4
 from spectcount.listeners.families.generic import Generic
 from spectcount.listeners.families.granite_speech import GraniteSpeech
 from spectcount.listeners.families.music_flamingo import MusicFlamingo
+from spectcount.listeners.families.phi4_multimodal import Phi4Multimodal
 from spectcount.listeners.families.qwen2_audio import Qwen2Audio
 from spectcount.listeners.families.qwen3_omni import Qwen3Omni
 from spectcount.listeners.families.qwen_omni import QwenOmni
@@ -24,6 +26,8 @@ FAMILIES: dict[str, Family] = {
         MusicFlamingo(),
         GraniteSpeech(),
         Gemma4(),
+        Gemma3n(),
+        Phi4Multimodal(),
         QwenOmni(),
         Qwen3Omni(),
         Voxtral(),

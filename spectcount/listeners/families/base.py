@@ -47,11 +47,10 @@ class Family:
         """(model, processor) of a local checkpoint; safetensors only, no code from it. `options`
         go to `from_pretrained` (a quantisation, a device map). Raises `UserError` where the files
         lack weights, which would be random."""
-        import transformers
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-        model, report = getattr(transformers, self.auto_class).from_pretrained(
+        model, report = self.model_class().from_pretrained(
             folder,
             dtype=dtype,
             use_safetensors=True,
@@ -68,6 +67,12 @@ class Family:
         processor = self.load_processor(folder)
         placed = "device_map" in options or "quantization_config" in options
         return (model if placed else model.to(device)).eval(), processor
+
+    def model_class(self) -> Any:
+        """What builds the model: an auto class, or the model's own."""
+        import transformers
+
+        return getattr(transformers, self.auto_class)
 
     def load_processor(self, folder: str) -> Any:
         """The processor, padding on the left, its chat template's date standing still."""
@@ -120,11 +125,15 @@ class Family:
         (the clip's placeholder, the end of a turn), which would not be read as words."""
         marks.refuse(texts, processor, self.audio_token_id(processor), self.name)
 
+    def n_positions(self, model: Any) -> int:
+        """Most tokens that the language model takes, 0 where it does not say."""
+        return getattr(model.config.get_text_config(), "max_position_embeddings", None) or 0
+
     def check_length(self, model: Any, n_tokens: int) -> None:
         """Raise `UserError` where a sequence, audio and answer included, has more tokens than the
         language model has positions: beyond them its answers are of no known quality."""
-        limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-        if limit is not None and n_tokens > limit:
+        limit = self.n_positions(model)
+        if limit and n_tokens > limit:
             raise UserError(
                 f"the clip and its question have {n_tokens} tokens, {self.name} here takes {limit} "
                 "(max_position_embeddings); give a shorter clip or a shorter question"

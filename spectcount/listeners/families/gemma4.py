@@ -1,9 +1,8 @@
 """Gemma 4 E2B and E4B, the two sizes that hear.
 
-Taken before Gemma 3n: it is the newer of the two with the same encoder's lineage, its licence
-(Apache 2.0) asks for no gate, a clip gets a token per 40 ms of its own length (Gemma 3n fills up
-to 188 tokens whatever the length), and it needs no further package. By its makers' word its audio
-is speech; what it makes of tones is a question and not a given.
+The newer of two with one encoder's lineage (see `gemma3n`): its licence (Apache 2.0) asks for no
+gate, and a clip gets a token per 40 ms of its own length. By its makers' word its audio is speech;
+what it makes of tones is a question and not a given.
 
 Quirks: every layer gets an embedding of the token's own beside the stream, which the staged path
 carries along behind the embedding (of a clip's places: the padding token's); most layers see a
@@ -22,7 +21,9 @@ import numpy as np
 import torch
 
 from spectcount.errors import UserError
+from spectcount.listeners.families import dates
 from spectcount.listeners.families.base import Family
+from spectcount.listeners.scoring.frontend import exact
 
 LONGEST_SAMPLES = 480_000
 PADDED_TO = 128
@@ -62,6 +63,7 @@ class Gemma4(Family):
         tokenizer.padding_side = "left"
         # Saved after use it keeps a length of none, which the audio's processor would take over.
         tokenizer.init_kwargs.pop("max_length", None)
+        dates.stand_still(tokenizer)
         extractor = Gemma4AudioFeatureExtractor.from_pretrained(folder, local_files_only=True)
         return HearingProcessor(extractor, tokenizer, tokenizer.chat_template)
 
@@ -140,7 +142,7 @@ def log_mel(waveforms: torch.Tensor, extractor: Any) -> tuple[torch.Tensor, torc
     device = waveforms.device
     window = torch.as_tensor(extractor.window, dtype=torch.float32, device=device)
     # In float32 the transform's own noise is heard: the floor lies only 60 dB below 1.
-    spectrum = torch.fft.rfft((frames * window).double(), n=extractor.fft_length)
+    spectrum = torch.fft.rfft((frames * window).to(exact(device)), n=extractor.fft_length)
     magnitude = spectrum.abs().float()
     filters = torch.as_tensor(extractor.mel_filters, dtype=torch.float32, device=device)
     features = torch.log(magnitude @ filters + float(extractor.mel_floor))

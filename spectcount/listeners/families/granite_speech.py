@@ -1,7 +1,7 @@
 """Granite Speech 3.3 (2B and 8B), 4.0 (1B) and 4.1 (2B, and 2B Plus): open data and licence; a
 model of speech first, so what it makes of tones is a question and not a given.
 
-4.0 and 4.1 are of 3.3's class, their adapter merged by their makers; Plus is a class of its own,
+4.0 and 4.1 are of 3.3's class, without an adapter; Plus is a class of its own,
 whose projector sees states of a middle layer too. 4.1 NAR and 5.0 only transcribe.
 
 Quirks: with 3.3 an adapter is bundled with the weights and is on whenever there is audio. Every
@@ -24,8 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from spectcount.errors import UserError
-from spectcount.listeners.families import dates
+from spectcount.listeners.families import bundled, dates
 from spectcount.listeners.families.base import Family
 
 LONGEST_S = 300.0
@@ -57,7 +56,7 @@ class GraniteSpeech(Family):
     def load(self, folder: str, device: str, dtype: torch.dtype, **options: Any) -> tuple[Any, Any]:
         model, processor = super().load(folder, device, dtype, **NO_ADAPTER, **options)
         if model.config.has_lora_adapter:
-            merge_bundled(model, folder)
+            bundled.merge(model, folder, Path(folder).name)
         for module in model.modules():
             if type(module) is torch.nn.BatchNorm1d:
                 module.__class__ = KeptBatchNorm
@@ -131,26 +130,3 @@ class KeptBatchNorm(torch.nn.BatchNorm1d):
 
     def train(self, mode: bool = True) -> KeptBatchNorm:
         return super().train(False)
-
-
-def merge_bundled(model: Any, folder: str) -> None:
-    """Add the adapter that lies beside the weights to them, in place. Raises `UserError` where it
-    is not there whole: transformers only warns, and draws what it lacks at random."""
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    try:
-        missing = model.load_adapter(folder).missing_keys
-    except (OSError, ValueError) as error:
-        missing = {str(error)}
-    if missing:
-        raise UserError(
-            f"{Path(folder).name} lacks its bundled adapter for audio, or a part of it "
-            f"({min(missing)[:120]}); fetch the whole checkpoint"
-        )
-    layers = [(n, m) for n, m in model.named_modules() if isinstance(m, BaseTunerLayer)]
-    for name, layer in layers:
-        layer.merge()
-        model.set_submodule(name, layer.get_base_layer())
-    model.config.has_lora_adapter = model._hf_peft_config_loaded = False
-    model._weight_conversions = None  # the adapter's names; saving would use them on the base
-    del model.peft_config

@@ -15,6 +15,12 @@ DYNAMIC_RANGE_LOG10 = 8.0
 """Whisper keeps the loudest 80 dB of a clip; everything below is floor."""
 
 
+def exact(device: torch.device) -> torch.dtype:
+    """The number format for transforms whose own noise would be heard: float64, but float32 on
+    Apple's devices, which have no other."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def n_frames(n_samples: int, extractor: Any) -> int:
     """Feature frames that the stock extractor marks as valid for a clip."""
     return -(-n_samples // extractor.hop_length)
