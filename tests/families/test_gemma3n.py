@@ -88,8 +88,8 @@ def test_weights_of_the_vision_tower_are_left_where_they_are(checkpoint, tmp_pat
 
 
 def test_full_size_names_and_parameters():
-    """E4B: 12 conformer blocks of 10 modules and the one before them, 1 projector, 35 layers of 7, of which
-    15 share keys and values; published as 7.85 thousand million parameters with sight."""
+    """E4B: 12 conformer blocks of 10 modules and the one before them, 1 projector, 35 layers of 7,
+    of which 15 share keys and values; published as 7.85 thousand million parameters with sight."""
     from transformers import Gemma3nConfig
 
     family = FAMILIES[NAME]

@@ -54,7 +54,9 @@ class Gemma3n(Gemma4):
 
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         tokenizer.padding_side = "left"
-        tokenizer.init_kwargs.pop("max_length", None)
+        # Saved after use it keeps these as none, which the audio's processor would take over.
+        for key in ("max_length", "pad_to_multiple_of"):
+            tokenizer.init_kwargs.pop(key, None)
         dates.stand_still(tokenizer)
         extractor = Gemma3nAudioFeatureExtractor.from_pretrained(folder, local_files_only=True)
         file = Path(folder) / "processor_config.json"
