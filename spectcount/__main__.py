@@ -1,6 +1,14 @@
 """`python -m spectcount`: the command line."""
 
-from spectcount.cli import main
+import sys
+
+INTERRUPTED = 130
 
 if __name__ == "__main__":
-    main()
+    try:
+        from spectcount.cli import main
+
+        main()
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(INTERRUPTED)

@@ -37,6 +37,8 @@ ENGINE_VERSION = 3
 """Raised when the same weights would give other scores."""
 
 CANARY_TOLERANCE = 1e-5
+SMALL_PARAMETERS = 20_000_000
+"""A model below this is scored on one thread of the CPU."""
 
 
 class LoadedModel:
@@ -65,6 +67,7 @@ class LoadedModel:
                 str(folder), device, dtype, trust_remote_code=False, **options
             )
         self.device: torch.device = self.model.device
+        _few_threads(self.model)
         self.four_bit = "quantization_config" in options
         self.lock = threading.RLock()
         self._adapters: dict[str, str] = {}
@@ -237,3 +240,10 @@ class LoadedModel:
         """What the stock forward and `generate` take, on the model's device."""
         self._refuse_unloaded()
         return stock.inputs_on(self.family, self.model, self.processor, prompts, clips)
+
+
+def _few_threads(model: Any) -> None:
+    """One thread for a small model on the CPU: more only wait for each other, and for the page."""
+    small = sum(p.numel() for p in model.parameters()) < SMALL_PARAMETERS
+    if small and model.device.type == "cpu":
+        torch.set_num_threads(1)

@@ -17,7 +17,9 @@
     return plotly;
   }
 
-  const config = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "autoScale2d"] };
+  // Nothing leaves the machine: Plotly's own "Share chart" uploads to its maker's cloud.
+  const config = { displaylogo: false, responsive: true, plotlyServerURL: "",
+    modeBarButtonsToRemove: ["select2d", "autoScale2d", "sendChartToCloud", "sendDataToCloud"] };
 
   function axis(label, extra = {}) {
     const c = S.colours();
