@@ -54,7 +54,10 @@ def times_ms(way: str, processes: int, n_questions: int) -> list[float]:
     workers = [
         subprocess.Popen(
             [sys.executable, "-c", WORK, str(n_questions)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
         for _ in range(processes)
     ]
@@ -76,7 +79,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     flags = parser.parse_args()
     medians = {
-        (way, n): statistics.median(times_ms(way, n, flags.questions)) for way in WAYS for n in (1, 2)
+        (way, n): statistics.median(times_ms(way, n, flags.questions))
+        for way in WAYS
+        for n in (1, 2)
     }
     alone = medians["default", 1]
     rows = [

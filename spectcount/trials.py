@@ -136,7 +136,9 @@ def make_trial(
     reply: str | None = None,
 ) -> Trial:
     """A Trial from a question and the scores it got."""
-    if not all(math.isfinite(x) or x == -math.inf for x in map(float, log_probs)):
+    scores = [*map(float, log_probs)]
+    usable = all(math.isfinite(x) or x == -math.inf for x in scores) and max(scores) > -math.inf
+    if not usable or not math.isfinite(mass):
         raise UserError(
             f"{listener} gave scores that are not numbers for clip {question.clip_hash}; "
             "load the model in a wider dtype, or retrain the adapter"

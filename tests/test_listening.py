@@ -109,3 +109,11 @@ def test_the_terminal_takes_a_session(settings, tmp_path, monkeypatch, capsys):
     assert end.value.code == 0 and out.stat().st_size > 1000
     assert "'maybe' is none of yes, no" in printed.err
     assert "state: done" in printed.out
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1.0, 1e9])
+def test_a_time_that_is_none_is_refused(settings, seconds):
+    run = actions.start_listening(settings, "listen-level", options={"practice": 0})
+    question = actions.next_question(settings, run.id).question
+    with pytest.raises(UserError, match="is no time of an answer"):
+        actions.give_answer(settings, run.id, question.key, question.answers[0], seconds)

@@ -14,6 +14,8 @@ from spectcount.probing.base import Plan
 from spectcount.probing.draws import PlannedQuestion
 from spectcount.trials import Trial, make_trial
 
+_LONGEST_S = 86_400.0
+
 
 class Session:
     """One person's way through a plan at a seed; `trials` are those answered so far, in order."""
@@ -41,6 +43,10 @@ class Session:
         planned = self.current
         if planned is None:
             raise UserError("every question of this session is answered; start another one")
+        if seconds is not None and not 0 <= seconds <= _LONGEST_S:
+            raise UserError(
+                f"seconds={seconds} is no time of an answer; give 0 to {_LONGEST_S:g}, or leave it out"
+            )
         question = planned.question
         self.person.answer(question, answer)
         scores = self.person.score([question])

@@ -94,6 +94,10 @@ def legend(run: Run, trials: Sequence[Trial]) -> dict[str, Any]:
     }
 
 
+_FORMULA = tuple("=+-@\t\r")
+"""How cells begin that spreadsheets compute."""
+
+
 def lines(rows: Iterable[Mapping[str, Any]]) -> str:
     """JSON lines, keys sorted."""
     return "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows)
@@ -105,5 +109,10 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(columns), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula is marked as text by an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value

@@ -94,7 +94,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     run.input(lambda: ("", gr.update(visible=False)), None, [told, files], **QUIET)
     gr.Timer(1.0).tick(view.poll, **shown, **QUIET)
     opened(view.poll, **shown, **QUIET)
-    stop.click(view.stop, run, told, api_visibility="private")
+    stop.click(view.stop, run, told, api_visibility="private", queue=False)
     resume.click(view.resume, run, told, api_visibility="private")
     export.click(view.export, run, [told, files], api_visibility="private", concurrency_id="files")
 

@@ -113,7 +113,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     gr.on([run.change, measure.input], view.poll, **shown, **QUIET)
     gr.Timer(1.0).tick(view.poll, **shown, **QUIET)
     Context.root_block.load(view.poll, **shown, **QUIET)
-    stop.click(view.stop, run, message, api_visibility="private")
+    stop.click(view.stop, run, message, api_visibility="private", queue=False)
     resume.click(view.resume, run, message, api_visibility="private")
     export.click(view.export, run, [message, files], api_visibility="private")
     for figure in (base_map, tuned_map, change):

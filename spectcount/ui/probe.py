@@ -121,7 +121,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     gr.Timer(2.0).tick(view.poll_found, **fitted, **QUIET)
     Context.root_block.load(view.poll, **shown, **QUIET)
     Context.root_block.load(view.poll_found, **fitted, **QUIET)
-    stop.click(view.stop, run, message, api_visibility="private")
+    stop.click(view.stop, run, message, api_visibility="private", queue=False)
     resume.click(view.resume, run, message, api_visibility="private")
     panel.follow(heat.select(view.pick, [run, part], panel.at, **QUIET))
     panel.follow(level.input(view.pick_level, [run, part, level], panel.at, **QUIET))

@@ -92,9 +92,9 @@ def build(settings: Settings, store: Store, header: Header) -> None:
         view.poll, **shown, **QUIET
     )
     for button, act in ((cancel, view.cancel), (resume, view.resume)):
-        button.click(act, inputs=chosen, outputs=message, api_visibility="private").then(
-            view.poll, **shown, **QUIET
-        )
+        button.click(
+            act, inputs=chosen, outputs=message, api_visibility="private", queue=False
+        ).then(view.poll, **shown, **QUIET)
     private = {"outputs": [message, files], "api_visibility": "private", "concurrency_id": "files"}
     report.click(view.report, inputs=chosen, **private)
     export.click(view.export, inputs=[chosen, clips], **private)

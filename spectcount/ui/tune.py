@@ -78,7 +78,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     gr.Timer(1.0).tick(view.poll, **shown, **QUIET)
     Context.root_block.load(view.poll, **shown, **QUIET)
     Context.root_block.load(form.refresh, [form.source, header.base], form.source, **QUIET)
-    stop.click(view.stop, run, message, api_visibility="private")
+    stop.click(view.stop, run, message, api_visibility="private", queue=False)
     resume.click(view.resume, run, message, api_visibility="private")
     use.click(view.use, run, [header.tuned, message], api_visibility="private")
 

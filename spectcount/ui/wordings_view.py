@@ -92,7 +92,7 @@ def build(settings: Settings, store: Store, header: Header, form: plan_form.Plan
     run.change(view.poll, **shown, **QUIET)
     gr.Timer(2.0).tick(view.poll, **shown, **QUIET)
     Context.root_block.load(view.poll, **shown, **QUIET)
-    stop.click(view.stop, run, message, api_visibility="private")
+    stop.click(view.stop, run, message, api_visibility="private", queue=False)
     resume.click(view.resume, run, message, api_visibility="private")
 
 

@@ -57,6 +57,8 @@ class Card(Declared):
         for key in ("full_name", "about", "family", "licence", "source"):
             if not getattr(self, key).strip():
                 raise UserError(f"{key!r} is missing; write it in words")
+        if self.link and not self.link.startswith(("https://", "http://")):
+            raise UserError(f"link={self.link[:80]!r} is no address of a page; begin with https://")
         if not self.hub:
             return
         if not HUB_ID.fullmatch(self.hub):
