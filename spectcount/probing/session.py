@@ -45,7 +45,8 @@ class Session:
             raise UserError("every question of this session is answered; start another one")
         if seconds is not None and not 0 <= seconds <= _LONGEST_S:
             raise UserError(
-                f"seconds={seconds} is no time of an answer; give 0 to {_LONGEST_S:g}, or leave it out"
+                f"seconds={seconds} is no time of an answer; give 0 to {_LONGEST_S:g}, or leave it "
+                "out"
             )
         question = planned.question
         self.person.answer(question, answer)
