@@ -32,7 +32,7 @@ class Limits:
     `max_open_sessions`: listening sessions of one visitor.
     """
 
-    max_upload_s: float = 30.0
+    max_upload_s: float = 600.0
     max_upload_mb: float = 50.0
     max_events: int = 40
     max_trials: int = 1_000_000
@@ -46,6 +46,7 @@ class Limits:
 
 
 DEMO_LIMITS = Limits(
+    max_upload_s=30.0,
     max_upload_mb=10.0,
     max_events=20,
     max_trials=2_000,

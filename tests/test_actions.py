@@ -152,3 +152,19 @@ def test_a_tune_takes_its_weak_regions_from_a_probe(settings, monkeypatch):
     assert (run.config["seed"], run.lineage["probe"]) == (9, probe.id)
     with pytest.raises(UserError, match="unknown key 'stepps'; did you mean steps"):
         actions.start_tune(settings, {}, "tiny-lalm", params={"stepps": 1})
+
+
+def test_a_recording_longer_than_any_window_is_read_and_the_listener_says_what_it_hears(
+    settings, tmp_path
+):
+    """Up to ten minutes here, half a minute in the demo and for sounds that are kept."""
+    demo = load_settings(mode="demo", home=tmp_path / "demo", device="cpu")
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.zeros(16_000 * 45, np.float32), 16_000)
+    assert len(actions.load_clip(path, settings)[0]) == 16_000 * 45
+    for refused in (
+        lambda: actions.load_clip(path, demo),
+        lambda: actions.add_carrier(settings, path),
+    ):
+        with pytest.raises(UserError, match=r"lasts 45\.00 s, the limit is 30 s"):
+            refused()

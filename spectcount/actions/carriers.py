@@ -17,7 +17,7 @@ from spectcount.errors import UserError
 from spectcount.scales import SAMPLE_RATE, amplitude_to_db
 from spectcount.settings import Settings
 
-SHORTEST_S = 0.01
+SHORTEST_S, LONGEST_S = 0.01, 30.0
 MOST_OF_A_VISITOR = 10
 MOST_IN_DEMO = 200
 """Recordings that a public page keeps; the oldest go first."""
@@ -37,7 +37,7 @@ class Carrier:
 def add_carrier(settings: Settings, path: str | Path) -> tuple[str, tuple[str, ...]]:
     """Keep the sound in a WAV, FLAC or OGG file; its hash, and notes on what was done to it. Raises
     `UserError` for a file that is broken, silent, too short, or over the mode's limits."""
-    samples, notes = load_clip(path, settings)
+    samples, notes = load_clip(path, settings, LONGEST_S)
     name = Path(path).name
     if len(samples) < SHORTEST_S * SAMPLE_RATE:
         raise UserError(

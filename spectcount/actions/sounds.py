@@ -9,6 +9,7 @@ sounds: the first answer is true of the side "signal", the second of "counterpar
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,11 +156,13 @@ def render(stimulus: Stimulus, out_dir: str | Path) -> Rendered:
     return files
 
 
-def load_clip(path: str | Path, settings: Settings) -> tuple[np.ndarray, tuple[str, ...]]:
+def load_clip(
+    path: str | Path, settings: Settings, max_s: float = math.inf
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """The clip in a WAV, FLAC or OGG file, float32 [T] at 16 kHz, and notes on what was done to
-    it; broken and over-long files are refused."""
+    it; broken files are refused, and those over the mode's limits or longer than `max_s`."""
     limits = settings.limits
-    clip = read_clip(path, limits.max_upload_s, limits.max_upload_mb)
+    clip = read_clip(path, min(limits.max_upload_s, max_s), limits.max_upload_mb)
     return clip.waveform, clip.notes
 
 

@@ -30,7 +30,7 @@ from spectcount.designs import Pulses, draw
 from spectcount.errors import UserError
 from spectcount.measure import declared_and_measured
 from spectcount.scales import SAMPLE_RATE, erb_hz
-from spectcount.spectrogram import Spectrogram, log_mel, stft_db
+from spectcount.spectrogram import MEL_WINDOW_S, Spectrogram, log_mel, stft_db
 from spectcount.stimulus import Event, Stimulus
 from spectcount.synth import synthesise
 from spectcount.ui.theme import STATIC
@@ -110,7 +110,7 @@ def error_value(error: UserError) -> str:
 
 def _value(waveform: np.ndarray, **more: Any) -> str:
     """JSON text, which the page's framework passes on without walking through it."""
-    mel = log_mel(waveform)
+    mel = log_mel(waveform, max(MEL_WINDOW_S, len(waveform) / SAMPLE_RATE))
     top = float(np.max(mel.values))
     value = {
         "error": "",

@@ -74,6 +74,25 @@ def test_a_clip_that_is_too_long_is_refused_with_words_and_never_cut(data, mode)
     assert max(len(q.waveform) for q in says.asked) == 8000
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "refused"), [("audio-flamingo-3", 0), ("qwen2-audio", 1)])
+def test_a_clip_of_several_windows_counts_as_refused_only_where_it_is(
+    data, tmp_path, family, refused
+):
+    """One clip of 40 s, models whose windows last 4 s: one that takes many of them, one that
+    takes one."""
+    from spectcount.listeners.audio_lm import AudioLM
+    from spectcount.listeners.loaded import LoadedModel
+    from tests.families.checkpoints import build
+
+    lm = AudioLM(LoadedModel(build(family, tmp_path / family)), "tiny")
+    summary, _ = execute("mmar", data["mmar"], lm, mode="scored")
+    one = summary["listeners"]["tiny"]
+    assert len(one["refused"]) == refused
+    assert all("lasts 40.00 s" in r["why"] and "hears 0.10 to 4 s" in r["why"]
+               for r in one["refused"])  # fmt: skip
+
+
 def test_a_listener_that_hears_nothing_gets_no_score(data):
     with pytest.raises(UserError, match="answered none of 4 items of MMAR: 0 without"):
         execute("mmar", data["mmar"], Says(truth, window_s=0.01))

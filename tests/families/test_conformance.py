@@ -148,6 +148,24 @@ def test_more_tokens_than_the_model_has_positions_are_refused(model, family):
             loaded.prompt_logits([prompt], clip, path)
 
 
+def test_so_are_they_in_training_and_in_replies(model, family):
+    import torch
+
+    from spectcount.listeners.scoring.sequences import answer_batch, answer_loss
+
+    loaded = model(family)
+    net, processor = loaded.model, loaded.processor
+    prompt = "Is there a beep? " * loaded.family.n_positions(net)
+    clip = np.zeros(16_000, np.float32)
+    with pytest.raises(UserError, match="shorter question"):
+        list(listener(loaded).reply(Question(None, "detect", waveform=clip, text=prompt)))
+    if loaded.family.staged:
+        n_audio = loaded.family.n_audio_tokens(len(clip), processor)
+        batch = answer_batch(loaded.family, processor, [prompt], ["yes"], n_audio)
+        with pytest.raises(UserError, match="shorter question"):
+            answer_loss(loaded.family, net, batch, torch.zeros(1, n_audio, 1))
+
+
 def test_padding_is_on_the_left(model, family):
     loaded = model(family)
     clips = [np.zeros(24_000, np.float32)] * 2

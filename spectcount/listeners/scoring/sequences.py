@@ -66,6 +66,7 @@ def answer_loss(
 ) -> torch.Tensor:
     """Cross-entropy summed over the labelled tokens, divided by `n_labels` (default: their number
     here, which makes it the mean); logits at the answers' positions only."""
+    family.check_length(model, sequences.ids.shape[1])
     positions = (sequences.mask.cumsum(-1) - 1).clamp(min=0)
     embeds = embed(family, model, sequences, audio)
     hidden = family.hidden(model, embeds, sequences.mask, positions)
