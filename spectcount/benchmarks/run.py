@@ -23,6 +23,7 @@ from spectcount.benchmarks.sheet import Sheet, sheet_of
 from spectcount.context import RunContext
 from spectcount.errors import UserError
 from spectcount.listeners.base import Listener
+from spectcount.probing.run import refuse_other_listener
 from spectcount.trials import Trial
 
 BATCH = 16
@@ -75,6 +76,7 @@ def _seats(context: RunContext, listeners: Mapping[str, Listener]) -> list[Seat]
                 f"{name} and {twin} are the same listener (fingerprint {mark}); choose another "
                 "adapter, or ask one of them alone"
             )
+        refuse_other_listener(name, mark, linked)
         mine = {place(t): t for t in linked if t.fingerprint == mark}
         seats.append(Seat(name, listener, mark, mine))
     return seats

@@ -46,6 +46,7 @@ def load_model(spec: str, settings: Settings, report: Report | None = None) -> L
     short, models that are not in use are unloaded first, and `report` is told; raises `UserError`
     where it would not fit even so."""
     from spectcount.listeners.checkpoints import resident
+    from spectcount.listeners.checkpoints.hashes import state_of
     from spectcount.listeners.checkpoints.loading import LoadOptions
 
     named, folder = parse(spec), model_folder(spec, settings)
@@ -56,7 +57,7 @@ def load_model(spec: str, settings: Settings, report: Report | None = None) -> L
     def make() -> LoadedModel:
         return _loaded(name, folder, settings, options, report)
 
-    return resident.get(key, name, make)
+    return resident.get(key, name, make, state_of(folder))
 
 
 def unload(name: str = "") -> list[Resident]:

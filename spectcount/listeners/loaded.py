@@ -8,9 +8,10 @@ is checked at every load; else the stock path, with the reason in `why_stock`.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ import numpy as np
 import torch
 
 from spectcount.errors import UserError
-from spectcount.listeners.checkpoints import adapters
-from spectcount.listeners.checkpoints.hashes import hash_files
+from spectcount.listeners.checkpoints import adapters, identity
+from spectcount.listeners.checkpoints.adapter_plan import misfit, plan_of
+from spectcount.listeners.checkpoints.hashes import hash_weights
 from spectcount.listeners.checkpoints.loading import (
     Report,
     check_folder,
@@ -71,12 +73,23 @@ class LoadedModel:
         self.four_bit = "quantization_config" in options
         self.lock = threading.RLock()
         self._adapters: dict[str, str] = {}
+        self._whole: dict[str, adapters.Whole] = {}
         self._peft: Any = None
         self.speller = Speller(self.family, self.model, self.processor, replies)
-        self.scoring = gate.choose_path(self)
+        try:
+            self.scoring = gate.choose_path(self)
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            raise UserError(
+                f"{folder.name} cannot be asked: its processor and its weights do not fit together "
+                f"({' '.join(str(error).split())[:200]}); get the whole checkpoint again"
+            ) from error
         self.path, self.why_stock = self.scoring.name, self.scoring.why_stock
         self._canary: Any = gate.canary_logits(self)
         gate.refuse_deaf(self.folder.name, self._canary)
+        self._parts = identity.parts_of(self.family, self.model, self.processor)
+        self.attention = identity.attention_of(self.model)
 
     @property
     def window_s(self) -> float:
@@ -90,10 +103,12 @@ class LoadedModel:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Weights, number format and engine version."""
-        digest = hash_files(sorted(self.folder.glob("*.safetensors")))
-        dtype = str(self.dtype).removeprefix("torch.") + ("-4bit" if self.four_bit else "")
-        return f"{digest}-{dtype}-e{ENGINE_VERSION}"
+        """Everything that could change an answer; see `identity`."""
+        dtype = str(self.dtype).removeprefix("torch.") + ("+4bit" if self.four_bit else "")
+        read = "" if self.speller.mode == "whole" else f"+{self.speller.mode}"
+        how = self.path if self.scoring.cached else f"{self.path}+appended"
+        way = f"{dtype}-{self.attention}-{how}{read}-e{ENGINE_VERSION}"
+        return f"{hash_weights(self.folder)}-{self._parts}-{way}"
 
     @property
     def bytes(self) -> int:
@@ -101,7 +116,14 @@ class LoadedModel:
         if self.model is None:
             return 0
         tensors = [*self.model.parameters(), *self.model.buffers()]
-        return sum(t.numel() * t.element_size() for t in {id(t): t for t in tensors}.values())
+        shared = {id(t): t for t in tensors}.values()
+        whole = sum(whole.bytes for whole in self._whole.values())
+        return whole + sum(t.numel() * t.element_size() for t in shared)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether its weights are there; `unload` lets go of them."""
+        return self.model is not None
 
     @property
     def n_adapters(self) -> int:
@@ -112,12 +134,13 @@ class LoadedModel:
         with self.lock:
             self.model = self._peft = self._canary = None
             self._adapters.clear()
+            self._whole.clear()
 
     def _refuse_unloaded(self) -> None:
         if self.model is None:
             raise UserError(
-                f"{self.folder.name} was unloaded to make room for another model; ask again, and "
-                "it is loaded anew"
+                f"{self.folder.name} was unloaded to make room for another model, or its files "
+                "were changed; ask again, and it is loaded anew"
             )
 
     def load_adapter(self, folder: Path) -> str:
@@ -127,57 +150,89 @@ class LoadedModel:
         with self.lock:
             self._refuse_unloaded()
             if digest not in self._adapters.values():
-                adapters.refuse_other_base(folder, self.fingerprint, self.folder.name)
+                adapters.refuse_other_base(folder, self.fingerprint, self.folder)
                 self._attach(folder, digest)
         return digest
 
     def _attach(self, folder: Path, digest: str) -> None:
         """Set an adapter on the model, or leave the model as it was."""
         name, before = f"a{digest}", self._peft
+        plan = plan_of(folder, self.model)
+        self._whole[digest] = adapters.whole_of(plan, self.model)
         try:
-            self._peft = adapters.attach(self.model, before, folder, name)
-            self._check_adapter(folder, digest)
+            self._peft = adapters.attach(self.model, before, plan, name)
+            self._check_adapter(folder.name, digest)
         except BaseException:
+            del self._whole[digest]
             adapters.detach(self.model, before, name)
             self._peft = before
+            self._drop_if_moved(folder.name)
             raise
         self._adapters[name] = digest
 
-    def _check_adapter(self, folder: Path, digest: str) -> None:
+    def _check_adapter(self, name: str, digest: str) -> None:
         with self.adapted(digest):
             tuned = gate.canary_logits(self)
+            self._refuse_broken_forward(name)
+        if (drift := self._drift()) > CANARY_TOLERANCE:
+            raise UserError(
+                f"with adapter {name} loaded the base model's answers moved by {drift:.2g} (limit "
+                f"{CANARY_TOLERANCE:g}); choose another adapter"
+            )
+        if not bool(tuned.isfinite().all()):
+            raise UserError(
+                f"with adapter {name} the answers are not a number; its weights are broken, get "
+                "it again or choose another"
+            )
+        if torch.equal(tuned, self._canary):
+            raise UserError(
+                f"adapter {name} changes nothing: its weights are still zero; train it for at "
+                "least one step"
+            )
+
+    def _refuse_broken_forward(self, name: str) -> None:
+        """Raise `UserError` where the model's own forward, which replies take, fails with an
+        adapter on: encoders read attributes of layers that peft's do not have (strides, say)."""
+        try:
+            gate.canary_logits(self, "stock")
+        except (AttributeError, RuntimeError, ValueError, TypeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise misfit(name, f"the model's own forward fails with it ({reason})") from error
+
+    def _drift(self) -> float:
+        """By how much the base's logits on the canary have moved since it was loaded."""
         with self.adapted(None):
             base = gate.canary_logits(self)
         drift = (base - self._canary).abs().max().item()
-        if drift > CANARY_TOLERANCE:
+        return drift if drift == drift else math.inf
+
+    def _drop_if_moved(self, adapter: str) -> None:
+        """Let go of a base that a refused adapter has changed; raises `UserError` then."""
+        if (drift := self._drift()) > CANARY_TOLERANCE:
+            self.unload()
             raise UserError(
-                f"with adapter {folder.name} loaded the base model's answers moved by {drift:.2g} "
-                f"(limit {CANARY_TOLERANCE:g}); load it again in a fresh session"
-            )
-        if torch.equal(tuned, base):
-            raise UserError(
-                f"adapter {folder.name} changes nothing: its weights are still zero; train it for "
-                "at least one step"
+                f"adapter {adapter} was refused, but it has changed the base: its answers moved by "
+                f"{drift:.2g} (limit {CANARY_TOLERANCE:g}). {self.folder.name} was thrown away; "
+                "ask again, and it is loaded anew"
             )
 
     @contextmanager
     def adapted(self, digest: str | None) -> Iterator[Any]:
         """The model with one adapter on (or none), under the lock, in evaluation mode."""
-        with self.lock, torch.inference_mode():
+        with self.lock, torch.inference_mode(), ExitStack() as stack:
             self._refuse_unloaded()
-            if self._peft is None:
-                yield self.model
-            elif digest is None:
-                with self._peft.disable_adapter():
-                    yield self.model
-            else:
+            if digest is not None:
+                stack.enter_context(self._whole[digest].laid())
+            if self._peft is not None and f"a{digest}" in self._peft.peft_config:
                 self._peft.set_adapter(f"a{digest}", inference_mode=True)
-                yield self.model
+            elif self._peft is not None:
+                stack.enter_context(self._peft.disable_adapter())
+            yield self.model
 
     @contextmanager
     def mixed(self, digests: Sequence[str | None]) -> Iterator[Any]:
         """The model with an adapter (or none) of its own for every row of a batch of
-        `len(digests)` rows, under the lock (peft's mixed batches)."""
+        `len(digests)` rows, under the lock (peft's mixed batches); for adapters that `mixes`."""
         if self._peft is None or not any(digests):
             with self.adapted(None) as model:
                 yield model
@@ -188,6 +243,11 @@ class LoadedModel:
             self._peft.set_adapter(f"a{first}", inference_mode=True)
             with self._peft.base_model._enable_peft_forward_hooks(adapter_names=names):
                 yield self.model
+
+    def mixes(self, digest: str | None) -> bool:
+        """Whether rows of this adapter (or of the base) may share a batch with others: not where
+        it keeps weights whole, which stand in for the base's in every row."""
+        return digest is None or not self._whole[digest].places
 
     def check_clip(self, waveform: np.ndarray) -> np.ndarray:
         """The one door for audio: float32 mono, finite, |x| <= 1, no longer than is heard."""

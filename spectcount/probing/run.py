@@ -108,12 +108,24 @@ def _seats(
                 f"{name} and {twin} are the same listener (fingerprint {mark}); choose another "
                 "adapter, or probe one of them alone"
             )
+        refuse_other_listener(name, mark, linked)
         mine = [t for t in linked if t.fingerprint == mark]
         places = {_place(t.key, t.coords) for t in mine}
         seats.append(_Seat(name, listener, mark, plan.ask(seed), {t.key: t for t in mine}, places))
     for seat in seats:
         seat.batch = next(seat.plan, None)
     return seats
+
+
+def refuse_other_listener(name: str, mark: str, linked: Iterable[Trial]) -> None:
+    """Raise `UserError` where a run that is resumed has answers of another listener under this
+    name: the model was changed meanwhile, or a new release asks it otherwise."""
+    other = [t.fingerprint for t in linked if t.listener == name and t.fingerprint != mark]
+    if other:
+        raise UserError(
+            f"this run has {len(other)} answers of {name} as it was ({other[0]}), and now it is "
+            f"another listener ({mark}): the two are not mixed; start a new run"
+        )
 
 
 def _run(context: RunContext, seats: list[_Seat], total: int) -> bool:

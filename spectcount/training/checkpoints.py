@@ -9,7 +9,24 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from spectcount.errors import UserError
+from spectcount.listeners.checkpoints import identity
+
 MARKER = "complete"
+BASE = "base.txt"
+
+
+def keep_to_base(folder: Path, fingerprint: str) -> None:
+    """Note the base that a run begins on. Raises `UserError` where it began on another one."""
+    note = folder / BASE
+    if not note.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        note.write_text(fingerprint)
+    elif other := identity.other_base(note.read_text(), fingerprint):
+        raise UserError(
+            f"this fine-tune began on a base with other {other} ({note.read_text()}) than it has "
+            f"now ({fingerprint}); start a new one, or put the base back as it was"
+        )
 
 
 def mark_complete(folder: Path) -> None:

@@ -67,6 +67,8 @@ def execute(context: RunContext, settings: Settings) -> dict[str, Any]:
     folder = listeners.model_folder(job.base, settings)
     _say(context, f"loading {job.base} on {device}")
     loaded = base_model.load(folder, device, job.train, job.lora, job.curriculum.clip_high_s)
+    if ranks.leads():
+        checkpoints.keep_to_base(context.folder / "checkpoints", loaded.fingerprint)
     trainer = _trainer(context, job, args, loaded)
     last = _last_checkpoint(context)
     _say(context, f"resuming from {last.name}" if last else _opening(job))

@@ -114,8 +114,11 @@ def test_options_hold_the_model_otherwise_and_are_told_apart(settings, placed):
     assert listeners.load("own+bf16+eager", settings).loaded is halved
 
 
-def test_scores_name_the_second_engine(settings, placed):
-    assert listeners.load("own", settings).fingerprint.endswith("-float32-e2+base")
+def test_scores_name_the_engine(settings, placed):
+    from spectcount.listeners.loaded import ENGINE_VERSION
+
+    mark = listeners.load("own", settings).fingerprint
+    assert mark.endswith(f"-float32-sdpa-staged-e{ENGINE_VERSION}+base")
 
 
 def test_four_bits_are_refused_where_they_cannot_be(settings, placed):
@@ -250,7 +253,7 @@ def test_large_weights_are_hashed_once(tmp_path, monkeypatch):
     file = tmp_path / "model.safetensors"
     file.write_bytes(b"weights")
     first = hashes.hash_files([file])
-    monkeypatch.setattr(hashes, "_hash", lambda files: pytest.fail("read again"))
+    monkeypatch.setattr(hashes, "_hash_bytes", lambda files: pytest.fail("read again"))
     assert hashes.hash_files([file]) == first
     monkeypatch.undo()
     monkeypatch.setattr(hashes, "LARGE_BYTES", 4)

@@ -1,8 +1,8 @@
 """Adapters from folders onto a model in memory: what is refused, and nothing is left of it.
 
-peft sets an adapter's layers before it reads their weights, and reads what fits. An adapter made on
-another model would so answer with a part of itself, and go on answering in the base's name where
-it was refused. So its tensors are counted, and what was set for one that is refused is taken off.
+LoRA goes to peft, which adds it beside the base's weights. Weights that an adapter keeps whole
+stand in for the base's only while it answers, so that no adapter lies within another's modules,
+whichever came first.
 
 Conventions: weights are read from safetensors only; `name` is the adapter's name within the model.
 """
@@ -10,10 +10,17 @@ Conventions: weights are read from safetensors only; `name` is the adapter's nam
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from spectcount.errors import UserError
+from spectcount.listeners.checkpoints import identity
+from spectcount.listeners.checkpoints.adapter_plan import Plan, misfit, tree_of
 from spectcount.listeners.checkpoints.hashes import hash_files
 
 
@@ -31,63 +38,126 @@ def digest_of(folder: Path) -> str:
     return hash_files([config, weights])
 
 
-def refuse_other_base(folder: Path, fingerprint: str, model: str) -> None:
-    """Raise `UserError` where the adapter's record names other base weights."""
+def refuse_other_base(folder: Path, fingerprint: str, base: Path) -> None:
+    """Raise `UserError` where the adapter's record names another base than the one in the folder
+    `base`. Records of earlier releases name a hash of the base's files."""
     record = folder / "lineage.json"
     made_on = json.loads(record.read_text()).get("base_fingerprint") if record.is_file() else None
-    if made_on and made_on.split("-")[0] != fingerprint.split("-")[0]:
+    if not made_on:
+        return
+    if identity.is_old(made_on):
+        files = hash_files(sorted(base.glob("*.safetensors")))
+        other = "" if made_on.split("-")[0] == files else "weights"
+    else:
+        other = identity.other_base(made_on, fingerprint)
+    if other:
         raise UserError(
-            f"adapter {folder.name} was made on other weights ({made_on}) than {model} has "
-            f"({fingerprint}); ask it on its own base, or tune it anew"
+            f"adapter {folder.name} was made on a base with other {other} ({made_on}) than "
+            f"{base.name} ({fingerprint}); ask it on its own base, or tune it anew"
         )
 
 
-def attach(model: Any, tuned: Any, folder: Path, name: str) -> Any:
-    """`model` with the adapter in `folder` beside those that `tuned` (a PeftModel, or None) has
-    already: the PeftModel. Raises `UserError` where it does not fit whole; `detach` it then."""
-    from peft import PeftModel
+@dataclass(frozen=True)
+class Whole:
+    """Weights that stand in for the base's own: (owner, attribute, weight)."""
 
+    places: tuple[tuple[torch.nn.Module, str, torch.Tensor], ...]
+
+    @property
+    def bytes(self) -> int:
+        return sum(weight.numel() * weight.element_size() for _, _, weight in self.places)
+
+    @contextmanager
+    def laid(self) -> Iterator[None]:
+        """While open, the base computes with these weights."""
+        before = [_swap(owner, leaf, weight) for owner, leaf, weight in self.places]
+        try:
+            yield
+        finally:
+            for (owner, leaf, _), weight in zip(self.places, before, strict=True):
+                _swap(owner, leaf, weight)
+
+
+def _swap(owner: torch.nn.Module, leaf: str, weight: Any) -> Any:
+    """Put a weight at its place; what was there. A tied weight changes at this place only."""
+    store = owner._parameters if leaf in owner._parameters else owner._buffers
+    before, store[leaf] = store[leaf], weight
+    return before
+
+
+def whole_of(plan: Plan, model: Any) -> Whole:
+    """The weights that an adapter keeps whole, in the base's number format and on its device.
+    Raises `UserError` where the base's own are packed in 4 bits."""
+    tensors, places = tree_of(model).tensors, []
+    for place, tensor in plan.whole.items():
+        owner, leaf = tensors[place]
+        own = getattr(owner, leaf)
+        if not own.is_floating_point():
+            raise misfit(plan.name, f"it keeps {place} whole, which is packed in 4 bits here")
+        weight = tensor.to(own.device, own.dtype)
+        parameter = leaf in owner._parameters
+        places.append(
+            (owner, leaf, torch.nn.Parameter(weight, requires_grad=False) if parameter else weight)
+        )
+    return Whole(tuple(places))
+
+
+def attach(model: Any, tuned: Any, plan: Plan, name: str) -> Any:
+    """`model` with the adapter's LoRA beside those that `tuned` (a PeftModel, or None) has
+    already: the PeftModel. Raises `UserError` where it does not fit whole; `detach` it then."""
+    from peft import LoraConfig, PeftModel
+
+    if not plan.lora:
+        return tuned
+    config = LoraConfig(bias="none", inference_mode=True, **plan.options)
     try:
         if tuned is None:
-            tuned = PeftModel.from_pretrained(model, str(folder), adapter_name=name)
+            tuned = PeftModel(model, config, adapter_name=name)
         else:
-            tuned.load_adapter(str(folder), adapter_name=name)
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise UserError(_misfit(folder, str(error)[:200])) from error
-    given, taken = _in_file(folder), _in_model(model, name)
-    if given != taken:
-        raise UserError(_misfit(folder, f"it has {given} tensors, {taken} of them have a place"))
+            tuned.add_adapter(name, config)
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise misfit(plan.name, " ".join(str(error).split())[:200]) from error
+    _fill(model, plan, name)
     return tuned.eval()
 
 
-def detach(model: Any, tuned: Any, name: str) -> None:
-    """Take an adapter off again; with the first one (`tuned` is None) all that was set for it."""
-    from peft.tuners.tuners_utils import BaseTunerLayer
-    from peft.utils.other import AuxiliaryTrainingWrapper
+def _fill(model: Any, plan: Plan, name: str) -> None:
+    """Write an adapter's tensors into the layers that peft has set for it, all of them."""
+    empty = {
+        key: weight
+        for key, weight in model.named_parameters(remove_duplicate=False)
+        if ".lora_" in key and name in key.split(".")
+    }
+    for (place, part, leaf), tensor in plan.lora.items():
+        key = ".".join(filter(None, (place, part, name, leaf)))
+        weight = empty.pop(key, None)
+        if weight is None:
+            raise misfit(plan.name, f"its tensor {place}.{part} has no place in this model")
+        if weight.shape != tensor.shape:
+            raise misfit(
+                plan.name,
+                f"its tensor {place}.{part} has shape {list(tensor.shape)}, its place "
+                f"{list(weight.shape)}",
+            )
+        weight.data.copy_(tensor)
+    if empty:
+        raise misfit(plan.name, f"{min(empty)} has no tensor in its file")
 
-    if tuned is not None:
-        if name in tuned.peft_config:
-            tuned.delete_adapter(name)
-        return
+
+def detach(model: Any, tuned: Any, name: str) -> None:
+    """Take an adapter off again, with the layers that were set for it alone; with the first one
+    (`tuned` is None) all that was set."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    if tuned is not None and name in tuned.peft_config:
+        tuned.set_adapter(next(other for other in tuned.peft_config if other != name))
+        tuned.delete_adapter(name)
     for place, layer in list(model.named_modules()):
-        if isinstance(layer, BaseTunerLayer):
+        if isinstance(layer, BaseTunerLayer) and (tuned is None or not _carries_any(layer)):
             model.set_submodule(place, layer.get_base_layer())
-        elif isinstance(layer, AuxiliaryTrainingWrapper):
-            model.set_submodule(place, layer.original_module)
-    if hasattr(model, "peft_config"):
+    if tuned is None and hasattr(model, "peft_config"):
         del model.peft_config
 
 
-def _misfit(folder: Path, why: str) -> str:
-    return f"adapter {folder.name} does not fit: {why}; choose an adapter made on this base"
-
-
-def _in_file(folder: Path) -> int:
-    from safetensors import safe_open
-
-    with safe_open(folder / "adapter_model.safetensors", "pt") as file:
-        return sum("lora_" in key for key in file.keys())  # noqa: SIM118 - it is no mapping
-
-
-def _in_model(model: Any, name: str) -> int:
-    return sum("lora_" in n and f".{name}." in f"{n}." for n, _ in model.named_parameters())
+def _carries_any(layer: Any) -> bool:
+    return any(len(getattr(layer, store)) for store in ("lora_A", "lora_embedding_A"))

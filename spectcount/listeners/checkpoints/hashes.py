@@ -1,40 +1,174 @@
-"""What weights are: a hash of their bytes, remembered where reading them takes long.
+"""What weights are: a hash of their tensors by name and content, free of the files' order and cut.
 
-Conventions: the memory lies beside the weights (`.spectcount-hashes.json`) and holds for a file's
-size and time of change.
+A number that a narrower format holds exactly counts as the same number, so that weights saved
+wider than they are keep their hash.
+
+Conventions: hashes are the first hex digits of SHA-256. Reading large weights takes long: their
+hash is remembered beside them (`.spectcount-hashes.json`) for the files' sizes and times of change.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 MEMORY = ".spectcount-hashes.json"
 LARGE_BYTES = 500_000_000
+DIGITS = 12
+READERS = 4
+BLOCK = 1 << 23
+"""Bytes that are hashed at a time."""
+INDEX = "model.safetensors.index.json"
+
+
+def hash_text(text: str, digits: int = DIGITS) -> str:
+    """First hex digits of SHA-256 over a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]
 
 
 def hash_files(files: Sequence[Path]) -> str:
-    """First 12 hex digits of SHA-256 over the files' bytes, in their order."""
+    """Hash of the files' bytes, in their order."""
+    return _remembered("files", files, _hash_bytes)
+
+
+def hash_weights(folder: Path) -> str:
+    """Hash of a checkpoint's tensors; an adapter that lies beside its weights counts with them."""
+    return _remembered("tensors", weight_files(folder), _hash_tensors)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that transformers reads weights from, in the order in which it looks for them."""
+    whole, index = folder / "model.safetensors", folder / INDEX
+    if whole.is_file():
+        weights = [whole]
+    elif index.is_file():
+        shards = json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values()
+        weights = [folder / name for name in sorted(set(shards))]
+    else:
+        weights = [f for f in sorted(folder.glob("*.safetensors")) if "adapter_" not in f.name]
+    bundled = [folder / "adapter_config.json", folder / "adapter_model.safetensors"]
+    return weights + (bundled if all(file.is_file() for file in bundled) else [])
+
+
+def state_of(folder: Path) -> str:
+    """Names, sizes and times of change of a folder's files: another state may be another model."""
+    files = sorted(f for f in folder.iterdir() if f.is_file() and f.name != MEMORY)
+    return _state(files)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """One tensor in a file: where its bytes lie."""
+
+    file: Path
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+    def numbers(self) -> np.ndarray:
+        """Its bytes, read as they are needed."""
+        if self.start == self.end:
+            return np.zeros(0, np.uint8)
+        size = self.end - self.start
+        return np.memmap(self.file, np.uint8, "r", offset=self.start, shape=(size,))
+
+
+def stored_tensors(file: Path) -> Iterator[_Stored]:
+    """The tensors of a safetensors file, by its header (8 bytes of length, then JSON)."""
+    with file.open("rb") as handle:
+        (length,) = struct.unpack("<Q", handle.read(8))
+        header = json.loads(handle.read(length))
+    for name, facts in header.items():
+        if name != "__metadata__":
+            start, end = (8 + length + offset for offset in facts["data_offsets"])
+            yield _Stored(file, name, facts["dtype"], tuple(facts["shape"]), start, end)
+
+
+def common_name(name: str) -> str:
+    """A tensor's name without what versions of transformers put before it and within: the wrapper
+    `model`, and the language model before its head."""
+    parts = [part for part in name.split(".") if part != "model"]
+    if "lm_head" in parts:
+        parts = parts[parts.index("lm_head") :]
+    return ".".join(parts)
+
+
+def _hash_tensors(files: Sequence[Path]) -> str:
+    stored = [t for file in files if file.suffix == ".safetensors" for t in stored_tensors(file)]
+    with ThreadPoolExecutor(READERS) as readers:
+        contents = list(readers.map(_content, stored))
+    rows = {(common_name(t.name), t.shape, c) for t, c in zip(stored, contents, strict=True)}
+    inputs = {content for name, _, content in rows if name.endswith("embed_tokens.weight")}
+    # A head that is tied to the input embeddings may be stored with them or left out.
+    own = sorted(r for r in rows if not (r[0] == "lm_head.weight" and r[2] in inputs))
+    settings = [json.loads(f.read_text(encoding="utf-8")) for f in files if f.suffix == ".json"]
+    return hash_text(json.dumps([own, settings], sort_keys=True))
+
+
+def _content(stored: _Stored) -> str:
+    """Hash of a tensor's numbers. A float is its upper half (all of a bfloat16) and, where not
+    every lower half is zero, its lower half too."""
+    raw = stored.numbers()
+    if stored.dtype == "BF16":
+        return f"float {_digest(raw)}"
+    if stored.dtype not in ("F16", "F32"):
+        return f"{stored.dtype} {_digest(raw)}"
+    upper, lower, any_lower = hashlib.sha256(), hashlib.sha256(), False
+    for start in range(0, len(raw), BLOCK):
+        halves = _as_float32(raw[start : start + BLOCK], stored.dtype).view("<u2").reshape(-1, 2)
+        upper.update(np.ascontiguousarray(halves[:, 1]))
+        lower.update(np.ascontiguousarray(halves[:, 0]))
+        any_lower = any_lower or bool(halves[:, 0].any())
+    return f"float {upper.hexdigest()}{lower.hexdigest() if any_lower else ''}"
+
+
+def _as_float32(raw: np.ndarray, dtype: str) -> np.ndarray:
+    block = np.ascontiguousarray(raw)
+    return block.view("<f4") if dtype == "F32" else block.view("<f2").astype("<f4")
+
+
+def _digest(raw: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for start in range(0, len(raw), BLOCK):
+        digest.update(np.ascontiguousarray(raw[start : start + BLOCK]))
+    return digest.hexdigest()
+
+
+def _remembered(kind: str, files: Sequence[Path], make: Any) -> str:
+    """What `make(files)` gives, or gave before for files of this state."""
     if sum(file.stat().st_size for file in files) < LARGE_BYTES:
-        return _hash(files)
-    state = json.dumps([[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files])
+        return str(make(files))
+    state = f"{kind} {_state(files)}"
     memory = files[0].parent / MEMORY
     known = _read(memory)
     if state not in known:
-        known = {state: _hash(files)}
+        known = {k: v for k, v in known.items() if not k.startswith(f"{kind} ")}
+        known[state] = str(make(files))
         _write(memory, known)
     return known[state]
 
 
-def _hash(files: Sequence[Path]) -> str:
+def _state(files: Sequence[Path]) -> str:
+    return json.dumps([[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files])
+
+
+def _hash_bytes(files: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for file in files:
         with file.open("rb") as handle:
             while block := handle.read(1 << 20):
                 digest.update(block)
-    return digest.hexdigest()[:12]
+    return digest.hexdigest()[:DIGITS]
 
 
 def _read(memory: Path) -> dict[str, str]:

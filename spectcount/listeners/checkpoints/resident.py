@@ -1,4 +1,5 @@
 """The models in this process's memory: one set of base weights per folder, device and options.
+A model whose folder was changed since it was loaded is loaded anew.
 
 `unload` frees a model at once, also where someone still holds a listener of it: that listener
 then says so, and `listeners.load` loads it anew.
@@ -31,6 +32,7 @@ class _Entry:
     name: str
     loaded: LoadedModel
     used_at: float
+    state: str
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,16 @@ _entries: dict[Key, _Entry] = {}
 _lock = threading.RLock()
 
 
-def get(key: Key, name: str, make: Callable[[], LoadedModel]) -> LoadedModel:
-    """The model under `key`, made where it is not in memory."""
+def get(key: Key, name: str, make: Callable[[], LoadedModel], state: str = "") -> LoadedModel:
+    """The model under `key`, made where it is not in memory, was let go of, or was made when its
+    files were in another `state`."""
     with _lock:
+        entry = _entries.get(key)
+        if entry is not None and (entry.state != state or not entry.loaded.in_memory):
+            _entries.pop(key).loaded.unload()
+            _give_back()
         if key not in _entries:
-            _entries[key] = _Entry(name, make(), time.time())
+            _entries[key] = _Entry(name, make(), time.time(), state)
         entry = _entries[key]
         entry.used_at = time.time()
         return entry.loaded

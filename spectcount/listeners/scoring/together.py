@@ -107,7 +107,7 @@ def _mixes(listener: AudioLM) -> bool:
     """Whether an adapter is plain LoRA within the family's scopes. Others (DoRA, whole modules,
     the output layer, which sees single places and not rows) are asked one after the other."""
     known, key = listener.loaded.family.lora_targets("both"), f"a{listener.digest}"
-    return all(
+    return listener.loaded.mixes(listener.digest) and all(
         re.fullmatch(known, name)
         and key in getattr(module, "lora_A", {})
         and not module.use_dora.get(key, False)
