@@ -126,8 +126,8 @@ def _content(stored: _Stored) -> str:
     upper, lower, any_lower = hashlib.sha256(), hashlib.sha256(), False
     for start in range(0, len(raw), BLOCK):
         halves = _as_float32(raw[start : start + BLOCK], stored.dtype).view("<u2").reshape(-1, 2)
-        upper.update(np.ascontiguousarray(halves[:, 1]))
-        lower.update(np.ascontiguousarray(halves[:, 0]))
+        upper.update(np.ascontiguousarray(halves[:, 1]).data)
+        lower.update(np.ascontiguousarray(halves[:, 0]).data)
         any_lower = any_lower or bool(halves[:, 0].any())
     return f"float {upper.hexdigest()}{lower.hexdigest() if any_lower else ''}"
 
@@ -140,7 +140,7 @@ def _as_float32(raw: np.ndarray, dtype: str) -> np.ndarray:
 def _digest(raw: np.ndarray) -> str:
     digest = hashlib.sha256()
     for start in range(0, len(raw), BLOCK):
-        digest.update(np.ascontiguousarray(raw[start : start + BLOCK]))
+        digest.update(np.ascontiguousarray(raw[start : start + BLOCK]).data)
     return digest.hexdigest()
 
 

@@ -107,9 +107,11 @@ def _clip(rate_hz: int) -> np.ndarray:
 
 def _front_end(processor: Any) -> dict[str, Any]:
     """The settings of what makes features of waveforms."""
-    names = ("feature_extractor", "audio_processor")
-    makers = [getattr(processor, name, None) for name in names]
-    return next((maker.to_dict() for maker in makers if hasattr(maker, "to_dict")), {})
+    for name in ("feature_extractor", "audio_processor"):
+        maker: Any = getattr(processor, name, None)
+        if hasattr(maker, "to_dict"):
+            return dict(maker.to_dict())
+    return {}
 
 
 def _vocabulary(processor: Any) -> str:
