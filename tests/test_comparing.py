@@ -51,7 +51,7 @@ def test_a_comparison_ends_with_verdicts(settings, queued):
     assert run.config["seed"] == 1000 == actions.HELD_OUT_SEED
     done = finished(settings, run)
     first, second, *_ = done.summary["verdicts"]
-    assert first["sentence"].startswith("equivalent within ±9: d' ")
+    assert first["sentence"].startswith("equivalent within ±9: d_a ")
     assert second["measure"] == "criterion c" and second["margin"] is None
     assert done.summary["held_out"]["parts"] == []
     assert "no adapter with a lineage" in done.summary["held_out"]["seen"][0]

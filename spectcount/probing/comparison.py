@@ -12,13 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spectcount.probing.base import Plan
-from spectcount.probing.difference import change_over
 from spectcount.probing.heldout import Part, split
 from spectcount.probing.panel import Panel
 from spectcount.probing.panel_table import PanelResult, panel_result
 from spectcount.probing.plan import parts_of as plans_of
 from spectcount.probing.plan import plan_from_dict
-from spectcount.probing.threshold_changes import threshold_changes
+from spectcount.probing.threshold_changes import changes_of
 from spectcount.probing.trained import Trained
 from spectcount.probing.verdict import Verdict
 from spectcount.probing.wording_table import robustness, worded_change
@@ -69,9 +68,9 @@ def verdicts(config: Mapping[str, Any], trials: Trials) -> list[Verdict]:
     the changes of thresholds."""
     found: list[Verdict] = []
     for plan, base, tuned in compared_plans(config, trials):
-        found += [one.verdict for one in threshold_changes(plan, base, tuned)]
-        if not plan.adaptive:
-            found += change_over(plan, base, tuned).verdicts(config.get("margin"))
+        thresholds, whole = changes_of(plan, base, tuned)
+        found += [one.verdict for one in thresholds]
+        found += whole.verdicts(config.get("margin")) if whole is not None else []
     return found
 
 

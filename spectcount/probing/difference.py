@@ -19,12 +19,13 @@ import numpy as np
 from spectcount.probing.base import Plan
 from spectcount.probing.maps import plain, signed_error
 from spectcount.probing.pairing import Pair, false_alarm_table, hit_table, pairs_of
+from spectcount.probing.sensitivity import of_pairs
 from spectcount.probing.verdict import (
     ACCURACY,
     ALARMS,
-    AUC,
     COUNT_BIAS,
     CRITERION,
+    D_A,
     D_PRIME,
     FIRST_ANSWERS,
     HITS,
@@ -32,7 +33,7 @@ from spectcount.probing.verdict import (
     MapVerdict,
     Verdict,
 )
-from spectcount.psychophysics.changes import auc_change, mean_change
+from spectcount.psychophysics.changes import mean_change
 from spectcount.psychophysics.paired import (
     benjamini_hochberg,
     mcnemar,
@@ -115,7 +116,8 @@ class Difference:
 class Change:
     """All pairs of a run or of some cells together: `n` signal and `n_catch` catch trials. What
     the task has not is None: d', c and AUC belong to two-answer tasks, false alarms to yes/no,
-    `bias` and `error` (mean signed and absolute) to counting."""
+    `bias` and `error` (mean signed and absolute) to counting. `d_a` is there where both give graded
+    scores, and then says whether it hears better; d' from the answers stands beside it."""
 
     plan: Plan
     n: int
@@ -130,19 +132,28 @@ class Change:
     false_alarm_rate: Interval | None = None
     bias: Interval | None = None
     error: Interval | None = None
+    d_a: Interval | None = None
+    n_words: int = 1
+    mixed: bool = False
+
+    @property
+    def words(self) -> str:
+        """What the intervals are for: the wordings (with their order of answers) that were used."""
+        return f"for {'this wording' if self.n_words == 1 else f'these {self.n_words} wordings'}"
 
     def verdicts(self, margin: float | None = None) -> list[Verdict]:
-        """What may be said, the main measure first: d' (or accuracy), then the others.
+        """What may be said, the main measure first: d_a or d' (or accuracy), then bias, then what
+        only describes: of better and worse hearing the first alone speaks.
         `margin` is for the main measure."""
         kind = self.plan.asked.kind
         rate = {COUNTING: ACCURACY, SUBJECTIVE: FIRST_ANSWERS}.get(kind, HITS)
-        both = f"paired signal and {self.n_catch} catch trials"
+        both = f"paired signal and {self.n_catch} catch trials, {self.words}"
+        main = (self.d_prime, D_PRIME) if self.d_a is None else (self.d_a, D_A)
         listed = [
-            (self.d_prime, D_PRIME, self.n, both),
+            (*main, self.n, both),
             (self.criterion, CRITERION, self.n, both),
-            (self.rate, rate, self.n, "paired signal trials"),
-            (self.false_alarm_rate, ALARMS, self.n_catch, "paired catch trials"),
-            (self.auc, AUC, self.n, both),
+            (self.rate, rate, self.n, f"paired signal trials, {self.words}"),
+            (self.false_alarm_rate, ALARMS, self.n_catch, f"paired catch trials, {self.words}"),
             (self.error, MEAN_ERROR, self.n + self.n_catch, "paired trials"),
             (self.bias, COUNT_BIAS, self.n + self.n_catch, "paired trials"),
         ]
@@ -151,7 +162,8 @@ class Change:
             for change, measure, n, what in listed
             if change is not None
         ]
-        return [dataclasses.replace(v, margin=margin) for v in found[:1]] + found[1:]
+        first = [dataclasses.replace(v, margin=margin, mixed=self.mixed) for v in found[:1]]
+        return first + found[1:]
 
     @property
     def verdict(self) -> Verdict | None:
@@ -213,10 +225,13 @@ def change_of(
     if plan.asked.kind == YES_NO and catch:
         parts["false_alarm_rate"] = rate_change(alarms, rng, N_RESAMPLES_OVERALL, level)
     if plan.asked.two_class and catch and signal:
-        d_prime, criterion = sdt_changes(hits, alarms, rng, N_RESAMPLES_OVERALL, level)
-        parts |= {"d_prime": _scaled(plan, d_prime), "criterion": criterion}
-        parts["auc"] = auc_change(*_scores(signal), *_scores(catch), level)
+        both = of_pairs(plan, signal, catch)
+        parts |= {"d_prime": both.d_prime(level), "criterion": both.criterion(level)}
+        parts["auc"] = both.auc_change(level)
+        if both.graded:
+            parts["d_a"] = both.d_a_change(level)
     counted = [*signal, *catch]
+    parts["n_words"] = len({x.prompt for x, _ in counted}) or 1
     if plan.asked.kind == COUNTING and len(counted) >= 2:
         x, y = (np.array([signed_error(pair[who]) for pair in counted]) for who in (0, 1))
         parts["bias"] = mean_change(x, y, level)
@@ -227,7 +242,3 @@ def change_of(
 
 def _scaled(plan: Plan, d_prime: Interval) -> Interval:
     return d_prime.scaled(2**-0.5) if plan.asked.kind == FORCED_CHOICE else d_prime
-
-
-def _scores(pairs: Sequence[Pair]) -> tuple[list[float], list[float]]:
-    return [x.yes_score for x, _ in pairs], [y.yes_score for _, y in pairs]

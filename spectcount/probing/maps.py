@@ -21,6 +21,7 @@ import numpy as np
 
 from spectcount.listeners.observers.ideal import pair_d_prime
 from spectcount.probing.base import Plan
+from spectcount.probing.sensitivity import Sensitivity
 from spectcount.psychophysics import sdt
 from spectcount.psychophysics.sdt import Interval
 from spectcount.scales import noise_density
@@ -71,7 +72,9 @@ class Cells:
 
 @dataclass(frozen=True)
 class Pooled:
-    """Several cells as one: what a region's or a whole run's trials say together."""
+    """Several cells together: what a region's or a whole run's trials say. Rates are pooled; d', c
+    and AUC are compared within cells and wordings and averaged; `d_a` is there where scores are
+    graded (`sensitivity`)."""
 
     n: int
     n_catch: int
@@ -82,6 +85,7 @@ class Pooled:
     auc: Interval | None
     ideal: float
     mass: float
+    d_a: Interval | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; nan and infinities become None."""
@@ -152,16 +156,17 @@ def pool(
     signal = [t for c in sorted(chosen) for t in grid.get(c, [])]
     catch = list({t.key: t for c in sorted(chosen) for t in around.get(c, [])}.values())
     hits, alarms = sum(map(hit, signal)), sum(not t.correct for t in catch)
-    detect = plan.asked.two_class and bool(signal) and bool(catch)
-    counts = (hits, len(signal), alarms, len(catch))
+    both = Sensitivity(plan, [signal], [catch])
+    detect = both.measurable
     return Pooled(
         n=len(signal),
         n_catch=len(catch),
         rate=sdt.wilson(hits, len(signal), level),
         false_alarm_rate=sdt.wilson(alarms, len(catch), level) if catch else None,
-        d_prime=d_prime_of(plan.asked)(*counts, level=level) if detect else None,
-        criterion=sdt.criterion(*counts, level=level) if detect else None,
-        auc=sdt.auc(_scores(signal), _scores(catch), level) if detect else None,
+        d_prime=both.d_prime(level) if detect else None,
+        criterion=both.criterion(level) if detect else None,
+        auc=both.auc(level) if detect else None,
+        d_a=both.d_a(level) if detect and both.graded else None,
         ideal=_average([ideal_d_prime(t) for t in signal]),
         mass=_average([t.mass for t in signal + catch]),
     )

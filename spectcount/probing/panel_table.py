@@ -9,6 +9,7 @@ word follows from its interval.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,16 +18,19 @@ import numpy as np
 
 from spectcount.probing.axes import Axis
 from spectcount.probing.base import Plan
-from spectcount.probing.maps import background_of, d_prime_of, hit, plain
+from spectcount.probing.maps import background_of, hit, plain
 from spectcount.probing.pairing import Pair, Pairs, false_alarm_table, hit_table, pairs_of
 from spectcount.probing.panel import CELLS, REGIONS, Panel, Part
+from spectcount.probing.sensitivity import Sensitivity, of_pairs
 from spectcount.probing.trained import INSIDE, asked_stimulus, overlapping, values_of
 from spectcount.probing.verdict import (
     ACCURACY,
+    D_A,
     D_PRIME,
     FALSE_ALARMS,
     IMPROVED,
     RATE,
+    SENSITIVITIES,
     WORSE,
     Measure,
     Verdict,
@@ -34,9 +38,9 @@ from spectcount.probing.verdict import (
 )
 from spectcount.probing.words import quantity
 from spectcount.psychophysics import sdt
-from spectcount.psychophysics.paired import rate_change, sdt_changes, selected_intervals
+from spectcount.psychophysics.paired import rate_change, selected_intervals
 from spectcount.psychophysics.sdt import Interval
-from spectcount.tasks import COUNTING, FORCED_CHOICE
+from spectcount.tasks import COUNTING
 from spectcount.trials import Trial
 
 N_RESAMPLES = 4000
@@ -108,7 +112,7 @@ class PanelResult:
     def _asides(self) -> list[str]:
         said = []
         if self.margin is not None:
-            tested = [row.verdict for row in self.tested if row.verdict.measure is D_PRIME]
+            tested = [row.verdict for row in self.tested if row.verdict.measure in SENSITIVITIES]
             kept = sum(verdict.interval.low > -self.margin for verdict in tested)
             said.append(
                 f"A loss of d' of {self.margin:g} or more is excluded in {kept} of {len(tested)}."
@@ -161,7 +165,14 @@ class _Group:
     def measure(self) -> Measure:
         if self.by_alarms:
             return FALSE_ALARMS
-        return D_PRIME if self.plan.asked.two_class and self.catch else self._rate
+        if not (self.plan.asked.two_class and self.catch):
+            return self._rate
+        return D_A if self.both.graded else D_PRIME
+
+    @functools.cached_property
+    def both(self) -> Sensitivity:
+        """Base and tuned on these pairs."""
+        return of_pairs(self.plan, self.signal, self.catch)
 
     @property
     def _rate(self) -> Measure:
@@ -176,11 +187,9 @@ class _Group:
         rng = np.random.default_rng(0)
         if self.measure is FALSE_ALARMS:
             return rate_change(false_alarm_table(self.catch), rng, N_RESAMPLES, level)
-        if self.measure is not D_PRIME:
+        if self.measure not in SENSITIVITIES:
             return rate_change(hit_table(self.signal), rng, N_RESAMPLES, level)
-        tables = hit_table(self.signal), false_alarm_table(self.catch)
-        found = sdt_changes(*tables, rng, N_RESAMPLES, level)[0]
-        return found.scaled(2**-0.5) if self.plan.asked.kind == FORCED_CHOICE else found
+        return self.both.main_change(level)
 
     def of(self, who: int) -> Interval:
         """One listener's own value."""
@@ -188,20 +197,21 @@ class _Group:
         alarms = sum(not pair[who].correct for pair in self.catch)
         if self.measure is FALSE_ALARMS:
             return sdt.wilson(alarms, len(self.catch))
-        if self.measure is not D_PRIME:
+        if self.measure not in SENSITIVITIES:
             return sdt.wilson(hits, len(self.signal))
-        return d_prime_of(self.plan.asked)(hits, len(self.signal), alarms, len(self.catch))
+        one = self.both.of(who)
+        return one.d_a() if self.both.graded else one.d_prime()
 
     def row(self, change: Interval, margin: float | None) -> Row:
         base = self.of(0)
         if self.measure is FALSE_ALARMS:
             fine = base.high < 1 - FINE_RATE
         else:
-            fine = base.low > (FINE_D_PRIME if self.measure is D_PRIME else FINE_RATE)
+            fine = base.low > (FINE_D_PRIME if self.measure in SENSITIVITIES else FINE_RATE)
         n, what = len(self.signal), "paired signal trials"
         if self.measure is FALSE_ALARMS:
             n, what = len(self.catch), "paired catch trials"
-        used = margin if self.measure is D_PRIME else None
+        used = margin if self.measure in SENSITIVITIES else None
         verdict = Verdict(change, self.measure, n, used, what)
         return Row(self.name, base, self.of(1), verdict, bool(fine), self.weak)
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spectcount.probing.base import Plan
-from spectcount.probing.difference import change_over, difference
+from spectcount.probing.difference import Change, difference
 from spectcount.probing.maps import confusion, pool
 from spectcount.probing.plan import AnyPlan, Interleaved, parts_of
 from spectcount.probing.procedure import Procedure
-from spectcount.probing.threshold_changes import threshold_changes
+from spectcount.probing.threshold_changes import changes_of
 from spectcount.probing.thresholds import thresholds
 from spectcount.probing.weakness import Criterion, find_weakness
 from spectcount.trials import Trial
@@ -35,9 +35,13 @@ def summarise(plan: AnyPlan, trials: Trials, criterion: Criterion | None = None)
         "criterion": criterion.words(plan.task),
         **_thresholds(plan, trials),
     }
-    if len(trials) == 2 and not isinstance(plan, Procedure):
+    if len(trials) == 2:
         base, tuned = trials.values()
-        out["change"] = _change(plan, base, tuned)
+        moved, whole = changes_of(plan, base, tuned)
+        if "thresholds" in out:
+            out["threshold_change"] = [one.to_dict() for one in moved]
+        if whole is not None:
+            out["change"] = _change(plan, whole, base, tuned)
     return out
 
 
@@ -65,16 +69,11 @@ def _regions(plan: Plan, trials: Sequence[Trial], criterion: Criterion) -> list[
 
 
 def _thresholds(plan: Plan, trials: Trials) -> dict[str, Any]:
-    """Thresholds by listener and, of two, their changes; nothing for plans that seek none."""
+    """Thresholds by listener; nothing for plans that seek none."""
     found = {name: [t.to_dict() for t in thresholds(plan, mine)] for name, mine in trials.items()}
     if not any(found.values()):
         return {}
-    out: dict[str, Any] = {"thresholds": found}
-    if len(trials) == 2:
-        base, tuned = trials.values()
-        changes = threshold_changes(plan, base, tuned)
-        out["threshold_change"] = [verdict.to_dict() for verdict in changes]
-    return out
+    return {"thresholds": found}
 
 
 def _headline(plan: Plan, trials: Sequence[Trial]) -> dict[str, Any]:
@@ -85,10 +84,12 @@ def _headline(plan: Plan, trials: Sequence[Trial]) -> dict[str, Any]:
     return headline
 
 
-def _change(plan: Plan, base: Sequence[Trial], tuned: Sequence[Trial]) -> dict[str, Any]:
+def _change(
+    plan: Plan, whole: Change, base: Sequence[Trial], tuned: Sequence[Trial]
+) -> dict[str, Any]:
     cells = difference(plan, base, tuned)
     return {
-        **change_over(plan, base, tuned).to_dict(),
+        **whole.to_dict(),
         "cells_better": int(cells.better.sum()),
         "cells_worse": int(cells.worse.sum()),
         "false_discovery_rate": cells.q,

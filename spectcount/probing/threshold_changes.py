@@ -3,7 +3,9 @@
 *Conventions*: a curve asks both the same questions, so the two fits are correlated and the change
 is paired; a procedure follows each listener's own answers, so it is not. Changes are in the
 parameter's unit, or log10 of the factor where its axis is logarithmic; a lower threshold is better
-unless larger values are harder.
+unless larger values are harder. The threshold of a yes/no task is the level where d' = 1, by graded
+scores where both give them and by answers where not: the level of half the "yes" would move with
+the criterion. Two verdicts of a plan never point in two directions: where they would, both say so.
 """
 
 from __future__ import annotations
@@ -17,13 +19,18 @@ from typing import Any
 import numpy as np
 
 from spectcount.probing.base import Plan
+from spectcount.probing.difference import Change, change_over
 from spectcount.probing.maps import plain
 from spectcount.probing.pairing import pairs_of
 from spectcount.probing.plan import Curve
+from spectcount.probing.sensitivity import Sensitivity
 from spectcount.probing.thresholds import Series, Threshold, series_of, thresholds
-from spectcount.probing.verdict import Measure, Verdict
+from spectcount.probing.verdict import IMPROVED, WORSE, Measure, Verdict, opposed
 from spectcount.psychophysics.changes import fit_correlation, threshold_change
+from spectcount.psychophysics.graded import ScoreFit
+from spectcount.psychophysics.paired import excludes_zero
 from spectcount.psychophysics.sdt import Interval
+from spectcount.tasks import YES_NO
 from spectcount.trials import Trial
 
 
@@ -36,28 +43,47 @@ class ThresholdChange:
     change: Interval
     n: int
     paired: bool
+    of_d_prime: bool = False
+    graded: bool = False
+    mixed: bool = False
 
     @property
     def verdict(self) -> Verdict:
         """Lower is better, unless larger values are harder."""
         head = self.before
         name = f"threshold of {head.parameter}"
+        if self.of_d_prime:
+            name = f"level of {head.parameter} where d' = 1"
         if head.condition:
             name += f" at {head.condition}"
         better = 1 if head.falling else -1
         measure = Measure(name, better, "" if head.log else head.unit, factor=head.log)
         what = "paired trials" if self.paired else "trials of each listener"
-        return Verdict(self.change, measure, self.n, None, what, least=not self.paired)
+        return Verdict(self.change, measure, self.n, None, what, not self.paired, self._turned)
+
+    @property
+    def _turned(self) -> bool:
+        """Mixed, and itself a claim."""
+        return self.mixed and excludes_zero(self.change)
 
     @property
     def sentence(self) -> str:
         """The verdict, with why a threshold is not measurable."""
-        why = [
-            f"{name}: {one.reason}"
-            for name, one in (("base", self.before), ("tuned", self.after))
-            if one.reason
-        ]
+        both = (("base", self.before), ("tuned", self.after))
+        reasons = [(name, self._reason(one)) for name, one in both]
+        why = [f"{name}: {reason}" for name, reason in reasons if reason]
         return "; ".join([self.verdict.sentence, *why])
+
+    def _threshold(self, one: Threshold) -> Interval:
+        found = _d_prime_fit(one, self.graded) if self.of_d_prime else None
+        return one.threshold if found is None else found.threshold
+
+    def _reason(self, one: Threshold) -> str:
+        """Why a listener has no such threshold."""
+        if not self.of_d_prime:
+            return one.reason
+        found = _d_prime_fit(one, self.graded)
+        return found.reason if found is not None else one.reason
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict as plain data, with both thresholds."""
@@ -65,10 +91,26 @@ class ThresholdChange:
             **self.verdict.to_dict(),
             "sentence": self.sentence,
             "condition": self.before.condition,
-            "before": plain(self.before.threshold),
-            "after": plain(self.after.threshold),
+            "before": plain(self._threshold(self.before)),
+            "after": plain(self._threshold(self.after)),
             "paired": self.paired,
         }
+
+
+def changes_of(
+    plan: Plan, base: Iterable[Trial], tuned: Iterable[Trial]
+) -> tuple[list[ThresholdChange], Change | None]:
+    """The changes of a plan's thresholds and the change over all of it (None where it follows the
+    answers); where they point in two directions, each says so."""
+    base, tuned = list(base), list(tuned)
+    found = threshold_changes(plan, base, tuned)
+    whole = None if plan.adaptive else change_over(plan, base, tuned)
+    first = None if whole is None else whole.verdict
+    if opposed([*(one.verdict for one in found), *([first] if first else [])]):
+        found = [dataclasses.replace(one, mixed=True) for one in found]
+        if whole is not None and first is not None and first.kind in (IMPROVED, WORSE):
+            whole = dataclasses.replace(whole, mixed=True)
+    return found, whole
 
 
 def threshold_changes(
@@ -80,11 +122,16 @@ def threshold_changes(
     if isinstance(plan, Curve):
         return _of_curve(plan, base, tuned, level)
     found = zip(thresholds(plan, base, level), thresholds(plan, tuned, level), strict=True)
+    graded = _graded(plan, base, tuned)
     return [
-        _changed(before, after, 0.0, min(before.n, after.n), False)
+        _changed(plan, before, after, 0.0, min(before.n, after.n), False, graded)
         for before, after in found
         if before.surface is None and after.surface is None
     ]
+
+
+def _graded(plan: Plan, base: list[Trial], tuned: list[Trial]) -> bool:
+    return Sensitivity(plan, [base, tuned], [[], []]).graded
 
 
 def _of_curve(
@@ -97,7 +144,7 @@ def _of_curve(
     plan = dataclasses.replace(plan, harder=_harder(plan, x, y))
     ((before,), (after,)) = (thresholds(plan, who, level) for who in (x, y))
     r = _correlation(plan, before, after, x, y)
-    return [_changed(before, after, r, len(pairs), True)]
+    return [_changed(plan, before, after, r, len(pairs), True, _graded(plan, x, y))]
 
 
 def _harder(plan: Curve, x: list[Trial], y: list[Trial]) -> str:
@@ -129,8 +176,17 @@ def _answers(series: Series) -> np.ndarray:
 
 
 def _changed(
-    before: Threshold, after: Threshold, r: float, n: int, paired: bool
-) -> ThresholdChange:
+    plan: Plan, before: Threshold, after: Threshold, r: float, n: int, paired: bool, graded: bool
+) -> ThresholdChange:  # fmt: skip
+    """The change of the level of d' = 1 where the task is yes/no, else of the thresholds."""
+    fits = [_d_prime_fit(one, graded) for one in (before, after)]
+    level = before.threshold.level
+    if plan.asked.kind == YES_NO:
+        ends = [
+            one.threshold if one is not None and one.measurable else _unknown(level) for one in fits
+        ]
+        change = threshold_change(ends[0], ends[1], r, before.log)
+        return ThresholdChange(before, after, change, n, paired, True, graded)
     found = [
         one.threshold if one.measurable else _unknown(one.threshold.level)
         for one in (before, after)
@@ -139,5 +195,11 @@ def _changed(
     return ThresholdChange(before, after, change, n, paired)
 
 
-def _unknown(level: float) -> Interval:
+def _d_prime_fit(one: Threshold, graded: bool) -> ScoreFit | None:
+    """The fit of the level where d' = 1 in a yes/no task."""
+    found = one.area if graded else one.answers
+    return found if isinstance(found, ScoreFit) else None
+
+
+def _unknown(level: float = 0.95) -> Interval:
     return Interval(math.nan, -math.inf, math.inf, level)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,9 @@ class Measure:
 
 
 D_PRIME = Measure("d'")
+D_A = Measure("d_a")
+"""Sensitivity from graded scores, sqrt 2 z(AUC): d' where scores are Gaussian of equal spread."""
+SENSITIVITIES = (D_PRIME, D_A)
 RATE = Measure("hit rate")
 HITS = Measure("hit rate", better=0, up="more hits: d' says whether it hears better",
                down="fewer hits: d' says whether it hears worse")  # fmt: skip
@@ -70,7 +73,9 @@ COUNT_BIAS = Measure(
 @dataclass(frozen=True)
 class Verdict:
     """A change and what may be said of it; see the module. It rests on `n` (or at `least` so many)
-    of `what`; `margin`: changes smaller than it do not matter, if that was said beforehand."""
+    of `what`; `margin`: changes smaller than it do not matter, if that was said beforehand;
+    `mixed`: another verdict of the same plan points in the other direction, so that neither says
+    better or worse."""
 
     interval: Interval
     measure: Measure = D_PRIME
@@ -78,6 +83,7 @@ class Verdict:
     margin: float | None = None
     what: str = "paired trials"
     least: bool = False
+    mixed: bool = False
 
     def __post_init__(self) -> None:
         ends = [float(x) for x in (self.interval.value, self.interval.low, self.interval.high)]
@@ -94,7 +100,7 @@ class Verdict:
             return NOT_MEASURABLE
         if side == 0:
             return EQUIVALENT if self.within_margin else NOT_SHOWN
-        if self.measure.better == 0:
+        if self.measure.better == 0 or self.mixed:
             return CHANGED
         return IMPROVED if side == self.measure.better else WORSE
 
@@ -136,7 +142,10 @@ class Verdict:
     def aside(self) -> str:
         """What else the interval says: which way a bias went, or how small the change is."""
         words = ""
-        if self.kind == CHANGED:
+        if self.mixed:
+            better = _side(self.interval) == self.measure.better
+            words = f"{'better' if better else 'worse'} by this measure, the opposite by another"
+        elif self.kind == CHANGED:
             words = self.measure.up if self.interval.low > 0 else self.measure.down
         if self.kind in (IMPROVED, WORSE, CHANGED) and self.within_margin:
             words = f"{words}; " if words else ""
@@ -207,8 +216,12 @@ class MapVerdict:
 
 def signed(change: Interval) -> str:
     """A change with its sign and interval, with so many digits that an end never looks like, or
-    beyond, zero when it is not."""
+    beyond, zero when it is not; "at least" or "at most" where the other end is open."""
     ends = (float(change.value), float(change.low), float(change.high))
+    if math.isinf(ends[1]) != math.isinf(ends[2]):
+        word, end = ("at most", ends[2]) if math.isinf(ends[1]) else ("at least", ends[1])
+        digits = next((k for k in range(2, MAX_DIGITS) if _keeps_side(end, k)), MAX_DIGITS)
+        return f"{word} {_signed(end, digits)}"
     digits = next(
         (k for k in range(2, MAX_DIGITS) if all(_keeps_side(x, k) for x in ends[1:])), MAX_DIGITS
     )
@@ -227,6 +240,11 @@ def factor_words(change: Interval) -> str:
         MAX_DIGITS,
     )
     return f"×{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def opposed(verdicts: Iterable[Verdict]) -> bool:
+    """Whether some say improved and some worse."""
+    return {IMPROVED, WORSE} <= {v.kind for v in verdicts}
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict | None:

@@ -15,19 +15,21 @@ alternatives; Macmillan & Creelman (2005), Detection Theory, for the forced-choi
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
-from scipy.stats import rankdata
+from scipy.stats import beta, rankdata
 
 from spectcount.errors import UserError
 
 LOG_LINEAR = "log-linear (Hautus 1995)"
 UNCORRECTED = "uncorrected rates"
 WILSON = "Wilson score"
+EXACT = "exact bounds (Clopper & Pearson 1934) by square-and-add"
 MANN_WHITNEY = "Mann-Whitney, score interval (Newcombe 2006, method 5)"
 _BISECTIONS = 60
 _MAX_D_PRIME = 20.0
@@ -138,6 +140,33 @@ def d_prime_2afc(
     return _gaussian((z_h - z_f) / root, sd / root, level, "2AFC, " + _rule(log_linear))
 
 
+def exact_sensitivity(
+    hits: int, n_signal: int, false_alarms: int, n_noise: int, level: float = 0.95
+) -> tuple[Interval, Interval]:
+    """d' and c with intervals from exact bounds of both rates (Clopper & Pearson 1934), joined by
+    square-and-add: open on the side on which a rate of 0 or 1 leaves them open. Values by the
+    log-linear rule."""
+    values = ndtri(np.array(rates(hits, n_signal, false_alarms, n_noise)))
+    ends = [_exact_z(k, n, level) for k, n in ((hits, n_signal), (false_alarms, n_noise))]
+    down, up = ([v - e[0] for v, e in zip(values, ends, strict=True)],
+                [e[1] - v for v, e in zip(values, ends, strict=True)])  # fmt: skip
+    z_h, z_f = (float(v) for v in values)
+    rule = f"{LOG_LINEAR}, {EXACT}"
+    d, c = z_h - z_f, -(z_h + z_f) / 2
+    return (
+        Interval(d, d - math.hypot(down[0], up[1]), d + math.hypot(up[0], down[1]), level, rule),
+        Interval(c, c - math.hypot(*up) / 2, c + math.hypot(*down) / 2, level, rule),
+    )
+
+
+def _exact_z(k: int, n: int, level: float) -> tuple[float, float]:
+    """z of the exact bounds of a rate; infinite at 0 and 1."""
+    tail = (1 - level) / 2
+    low = float(beta.ppf(tail, k, n - k + 1)) if k else 0.0
+    high = float(beta.ppf(1 - tail, k + 1, n - k)) if k < n else 1.0
+    return float(ndtri(low)), float(ndtri(high))
+
+
 def auc(signal_scores, noise_scores, level: float = 0.95) -> Interval:
     """Area under the ROC: the chance that a signal trial scores above a catch trial, ties 1/2.
 
@@ -157,6 +186,20 @@ def auc(signal_scores, noise_scores, level: float = 0.95) -> Interval:
     area = u / (n_s * n_n)
     low = 1 - _auc_upper(1 - area, n_n, n_s, level)
     return _interval(area, low, _auc_upper(area, n_s, n_n, level), level, MANN_WHITNEY)
+
+
+def auc_bounds(
+    area: float, n_signal: int, n_noise: int, level: float, variance: float,
+    shares: tuple[float, float],
+) -> Interval:  # fmt: skip
+    """The interval of `auc` around an area whose variance is known from elsewhere: Hanley &
+    McNeil's curve of the variance, scaled to go through it by a factor within `shares`; unscaled
+    where that says nothing (areas of 0 and 1)."""
+    expected = float(_auc_variance(np.asarray(area), n_signal, n_noise))
+    share = float(np.clip(variance / expected, *shares)) if expected > 0 and variance > 0 else 1.0
+    low = 1 - _auc_upper(1 - area, n_noise, n_signal, level, share)
+    high = _auc_upper(area, n_signal, n_noise, level, share)
+    return _interval(area, low, high, level, MANN_WHITNEY)
 
 
 def pc_mafc(d, m: int):
@@ -279,15 +322,21 @@ def _gaussian(value, sd, level: float, rule: str) -> Interval:
     return _interval(value, low, np.where(np.isfinite(half), high, np.inf), level, rule)
 
 
-def _auc_upper(area, n_s: int, n_n: int, level: float) -> np.ndarray:
-    """Largest AUC that the observed one does not refute, by bisection."""
+def _auc_variance(t: np.ndarray, n_s: int, n_n: int) -> np.ndarray:
+    """Hanley & McNeil's, the mean of the two numbers of trials in the place of each."""
+    spread = 1 + ((n_s + n_n) / 2 - 1) * ((1 - t) / (2 - t) + t / (1 + t))
+    return np.asarray(t * (1 - t) * spread / (n_s * n_n))
+
+
+def _auc_upper(area, n_s: int, n_n: int, level: float, share: float = 1.0) -> np.ndarray:
+    """Largest AUC that the observed one does not refute, by bisection; `share` scales the
+    variance."""
     area = np.asarray(area, float)
-    z2, n_mean = _z(level) ** 2, (n_s + n_n) / 2
+    z2 = share * _z(level) ** 2
     low, high = area, np.ones_like(area)
     for _ in range(_BISECTIONS):
         t = (low + high) / 2
-        spread = 1 + (n_mean - 1) * ((1 - t) / (2 - t) + t / (1 + t))
-        inside = (t - area) ** 2 <= z2 * t * (1 - t) * spread / (n_s * n_n)
+        inside = (t - area) ** 2 <= z2 * _auc_variance(t, n_s, n_n)
         low, high = np.where(inside, t, low), np.where(inside, high, t)
     return high
 

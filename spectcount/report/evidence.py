@@ -14,14 +14,14 @@ from typing import Any
 
 from spectcount.probing import comparison
 from spectcount.probing.base import Plan
-from spectcount.probing.difference import Change, Difference, change_over, difference
+from spectcount.probing.difference import Change, Difference, difference
 from spectcount.probing.heldout import Part
 from spectcount.probing.maps import Cells, Confusion, Pooled, confusion, measure_map, pool
 from spectcount.probing.panel_table import PanelResult
 from spectcount.probing.plan import AnyPlan, CountConfusion, parts_of, plan_from_dict
 from spectcount.probing.procedure import Procedure
 from spectcount.probing.replay import track_state
-from spectcount.probing.threshold_changes import ThresholdChange, threshold_changes
+from spectcount.probing.threshold_changes import ThresholdChange, changes_of
 from spectcount.probing.thresholds import Threshold, thresholds
 from spectcount.probing.weakness import Region, find_weakness
 from spectcount.probing.wording_table import Robustness, WordedChange, robustness, worded_change
@@ -155,16 +155,20 @@ class Evidence:
         return difference(self.asked_plan, *self.pair)
 
     @functools.cached_property
+    def _changes(self) -> tuple[list[ThresholdChange], Change | None]:
+        return changes_of(self.asked_plan, *self.pair) if self.pair else ([], None)
+
+    @functools.cached_property
     def change(self) -> Change | None:
         """What changed over all cells, in a comparison."""
         if self.pair is None or not self.gridded:
             return None
-        return change_over(self.asked_plan, *self.pair)
+        return self._changes[1]
 
     @functools.cached_property
     def threshold_changes(self) -> list[ThresholdChange]:
         """What changed of each threshold, in a comparison."""
-        return threshold_changes(self.asked_plan, *self.pair) if self.pair else []
+        return self._changes[0]
 
     @functools.cached_property
     def panel(self) -> PanelResult | None:

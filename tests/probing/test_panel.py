@@ -84,7 +84,7 @@ def test_a_loss_is_found_where_it_is_and_repair_is_no_loss(context):
     assert weak.weak and weak.verdict.kind == "improved" and not weak.fine_before
     assert not rows["Counting, outside the weak regions"].forgotten
     assert found.sentence.startswith("Forgotten: ")
-    assert "Detecting (d' -" in found.sentence
+    assert "Detecting (d_a at most -" in found.sentence
     assert "Improved where it was to be repaired: Counting, inside" in found.sentence
     n = [rows[f"Counting, {side} the weak regions"].verdict.n for side in ("outside", "inside")]
     assert sum(n) == 96 and min(n) > 20

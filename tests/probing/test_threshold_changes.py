@@ -9,7 +9,7 @@ import pytest
 
 from spectcount.listeners.base import Scores
 from spectcount.probing.plan import plan_from_dict
-from spectcount.probing.threshold_changes import threshold_changes
+from spectcount.probing.threshold_changes import changes_of, threshold_changes
 from spectcount.trials import make_trial, normalise
 
 CURVE = {
@@ -17,7 +17,8 @@ CURVE = {
     "trials": 25, "catch_trials": 80, "design": {"noise_sigma": 0.003},
 }  # fmt: skip
 STAIRS = {
-    "kind": "staircase", "parameter": "level_dbfs", "low": -80, "high": -10, "trials": 60,
+    "kind": "staircase", "parameter": "level_dbfs", "low": -80, "high": -10, "trials": 240,
+    "reversals": 150, "catch_share": 0.4,
     "design": {"noise_sigma": 0.003},
 }  # fmt: skip
 
@@ -26,15 +27,16 @@ class Hears:
     """Says yes with a chance that rises with the level (falls where `width` is negative) around
     `threshold`; a share of its noise belongs to the question, the same for every listener."""
 
-    def __init__(self, threshold, width, seed, shared=0.8):
+    def __init__(self, threshold, width, seed, shared=0.8, criterion=1.5):
         self.threshold, self.width, self.seed, self.shared = threshold, width, seed, shared
+        self.criterion = criterion
 
     def answer(self, one):
         own = np.random.default_rng([self.seed, int(one.question.key[:12], 16)])
         common = np.random.default_rng([99, int(one.question.key[:12], 16)])
         noise = math.sqrt(self.shared) * common.normal() + math.sqrt(1 - self.shared) * own.normal()
         if one.coords["role"] == "catch" or not one.question.stimulus.events:
-            return noise > 1.5
+            return noise > self.criterion
         x = one.question.stimulus.events[0].level_dbfs
         return (x - self.threshold) / self.width + noise > 0
 
@@ -68,10 +70,11 @@ def test_a_curve_is_compared_in_pairs():
     assert found.paired and found.n == 9 * 25 + 80
     assert found.change.low <= -6 <= found.change.high and found.change.high < 0
     assert found.verdict.kind == "improved"
-    assert found.sentence.startswith("improved: threshold of level_dbfs -")
+    assert found.sentence.startswith("improved: level of level_dbfs where d' = 1 -")
     assert "dBFS at 95 %, 305 paired trials" in found.sentence
     width = found.change.high - found.change.low
-    own = [one.threshold.high - one.threshold.low for one in (found.before, found.after)]
+    fits = [one.answers.threshold for one in (found.before, found.after)]
+    own = [one.high - one.low for one in fits]
     assert width < math.hypot(*own)
     (same,) = threshold_changes(plan, base, base)
     assert same.change.value == 0 and same.verdict.kind == "no change shown"
@@ -95,7 +98,9 @@ def test_a_deaf_listener_has_no_threshold_to_change():
 
 def test_a_procedure_is_not_paired():
     plan = plan_from_dict(STAIRS)
-    base, tuned = (asked(plan, Hears(t, 6, s), n) for t, s, n in ((-40, 1, "b"), (-55, 2, "t")))
+    base, tuned = (
+        asked(plan, Hears(t, 6, s, criterion=0.7), n) for t, s, n in ((-40, 1, "b"), (-55, 2, "t"))
+    )
     (found,) = threshold_changes(plan, base, tuned)
     least = min(len(base), len(tuned))
     assert not found.paired and f"at least {least} trials of each" in found.sentence
@@ -119,3 +124,32 @@ def test_the_plan_says_which_way_is_better(harder, kind):
         base, tuned = (asked(plan, Hears(t, 6, 1), str(t)) for t in (-42, -52))
     (found,) = threshold_changes(plan, base, tuned)
     assert found.change.high < 0 and found.verdict.kind == kind
+
+
+def test_a_moved_criterion_moves_no_yes_no_threshold_and_verdicts_agree():
+    """Criterion 2 -> 0: the level of half the "yes" falls, that of d' = 1 does not; "improved" was
+    said of it in 91 %, "worse" of the run's d' in 95 %."""
+
+    class Moved(Hears):
+        def __init__(self, criterion, seed):
+            super().__init__(-40, 6, seed, criterion=criterion)
+
+        def answer(self, one):
+            rng = np.random.default_rng([self.seed, int(one.question.key[:12], 16)])
+            level = (
+                one.question.stimulus.events[0].level_dbfs if one.question.stimulus.events else -99
+            )
+            signal = one.coords["role"] == "signal"
+            return (
+                3.5 / (1 + math.exp(-(level + 40) / 6)) if signal else 0
+            ) + rng.normal() > self.criterion
+
+    plan, kinds = plan_from_dict(CURVE), []
+    for seed in range(4):
+        base, tuned = (asked(plan, Moved(c, 10 * seed + c), f"{c}") for c in (2, 0))
+        found, whole = changes_of(plan, base, tuned)
+        said = [found[0].verdict.kind, whole.verdict.kind]
+        assert not {"improved", "worse"} <= set(said)
+        kinds += said
+        assert whole.verdicts()[1].kind == "changed"
+    assert sum(kind in ("improved", "worse") for kind in kinds) <= 1

@@ -75,6 +75,11 @@ def test_the_printed_interval_agrees_with_the_word():
         if found.kind == NOT_MEASURABLE:
             assert "[" not in found.sentence
             continue
+        if one_end := re.search(rf"at (least|most) ({NUMBER}) at", found.sentence):
+            end = float(one_end.group(2))
+            kept = interval.low if one_end.group(1) == "least" else interval.high
+            assert (np.sign(end) == np.sign(kept)) and not np.isinf(kept), found.sentence
+            continue
         low, high = re.search(rf"\[({NUMBER}), ({NUMBER})\]", found.sentence).groups()
         assert (float(low) > 0) == (interval.low > 0), found.sentence
         assert (float(high) < 0) == (interval.high < 0), found.sentence
@@ -124,7 +129,7 @@ def test_the_word_cannot_be_given():
         ((math.nan, -math.inf, math.inf), D_PRIME, 0.2,
          "not measurable: the change of d' has no interval, at 95 %, 100 paired trials"),
         ((1.0, 0.4, math.inf), D_PRIME, None,
-         "improved: d' +1.00 [+0.40, +inf] at 95 %, 100 paired trials"),
+         "improved: d' at least +0.40 at 95 %, 100 paired trials"),
     ],
 )  # fmt: skip
 def test_sentences(interval, measure, margin, sentence):

@@ -40,7 +40,7 @@ def test_counts_of_a_procedure_add_up(make_run, plans):
 def test_thresholds_are_compared(make_run, plans, report_of):
     evidence = make_run(plans.staircase, [plans.dull, plans.keen], "compare", margin=None)
     said = verdicts(evidence)
-    assert len(said) == 1 and "threshold of level_dbfs" in said[0]
+    assert len(said) == 1 and "level of level_dbfs where d' = 1" in said[0]
     _, page = report_of(evidence)
     assert said[0] in page.text and "nothing can be called held out" in page.text
 

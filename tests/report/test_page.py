@@ -90,7 +90,7 @@ def test_other_plans_have_a_report(make_run, plans, kind, report_of):
 def test_a_verdict_is_of_sensitivity_and_bias_not_of_hits(make_run, plans):
     evidence = make_run(plans.map, [plans.sim, plans.other], "compare")
     said = verdicts(evidence)
-    assert "d'" in said[0] and any("criterion" in s for s in said)
+    assert "d_a" in said[0] and any("criterion" in s for s in said)
     assert not any(s.startswith("Improved: hit rate") for s in said)
     probe = make_run(plans.map, [plans.sim, plans.other])
     assert verdicts(probe) == [], "two listeners of a probe are not before and after"
