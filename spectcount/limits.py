@@ -17,6 +17,9 @@ MAX_VALUES = 100_000
 MAX_ANNOTATION_VALUES = 2_000_000
 MAX_ALIASES = 20
 
+MAX_PLANS = 100
+"""Plans in one interleaved run: each is tried for feasibility before it starts."""
+
 # Stimuli.
 MIN_SAMPLE_RATE_HZ, MAX_SAMPLE_RATE_HZ = 1_000, 48_000
 MAX_DURATION_S = 30.0
@@ -32,4 +35,6 @@ MAX_WORK = 400_000_000
 
 # Sound files.
 MAX_CHANNELS = 8
+MAX_FILE_SAMPLES = 60_000_000
+"""Of one channel: 20 minutes at 48 kHz, 240 MB once decoded."""
 MIN_FILE_RATE_HZ, MAX_FILE_RATE_HZ = 1_000, 384_000

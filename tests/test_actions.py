@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -12,9 +13,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from spectcount import actions, jobs
+from spectcount import actions, jobs, presets
 from spectcount.errors import UserError
-from spectcount.settings import load_settings
+from spectcount.probing.grid import GridPlan
+from spectcount.settings import DEMO_LIMITS, Limits, load_settings
 from spectcount.stimulus import Stimulus
 from spectcount.store import Store
 from spectcount.synth import synthesise
@@ -168,3 +170,30 @@ def test_a_recording_longer_than_any_window_is_read_and_the_listener_says_what_i
     ):
         with pytest.raises(UserError, match=r"lasts 45\.00 s, the limit is 30 s"):
             refused()
+
+
+def test_the_limit_of_trials_is_asked_before_a_plan_is_tried(settings, monkeypatch):
+    """Trying 300 plans took a minute before their number of trials was refused."""
+
+    def tried(plan):
+        raise AssertionError("the plan was tried for feasibility")
+
+    monkeypatch.setattr(GridPlan, "refuse_infeasible", tried)
+    few = dataclasses.replace(settings, limits=Limits(max_trials=100))
+    with pytest.raises(UserError, match="above the limit 100"):
+        actions.start_listening(few, "map")
+    plan = presets.load("probes", "quick-map", settings).body["plan"]
+    with pytest.raises(UserError, match="101 plans are above the limit of 100"):
+        actions.probe_plan(settings, {"kind": "interleaved", "plans": [plan] * 101})
+
+
+def test_a_stimulus_file_has_the_demos_limit_of_events(settings, tmp_path):
+    tone = {"duration_s": 0.01, "frequency_hz": 500, "level_dbfs": -30, "attack_ms": 0,
+            "release_ms": 0}  # fmt: skip
+    events = [{**tone, "onset_s": i / 50} for i in range(30)]
+    path = tmp_path / "stimulus.json"
+    path.write_text(json.dumps({"duration_s": 1.0, "events": events}))
+    assert len(actions.read_stimulus(path, settings).events) == 30
+    demo = dataclasses.replace(settings, mode="demo", limits=DEMO_LIMITS)
+    with pytest.raises(UserError, match="30 events are above the limit 20 of demo mode"):
+        actions.read_stimulus(path, demo)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import soundfile
 
+from spectcount import clips
 from spectcount.clips import read_clip, save_clip
 from spectcount.errors import UserError
 from spectcount.stimulus import Event, Stimulus
@@ -96,3 +99,78 @@ def test_missing_large_and_foreign_files_are_refused(tmp_path):
         read_clip(tmp_path / "a.wav")
     with pytest.raises(UserError, match=r"has 0 MB, the limit is 1e-06"):
         read_clip(write(tmp_path / "b.wav"), max_mb=1e-6)
+
+
+def test_the_clip_of_a_stimulus_is_one_file_to_the_byte(tmp_path):
+    """libsndfile's PEAK chunk holds the time."""
+    stimulus = Stimulus(1.0, (Event(0.2, 0.1, 1000.0, -14.0),), 0.01)
+    save_clip(tmp_path / "a.wav", stimulus)
+    time.sleep(1.1)
+    save_clip(tmp_path / "b.wav", stimulus)
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    info = soundfile.info(tmp_path / "a.wav")
+    assert (info.format, info.subtype, info.frames) == ("WAV", "FLOAT", 16_000)
+    assert b"PEAK" not in (tmp_path / "a.wav").read_bytes()
+
+
+NOISE = 0.01 * np.random.default_rng(1).standard_normal((2, 48_000))
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "channel"),
+    [
+        (1.0, -1.0, 0),
+        (0.8, -1.0, 1),
+        (1.0, -0.9, 0),
+        (-0.5, 0.5, 0),
+        (1.0, 1.0, None),
+        (1.0, 0.0, None),
+        (1.0, 0.3, None),
+        (0.0, 0.0, None),
+    ],
+)
+def test_channels_that_cancel_in_the_mix_are_not_mixed(tmp_path, left, right, channel):
+    tone = 0.4 * np.sin(2 * np.pi * 500 * np.arange(48_000) / 16_000)
+    stereo = np.stack([left * tone + NOISE[0], right * tone + NOISE[1]], axis=1)
+    clip = read_clip(write(tmp_path / "a.wav", stereo))
+    assert clip.channel == channel
+    if channel is None:
+        assert clip.notes == ("2 channels were mixed to one",)
+        return
+    assert clip.notes == (
+        f"the 2 channels cancel in their mix; channel {channel + 1} was taken alone",
+    )
+    assert np.abs(clip.waveform - stereo[:, channel]).max() < 1e-4
+
+
+def test_a_second_that_cancels_is_enough(tmp_path):
+    tone = 0.4 * np.sin(2 * np.pi * 500 * np.arange(48_000) / 16_000)
+    other = np.where(np.arange(48_000) < 32_000, tone, -tone)
+    clip = read_clip(write(tmp_path / "a.wav", np.stack([tone, other], axis=1)))
+    assert clip.channel == 0 and np.abs(clip.waveform[40_000:]).max() > 0.3
+
+
+def test_what_was_coded_with_loss_is_lowered_and_not_refused(tmp_path):
+    square = np.sign(np.sin(2 * np.pi * 300 * np.arange(16_000) / 16_000))
+    clip = read_clip(write(tmp_path / "a.mp3", 0.999 * square))
+    assert clip.lowered_db > 0 and np.abs(clip.waveform).max() == pytest.approx(1)
+    assert "decoding overshot full scale" in clip.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "words"),
+    [
+        (655_350, 1, "655350 samples a second, 1000 to 384000 are read"),
+        (8_000, 9, "9 channels, the limit is 8"),
+        (8_000, 2, r"lasts 31\.00 s, the limit is 30 s"),
+    ],
+)
+def test_a_small_file_that_decodes_to_a_large_one_is_refused_by_its_header(
+    tmp_path, monkeypatch, rate, channels, words
+):
+    form = "FLAC" if channels <= 8 else "WAV"
+    path = tmp_path / "a.bin"
+    soundfile.write(path, np.zeros((31 * min(rate, 8000), channels)), rate, format=form)
+    monkeypatch.setattr(clips, "_blocks", lambda data, size: pytest.fail("it was decoded"))
+    with pytest.raises(UserError, match=words):
+        read_clip(path)

@@ -17,9 +17,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 SOURCES = [*MODULES, *ROOT.glob("app.py")]
 
 LAYERS = (
-    "errors visitors rates limits documents params carriers settings scales stimulus synth clips "
-    "measure spectrogram designs tasks pairs trials context psychophysics listeners probing "
-    "figures training benchmarks store jobs report presets actions cli __main__ ui"
+    "errors visitors rates limits documents params carriers settings scales stimulus synth "
+    "containers clips measure spectrogram designs tasks pairs trials context psychophysics "
+    "listeners probing figures training benchmarks store jobs report presets actions cli __main__ "
+    "ui"
 ).split()
 """A module imports only from its own layer and from those before it."""
 

@@ -56,6 +56,7 @@ from spectcount.actions.report import audiofolder, export, figure_files, figure_
 from spectcount.actions.runs import (
     cancel,
     probe_plan,
+    refuse_many_trials,
     resume,
     start_probe,
     start_tune,
@@ -124,6 +125,7 @@ __all__ = [
     "probe_plan",
     "read_stimulus",
     "refuse_foreign_model",
+    "refuse_many_trials",
     "refuse_tuning_too_large",
     "refuse_unknown_listener",
     "render",

@@ -35,8 +35,8 @@ class Carrier:
 
 
 def add_carrier(settings: Settings, path: str | Path) -> tuple[str, tuple[str, ...]]:
-    """Keep the sound in a WAV, FLAC or OGG file; its hash, and notes on what was done to it. Raises
-    `UserError` for a file that is broken, silent, too short, or over the mode's limits."""
+    """Keep the sound in a WAV, FLAC, OGG or MP3 file; its hash, and notes on what was done to it.
+    Raises `UserError` for a file that is broken, silent, too short, or over the mode's limits."""
     samples, notes = load_clip(path, settings, LONGEST_S)
     name = Path(path).name
     if len(samples) < SHORTEST_S * SAMPLE_RATE:

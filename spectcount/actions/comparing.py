@@ -13,7 +13,7 @@ from typing import Any
 
 from spectcount import jobs, presets
 from spectcount.actions.questions import refuse_unknown_listener
-from spectcount.actions.runs import probe_plan
+from spectcount.actions.runs import probe_plan, refuse_many_trials
 from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
@@ -179,11 +179,7 @@ def _start(
     from spectcount.probing.plan import plan_from_dict
 
     n = (n_trials or plan_from_dict(config["plan"]).n_trials) * len(specs)
-    if n > settings.limits.max_trials:
-        raise UserError(
-            f"{n} trials are above the limit {settings.limits.max_trials} of {settings.mode} mode; "
-            "lower the trials or the number of cells"
-        )
+    refuse_many_trials(settings, n)
     for spec in specs:
         refuse_unknown_listener(settings, spec)
     if len(specs) == 2:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spectcount.actions.runs import Params, probe_plan
+from spectcount.actions.runs import Params, probe_plan, refuse_many_trials
 from spectcount.errors import UserError
 from spectcount.listeners.observers.human import Human
 from spectcount.params import Declared, param
@@ -73,12 +73,8 @@ def start_listening(
     option is, and where the session would be longer than the mode allows."""
     body = probe_plan(settings, plan, params)
     made = plan_from_dict(body)
+    refuse_many_trials(settings, made.n_trials)
     made.refuse_infeasible()
-    if made.n_trials > settings.limits.max_trials:
-        raise UserError(
-            f"{made.n_trials} trials are above the limit {settings.limits.max_trials} of "
-            f"{settings.mode} mode; lower the trials or the number of cells"
-        )
     chosen = ListenOptions.from_dict(options or {})
     config = {"plan": body, "listeners": [_person(name)], "seed": seed, **chosen.to_dict()}
     lineage = {"probe": plan if isinstance(plan, str) else None}

@@ -171,6 +171,16 @@ def resume(settings: Settings, run_id: str) -> Run:
     return store.run(run_id)
 
 
+def refuse_many_trials(settings: Settings, n_trials: int) -> None:
+    """Raise `UserError` for more trials than the mode allows. To be asked before a plan is tried
+    for feasibility, which takes longer the larger it is."""
+    if n_trials > settings.limits.max_trials:
+        raise UserError(
+            f"{n_trials} trials are above the limit {settings.limits.max_trials} of "
+            f"{settings.mode} mode; lower the trials or the number of cells"
+        )
+
+
 def _start_probing(
     settings: Settings,
     kind: str,
@@ -183,11 +193,7 @@ def _start_probing(
 
     body = probe_plan(settings, plan, params)
     n_trials = plan_from_dict(body).cost(len(specs)).n_trials
-    if n_trials > settings.limits.max_trials:
-        raise UserError(
-            f"{n_trials} trials are above the limit {settings.limits.max_trials} of "
-            f"{settings.mode} mode; lower the trials or the number of cells"
-        )
+    refuse_many_trials(settings, n_trials)
     for spec in specs:
         refuse_unknown_listener(settings, spec)
     lineage = {"probe": plan if isinstance(plan, str) else None}

@@ -159,10 +159,11 @@ def render(stimulus: Stimulus, out_dir: str | Path) -> Rendered:
 def load_clip(
     path: str | Path, settings: Settings, max_s: float = math.inf
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The clip in a WAV, FLAC or OGG file, float32 [T] at 16 kHz, and notes on what was done to
-    it; broken files are refused, and those over the mode's limits or longer than `max_s`."""
-    limits = settings.limits
-    clip = read_clip(path, min(limits.max_upload_s, max_s), limits.max_upload_mb)
+    """The clip in a WAV, FLAC, OGG or MP3 file, float32 [T] at 16 kHz, and notes on what was
+    done to it; broken files are refused, and those over the mode's limits or longer than
+    `max_s`."""
+    allowed = settings.limits
+    clip = read_clip(path, min(allowed.max_upload_s, max_s), allowed.max_upload_mb)
     return clip.waveform, clip.notes
 
 

@@ -58,7 +58,7 @@ class Benchmark:
                     f"{found.name}, row {row}, has no {error}, so it is no file of {self.title}; "
                     "give the official file"
                 ) from None
-        return found, items
+        return found, files.without_others_sounds(items, found)
 
 
 def get(name: str) -> Benchmark:
@@ -71,14 +71,15 @@ def get(name: str) -> Benchmark:
 
 
 def _mmau(record: Record, row: int, path: Path) -> Item:
-    audio = str(record["audio_id"])
+    sound = str(record["audio_id"])
     return Item(
         row=row,
         id=str(record["id"]),
-        audio=files.sound(audio, path, ("test-mini-audios", "test-audios", "audio")),
+        sound=sound,
+        audio=files.sound(sound, path, ("test-mini-audios", "test-audios", "audio")),
         question=str(record["question"]),
         options=_listed(record, row),
-        answer=_secret(record.get("answer")),
+        answer=_text(record.get("answer"), row),
         strata=_strata(record, ("task", "category", "sub-category", "difficulty")),
     )
 
@@ -87,10 +88,11 @@ def _mmar(record: Record, row: int, path: Path) -> Item:
     return Item(
         row=row,
         id=str(record["id"]),
+        sound=str(record["audio_path"]),
         audio=files.sound(str(record["audio_path"]), path, ("audio",)),
         question=str(record["question"]),
         options=_listed(record, row),
-        answer=_secret(record["answer"]),
+        answer=_text(record["answer"], row),
         strata=_strata(record, ("modality", "category", "sub-category", "language")),
     )
 
@@ -100,10 +102,11 @@ def _mmsu(record: Record, row: int, path: Path) -> Item:
     return Item(
         row=row,
         id=str(record["id"]),
+        sound=str(record["audio_path"]),
         audio=files.sound(str(record["audio_path"]), path, ("audio",)),
         question=str(record["question"]),
-        options=_lettered(record),
-        answer=_secret(record["answer_gt"]),
+        options=_lettered(record, row),
+        answer=_text(record["answer_gt"], row),
         strata=_strata(record, kinds),
     )
 
@@ -117,10 +120,11 @@ def _air_bench(record: Record, row: int, path: Path) -> Item:
     return Item(
         row=row,
         id=f"{folder}/{record['uniq_id']}",
+        sound=f"{folder}/{name}",
         audio=files.sound(f"{folder}/{name}", path, ()),
         question=str(record["question"]),
-        options=_lettered(record),
-        answer=_secret(record["answer_gt"]),
+        options=_lettered(record, row),
+        answer=_text(record["answer_gt"], row),
         strata=(("task", task), ("set", folder)),
     )
 
@@ -132,17 +136,23 @@ def _listed(record: Record, row: int) -> tuple[str, ...]:
             f"row {row} has choices={str(record['choices'])[:60]!r}, which is no list; give the "
             "official file"
         )
-    return tuple(map(str, record["choices"]))
+    options = (_text(option, row) for option in record["choices"])
+    return tuple(option for option in options if option is not None)
 
 
-def _lettered(record: Record) -> tuple[str | None, ...]:
-    """Options A to D; null or nothing is an empty slot, the text "None" is an option."""
+def _lettered(record: Record, row: int) -> tuple[str | None, ...]:
+    """Options A to D; what is absent is an empty slot, the text "None" is an option."""
     found = [record["choice_a"], record["choice_b"], *map(record.get, _LETTER_FIELDS[2:])]
-    return tuple(None if option in (None, "") else str(option) for option in found)
+    return tuple(_text(option, row) for option in found)
 
 
-def _secret(answer: Any) -> str | None:
-    return None if answer in (None, "") else str(answer)
+def _text(value: Any, row: int) -> str | None:
+    """An option or an answer; None where it is absent: null, NaN, or nothing but spaces."""
+    if value is None or value != value or not str(value).strip():  # only NaN is not itself
+        return None
+    if isinstance(value, list | dict):
+        raise UserError(f"row {row} has {str(value)[:60]!r} where one text is expected; mend it")
+    return str(value)
 
 
 def _strata(record: Record, kinds: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -151,7 +161,8 @@ def _strata(record: Record, kinds: tuple[str, ...]) -> tuple[tuple[str, str], ..
     for kind in kinds:
         value = record.get(kind)
         name = " + ".join(map(str, value)) if isinstance(value, list) else value
-        found.append((kind, str(name) if name not in (None, "") else "none"))
+        is_absent = name in (None, "") or name != name  # only NaN is not itself
+        found.append((kind, "none" if is_absent else str(name)))
     return tuple(found)
 
 

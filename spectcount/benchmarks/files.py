@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from spectcount import documents
+from spectcount.benchmarks.items import Item
 from spectcount.errors import UserError
 from spectcount.settings import typed_path
 
@@ -46,15 +48,33 @@ def records(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def without_others_sounds(items: Sequence[Item], annotations: Path) -> list[Item]:
+    """Items, none with a sound that was looked up for it and is, by its own name, another's."""
+    names: dict[Path, set[str]] = {}
+    for item in items:
+        names.setdefault(item.audio, set()).add(item.sound)
+    return [
+        item
+        if len(names[item.audio]) == 1
+        else dataclasses.replace(item, audio=annotations.parent / item.sound)
+        for item in items
+    ]
+
+
 def digest(path: Path) -> str:
     """First 16 hex digits of the file's SHA-256."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def sound(name: str, annotations: Path, folders: Sequence[str]) -> Path:
-    """Where the sound called `name` in the file lies: beside the annotations as written, or by its
-    bare name in one of `folders` there. Where it is nowhere, the place as written."""
+    """Where the sound called `name` in the file lies: beside the annotations as written, or in one
+    of `folders` there, under the same path from such a folder on. A file of the same bare name in
+    another folder is another sound. Where it is nowhere, the place as written."""
     written = annotations.parent / name
-    bare = Path(name).name
-    places = [written, *(annotations.parent / folder / bare for folder in folders)]
+    parts = [part for part in Path(name).parts if part != "."]
+    known = max((i + 1 for i, part in enumerate(parts[:-1]) if part in folders), default=0)
+    inside = Path(*parts[known:])
+    places = [written]
+    if not inside.is_absolute():
+        places += [annotations.parent / folder / inside for folder in folders]
     return next((place for place in places if place.is_file()), written)

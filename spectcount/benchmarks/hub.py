@@ -2,21 +2,32 @@
 
 *Conventions*: `datasets` is optional and imported on use. Sounds are written as the hub has them,
 byte for byte, never decoded; the annotation file is a JSON list of the other columns, nested
-columns opened up. What comes out is read by the same loaders as the official files.
+columns opened up (MMAU's `other_attributes`, a mapping or its JSON), names and options put as the
+official file has them: MMAU's `instruction` is its question, and letters in front of every option,
+"(A) Man", are taken off, since a prompt puts its own. What comes out is read by the same loaders as
+the official files.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from spectcount import documents
 from spectcount.benchmarks.catalogue import Benchmark
+from spectcount.benchmarks.items import LETTERS
 from spectcount.errors import UserError
 
 FOLDER, ANNOTATIONS = "audio", "annotations.json"
+_OFFICIAL = {"instruction": "question", "sub_category": "sub-category"}
+_WRITTEN = ("other_attributes", "choices")
+_LETTERED = re.compile(r"\s*\(?(?P<letter>[A-Z])[).:]\s*(?P<text>\S.*?)\s*", re.DOTALL)
+_LONGEST_LIST = 20_000
 _SOUND_NAMES = {"mmau": "audio_id", "mmau-test": "audio_id", "mmar": "audio_path",
                 "mmsu": "audio_path"}  # fmt: skip
 
@@ -36,8 +47,13 @@ def fetch(benchmark: Benchmark, repository: str, split: str, folder: Path) -> Pa
         _record(row, sounds, _SOUND_NAMES[benchmark.name], folder, n) for n, row in enumerate(rows)
     ]
     path = folder / ANNOTATIONS
-    path.write_text(json.dumps(records, ensure_ascii=False, indent=1), encoding="utf-8")
-    benchmark.load(path)
+    path.write_text(json.dumps(records, ensure_ascii=False, indent=1, default=str), "utf-8")
+    try:
+        benchmark.load(path)
+    except UserError as error:
+        path.unlink()
+        columns = ", ".join(map(str, rows.features))
+        raise UserError(f"{repository} (columns {columns}): {error}") from None
     return path
 
 
@@ -71,13 +87,53 @@ def _record(
     row: Mapping[str, Any], sounds: list[str], key: str, folder: Path, n: int
 ) -> dict[str, Any]:
     """One row as the official file has it; its sound is written beside."""
-    sound = row[sounds[0]]
+    sound = row[sounds[0]] or {}
     record: dict[str, Any] = {}
     for column, value in row.items():
         if column not in sounds:
-            record |= value if isinstance(value, Mapping) else {column: value}
+            opened = _opened(column, value)
+            record |= opened if isinstance(opened, Mapping) else {column: opened}
     suffix = Path(str(sound.get("path") or "")).suffix or ".wav"
-    data = sound["bytes"] if sound.get("bytes") else Path(sound["path"]).read_bytes()
-    (folder / FOLDER / f"{n:05d}{suffix}").write_bytes(data)
-    record[key] = f"{FOLDER}/{n:05d}{suffix}"
-    return record
+    name = f"{FOLDER}/{n:05d}{suffix}"
+    if sound.get("bytes") or sound.get("path"):
+        data = sound.get("bytes") or Path(sound["path"]).read_bytes()
+        (folder / name).write_bytes(data)
+    for column, official in _OFFICIAL.items():
+        if column in record and official not in record:
+            record[official] = record.pop(column)
+    return {**record, **_without_letters(record), key: name}
+
+
+def _opened(column: str, value: Any) -> Any:
+    """A value; where a column of data or options was written as text, what the text says."""
+    if not isinstance(value, str) or column not in _WRITTEN or value.lstrip()[:1] not in "{[":
+        return value
+    try:
+        return documents.from_json(value, f"the column {column}")
+    except UserError:  # options may be written as Python writes a list
+        try:
+            return ast.literal_eval(value) if len(value) < _LONGEST_LIST else value
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return value
+
+
+def _without_letters(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Options and answer without the letters in front, where all options have theirs in order;
+    an answer that is a letter alone is the option that it stands before."""
+    options = record.get("choices")
+    if not isinstance(options, list) or not options:
+        return {}
+    found = [_LETTERED.fullmatch(str(option)) for option in options]
+    if [m and m["letter"] for m in found] != list(LETTERS[: len(options)]):
+        return {}
+    texts = [m["text"] for m in found if m]
+    answer = record.get("answer")
+    if not isinstance(answer, str):
+        return {"choices": texts}
+    if answer in options:
+        return {"choices": texts, "answer": texts[options.index(answer)]}
+    letter = answer.strip("(). :")
+    if len(letter) == 1 and letter in LETTERS[: len(options)] and answer not in texts:
+        return {"choices": texts, "answer": texts[LETTERS.index(letter)]}
+    match = _LETTERED.fullmatch(answer)
+    return {"choices": texts, "answer": match["text"] if match else answer}

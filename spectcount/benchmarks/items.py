@@ -8,6 +8,9 @@ and nothing else: fields of the file that would give the answer away are never r
 
 from __future__ import annotations
 
+import functools
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +19,22 @@ import numpy as np
 
 from spectcount.errors import UserError
 
+_WORD = re.compile(r"\w+")
+_COUNTS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen twenty"
+).split()
+_GROUPED = re.compile(r"[+-]?\d{1,3}([,' ]\d{3})+(\.\d+)?")
+_NUMBER = re.compile(
+    r"(?<![\w.,])[+-]?(?:\d{1,3}(?:[,' ]\d{3})+(?!\d)(?:\.\d+)?|\d*[.,]?\d+)(?:e[+-]?\d{1,2})?"
+)
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True)
 class Item:
-    """One question. `row` is its place in the file, counted from 0; `answer` is the right option's
+    """One question. `row` is its place in the file, counted from 0; `sound` is the
+    name of its clip as the file has it, `audio` where that lies; `answer` is the right option's
     text, None where the benchmark keeps it secret; `strata` are (kind, name) pairs such as
     ("task", "music")."""
 
@@ -32,6 +45,7 @@ class Item:
     options: tuple[str | None, ...]
     answer: str | None
     strata: tuple[tuple[str, str], ...] = ()
+    sound: str = ""
 
     def __post_init__(self) -> None:
         if not self.question.strip():
@@ -63,9 +77,33 @@ class Item:
             shown[slot] = self.choices[(i + rotation) % len(self.choices)]
         return tuple(shown)
 
+    @functools.cached_property
+    def right(self) -> str | None:
+        """The option that is the answer: the one with its very text, else the only one that is
+        alike (see `plain`); None where there is none, or no answer."""
+        if self.answer is None or self.answer in self.choices:
+            return self.answer
+        alike = {option for option in self.choices if plain(option) == plain(self.answer)}
+        return alike.pop() if len(alike) == 1 else None
+
     def stratum(self, kind: str) -> str:
         """Its stratum of a kind; "" where it has none."""
         return dict(self.strata).get(kind, "")
+
+
+def plain(text: str) -> str:
+    """A text without what does not matter for being the same answer: case, white space, final
+    stops, and the form of numbers (1,000 and 1000.0; 3,5 and 3.5; three and 3)."""
+    words = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    words = _WORD.sub(lambda m: str(_COUNTS.index(m[0])) if m[0] in _COUNTS else m[0], words)
+    return _NUMBER.sub(_plain_number, words).rstrip(" .")
+
+
+def _plain_number(match: re.Match[str]) -> str:
+    digits = match[0]
+    if _GROUPED.fullmatch(digits):
+        digits = re.sub(r"[,' ](?=\d{3})", "", digits)
+    return f"{float(digits.replace(',', '.')):.12g}"
 
 
 def position_of(shown: Sequence[str | None], text: str | None) -> int | None:

@@ -27,7 +27,7 @@ def balanced_groups(items: Sequence[Item], n_options: int) -> list[str | None]:
     or whose answer is none of them."""
     groups: list[str | None] = []
     for item in items:
-        place = position_of(item.options, item.answer)
+        place = position_of(item.options, item.right)
         fits = len(item.choices) == n_options and place is not None
         groups.append(str(place) if fits else None)
     return groups

@@ -78,8 +78,8 @@ def make(
         for slot, option in enumerate(shown)
         if option is not None
     )
-    right = shown.index(item.answer) if item.answer in item.choices else None
-    truth = None if right is None else item.answer if by_text else LETTERS[right]
+    right = None if item.right is None else shown.index(item.right)
+    truth = None if right is None else item.right if by_text else LETTERS[right]
     words = prompt.words(item.question, shown)
     name = f"benchmark:{benchmark.name}"
     return ClipQuestion(words, tuple(dict.fromkeys(answers)), truth, not by_text, mode, name, wave)

@@ -33,7 +33,7 @@ class Reading:
     @property
     def right(self) -> bool:
         """The strict mark: the reply names one option, and it is the answer."""
-        return self.text is not None and self.text == self.item.answer
+        return self.text is not None and self.text == self.item.right
 
     @property
     def unparsed(self) -> bool:

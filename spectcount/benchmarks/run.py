@@ -15,11 +15,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from spectcount.benchmarks import audio, questions, summary
+from spectcount import clips
+from spectcount.benchmarks import questions, summary
 from spectcount.benchmarks.items import Item
 from spectcount.benchmarks.questions import ClipQuestion
 from spectcount.benchmarks.readings import Place, place
 from spectcount.benchmarks.sheet import Sheet, sheet_of
+from spectcount.clips import Clip
 from spectcount.context import RunContext
 from spectcount.errors import UserError
 from spectcount.listeners.base import Listener
@@ -90,7 +92,7 @@ def _ask_all(
     for units in _batches(sheet):
         if context.should_stop():
             return True, done
-        sounds: dict[int, audio.Sound] = {}
+        sounds: dict[int, Clip] = {}
         for seat in seats:
             open_units = [u for u in units if (u[0].row, u[1]) not in seat.answered]
             asked = [
@@ -114,23 +116,21 @@ def _batches(sheet: Sheet) -> Iterator[list[tuple[Item, int]]]:
         yield list(own)
 
 
-def _sound(
-    item: Item, sounds: dict[int, audio.Sound], unheard: dict[int, tuple[str, str]]
-) -> audio.Sound | None:
+def _sound(item: Item, sounds: dict[int, Clip], unheard: dict[int, tuple[str, str]]) -> Clip | None:
     """An item's sound, read once a batch; None, with the reason kept, where there is none."""
     if item.row not in sounds and item.row not in unheard:
         if not item.audio.is_file():
             unheard[item.row] = (summary.MISSING, f"there is no file {item.audio}")
             return None
         try:
-            sounds[item.row] = audio.read(item.audio)
+            sounds[item.row] = clips.read(item.audio, clips.DATA_SETS)
         except UserError as error:
             unheard[item.row] = (summary.UNREADABLE, str(error))
     return sounds.get(item.row)
 
 
 def _answer(
-    context: RunContext, sheet: Sheet, seat: Seat, asked: Sequence[tuple[Item, int, audio.Sound]]
+    context: RunContext, sheet: Sheet, seat: Seat, asked: Sequence[tuple[Item, int, Clip]]
 ) -> None:
     """Answers of one listener to some items: from the ledger, or asked now; stored at once."""
     wanted = [
@@ -159,11 +159,15 @@ def _keep(context: RunContext, seat: Seat, found: list[Trial]) -> None:
         seat.answered.update({place(trial): trial for trial in found})
 
 
-def _coords(item: Item, rotation: int, sound: audio.Sound) -> dict[str, Any]:
+def _coords(item: Item, rotation: int, sound: Clip) -> dict[str, Any]:
     """Where a trial belongs, and what the sound was."""
-    coords = {"row": item.row, "item": item.id, "rotation": rotation,
+    coords: dict[str, Any] = {"row": item.row, "item": item.id, "rotation": rotation,
               "duration_s": round(sound.duration_s, 3)}  # fmt: skip
-    return coords | ({"lowered_db": round(sound.lowered_db, 3)} if sound.lowered_db else {})
+    if sound.lowered_db:
+        coords["lowered_db"] = round(sound.lowered_db, 3)
+    if sound.channel is not None:
+        coords["channel"] = sound.channel
+    return coords
 
 
 def _alike(

@@ -32,6 +32,7 @@ class Sheet:
     path: Path
     limit: int | None
     seed: int
+    n_unanswered: int = 0
 
     @property
     def units(self) -> list[tuple[Item, int]]:
@@ -53,8 +54,10 @@ def sheet_of(config: Mapping[str, Any]) -> Sheet:
     mode = config.get("mode", questions.REPLY)
     if mode not in questions.MODES:
         raise UserError(f"mode={mode!r} is not known; give {' or '.join(questions.MODES)}")
+    answered = [item for item in items if item.answer is not None] or items
     limit, seed = config.get("limit"), int(config.get("seed", 0))
     return Sheet(
         benchmark, prompts.from_dict(config["prompt"]), mode, bool(config.get("rotate", False)),
-        tuple(pick(items, limit, seed)), len(items), digest, path, limit, seed,
+        tuple(pick(answered, limit, seed)), len(items), digest, path, limit, seed,
+        len(items) - len(answered),
     )  # fmt: skip

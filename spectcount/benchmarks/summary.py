@@ -120,7 +120,8 @@ def _head(sheet: Sheet, known: bool) -> dict[str, Any]:
     benchmark = sheet.benchmark
     return {
         "name": benchmark.name, "title": benchmark.title, "path": str(sheet.path),
-        "digest": sheet.digest, "n_file": sheet.n_file, "n": len(sheet.items),
+        "digest": sheet.digest, "n_file": sheet.n_file,
+        "n_unanswered": sheet.n_unanswered, "n": len(sheet.items),
         "limit": sheet.limit, "seed": sheet.seed, "mode": sheet.mode, "rotate": sheet.rotate,
         "answers_known": known, "average_over": benchmark.average_over,
         "gotchas": list(benchmark.gotchas), "says": benchmark.says,
@@ -134,8 +135,8 @@ def _floors(sheet: Sheet) -> dict[str, Any]:
     ]
     marks = sheet.benchmark.script(replies).marks
     groups = groups_of(sheet, sheet.items)
-    first = [item.choices[0] == item.answer for item in sheet.items]
-    places = [position_of(item.options, item.answer) for item in sheet.items]
+    first = [item.choices[0] == item.right for item in sheet.items]
+    places = [position_of(item.options, item.right) for item in sheet.items]
     return {
         "first": {
             "official": averages.score(marks, groups),
@@ -153,7 +154,10 @@ def _listener(sheet: Sheet, answers: Answers, marked: Marked, known: bool) -> di
     unparsed = sum(reading.unparsed for reading in first)
     names = {item.row: item.id for item in sheet.items}
     masses = [r.mass for r in marked.readings.values() if r.mass is not None]
-    lowered = {t.coords["row"] for t in answers.trials.values() if "lowered_db" in t.coords}
+    lowered, single = (
+        {t.coords["row"] for t in answers.trials.values() if name in t.coords}
+        for name in ("lowered_db", "channel")
+    )
     return {
         "fingerprint": answers.fingerprint,
         "asked": answers.asked, "known": answers.known, "clips_per_s": answers.clips_per_s,
@@ -170,6 +174,7 @@ def _listener(sheet: Sheet, answers: Answers, marked: Marked, known: bool) -> di
         "rotation": rotation(sheet, marked, known) if sheet.rotate else None,
         "mean_mass": sum(masses) / len(masses) if masses else None,
         "n_lowered": len(lowered),
+        "n_single_channel": len(single),
     }  # fmt: skip
 
 
@@ -206,6 +211,19 @@ def balanced(sheet: Sheet, marked: Marked) -> dict[str, Any]:
 def _caveats(found: Mapping[str, Any]) -> list[str]:
     """What a reader of the scores should know before believing them."""
     said = []
+    n = found["floors"]["answers_not_among_options"]
+    if n:
+        said.append(
+            f"{n} {'answer is' if n == 1 else 'answers are'} none of the options of "
+            f"{'its' if n == 1 else 'their'} item{'' if n == 1 else 's'}: whatever is replied is "
+            "wrong there in the strict score"
+        )
+    n = found["benchmark"]["n_unanswered"]
+    if n:
+        said.append(
+            f"{n} {'item has' if n == 1 else 'items have'} no answer in the file and "
+            f"{'is' if n == 1 else 'are'} not asked"
+        )
     for name, one in found["listeners"].items():
         strict, even = one["strict"]["score"], one["strict"]["balanced"]
         floor = found["floors"]["first"]["strict"]

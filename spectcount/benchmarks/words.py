@@ -72,6 +72,11 @@ def _listener(name: str, one: Mapping[str, Any]) -> list[str]:
         said.append(f"  refused by the listener: {_named(one['refused'], one['n_items'])}")
     if one["n_lowered"]:
         said.append(f"  {one['n_lowered']} sounds were lowered to full scale after decoding")
+    if one.get("n_single_channel"):
+        said.append(
+            f"  {one['n_single_channel']} sounds have channels that cancel in their mix: one "
+            "channel of each was heard"
+        )
     if one["n_not_asked_yet"]:
         said.append(f"  {one['n_not_asked_yet']} items are not asked yet and in no number above")
     return said

@@ -15,7 +15,7 @@ from spectcount.cli.root import Json, app
 def carrier(
     context: typer.Context,
     file: Annotated[
-        Path | None, typer.Argument(help="A WAV, FLAC or OGG file; none: list what is kept.")
+        Path | None, typer.Argument(help="A WAV, FLAC, OGG or MP3 file; none: list what is kept.")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -80,7 +80,7 @@ def ask(
     preset: Annotated[str | None, typer.Option(help="Ask about a stimulus of this preset.")] = None,
     family: Family = None,
     stimulus: Annotated[Path | None, typer.Option(help="… about a stimulus.json.")] = None,
-    wav: Annotated[Path | None, typer.Option(help="… about a WAV, FLAC or OGG file.")] = None,
+    wav: Annotated[Path | None, typer.Option(help="… about a WAV, FLAC, OGG or MP3 file.")] = None,
     set_: Sets = None,
     seed: Seed = 0,
     task: Annotated[

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from spectcount.errors import UserError
+from spectcount.limits import MAX_PLANS
 from spectcount.params import Declared, param
 from spectcount.probing.adaptive import QuestPlan, StaircasePlan, SurfacePlan
 from spectcount.probing.axes import AXIS_NAMES, Axis, cell_axis, declaration, level_axis
@@ -166,6 +167,10 @@ class Interleaved(Declared):
     def check(self) -> None:
         if not isinstance(self.plans, list | tuple) or not self.plans:
             raise UserError(f"plans={self.plans!r} holds no plan; give a list of plans")
+        if len(self.plans) > MAX_PLANS:
+            raise UserError(
+                f"{len(self.plans)} plans are above the limit of {MAX_PLANS}; leave some out"
+            )
         object.__setattr__(self, "plans", tuple(part.to_dict() for part in self.parts))
 
     @functools.cached_property

@@ -7,12 +7,10 @@ small: up to `LONGEST_EXACT_S` the very samples (32-bit float), beyond it 16 bit
 from __future__ import annotations
 
 import base64
-import io
 import tempfile
 from pathlib import Path
 
-import soundfile
-
+from spectcount import clips
 from spectcount.errors import UserError
 from spectcount.pairs import pair_of
 from spectcount.report.evidence import Evidence
@@ -27,10 +25,7 @@ LONGEST_EXACT_S = 8.0
 
 def wav_bytes(stimulus: Stimulus, subtype: str = "FLOAT") -> bytes:
     """The clip as a WAV file; FLOAT: 32-bit samples, exactly as synthesised."""
-    out = io.BytesIO()
-    rate = stimulus.sample_rate
-    soundfile.write(out, synthesise(stimulus), rate, format="WAV", subtype=subtype)
-    return out.getvalue()
+    return clips.wav_bytes(synthesise(stimulus), stimulus.sample_rate, subtype)
 
 
 def example_html(evidence: Evidence) -> Html:

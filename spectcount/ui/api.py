@@ -15,12 +15,12 @@ from typing import Any
 import gradio as gr
 
 from spectcount import actions, documents
+from spectcount.clips import wav_bytes
 from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.store import Store
 from spectcount.synth import synthesise as synthesise_stimulus
 from spectcount.trials import Question
-from spectcount.ui import clip
 
 
 def build(settings: Settings, store: Store) -> None:
@@ -60,7 +60,7 @@ def build(settings: Settings, store: Store) -> None:
         stimulus = actions.draw_stimulus(
             family, _mapping(params), seed, settings, task_name=task, side=side
         )
-        data = clip.wav_bytes(synthesise_stimulus(stimulus), "FLOAT")
+        data = wav_bytes(synthesise_stimulus(stimulus), stimulus.sample_rate)
         return {
             "hash": stimulus.hash,
             "stimulus": stimulus.to_dict(),

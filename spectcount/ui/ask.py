@@ -129,9 +129,11 @@ def build(
         )  # fmt: skip
         with gr.Accordion("Ask about a recording instead", open=False, elem_classes="group"):
             upload = gr.File(
-                label="WAV, FLAC or OGG", file_types=[".wav", ".flac", ".ogg"], height=110,
+                label="WAV, FLAC, OGG or MP3",
+                file_types=[".wav", ".flac", ".ogg", ".opus", ".mp3"],
+                height=110,
                 elem_id="ask-upload",
-            )  # fmt: skip
+            )
             heard = clip.clip_view("The recording", files=False, empty="No recording yet.")
         button = gr.Button("Ask", variant="primary", elem_id="ask-button")
         knows = gr.HTML(_knows(family_name), elem_id="ask-knows", apply_default_css=False,

@@ -15,7 +15,6 @@ Conventions: seconds, Hz, dB; row 0 of a picture is its lowest frequency.
 from __future__ import annotations
 
 import base64
-import io
 import itertools
 import json
 from collections.abc import Callable
@@ -23,9 +22,9 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-import soundfile
 
 from spectcount.actions.sounds import check_stimulus
+from spectcount.clips import wav_bytes
 from spectcount.designs import Pulses, draw
 from spectcount.errors import UserError
 from spectcount.measure import declared_and_measured
@@ -99,7 +98,7 @@ def warm_up() -> None:
 
 def waveform_value(waveform: np.ndarray, *, note: str = "", name: str = "clip") -> str:
     """What a `clip_view` shows of a waveform, mono float32 [T] at 16 kHz."""
-    wav = _base64(wav_bytes(waveform, "PCM_16"))
+    wav = _base64(wav_bytes(waveform, subtype="PCM_16"))
     return _value(waveform, note=note, name=name, wav=wav)
 
 
@@ -128,26 +127,21 @@ def _value(waveform: np.ndarray, **more: Any) -> str:
 
 def player_wav(stimulus_json: str) -> str:
     """The clip as a 16-bit WAV file, base64: the player's copy."""
-    return _base64(wav_bytes(_render(stimulus_json), "PCM_16"))
+    stimulus = _checked(stimulus_json)
+    return _base64(wav_bytes(synthesise(stimulus), stimulus.sample_rate, "PCM_16"))
 
 
 def exact_wav(stimulus_json: str) -> str:
     """The clip as a float32 WAV file, base64: the bytes behind the download button."""
-    return _base64(wav_bytes(_render(stimulus_json), "FLOAT"))
+    stimulus = _checked(stimulus_json)
+    return _base64(wav_bytes(synthesise(stimulus), stimulus.sample_rate))
 
 
-def _render(stimulus_json: str) -> np.ndarray:
-    """The waveform of a stimulus that a page sent back."""
+def _checked(stimulus_json: str) -> Stimulus:
+    """A stimulus that a page sent back."""
     stimulus = Stimulus.from_json(stimulus_json)
     check_stimulus(stimulus)
-    return synthesise(stimulus)
-
-
-def wav_bytes(waveform: np.ndarray, subtype: str) -> bytes:
-    """A WAV file in memory; `subtype` as soundfile names it."""
-    file = io.BytesIO()
-    soundfile.write(file, waveform, SAMPLE_RATE, format="WAV", subtype=subtype)
-    return file.getvalue()
+    return stimulus
 
 
 def _picture(spectrogram: Spectrogram, low: float, high: float) -> dict[str, Any]:

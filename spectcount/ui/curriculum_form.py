@@ -15,6 +15,7 @@ from typing import Any
 import gradio as gr
 
 from spectcount import listeners, presets
+from spectcount.clips import wav_bytes
 from spectcount.errors import UserError
 from spectcount.params import Declared
 from spectcount.probing.maps import of_listener
@@ -25,7 +26,6 @@ from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.training import OPTIONS
 from spectcount.training.curriculum import Drawn, Sampler
-from spectcount.ui.clip import wav_bytes
 from spectcount.ui.controls import Form, form
 from spectcount.ui.plan_form import about_html
 from spectcount.ui.polling import QUIET, Feed, notice, run_label
@@ -181,7 +181,7 @@ def previews_html(drawn: Sequence[Drawn]) -> str:
 
 def _preview_item(drawn: Drawn) -> str:
     question = drawn.question
-    data = base64.b64encode(wav_bytes(question.audio(), "PCM_16")).decode("ascii")
+    data = base64.b64encode(wav_bytes(question.audio(), subtype="PCM_16")).decode("ascii")
     return (
         f"<li><p>“{escape(question.prompt)}” Truth: <b>{escape(str(question.truth))}</b> "
         f"<small>from: {escape(drawn.source)}</small></p>"

@@ -18,7 +18,7 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
-from spectcount import documents, presets
+from spectcount import actions, documents, presets
 from spectcount.designs import FAMILIES, family
 from spectcount.errors import UserError
 from spectcount.params import Declared
@@ -67,7 +67,9 @@ class PlanForm:
         kind, own = read_form(said)
         if "family" in own:
             own |= dict(zip(_CLIP_FIELDS, read_clip(clip, own["family"]), strict=True))
-        return plan_from_dict({"kind": kind, **own}), _seed(seed), preset
+        plan = plan_from_dict({"kind": kind, **own})
+        actions.refuse_many_trials(self.settings, plan.n_trials)
+        return plan, _seed(seed), preset
 
     def show(self, preset: str) -> list[Any]:
         """Updates of `outputs` that show a preset."""

@@ -17,12 +17,13 @@ import gradio as gr
 from gradio.context import Context
 
 from spectcount import actions
+from spectcount.clips import wav_bytes
 from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.synth import synthesise
 from spectcount.trials import Question
-from spectcount.ui import beside, clip, plan_form
+from spectcount.ui import beside, plan_form
 from spectcount.ui.controls import form, params_of
 from spectcount.ui.header import Header, listener_spec
 from spectcount.ui.polling import QUIET, Feed, find_run, notice, run_choices
@@ -249,7 +250,7 @@ def _stage_value(run: Run | None) -> str | None:
 def _wav(question: Question) -> str:
     """The very samples: 32-bit float WAV, base64."""
     assert question.stimulus is not None
-    data = clip.wav_bytes(synthesise(question.stimulus), "FLOAT")
+    data = wav_bytes(synthesise(question.stimulus))
     return base64.b64encode(data).decode("ascii")
 
 

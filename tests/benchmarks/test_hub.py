@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from types import SimpleNamespace
 
@@ -55,6 +56,51 @@ def hub_rows(data):
         }
         for r in records
     ]  # fmt: skip
+
+
+def test_mmau_is_read_as_its_own_repository_has_it(monkeypatch, data, tmp_path):
+    """gamma-lab-umd/MMAU-test-mini: context, instruction, choices and answer with their letters in
+    front, other_attributes as JSON text; some sounds are MP3 whatever their name says."""
+    rows = [
+        {
+            "context": row["context"],
+            "instruction": row["question"],
+            "choices": [f"({'ABCDE'[i]}) {c}" for i, c in enumerate(row["choices"])],
+            "answer": f"({'ABCDE'[row['choices'].index(row['answer'])]}) {row['answer']}",
+            "other_attributes": json.dumps(row["other_attributes"]),
+        }
+        for row in hub_rows(data)
+    ]
+    rows[1]["context"] = {"bytes": None, "path": None}
+    rows[2]["answer"] = rows[2]["answer"][:3]
+    features = {"context": Audio(), "instruction": 0, "choices": 0, "answer": 0,
+                "other_attributes": 0}  # fmt: skip
+    stand_in(monkeypatch, rows, features)
+    _, found = MMAU.load(hub.fetch(MMAU, "gamma-lab-umd/MMAU-test-mini", "test", tmp_path))
+    _, local = MMAU.load(data["mmau"])
+    for ours, theirs in zip(found, local, strict=False):
+        assert (ours.id, ours.question, ours.options, ours.answer, ours.strata) == (
+            theirs.id, theirs.question, theirs.options, theirs.answer, theirs.strata
+        )  # fmt: skip
+    assert [item.audio.is_file() for item in found] == [True, False, True, True, True, True]
+
+
+@pytest.mark.parametrize("write", [json.dumps, str])
+def test_options_written_as_text_are_read_and_their_own_letters_stay(
+    monkeypatch, data, tmp_path, write
+):
+    rows = hub_rows(data)
+    for row in rows:
+        row |= row.pop("other_attributes")
+        row["sub_category"] = row.pop("sub-category")
+        row["choices"] = write(row["choices"])
+    rows[0]["choices"], rows[0]["answer"] = write(["A) minor", "major"]), "major"
+    stand_in(monkeypatch, rows, {**dict.fromkeys(rows[0]), "context": Audio()})
+    _, found = MMAU.load(hub.fetch(MMAU, "lmms-lab/mmau", "test_mini", tmp_path))
+    _, local = MMAU.load(data["mmau"])
+    assert found[0].options == ("A) minor", "major")
+    assert [i.options for i in found[1:]] == [i.options for i in local[1:6]]
+    assert [i.strata for i in found] == [i.strata for i in local[:6]]
 
 
 FEATURES = {"context": Audio(), "question": 0, "choices": 0, "answer": 0, "other_attributes": 0}
