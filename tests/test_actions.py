@@ -195,5 +195,5 @@ def test_a_stimulus_file_has_the_demos_limit_of_events(settings, tmp_path):
     path.write_text(json.dumps({"duration_s": 1.0, "events": events}))
     assert len(actions.read_stimulus(path, settings).events) == 30
     demo = dataclasses.replace(settings, mode="demo", limits=DEMO_LIMITS)
-    with pytest.raises(UserError, match="30 events are above the limit 20 of demo mode"):
+    with pytest.raises(UserError, match="30 events are above the limit 20"):
         actions.read_stimulus(path, demo)
