@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
     parser.add_argument("--home", help="folder for runs and the store (default: ~/.spectcount)")
     parser.add_argument("--mode", choices=("local", "demo"), help="what visitors may do")
-    parser.add_argument("--device", help="cpu, cuda, cuda:N or mps (default: cpu)")
+    parser.add_argument("--device", help="auto, cpu, mps, cuda or cuda:N")
     return parser
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from spectcount import carriers, visitors
+from spectcount import carriers, devices, visitors
 from spectcount.errors import UserError
 
 MODES = ("local", "demo")
@@ -79,7 +79,9 @@ class Settings:
         if self.mode not in MODES:
             raise UserError(f"mode={self.mode!r} is not known; choose one of {', '.join(MODES)}")
         if not _DEVICE.fullmatch(self.device):
-            raise UserError(f"device={self.device!r} is not known; give cpu, mps, cuda or cuda:N")
+            raise UserError(
+                f"device={self.device!r} is not known; give auto, cpu, mps, cuda or cuda:N"
+            )
 
     @property
     def demo(self) -> bool:
@@ -140,15 +142,16 @@ def load_settings(
     environ: Mapping[str, str] = os.environ,
 ) -> Settings:
     """Settings from arguments, then the environment, then the defaults (mode local, on a Hugging
-    Face Space demo; home ~/.spectcount, device cpu). Makes the home folder; raises `UserError`
-    where it cannot."""
+    Face Space demo; home ~/.spectcount, device auto: see `devices.choose`). Makes the home folder;
+    raises `UserError` where it cannot."""
     usual = "demo" if environ.get("SPACE_ID") else "local"
     mode = mode or environ.get("SPECTCOUNT_MODE") or usual
+    wanted = device or environ.get("SPECTCOUNT_DEVICE") or devices.AUTO
     folder = Path(home or environ.get("SPECTCOUNT_HOME") or "~/.spectcount").expanduser().resolve()
     settings = Settings(
         mode=mode,
         home=folder,
-        device=device or environ.get("SPECTCOUNT_DEVICE") or "cpu",
+        device=devices.choose(environ) if wanted == devices.AUTO else wanted,
         root=Path(environ.get("SPECTCOUNT_ROOT") or PACKAGE_ROOT).resolve(),
         limits=DEMO_LIMITS if mode == "demo" else Limits(),
     )

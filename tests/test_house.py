@@ -17,7 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 SOURCES = [*MODULES, *ROOT.glob("app.py")]
 
 LAYERS = (
-    "errors visitors rates limits documents params carriers settings scales stimulus synth "
+    "errors visitors rates limits documents params carriers devices settings scales stimulus synth "
     "containers clips measure spectrogram designs tasks pairs trials context psychophysics "
     "listeners probing figures training benchmarks store jobs report presets actions cli __main__ "
     "ui"

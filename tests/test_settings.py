@@ -37,7 +37,7 @@ def test_demo_allows_less(tmp_path):
     ("given", "words"),
     [
         ({"mode": "public"}, "mode='public' is not known; choose one of local, demo"),
-        ({"device": "gpu; rm"}, "device='gpu; rm' is not known; give cpu"),
+        ({"device": "gpu; rm"}, "device='gpu; rm' is not known; give auto, cpu"),
     ],
 )
 def test_unknown_mode_and_device_are_refused(tmp_path, given, words):
@@ -60,3 +60,31 @@ def test_what_can_be_no_path_is_refused_in_words(text):
 def test_a_typed_path_has_its_tilde_written_out():
     assert typed_path("~/x") == Path.home() / "x"
     assert typed_path("no/such/place") == Path("no/such/place")
+
+
+def test_a_gpu_is_used_where_there_is_one(tmp_path, monkeypatch):
+    """Auto is the default: a card that PyTorch was built for and that is not hidden."""
+    from spectcount import devices
+
+    assert load_settings(home=tmp_path, environ={}).device == devices.choose({})
+    monkeypatch.setattr(devices.platform, "system", lambda: "Linux")
+    assert devices.choose({}, tmp_path) == "cpu"
+    (tmp_path / "nvidia0").touch()
+    for build, environ, device in (
+        ({"cuda": "13.0"}, {}, "cuda"),
+        ({"cuda": "13.0"}, {"CUDA_VISIBLE_DEVICES": "0,1"}, "cuda"),
+        ({"cuda": "13.0"}, {"CUDA_VISIBLE_DEVICES": ""}, "cpu"),
+        ({"cuda": "13.0"}, {"CUDA_VISIBLE_DEVICES": "-1"}, "cpu"),
+        ({}, {}, "cpu"),
+    ):
+        monkeypatch.setattr(devices, "_build", lambda build=build: build)
+        assert devices.choose(environ, tmp_path) == device, (build, environ)
+    monkeypatch.setattr(devices.platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(devices.platform, "machine", lambda: "arm64")
+    assert devices.choose({"CUDA_VISIBLE_DEVICES": "-1"}, tmp_path) == "mps"
+
+
+def test_the_device_may_still_be_named(tmp_path):
+    auto = {"SPECTCOUNT_DEVICE": "auto"}
+    assert load_settings(home=tmp_path, device="mps", environ=auto).device == "mps"
+    assert load_settings(home=tmp_path, environ=auto).device in ("cpu", "cuda", "mps")

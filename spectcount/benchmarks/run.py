@@ -25,7 +25,7 @@ from spectcount.clips import Clip
 from spectcount.context import RunContext
 from spectcount.errors import UserError
 from spectcount.listeners.base import Listener
-from spectcount.probing.run import refuse_other_listener
+from spectcount.probing.run import refuse_other_listener, scored_by
 from spectcount.trials import Trial
 
 BATCH = 16
@@ -230,5 +230,11 @@ def _refuse_deaf(
 def _report(seat: Seat) -> summary.Answers:
     rate = seat.asked / seat.seconds if seat.asked else None
     return summary.Answers(
-        seat.fingerprint, seat.answered, seat.refused, seat.asked, seat.known, rate
+        seat.fingerprint,
+        seat.answered,
+        seat.refused,
+        seat.asked,
+        seat.known,
+        rate,
+        scored_by(seat.listener),
     )

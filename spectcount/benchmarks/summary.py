@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from spectcount.benchmarks import averages, comparison, places
@@ -39,6 +39,7 @@ class Answers:
     asked: int
     known: int
     clips_per_s: float | None
+    scored_by: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,7 @@ def _listener(sheet: Sheet, answers: Answers, marked: Marked, known: bool) -> di
     return {
         "fingerprint": answers.fingerprint,
         "asked": answers.asked, "known": answers.known, "clips_per_s": answers.clips_per_s,
+        **answers.scored_by,
         "n_items": len(marked.items), "n_replied": len(first),
         "n_not_asked_yet": len(sheet.items) - len(marked.items),
         "refused": [

@@ -29,6 +29,8 @@ Listener = Annotated[str, typer.Option("--listener", help="tiny-lalm, tiny-lalm@
 def _configure(
     context: typer.Context,
     home: Annotated[Path | None, typer.Option(help="Folder for runs and the store.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, mps, cuda or cuda:N.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto (a GPU where there is one), cpu, mps, cuda or cuda:N.")
+    ] = None,
 ) -> None:
     context.obj = load_settings(home=home, device=device)

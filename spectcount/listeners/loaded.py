@@ -9,6 +9,7 @@ is checked at every load; else the stock path, with the reason in `why_stock`.
 from __future__ import annotations
 
 import math
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -90,6 +91,7 @@ class LoadedModel:
         gate.refuse_deaf(self.folder.name, self._canary)
         self._parts = identity.parts_of(self.family, self.model, self.processor)
         self.attention = identity.attention_of(self.model)
+        print(self.words, file=sys.stderr, flush=True)
 
     @property
     def window_s(self) -> float:
@@ -109,6 +111,20 @@ class LoadedModel:
         how = self.path if self.scoring.cached else f"{self.path}+appended"
         way = f"{dtype}-{self.attention}-{how}{read}-e{ENGINE_VERSION}"
         return f"{hash_weights(self.folder)}-{self._parts}-{way}"
+
+    @property
+    def words(self) -> str:
+        """Name, device, number format, and how answers are scored: for logs."""
+        dtype = str(self.dtype).removeprefix("torch.") + (", 4 bits" if self.four_bit else "")
+        return f"{self.folder.name} on {self.device}, {dtype}: {self.scoring.words}"
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The same for a run's summary."""
+        return {
+            "path": self.path, "why_stock": self.why_stock, "scoring": self.scoring.words,
+            "device": str(self.device), "dtype": str(self.dtype).removeprefix("torch."),
+        }  # fmt: skip
 
     @property
     def bytes(self) -> int:

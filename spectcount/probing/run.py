@@ -260,6 +260,6 @@ def _report(seat: _Seat) -> dict[str, Any]:
 
 
 def scored_by(listener: Listener) -> dict[str, str]:
-    """The scoring path of a model ({"path", "why_stock"}); nothing of other listeners."""
-    loaded = getattr(listener, "loaded", None)
-    return {} if loaded is None else {"path": loaded.path, "why_stock": loaded.why_stock}
+    """How a model is scored (path, reason, device, number format); nothing of other listeners."""
+    loaded = getattr(getattr(listener, "listener", listener), "loaded", None)
+    return {} if loaded is None else dict(loaded.facts)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from spectcount.listeners import EMBEDDED
 from spectcount.report.evidence import Evidence
 from spectcount.report.html import Html, number, percent, table, tag
@@ -24,11 +27,27 @@ def listeners_html(evidence: Evidence) -> Html:
             len(trials),
             number(sum(t.mass for t in trials) / len(trials), 3),
             percent(sum(t.mass < 0.5 for t in trials) / len(trials)),
+            _scored_by((evidence.run.summary or {}).get("listeners", {}).get(name, {})),
         ]
         for name, trials in evidence.by_listener.items()
     ]
-    head = ["Listener", "What it is", "Fingerprint", "Trials", "Mean mass", "Mass below ½"]
+    head = [
+        "Listener",
+        "What it is",
+        "Fingerprint",
+        "Trials",
+        "Mean mass",
+        "Mass below ½",
+        "Scored by",
+    ]
     return table(head, rows, "The fingerprint changes whenever the answers could")
+
+
+def _scored_by(about: Mapping[str, Any]) -> str:
+    """Device, number format, path and its reason, where a model answered."""
+    if "scoring" not in about:
+        return str(about.get("path", "–"))
+    return f"{about['device']}, {about['dtype']}: {about['scoring']}"
 
 
 def what_is(name: str, kind: str = "probe") -> str:

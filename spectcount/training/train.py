@@ -155,6 +155,7 @@ def _finish(
         "held_out_before": first,
         "held_out_after": last,
         "finished_at": time.time(),
+        "base": loaded.facts,
     }
     lineage = {**getattr(context, "lineage", {}), "run": context.run_id}
     adapter_card.write(folder, job, loaded.fingerprint, lineage, summary)

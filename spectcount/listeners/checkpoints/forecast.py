@@ -18,7 +18,7 @@ from typing import Any
 from spectcount.listeners.checkpoints.anatomy import Anatomy
 from spectcount.params import Declared, param
 
-BYTES = {"float32": 4.0, "bfloat16": 2.0}
+BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 """Per weight: half a byte, a scale of one byte for 64 weights, one of four for 256 scales."""
 TOLERANCE = 1.1

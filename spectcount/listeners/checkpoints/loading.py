@@ -23,7 +23,7 @@ from spectcount.listeners.families import Family
 from spectcount.params import Declared, param
 
 Report = Callable[[str, int, int], None]
-DTYPES = ("auto", "float32", "bfloat16")
+DTYPES = ("auto", "float32", "bfloat16", "float16")
 ATTENTION = ("auto", "sdpa", "eager", "flash_attention_2")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
@@ -34,8 +34,8 @@ class LoadOptions(Declared):
 
     dtype: str = param(
         "auto",
-        "Number format of the weights: bfloat16 on a CUDA device and float32 elsewhere, or as "
-        "chosen.",
+        "Number format of the weights: on a CUDA device bfloat16, or float16 where it can only "
+        "imitate bfloat16; float32 elsewhere; or as chosen.",
         choices=DTYPES,
         label="Number format",
     )
@@ -54,13 +54,13 @@ class LoadOptions(Declared):
 
     def check(self) -> None:
         if self.four_bit and self.dtype == "float32":
-            raise UserError("4bit goes with bfloat16 only; leave out float32")
+            raise UserError("4bit goes with 16 bits only; leave out float32")
 
     def torch_dtype(self, device: str) -> torch.dtype:
         """The number format on `device`."""
         name = self.dtype
         if name == "auto":
-            name = "bfloat16" if device.startswith("cuda") or self.four_bit else "float32"
+            name = half(device) if device.startswith("cuda") or self.four_bit else "float32"
         found: torch.dtype = getattr(torch, name)
         return found
 
@@ -76,6 +76,15 @@ class LoadOptions(Declared):
             found.setdefault("device_map", {"": device})
             found["quantization_config"] = four_bit(family, folder, self.torch_dtype(device))
         return found
+
+
+def half(device: str) -> str:
+    """The 16-bit format that `device` computes in: float16 on a CUDA device that only imitates
+    bfloat16 (before Ampere), which is slow."""
+    cuda = device.startswith("cuda") and torch.cuda.is_available()
+    if cuda and not torch.cuda.is_bf16_supported(including_emulation=False):
+        return "float16"
+    return "bfloat16"
 
 
 def full_precision() -> None:

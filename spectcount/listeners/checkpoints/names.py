@@ -24,6 +24,7 @@ PATH = "path:"
 OPTIONS: dict[str, dict[str, Any]] = {
     "float32": {"dtype": "float32"},
     "bf16": {"dtype": "bfloat16"},
+    "fp16": {"dtype": "float16"},
     "4bit": {"four_bit": True},
     "eager": {"attention": "eager"},
     "sdpa": {"attention": "sdpa"},

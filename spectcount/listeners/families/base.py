@@ -45,11 +45,14 @@ class Family:
 
     def load(self, folder: str, device: str, dtype: torch.dtype, **options: Any) -> tuple[Any, Any]:
         """(model, processor) of a local checkpoint; safetensors only, no code from it. `options`
-        go to `from_pretrained` (a quantisation, a device map). Raises `UserError` where the files
+        go to `from_pretrained` (a quantisation, a device map); weights go straight to the device,
+        not through the host's memory. Raises `UserError` where the files
         lack weights, which would be random."""
         from transformers.utils import logging
 
         logging.disable_progress_bar()
+        if device != "cpu":
+            options.setdefault("device_map", {"": device})
         model, report = self.model_class().from_pretrained(
             folder,
             dtype=dtype,
