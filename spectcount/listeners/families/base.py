@@ -46,8 +46,8 @@ class Family:
     def load(self, folder: str, device: str, dtype: torch.dtype, **options: Any) -> tuple[Any, Any]:
         """(model, processor) of a local checkpoint; safetensors only, no code from it. `options`
         go to `from_pretrained` (a quantisation, a device map); weights go straight to the device,
-        not through the host's memory. Raises `UserError` where the files
-        lack weights, which would be random."""
+        not through the host's memory. Raises `UserError` where the files lack weights, which would
+        be random."""
         from transformers.utils import logging
 
         logging.disable_progress_bar()
