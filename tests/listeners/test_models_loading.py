@@ -124,7 +124,7 @@ def test_scores_name_the_engine(settings, placed):
 def test_four_bits_are_refused_where_they_cannot_be(settings, placed):
     with pytest.raises(UserError, match="4bit needs a CUDA device and this one is cpu"):
         listeners.load_model("own+4bit", settings)
-    with pytest.raises(UserError, match="4bit goes with bfloat16 only"):
+    with pytest.raises(UserError, match="4bit goes with 16 bits only"):
         listeners.load_model("own+4bit+float32", settings)
 
 
