@@ -76,6 +76,10 @@ _MIGRATIONS = {1: "ALTER TABLE runs ADD COLUMN owner TEXT NOT NULL DEFAULT '';"}
 """Schema version -> what makes the next one of it."""
 
 
+COMPARING = ("compare", "panel", "wordings", "benchmark")
+"""Kinds of run whose two listeners are base and tuned."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One run: a row of the store and a folder. `done` of `total` units of work are done; the
@@ -108,6 +112,15 @@ class Run:
         return self.state in ENDED
 
     @property
+    def roles(self) -> dict[str, str]:
+        """{"base": listener, "tuned": listener} of a run that compares two, in any order of
+        their names; empty for others."""
+        names = self.config.get("listeners", ())
+        if self.kind not in COMPARING or len(names) != 2:
+            return {}
+        return {"base": names[0], "tuned": names[1]}
+
+    @property
     def log_path(self) -> Path:
         return self.folder / "log.txt"
 
@@ -136,7 +149,7 @@ class Run:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, JSON ready."""
-        return {**asdict(self), "folder": str(self.folder)}
+        return {**asdict(self), "folder": str(self.folder), "roles": self.roles}
 
 
 @dataclass(frozen=True)

@@ -180,3 +180,16 @@ def test_the_command_line_refuses_in_a_sentence(call):
     assert code == 2 and "did you mean embedded?" in err
     code, _, err = call("wordings", "gap-curve", "--count", "40")
     assert code == 2 and "40 wordings of count are not to be had" in err
+
+
+@pytest.mark.parametrize(
+    "names", [("sim:d=2,seed=1", "sim:d=1,seed=2"), ("sim:d=1,seed=2", "sim:d=2,seed=1")]
+)
+def test_json_and_bundle_say_who_is_base(settings, queued, names):
+    """JSON sorts by name: a reader took the first listener for the base and got the sign wrong."""
+    from spectcount.cli.output import brief
+    from spectcount.report.facts import describe
+
+    run = actions.start_compare(settings, SMALL_MAP, *names)
+    roles = {"base": names[0], "tuned": names[1]}
+    assert brief(run)["roles"] == run.to_dict()["roles"] == describe(run)["roles"] == roles

@@ -35,7 +35,8 @@ def bar(total: int | None) -> Iterator[Callable[[int, int, str], None]]:
 
 def brief(found: Any) -> dict[str, Any]:
     names = ("id", "kind", "state", "reason", "done", "total", "summary")
-    return {"run": found.id, **{name: getattr(found, name) for name in names[1:]}}
+    roles = {"roles": found.roles} if found.roles else {}
+    return {"run": found.id, **roles, **{name: getattr(found, name) for name in names[1:]}}
 
 
 def words(values: Mapping[str, float]) -> str:

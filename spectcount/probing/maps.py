@@ -167,7 +167,7 @@ def pool(
         criterion=both.criterion(level) if detect else None,
         auc=both.auc(level) if detect else None,
         d_a=both.d_a(level) if detect and both.graded else None,
-        ideal=_average([ideal_d_prime(t) for t in signal]),
+        ideal=_average([d for d in map(ideal_d_prime, signal) if not np.isnan(d)]),
         mass=_average([t.mass for t in signal + catch]),
     )
 

@@ -86,6 +86,7 @@ def legend(run: Run, trials: Sequence[Trial]) -> dict[str, Any]:
         "seed": run.config.get("seed"),
         "plan": run.config.get("plan"),
         "n_trials": len(trials),
+        "roles": run.roles,
         "fingerprints": {t.listener: t.fingerprint for t in trials},
         "evidence_digest": evidence_digest(trials),
         "rules": RULES,

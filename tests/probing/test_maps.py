@@ -13,7 +13,7 @@ from spectcount.probing import maps, run
 from spectcount.probing.axes import cell_axis, declaration
 from spectcount.probing.difference import change_over, difference
 from spectcount.probing.marks import front_end_marks, merged_cells
-from spectcount.probing.plan import Curve, DetectionMap, plan_from_dict
+from spectcount.probing.plan import CountConfusion, Curve, DetectionMap, plan_from_dict
 
 
 @pytest.fixture
@@ -118,3 +118,10 @@ def test_probes_buried_in_the_noise_are_marked_as_silent():
     )
     silent = front_end_marks(plan).silent
     assert silent[:, 0].all() and not silent[:, 1].any()
+
+
+def test_trials_of_no_event_have_no_ideal_and_leave_that_of_the_others(probe):
+    """The pooled ideal of a count confusion from 0 on was null."""
+    plan = CountConfusion(trials=3, count_high=3)
+    (trials,) = probe(plan, SimulatedObserver(2, seed=1))
+    assert np.isfinite(maps.pool(plan, trials).ideal)
