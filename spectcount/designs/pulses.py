@@ -14,13 +14,19 @@ import numpy as np
 from spectcount.designs.base import Design, in_the_other_half, spread_centres_hz
 from spectcount.errors import UserError
 from spectcount.params import param
-from spectcount.scales import mel_centres_hz, sigma_for_e_n0
+from spectcount.scales import erb_number, mel_centres_hz, sigma_for_e_n0
 from spectcount.stimulus import RAMPS, Event, Stimulus
 
-ORDERS = ("rising", "falling", "shuffled", "alternating", "aba", "random_mel")
+ORDERS = (
+    "rising", "falling", "shuffled", "alternating", "aba", "random_mel", "distinct_mel", "same_mel",
+)  # fmt: skip
+DECIBELS, AMPLITUDE = LEVEL_SCALES = ("decibels", "amplitude")
 WAVES = ("sine", "harmonic", "noise", "chirp", "white")
 MAX_EVENTS = 40
 ABA_SLOTS = 4
+APART_CAM = 1.0
+"""Least distance of the channels of `distinct_mel`: no two within one ERB."""
+TRIES = 200
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,9 @@ class Pulses(Design):
     family: ClassVar[str] = "pulses"
     title: ClassVar[str] = "Pulses in noise"
     tasks: ClassVar[tuple[str, ...]] = ("count", "detect", "interval")
-    background: ClassVar[tuple[str, ...]] = ("duration_s", "noise_sigma", "e_n0_db")
+    background: ClassVar[tuple[str, ...]] = (
+        "duration_s", "noise_sigma", "noise_sigma_high", "e_n0_db",
+    )  # fmt: skip
     listeners: ClassVar[str] = (
         "Ideal observer: matched filters for the very pulses. DSP floor: bursts of the spectral "
         "peak."
@@ -75,8 +83,9 @@ class Pulses(Design):
     placement: str = param(
         "sequence",
         "sequence: from the first onset, one gap after the other; random: anywhere in the clip "
-        "with at least min_gap_ms between events.",
-        choices=("sequence", "random"),
+        "with at least min_gap_ms between events; together: all begin at one random moment and last "
+        "equally long.",
+        choices=("sequence", "random", "together"),
         label="Placement",
         group="time",
     )
@@ -160,7 +169,8 @@ class Pulses(Design):
     frequency_order: str = param(
         "rising",
         "In which order the centres are played. aba: triplets low-high-low and a rest. "
-        "random_mel: each event on a random mel channel of the band, as in the paper.",
+        "random_mel: each event on a random mel channel of the band, as in the paper; distinct_mel: "
+        "on channels at least 1 Cam apart; same_mel: all on one channel, drawn for each clip.",
         choices=ORDERS,
         label="Order",
         group="frequency",
@@ -186,6 +196,11 @@ class Pulses(Design):
         slider_high=20,
         group="level",
     )
+    level_rove_scale: str = param(
+        DECIBELS, "On which scale levels are uniform between the ends of the rove: in decibels, or "
+        "in amplitude, which makes soft events rarer.", choices=LEVEL_SCALES,
+        label="Rove uniform in", group="level",
+    )  # fmt: skip
     attack_ms: float = param(
         3.0, "Rise.", low=0, high=500, step=0.5, unit="ms", label="Attack",
         slider_high=50, group="events",
@@ -247,6 +262,11 @@ class Pulses(Design):
         slider_high=0.1,
         group="noise",
     )
+    noise_sigma_high: float | None = param(
+        None, "When set, each clip's noise is drawn log-uniformly from noise_sigma to this.",
+        kind=float, low=0, high=0.3, step=0.0001, label="Noise sigma to", slider_high=0.1,
+        group="noise",
+    )  # fmt: skip
     e_n0_db: float | None = param(
         None,
         "Energy of one event over noise density; when set, the noise follows from it and "
@@ -266,6 +286,20 @@ class Pulses(Design):
                 f"frequency_low_hz={self.frequency_low_hz:g} is above "
                 f"frequency_high_hz={self.frequency_high_hz:g}; swap them"
             )
+        if self.noise_sigma_high is not None:
+            self._refuse_noise(self.noise_sigma_high)
+
+    def _refuse_noise(self, high: float) -> None:
+        if self.e_n0_db is not None:
+            raise UserError(
+                f"noise_sigma_high={high:g} changes nothing with e_n0_db={self.e_n0_db:g}; leave "
+                "one of them empty"
+            )
+        if not 0 < self.noise_sigma <= high:
+            raise UserError(
+                f"noise_sigma={self.noise_sigma:g} to noise_sigma_high={high:g} is no rising range "
+                "above 0; raise one of them"
+            )
 
     def draw(self, rng: np.random.Generator) -> Stimulus:
         """One stimulus; raises `UserError` naming by how much the events do not fit."""
@@ -275,12 +309,8 @@ class Pulses(Design):
         events = tuple(
             self._event(*row, rng) for row in zip(onsets_s, durations_s, centres_hz, strict=True)
         )
-        return Stimulus(
-            duration_s=self.duration_s,
-            events=events,
-            noise_sigma=self._sigma(),
-            noise_seed=int(rng.integers(2**31)),
-        )
+        noise_seed = int(rng.integers(2**31))
+        return Stimulus(self.duration_s, events, self._sigma(rng), noise_seed)
 
     def counterpart(self, stimulus: Stimulus, task_name: str) -> Stimulus:
         """Detection and counting: the noise alone; interval: the events half a clip away."""
@@ -306,13 +336,16 @@ class Pulses(Design):
                 f"{ramps_ms:g} ms; lower event_duration_jitter_ms, attack_ms or release_ms, or "
                 "raise event_duration_ms"
             )
-        return durations_ms / 1000
+        together = self.placement == "together"
+        return (durations_ms[:1].repeat(self.n_events) if together else durations_ms) / 1000
 
     def _onsets_s(self, durations_s: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if self.n_events == 0:
             return np.zeros(0)
         if self.placement == "random":
             return self._random_onsets_s(durations_s, rng)
+        if self.placement == "together":
+            return np.full(self.n_events, self._common_onset_s(float(durations_s[0]), rng))
         gaps_ms = self.gap_ms + rng.uniform(-1, 1, self.n_events - 1) * self.gap_jitter_ms
         steps_s = durations_s[:-1] + gaps_ms / 1000
         if self.frequency_order == "aba":
@@ -337,6 +370,15 @@ class Pulses(Design):
                 "onset_s, or raise duration_s"
             )
 
+    def _common_onset_s(self, length_s: float, rng: np.random.Generator) -> float:
+        """One moment for all, uniform over those from which they fit."""
+        if length_s > self.duration_s:
+            raise UserError(
+                f"events of {length_s * 1000:g} ms do not fit the clip of {self.duration_s:g} s; "
+                "lower event_duration_ms or raise duration_s"
+            )
+        return float(rng.uniform(0, self.duration_s - length_s))
+
     def _random_onsets_s(self, durations_s: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Uniform over all placements that keep the smallest gap: the slack is cut at random."""
         needed_s = durations_s.sum() + (self.n_events - 1) * self.min_gap_ms / 1000
@@ -353,8 +395,8 @@ class Pulses(Design):
         return cuts_s + before_s
 
     def _centres_hz(self, rng: np.random.Generator) -> np.ndarray:
-        if self.frequency_order == "random_mel":
-            return self._random_mel_hz(rng)
+        if self.frequency_order.endswith("_mel"):
+            return self._mel_hz(rng)
         if self.n_events == 0:
             return np.zeros(0)
         centres = self.neighbours_hz()
@@ -368,25 +410,41 @@ class Pulses(Design):
             return centres[(np.arange(self.n_events) % (ABA_SLOTS - 1) == 1).astype(int)]
         return centres
 
-    def _random_mel_hz(self, rng: np.random.Generator) -> np.ndarray:
+    def _mel_hz(self, rng: np.random.Generator) -> np.ndarray:
+        """Centres of random mel channels of the band, as the order asks, Hz [n_events]."""
         centres = mel_centres_hz()
-        inside = (centres >= self.frequency_low_hz) & (centres <= self.frequency_high_hz)
-        if not inside.any():
+        inside = centres[(centres >= self.frequency_low_hz) & (centres <= self.frequency_high_hz)]
+        if not len(inside):
             raise UserError(
                 f"no mel channel has its centre in {self.frequency_low_hz:g}.."
                 f"{self.frequency_high_hz:g} Hz; widen the band"
             )
-        return rng.choice(centres[inside], self.n_events)
+        if self.frequency_order == "same_mel":
+            return np.repeat(rng.choice(inside), self.n_events)
+        if self.frequency_order == "distinct_mel":
+            return self._distinct_hz(inside, rng)
+        return rng.choice(inside, self.n_events)
+
+    def _distinct_hz(self, inside_hz: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Random channels, each at least `APART_CAM` from all others, Hz [n_events]."""
+        for _ in range(TRIES):
+            free, picked = inside_hz, []
+            while len(free) and len(picked) < self.n_events:
+                picked.append(float(rng.choice(free)))
+                far = np.abs(erb_number(free) - erb_number(picked[-1])) >= APART_CAM
+                free = free[far]
+            if len(picked) == self.n_events:
+                return np.array(picked)
+        raise UserError(
+            f"{self.n_events} mel channels {APART_CAM:g} Cam apart do not fit "
+            f"{self.frequency_low_hz:g}..{self.frequency_high_hz:g} Hz; lower n_events or widen "
+            "the band"
+        )
 
     def _event(
         self, onset_s: float, duration_s: float, centre_hz: float, rng: np.random.Generator
     ) -> Event:
-        level_dbfs = self.level_dbfs + rng.uniform(-1, 1) * self.level_rove_db
-        if level_dbfs > 0:
-            raise UserError(
-                f"level_dbfs={self.level_dbfs:g} with level_rove_db={self.level_rove_db:g} can "
-                "exceed 0 dBFS; lower one of them"
-            )
+        level_dbfs = self._level_dbfs(rng.uniform(-1, 1))
         random_phase_deg, seed = rng.uniform(0, 360), int(rng.integers(2**31))
         return Event(
             onset_s=onset_s,
@@ -404,7 +462,23 @@ class Pulses(Design):
             ramp=self.ramp,
         )
 
-    def _sigma(self) -> float:
+    def _level_dbfs(self, place: float) -> float:
+        """The level at a place -1..1 of the rove."""
+        level_dbfs = self.level_dbfs + place * self.level_rove_db
+        if level_dbfs > 0:
+            raise UserError(
+                f"level_dbfs={self.level_dbfs:g} with level_rove_db={self.level_rove_db:g} can "
+                "exceed 0 dBFS; lower one of them"
+            )
+        if self.level_rove_scale == DECIBELS or self.level_rove_db == 0:
+            return level_dbfs
+        ends = 10 ** ((self.level_dbfs + np.array([-1, 1]) * self.level_rove_db) / 20)
+        return float(20 * np.log10(ends.mean() + place * (ends[1] - ends[0]) / 2))
+
+    def _sigma(self, rng: np.random.Generator) -> float:
+        if self.noise_sigma_high is not None:
+            ends = np.log([self.noise_sigma, self.noise_sigma_high])
+            return float(np.exp(rng.uniform(*ends)))
         if self.e_n0_db is None:
             return self.noise_sigma
         nominal = Event(

@@ -213,7 +213,9 @@ def union_words(ranges: Ranges, unit: str = "") -> str:
     return " and ".join(parts) or "never"
 
 
-_OLD_DEFAULTS = {"held_out_name": "none", "held_out_low": None, "held_out_high": None}
+_OLD_DEFAULTS = {
+    "held_out_name": "none", "held_out_low": None, "held_out_high": None, "axis": "both",
+}  # fmt: skip
 """Of parameters that lineages of older releases lack."""
 
 
@@ -232,7 +234,9 @@ def _declared_ranges(c: Mapping[str, Any]) -> dict[str, list[Range]]:
         "frequency_hz": [],
         "level_dbfs": [(c["level_low_dbfs"], c["level_high_dbfs"])],
         "event_duration_ms": [(c["event_low_ms"], c["event_high_ms"])],
-        "gap_ms": [(c["min_gap_ms"], WINDOW)],
+        "gap_ms": [
+            (-c["event_high_ms"], 0.0) if c["axis"] == "frequency" else (c["min_gap_ms"], WINDOW)
+        ],
         "onset_s": [],
         "n_events": counts,
         "duration_s": lengths,

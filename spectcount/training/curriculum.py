@@ -3,7 +3,8 @@
 A curriculum mixes three sources: the weak regions that a map found, a replay of what lies outside
 them, and the counting distribution of the SpectCount paper (Kim et al., 2026, section 3.1).
 
-Conventions: a region is plain data, `{"ranges": {name: [low, high]}, "probed": {name: [low,
+Conventions: every event of a clip has its own level and length, so that no single number (the
+energy over that of the first event, the time that sounds) tells how many there are. A region is plain data, `{"ranges": {name: [low, high]}, "probed": {name: [low,
 high]}, "severity": 0..1}`, with names `frequency_hz`, `onset_s` or any numeric parameter of the
 pulses; `probed` is what its map covered. All clips of one group (an optimiser step) have one
 length.
@@ -21,6 +22,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from spectcount.designs import Pulses, draw
+from spectcount.designs.pulses import AMPLITUDE, LEVEL_SCALES
 from spectcount.errors import UserError
 from spectcount.params import Declared, param
 from spectcount.scales import mel_centres_hz
@@ -33,11 +35,17 @@ from spectcount.trials import Question
 SOURCES = ("weak", "replay", "paper")
 TRAINING, HELD_OUT = 1, 2
 PLACES = ("frequency_hz", "onset_s")
+PER_EVENT = ("level_dbfs", "event_duration_ms")
+"""Drawn for each event by itself, from a region's range too."""
+BOTH, FREQUENCY, TIME = AXES = ("both", "frequency", "time")
+_ORDERS = {BOTH: "random_mel", FREQUENCY: "distinct_mel", TIME: "same_mel"}
 UNTRAINABLE = {
     "duration_s": "clips of one step share a length: set clip_low_s and clip_high_s instead",
 }
 ATTEMPTS = 40
 SHORTEST_DRAW_S = Pulses.param("duration_s").low or 0.5
+MAX_NOISE_SIGMAS = 5.2
+"""Where the synthesis bounds its noise."""
 ROOM_S = 0.1
 """Left over behind the latest onset that a region asks for."""
 CHECKED_DRAWS = 4
@@ -88,6 +96,12 @@ class Curriculum(Declared):
         0.0, "Share of steps whose clips are longer, up to the model's window: against forgetting "
         "how to listen for long.", low=0, high=1, step=0.05, label="Longer clips", group="clip",
     )  # fmt: skip
+    axis: str = param(
+        BOTH, "What tells the events apart. both: time and frequency; frequency: all begin at one "
+        "random moment and last equally long, on mel channels at least 1 Cam apart; time: all on "
+        "one mel channel, another for each clip. The last two are the paper's ablations.",
+        choices=AXES, label="Apart in", group="clip",
+    )  # fmt: skip
     event_low_ms: float = param(40.0, "Shortest event.", low=14, high=2000, step=1, unit="ms",
                                 label="Event from", group="clip")  # fmt: skip
     event_high_ms: float = param(160.0, "Longest event.", low=14, high=2000, step=1, unit="ms",
@@ -101,13 +115,23 @@ class Curriculum(Declared):
     regular_gap_high_ms: float = param(400.0, "Largest gap of a regular train.", low=0, high=5000,
                                        step=10, unit="ms", label="Regular gap to",
                                        group="clip")  # fmt: skip
+    spread: float = param(
+        1.0, "Share of the ranges of level and of length (the latter logarithmic) over which the "
+        "events of one clip are drawn, each for itself; where in the ranges that share lies is "
+        "drawn for each clip. 1: each event over the whole ranges, lengths uniform in ms.",
+        low=0, high=1, step=0.05, label="Spread within a clip", group="clip",
+    )  # fmt: skip
     level_low_dbfs: float = param(-20.0, "Softest event (paper: amplitude 0.1).", low=-90, high=0,
                                   step=0.5, unit="dBFS", label="Level from",
                                   group="clip")  # fmt: skip
     level_high_dbfs: float = param(-1.0, "Loudest event (paper: amplitude 0.9).", low=-90, high=0,
                                    step=0.5, unit="dBFS", label="Level to",
                                    group="clip")  # fmt: skip
-    sigma_low: float = param(1e-4, "Weakest noise, sigma.", low=1e-6, high=0.3, step=1e-4,
+    level_scale: str = param(
+        AMPLITUDE, "On which scale an event's level is uniform: in amplitude, as the paper's range "
+        "is given, or in decibels.", choices=LEVEL_SCALES, label="Level uniform in", group="clip",
+    )  # fmt: skip
+    sigma_low: float = param(1e-4, "Weakest noise, sigma; log-uniform from clip to clip.", low=1e-6, high=0.3, step=1e-4,
                              label="Noise from", log=True, group="clip")  # fmt: skip
     sigma_high: float = param(1e-3, "Strongest noise, sigma.", low=1e-6, high=0.3, step=1e-4,
                               label="Noise to", log=True, group="clip")  # fmt: skip
@@ -139,6 +163,20 @@ class Curriculum(Declared):
             total = getattr(self, a) + getattr(self, b)
             if total > 1 + 1e-9:
                 raise UserError(f"{a} + {b} = {total:g} is above 1; lower one of them")
+        if self.axis == FREQUENCY:
+            self._refuse_loud_chords()
+
+    def _refuse_loud_chords(self) -> None:
+        """Events that begin together add up."""
+        loudest = self.count_high * 10 ** (self.level_high_dbfs / 20)
+        room = 1 - MAX_NOISE_SIGMAS * self.sigma_high
+        if loudest > room:
+            raise UserError(
+                f"{self.count_high} events at once of level_high_dbfs={self.level_high_dbfs:g} "
+                f"reach {loudest:.2f} of full scale, the noise leaves {room:.3f}; lower "
+                f"level_high_dbfs to {20 * math.log10(room / self.count_high):.1f} or less, or "
+                "count_high"
+            )
 
     @property
     def held_out(self) -> HoldOut:
@@ -286,10 +324,11 @@ class Sampler:
         fixed = {
             name: Pulses.param(name).draw(rng, *ends)
             for name, ends in ranges.items()
-            if name not in PLACES
+            if name not in (*PLACES, *PER_EVENT)
         }
+        each = {name: ranges[name] for name in PER_EVENT if name in ranges}
         low_hz, high_hz = _part_of(band[0], band[1], rng)
-        return self._clip(rng, clip_s, task, low_hz, high_hz, onsets_s, fixed)
+        return self._clip(rng, clip_s, task, low_hz, high_hz, onsets_s, fixed, each)
 
     def _probed_band(self) -> tuple[float, float]:
         """All that the maps covered; the whole scale where there is no map."""
@@ -313,32 +352,60 @@ class Sampler:
         high_hz: float,
         onsets_s: Sequence[float],
         fixed: Mapping[str, Any] | None = None,
+        each: Mapping[str, Sequence[float]] | None = None,
     ) -> Stimulus:
-        """Random pulses between two frequencies, beginning inside `onsets_s`."""
+        """Random pulses between two frequencies, beginning inside `onsets_s`; `each` holds the
+        ranges of a region from which every event draws for itself."""
         c, fixed = self.curriculum, dict(fixed or {})
         n = int(fixed.pop("n_events", rng.integers(c.count_low, c.count_high + 1)))
         n = {"detect": int(rng.integers(2)), "interval": 1}.get(task, n)
         low_hz, high_hz = _usable_band(low_hz, high_hz)
-        event_ms = fixed.pop("event_duration_ms", rng.uniform(c.event_low_ms, c.event_high_ms))
+        events = self._events(each or {}, rng)
+        longest_s = (events["event_duration_ms"] + events["event_duration_jitter_ms"]) / 1000
         if task == "interval":
             half_s = int(rng.integers(2)) * clip_s / 2
-            onsets_s = (half_s, half_s + clip_s / 2 - event_ms / 1000)
-        span_s = max(min(onsets_s[1], clip_s - event_ms / 1000) - max(onsets_s[0], 0.0), 0.0)
+            onsets_s = (half_s, half_s + clip_s / 2 - longest_s)
+        span_s = max(min(onsets_s[1], clip_s - longest_s) - max(onsets_s[0], 0.0), 0.0)
         if "gap_ms" not in fixed and rng.random() < c.regular_share:
             fixed["gap_ms"] = rng.uniform(c.min_gap_ms, c.regular_gap_high_ms)
+        placement = "sequence" if "gap_ms" in fixed else "random"
         values = {
-            "event_duration_ms": event_ms,
             "min_gap_ms": c.min_gap_ms,
-            "placement": "sequence" if "gap_ms" in fixed else "random",
+            "placement": "together" if c.axis == FREQUENCY else placement,
             "onset_s": rng.uniform(0, span_s if n == 1 else span_s / 2),
-            "frequency_order": "shuffled" if "frequency_overlap" in fixed else "random_mel",
+            "frequency_order": "shuffled" if "frequency_overlap" in fixed else _ORDERS[c.axis],
             "frequency_low_hz": low_hz,
             "frequency_high_hz": high_hz,
-            "level_dbfs": rng.uniform(c.level_low_dbfs, c.level_high_dbfs),
             "noise_sigma": float(np.exp(rng.uniform(np.log(c.sigma_low), np.log(c.sigma_high)))),
+            **events,
             **fixed,
         }
         return _placed(Pulses.from_dict(values), n, onsets_s, clip_s, rng)
+
+    def _events(
+        self, each: Mapping[str, Sequence[float]], rng: np.random.Generator
+    ) -> dict[str, Any]:
+        """Level and length of the events as centre and rove: what this clip's share of the ranges
+        is."""
+        c = self.curriculum
+        ends_ms = each.get("event_duration_ms", (c.event_low_ms, c.event_high_ms))
+        ends_dbfs = each.get("level_dbfs", (c.level_low_dbfs, c.level_high_dbfs))
+        short_ms, long_ms = np.exp(_share_of(np.log(ends_ms), c.spread, rng))
+        soft_dbfs, loud_dbfs = _share_of(np.asarray(ends_dbfs, float), c.spread, rng)
+        return {
+            "event_duration_ms": (short_ms + long_ms) / 2,
+            "event_duration_jitter_ms": (long_ms - short_ms) / 2,
+            "level_dbfs": (soft_dbfs + loud_dbfs) / 2,
+            "level_rove_db": (loud_dbfs - soft_dbfs) / 2,
+            "level_rove_scale": c.level_scale,
+        }
+
+
+def _share_of(ends: np.ndarray, share: float, rng: np.random.Generator) -> tuple[float, float]:
+    """A part of a range, this share of it wide, at a random place."""
+    width = share * (ends[1] - ends[0])
+    low = ends[0] + rng.uniform() * (ends[1] - ends[0] - width)
+    return float(low), float(low + width)
 
 
 def probed_channels(regions: Sequence[Mapping[str, Any]]) -> np.ndarray:
@@ -406,7 +473,7 @@ def _placed(
 ) -> Stimulus:
     """A clip with `n_events` whose onsets all lie in `onsets_s`, or with as many as fit. Raises
     `UserError` where not even one does."""
-    event_s = design.event_duration_ms / 1000
+    event_s = (design.event_duration_ms + design.event_duration_jitter_ms) / 1000
     first_s, last_s = max(onsets_s[0], 0.0), min(onsets_s[1], clip_s - event_s)
     if last_s < first_s:
         raise UserError(
