@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
+from spectcount.errors import UserError
 from spectcount.params import Declared
 from spectcount.scales import erb_number, erb_number_to_hz
-from spectcount.stimulus import Stimulus
+from spectcount.stimulus import Event, Stimulus
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,26 @@ def draw(design: Design, seed: int) -> Stimulus:
     stimulus = design.draw(np.random.default_rng(seed))
     meta = {"family": design.family, "params": design.to_dict(), "seed": seed}
     return replace(stimulus, meta=meta)
+
+
+def roved(rove: float, rng: np.random.Generator) -> float:
+    """Uniform within `rove` either way; nothing is drawn where that is 0, so that designs without
+    the rove draw what they always drew."""
+    return float(rng.uniform(-rove, rove)) if rove else 0.0
+
+
+def moved(sounds: Iterable[Event], later_s: float) -> tuple[Event, ...]:
+    """The sounds, all later by the same time."""
+    return tuple(replace(e, onset_s=e.onset_s + later_s) if later_s else e for e in sounds)
+
+
+def refuse_early(onset_s: float, rove_s: float) -> None:
+    """Raise `UserError` where a roved onset could lie before the clip."""
+    if rove_s > onset_s:
+        raise UserError(
+            f"onset_rove_s={rove_s:g} can put the onset {rove_s - onset_s:g} s before the clip; "
+            f"lower it to {onset_s:g} or raise onset_s"
+        )
 
 
 def in_the_other_half(stimulus: Stimulus) -> Stimulus:

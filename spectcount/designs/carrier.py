@@ -88,6 +88,11 @@ def rove_hz(f_hz: float, rove_cam: float, rng: np.random.Generator) -> float:
     return float(erb_number_to_hz(erb_number(f_hz) + place * rove_cam)) if rove_cam else f_hz
 
 
+def shifted_hz(f_hz: float, cam: float) -> float:
+    """A frequency so many Cam higher, Hz."""
+    return float(erb_number_to_hz(erb_number(f_hz) + cam)) if cam else f_hz
+
+
 def refuse_level(level_dbfs: float, most_above_db: float, remedy: str) -> None:
     """Raise `UserError` where the loudest level that can be drawn is above full scale."""
     if level_dbfs + most_above_db > 1e-9:

@@ -28,6 +28,15 @@ def onset_s(default: float, help: str, label: str = "First onset") -> Any:
     )  # fmt: skip
 
 
+def onset_rove_s() -> Any:
+    """How far the onset varies: a fixed clock then tells nothing."""
+    return param(
+        0.0, "Everything begins by up to this much earlier or later, uniformly, so that no moment "
+        "of the clip tells the answer.", low=0, high=10, step=0.01, unit="s", label="Onset rove",
+        slider_high=1, group="time",
+    )  # fmt: skip
+
+
 def length_ms(
     default: float, help: str, label: str, *, group: str = "events", high: float = 5000
 ) -> Any:
@@ -64,6 +73,12 @@ def ramp() -> Any:
         "cosine", "Shape of rise and fall: a straight line, or a raised cosine.", choices=RAMPS,
         label="Ramps", group="events",
     )  # fmt: skip
+
+
+def overall_rove_db(help: str, label: str = "Overall rove", group: str = "level") -> Any:
+    """How far a level varies that is common to several sounds."""
+    return param(0.0, help, low=0, high=40, step=0.5, unit="dB", label=label, slider_high=20,
+                 group=group)  # fmt: skip
 
 
 def noise_sigma(default: float = 0.001) -> Any:

@@ -13,13 +13,13 @@ them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
-from spectcount.designs import fields
-from spectcount.designs.base import Design
+from spectcount.designs import carrier, fields
+from spectcount.designs.base import Design, moved, refuse_early, roved
 from spectcount.errors import UserError
 from spectcount.params import param
 from spectcount.stimulus import Event, Stimulus
@@ -36,8 +36,9 @@ class ForwardMasking(Design):
     title: ClassVar[str] = "Forward masking"
     tasks: ClassVar[tuple[str, ...]] = ("detect", "cue")
     background: ClassVar[tuple[str, ...]] = (
-        "duration_s", "onset_s", "masker", "masker_duration_ms", "masker_frequency_hz",
-        "masker_bandwidth_hz", "masker_level_dbfs", "ramp_ms", "ramp", "noise_sigma",
+        "duration_s", "onset_s", "onset_rove_s", "masker", "masker_duration_ms",
+        "masker_duration_rove_ms", "masker_frequency_hz", "masker_bandwidth_hz",
+        "masker_level_dbfs", "masker_level_rove_db", "ramp_ms", "ramp", "noise_sigma",
     )  # fmt: skip
     listeners: ClassVar[str] = (
         "Ideal observer: a matched filter for the probe; it knows the masker exactly and so is not "
@@ -48,6 +49,7 @@ class ForwardMasking(Design):
 
     duration_s: float = fields.duration_s()
     onset_s: float = fields.onset_s(1.0, "Onset of the masker.", "Masker onset")
+    onset_rove_s: float = fields.onset_rove_s()
     masker: str = param(
         "white", "White noise, a band of noise, or a tone. Tasks: detect, for a noise; cue, for a "
         "tone with the probe's frequency.", choices=MASKERS, label="Masker", group="masker",
@@ -55,6 +57,11 @@ class ForwardMasking(Design):
     masker_duration_ms: float = fields.length_ms(
         300.0, "Length of the masker.", "Masker duration", group="masker"
     )
+    masker_duration_rove_ms: float = param(
+        0.0, "The masker's length varies uniformly by up to this much either way, so that the time "
+        "that sounds does not tell whether a probe follows.", low=0, high=2000, step=1, unit="ms",
+        label="Masker duration rove", slider_high=300, group="masker",
+    )  # fmt: skip
     masker_frequency_hz: float = fields.frequency_hz(
         1000.0, "A tone's frequency, or a band's centre.", "Masker frequency", "masker"
     )
@@ -65,6 +72,10 @@ class ForwardMasking(Design):
     masker_level_dbfs: float = fields.level_dbfs(
         -20.0, "Level of the masker: that of the sine with the same RMS.", "Masker level", "masker"
     )
+    masker_level_rove_db: float = fields.overall_rove_db(
+        "The masker's level varies uniformly by up to this much either way.", "Masker level rove",
+        "masker",
+    )  # fmt: skip
     delay_ms: float = param(
         20.0, "End of the masker to beginning of the probe.", low=0, high=2000, step=1, unit="ms",
         label="Delay", slider_high=200, group="time",
@@ -83,15 +94,23 @@ class ForwardMasking(Design):
     def draw(self, rng: np.random.Generator) -> Stimulus:
         """Masker and probe."""
         self._refuse_overrun()
+        longer_s = roved(self.masker_duration_rove_ms, rng) / 1000
         masker = self._masker(rng.uniform(0, 360), int(rng.integers(2**31)))
         probe = self._sound(
             self.probe_onset_s, self.event_duration_ms, self.frequency_hz, self.level_dbfs,
             phase_deg=rng.uniform(0, 360),
         )  # fmt: skip
         noise_seed = int(rng.integers(2**31))
+        masker = replace(
+            masker, duration_s=masker.duration_s + longer_s,
+            level_dbfs=masker.level_dbfs + roved(self.masker_level_rove_db, rng),
+        )  # fmt: skip
+        probe = replace(probe, onset_s=probe.onset_s + longer_s)
+        later_s = roved(self.onset_rove_s, rng)
         return Stimulus(
-            self.duration_s, (probe,), self.noise_sigma, noise_seed, background=(masker,)
-        )
+            self.duration_s, moved([probe], later_s), self.noise_sigma, noise_seed,
+            background=moved([masker], later_s),
+        )  # fmt: skip
 
     def counterpart(self, stimulus: Stimulus, task_name: str) -> Stimulus:
         """The masker alone. Raises `UserError` where the masker is itself a beep that would make
@@ -140,7 +159,18 @@ class ForwardMasking(Design):
         )  # fmt: skip
 
     def _refuse_overrun(self) -> None:
+        refuse_early(self.onset_s, self.onset_rove_s)
+        carrier.refuse_level(
+            self.masker_level_dbfs, self.masker_level_rove_db, "masker_level_rove_db"
+        )
+        shortest_ms = self.masker_duration_ms - self.masker_duration_rove_ms
+        if shortest_ms < max(2 * self.ramp_ms, 1):
+            raise UserError(
+                f"masker_duration_rove_ms={self.masker_duration_rove_ms:g} leaves a masker of "
+                f"{shortest_ms:g} ms, less than its ramps; lower it or raise masker_duration_ms"
+            )
         end_s = self.probe_onset_s + self.event_duration_ms / 1000
+        end_s += self.onset_rove_s + self.masker_duration_rove_ms / 1000
         if end_s > self.duration_s + 1e-9:
             raise UserError(
                 f"a masker of {self.masker_duration_ms:g} ms from onset_s={self.onset_s:g}, "

@@ -14,13 +14,13 @@ ERB-number scale, on which maskers are uniform.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from spectcount.designs import fields
-from spectcount.designs.base import Design
+from spectcount.designs.base import Design, roved
 from spectcount.errors import UserError
 from spectcount.params import param
 from spectcount.scales import erb_number, erb_number_to_hz
@@ -38,7 +38,7 @@ class InformationalMasking(Design):
         "duration_s", "onset_s", "cue_duration_ms", "cue_gap_ms", "cue_level_dbfs", "n_bursts",
         "event_duration_ms", "gap_ms", "frequency_low_hz", "frequency_high_hz", "n_maskers",
         "maskers_drawn", "protected_cam", "masker_low_hz", "masker_high_hz", "masker_level_dbfs",
-        "ramp_ms", "ramp", "noise_sigma",
+        "overall_rove_db", "ramp_ms", "ramp", "noise_sigma",
     )  # fmt: skip
     listeners: ClassVar[str] = (
         "Ideal observer: target and maskers are known exactly, so it is not masked at all. DSP "
@@ -90,6 +90,10 @@ class InformationalMasking(Design):
     masker_level_dbfs: float = fields.level_dbfs(
         -30.0, "Level of each masker tone.", "Masker level", "masker"
     )
+    overall_rove_db: float = fields.overall_rove_db(
+        "All tones together vary in level by up to this much either way, uniformly, so that the "
+        "energy that the target adds is no cue.",
+    )
     ramp_ms: float = fields.ramp_ms(10.0)
     ramp: str = fields.ramp()
     noise_sigma: float = fields.noise_sigma()
@@ -101,6 +105,12 @@ class InformationalMasking(Design):
                 raise UserError(
                     f"{low}={getattr(self, low):g} is above {high}={getattr(self, high):g}; swap "
                     "them"
+                )
+        for name in ("cue_level_dbfs", "level_dbfs", "masker_level_dbfs"):
+            if getattr(self, name) + self.overall_rove_db > 0:
+                raise UserError(
+                    f"{name}={getattr(self, name):g} with overall_rove_db={self.overall_rove_db:g} "
+                    "can exceed 0 dBFS; lower one of them"
                 )
         n_sounds = 1 + self.n_bursts * (self.n_maskers + 1)
         if n_sounds > MAX_EVENTS:
@@ -125,10 +135,15 @@ class InformationalMasking(Design):
             self._tone(onset_s, self.event_duration_ms, target_hz, self.level_dbfs, rng)
             for onset_s in onsets_s
         ]
+        noise_seed = int(rng.integers(2**31))
+        louder_db = roved(self.overall_rove_db, rng)
+        events, background = (
+            tuple(replace(tone, level_dbfs=tone.level_dbfs + louder_db) for tone in tones)
+            for tones in (targets, [cue, *maskers])
+        )
         return Stimulus(
-            self.duration_s, tuple(targets), self.noise_sigma, int(rng.integers(2**31)),
-            background=(cue, *maskers),
-        )  # fmt: skip
+            self.duration_s, events, self.noise_sigma, noise_seed, background=background
+        )
 
     def _burst_onsets_s(self) -> np.ndarray:
         """[n_bursts]."""

@@ -23,7 +23,7 @@ from typing import ClassVar
 import numpy as np
 
 from spectcount.designs import carrier, fields
-from spectcount.designs.base import Design
+from spectcount.designs.base import Design, roved
 from spectcount.errors import UserError
 from spectcount.params import param
 from spectcount.scales import db_to_amplitude
@@ -38,8 +38,9 @@ class Modulation(Design):
     title: ClassVar[str] = "Amplitude modulation"
     tasks: ClassVar[tuple[str, ...]] = ("modulated",)
     background: ClassVar[tuple[str, ...]] = (
-        "duration_s", "onset_s", "event_duration_ms", "carrier_wave", "frequency_hz",
-        "bandwidth_hz", "level_dbfs", "level_rove_db", "ramp_ms", "ramp", "noise_sigma",
+        "duration_s", "onset_s", "event_duration_ms", "duration_rove_ms", "carrier_wave",
+        "frequency_hz", "bandwidth_hz", "level_dbfs", "level_rove_db", "ramp_ms", "ramp",
+        "noise_sigma",
     )  # fmt: skip
     listeners: ClassVar[str] = (
         "Ideal observer: it knows the carrier's very samples, modulated and not, in the white "
@@ -51,6 +52,11 @@ class Modulation(Design):
     event_duration_ms: float = fields.length_ms(
         1000.0, "Length of the sound.", "Sound duration", group="carrier"
     )
+    duration_rove_ms: float = param(
+        0.0, "The sound's length varies uniformly by up to this much either way, so that neither "
+        "length nor what falls below some level is a cue.", low=0, high=2000, step=1, unit="ms",
+        label="Duration rove", slider_high=500, group="carrier",
+    )  # fmt: skip
     am_rate_hz: float = param(
         8.0, "Fluctuations per second.", low=0.5, high=1000, step=0.5, unit="Hz", label="Rate",
         log=True, slider_high=256, group="modulation",
@@ -75,11 +81,12 @@ class Modulation(Design):
     def check(self) -> None:
         carrier.refuse_level(self.level_dbfs, self.level_rove_db, "level_rove_db")
         self._refuse_sidebands()
-        plateau_s = (self.event_duration_ms - 2 * self.ramp_ms) / 1000
+        shortest_ms = self.event_duration_ms - self.duration_rove_ms
+        plateau_s = (shortest_ms - 2 * self.ramp_ms) / 1000
         if plateau_s * self.am_rate_hz < 1 - 1e-9:
             raise UserError(
                 f"am_rate_hz={self.am_rate_hz:g} has {max(plateau_s, 0) * self.am_rate_hz:.2f} "
-                f"periods between the ramps of a sound of {self.event_duration_ms:g} ms, the limit "
+                f"periods between the ramps of a sound of {shortest_ms:g} ms, the limit "
                 "is 1; raise the rate, lengthen event_duration_ms or shorten ramp_ms"
             )
 
@@ -98,7 +105,10 @@ class Modulation(Design):
             am_phase_deg=phase_deg if self.am_phase_deg is None else self.am_phase_deg,
             **carrier.sound(self.carrier_wave, self.frequency_hz, self.bandwidth_hz, rng),
         )
-        return Stimulus(self.duration_s, (event,), self.noise_sigma, int(rng.integers(2**31)))
+        noise_seed = int(rng.integers(2**31))
+        length_s = event.duration_s + roved(self.duration_rove_ms, rng) / 1000
+        event = replace(event, duration_s=length_s)
+        return Stimulus(self.duration_s, (event,), self.noise_sigma, noise_seed)
 
     def counterpart(self, stimulus: Stimulus, task_name: str) -> Stimulus:
         """The same sound, steady."""

@@ -3,6 +3,11 @@
 Practised people need 15 to 20 ms to tell the order of two onsets, much the same for many kinds of
 sound, though a few milliseconds already change how the two sound together (Hirsh 1959, J. Acoust.
 Soc. Am. 31:759; Pisoni 1977, JASA 61:1352).
+
+*Conventions*: a fixed onset gives the answer to a clock and one ear (either tone alone), fixed
+frequencies to whoever knows the first tone, equal levels to the long-term spectrum, in which the
+longer tone is stronger. `onset_rove_s`, `frequency_rove_cam` (both tones together) and
+`level_rove_db` (each for itself) take these away, so that the two onsets must be compared.
 """
 
 from __future__ import annotations
@@ -12,8 +17,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from spectcount.designs import fields
-from spectcount.designs.base import Design
+from spectcount.designs import carrier, fields
+from spectcount.designs.base import Design, moved, refuse_early, roved
 from spectcount.errors import UserError
 from spectcount.params import param
 from spectcount.stimulus import Event, Stimulus
@@ -27,8 +32,9 @@ class OnsetAsynchrony(Design):
     title: ClassVar[str] = "Onset asynchrony"
     tasks: ClassVar[tuple[str, ...]] = ("order",)
     background: ClassVar[tuple[str, ...]] = (
-        "duration_s", "onset_s", "asynchrony_ms", "event_duration_ms", "frequency_low_hz",
-        "frequency_high_hz", "level_dbfs", "ramp_ms", "ramp", "noise_sigma",
+        "duration_s", "onset_s", "onset_rove_s", "asynchrony_ms", "event_duration_ms",
+        "frequency_low_hz", "frequency_high_hz", "frequency_rove_cam", "level_dbfs",
+        "level_rove_db", "ramp_ms", "ramp", "noise_sigma",
     )  # fmt: skip
     listeners: ClassVar[str] = (
         "Ideal observer: high first against low first, both known exactly. DSP floor: the measured "
@@ -37,6 +43,7 @@ class OnsetAsynchrony(Design):
 
     duration_s: float = fields.duration_s()
     onset_s: float = fields.onset_s(1.0, "Onset of the tone that begins first.")
+    onset_rove_s: float = fields.onset_rove_s()
     asynchrony_ms: float = param(
         60.0, "How much later the other tone begins.", low=0, high=2000, step=0.5, unit="ms",
         label="Asynchrony", slider_high=200, group="time",
@@ -48,7 +55,9 @@ class OnsetAsynchrony(Design):
     frequency_high_hz: float = fields.frequency_hz(
         1500.0, "Frequency of the high tone.", "High tone"
     )
+    frequency_rove_cam: float = carrier.frequency_rove_cam()
     level_dbfs: float = fields.level_dbfs(-20.0, "Level of each tone.")
+    level_rove_db: float = carrier.level_rove_db()
     ramp_ms: float = fields.ramp_ms(5.0)
     ramp: str = fields.ramp()
     noise_sigma: float = fields.noise_sigma()
@@ -59,6 +68,11 @@ class OnsetAsynchrony(Design):
                 f"frequency_low_hz={self.frequency_low_hz:g} is not below frequency_high_hz="
                 f"{self.frequency_high_hz:g}; lower the one or raise the other"
             )
+        carrier.refuse_level(self.level_dbfs, self.level_rove_db, "level_rove_db")
+        low_hz = carrier.roved_band_hz(self.frequency_low_hz, self.frequency_rove_cam)[0]
+        high_hz = carrier.roved_band_hz(self.frequency_high_hz, self.frequency_rove_cam)[1]
+        carrier.refuse_frequency(low_hz, high_hz, "lower frequency_rove_cam or move the tones")
+        refuse_early(self.onset_s, self.onset_rove_s)
         left_ms = self.event_duration_ms - self.asynchrony_ms
         if left_ms < max(2 * self.ramp_ms, 1):
             raise UserError(
@@ -69,12 +83,21 @@ class OnsetAsynchrony(Design):
 
     def draw(self, rng: np.random.Generator) -> Stimulus:
         """The high tone first."""
-        phases_deg = rng.uniform(0, 360, 2)
-        events = (
+        phases_deg, noise_seed = rng.uniform(0, 360, 2), int(rng.integers(2**31))
+        cam = roved(self.frequency_rove_cam, rng)
+        tones = (
             self._tone(self.frequency_high_hz, 0.0, phases_deg[0]),
             self._tone(self.frequency_low_hz, self.asynchrony_ms, phases_deg[1]),
         )
-        return Stimulus(self.duration_s, events, self.noise_sigma, int(rng.integers(2**31)))
+        events = (
+            replace(
+                tone, frequency_hz=carrier.shifted_hz(tone.frequency_hz, cam),
+                level_dbfs=tone.level_dbfs + roved(self.level_rove_db, rng),
+            )
+            for tone in tones
+        )  # fmt: skip
+        events = moved(events, roved(self.onset_rove_s, rng))
+        return Stimulus(self.duration_s, events, self.noise_sigma, noise_seed)
 
     def counterpart(self, stimulus: Stimulus, task_name: str) -> Stimulus:
         """The low tone first."""

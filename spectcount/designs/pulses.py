@@ -83,7 +83,7 @@ class Pulses(Design):
     placement: str = param(
         "sequence",
         "sequence: from the first onset, one gap after the other; random: anywhere in the clip "
-        "with at least min_gap_ms between events; together: all begin at one random moment and last "
+        "with at least min_gap_ms between events; together: all begin at one random moment, "
         "equally long.",
         choices=("sequence", "random", "together"),
         label="Placement",
@@ -169,8 +169,9 @@ class Pulses(Design):
     frequency_order: str = param(
         "rising",
         "In which order the centres are played. aba: triplets low-high-low and a rest. "
-        "random_mel: each event on a random mel channel of the band, as in the paper; distinct_mel: "
-        "on channels at least 1 Cam apart; same_mel: all on one channel, drawn for each clip.",
+        "random_mel: each event on a random mel channel of the band, as in the paper; "
+        "distinct_mel: on channels at least 1 Cam apart; same_mel: all on one, drawn for "
+        "each clip.",
         choices=ORDERS,
         label="Order",
         group="frequency",

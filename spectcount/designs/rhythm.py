@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from spectcount.designs import fields
-from spectcount.designs.base import Design
+from spectcount.designs.base import Design, refuse_early, roved
 from spectcount.errors import UserError
 from spectcount.params import param
 from spectcount.stimulus import Event, Stimulus
@@ -31,7 +31,8 @@ class Rhythm(Design):
     title: ClassVar[str] = "Rhythm"
     tasks: ClassVar[tuple[str, ...]] = ("jitter", "count")
     background: ClassVar[tuple[str, ...]] = (
-        "duration_s", "n_events", "onset_s", "interval_ms", "event_duration_ms", "frequency_hz",
+        "duration_s", "n_events", "onset_s", "onset_rove_s", "interval_ms",
+        "interval_rove_percent", "event_duration_ms", "frequency_hz",
         "level_dbfs", "ramp_ms", "ramp", "noise_sigma",
     )  # fmt: skip
     listeners: ClassVar[str] = (
@@ -45,9 +46,15 @@ class Rhythm(Design):
         group="events",
     )  # fmt: skip
     onset_s: float = fields.onset_s(0.3, "Onset of the first tone.")
+    onset_rove_s: float = fields.onset_rove_s()
     interval_ms: float = param(
         300.0, "Mean distance from onset to onset.", low=20, high=2000, step=1, unit="ms",
         label="Interval", log=True, slider_high=1000, group="time",
+    )  # fmt: skip
+    interval_rove_percent: float = param(
+        0.0, "The mean interval varies uniformly by up to this share either way, so that one "
+        "interval alone does not tell whether others differ from it.", low=0, high=90, step=1,
+        unit="%", label="Interval rove", slider_high=60, group="time",
     )  # fmt: skip
     jitter_percent: float = param(
         15.0, "Standard deviation of the intervals over their mean, exact in every clip.", low=0,
@@ -63,8 +70,9 @@ class Rhythm(Design):
     def draw(self, rng: np.random.Generator) -> Stimulus:
         """The jittered train."""
         self._refuse_misfit()
-        steps_s = self._intervals_ms(rng) / 1000
-        onsets_s = self.onset_s + np.concatenate([[0.0], np.cumsum(steps_s)])
+        stretch, later_s = self._roves(rng)
+        steps_s = self._intervals_ms(rng, stretch) / 1000
+        onsets_s = self.onset_s + later_s + np.concatenate([[0.0], np.cumsum(steps_s)])
         events = tuple(
             Event(
                 onset_s=float(onset_s),
@@ -86,19 +94,26 @@ class Rhythm(Design):
             raise UserError(
                 "jitter_percent=0 leaves the rhythm even, and there is nothing to detect; raise it"
             )
+        first_s, step_s = self.onset_s, self.interval_ms / 1000
+        if self.onset_rove_s or self.interval_rove_percent:
+            first_s, last_s = (stimulus.events[k].onset_s for k in (0, -1))
+            step_s = (last_s - first_s) / (self.n_events - 1)
         even = [
-            replace(event, onset_s=self.onset_s + k * self.interval_ms / 1000)
-            for k, event in enumerate(stimulus.events)
+            replace(event, onset_s=first_s + k * step_s) for k, event in enumerate(stimulus.events)
         ]
         return replace(stimulus, events=tuple(even))
 
-    def _intervals_ms(self, rng: np.random.Generator) -> np.ndarray:
+    def _roves(self, rng: np.random.Generator) -> tuple[float, float]:
+        """Factor of the interval and delay of the train, s."""
+        return 1 + roved(self.interval_rove_percent, rng) / 100, roved(self.onset_rove_s, rng)
+
+    def _intervals_ms(self, rng: np.random.Generator, stretch: float) -> np.ndarray:
         """n_events - 1 intervals with exactly this mean and standard deviation, none shorter than
         a tone: uniform deviates, standardised, drawn again until they fit."""
         for _ in range(TRIES):
             deviates = rng.uniform(-1, 1, self.n_events - 1)
             deviates = (deviates - deviates.mean()) / deviates.std()
-            intervals_ms = self.interval_ms * (1 + self.jitter_percent / 100 * deviates)
+            intervals_ms = self.interval_ms * stretch * (1 + self.jitter_percent / 100 * deviates)
             if intervals_ms.min() >= self.event_duration_ms:
                 return intervals_ms
         raise UserError(
@@ -108,17 +123,21 @@ class Rhythm(Design):
         )
 
     def _refuse_misfit(self) -> None:
-        if self.event_duration_ms > self.interval_ms:
+        refuse_early(self.onset_s, self.onset_rove_s)
+        shortest_ms, longest_ms = (
+            self.interval_ms * (1 + side * self.interval_rove_percent / 100) for side in (-1, 1)
+        )
+        if self.event_duration_ms > shortest_ms:
             raise UserError(
                 f"tones of {self.event_duration_ms:g} ms overlap at interval_ms="
-                f"{self.interval_ms:g}; lower event_duration_ms or raise interval_ms"
+                f"{shortest_ms:g}; lower event_duration_ms or raise interval_ms"
             )
-        end_s = self.onset_s + (
-            (self.n_events - 1) * self.interval_ms + self.event_duration_ms
+        end_s = self.onset_s + self.onset_rove_s + (
+            (self.n_events - 1) * longest_ms + self.event_duration_ms
         ) / 1000  # fmt: skip
         if end_s > self.duration_s + 1e-9:
             raise UserError(
-                f"{self.n_events} tones at interval_ms={self.interval_ms:g} from onset_s="
+                f"{self.n_events} tones at interval_ms={longest_ms:g} from onset_s="
                 f"{self.onset_s:g} end at {end_s:.2f} s, the clip at {self.duration_s:.2f} s; "
                 "lower n_events, interval_ms or onset_s, or raise duration_s"
             )

@@ -17,7 +17,7 @@ from typing import ClassVar
 import numpy as np
 
 from spectcount.designs import fields
-from spectcount.designs.base import Design
+from spectcount.designs.base import Design, refuse_early, roved
 from spectcount.errors import UserError
 from spectcount.params import param
 from spectcount.stimulus import Event, Stimulus
@@ -34,8 +34,9 @@ class Streaming(Design):
     title: ClassVar[str] = "Streaming, ABA"
     tasks: ClassVar[tuple[str, ...]] = ("jitter", "streams")
     background: ClassVar[tuple[str, ...]] = (
-        "duration_s", "pattern", "n_cycles", "onset_s", "tone_repetition_ms", "event_duration_ms",
-        "frequency_hz", "separation_semitones", "level_dbfs", "ramp_ms", "ramp", "noise_sigma",
+        "duration_s", "pattern", "n_cycles", "onset_s", "onset_rove_s", "tone_repetition_ms",
+        "tone_repetition_rove_percent", "event_duration_ms", "frequency_hz",
+        "separation_semitones", "level_dbfs", "ramp_ms", "ramp", "noise_sigma",
     )  # fmt: skip
     listeners: ClassVar[str] = (
         "jitter: ideal observer (displaced against even, both known exactly) and a DSP floor (the "
@@ -52,9 +53,15 @@ class Streaming(Design):
         slider_high=20, group="time",
     )  # fmt: skip
     onset_s: float = fields.onset_s(0.3, "Onset of the first tone.")
+    onset_rove_s: float = fields.onset_rove_s()
     tone_repetition_ms: float = param(
         125.0, "One beat: onset of one tone to onset of the next.", low=20, high=2000, step=1,
         unit="ms", label="Tone repetition time", log=True, slider_high=500, group="time",
+    )  # fmt: skip
+    tone_repetition_rove_percent: float = param(
+        0.0, "The beat varies uniformly by up to this share either way from clip to clip, so that "
+        "one interval alone does not tell whether it is late.", low=0, high=90, step=1, unit="%",
+        label="Repetition rove", slider_high=60, group="time",
     )  # fmt: skip
     displacement_ms: float = param(
         25.0,
@@ -73,13 +80,15 @@ class Streaming(Design):
     noise_sigma: float = fields.noise_sigma()
 
     def check(self) -> None:
-        room_ms = self.tone_repetition_ms - self.event_duration_ms
+        refuse_early(self.onset_s, self.onset_rove_s)
+        beat_ms = self.tone_repetition_ms * (1 - self.tone_repetition_rove_percent / 100)
+        room_ms = beat_ms - self.event_duration_ms
         if self.displacement_ms > room_ms:
             raise UserError(
                 f"B tones of {self.event_duration_ms:g} ms that come displacement_ms="
                 f"{self.displacement_ms:g} late end after the next beat, "
-                f"{self.tone_repetition_ms:g} ms on; keep the two together to "
-                f"{self.tone_repetition_ms:g} ms, or raise tone_repetition_ms"
+                f"{beat_ms:g} ms on; keep the two together to "
+                f"{beat_ms:g} ms, or raise tone_repetition_ms"
             )
 
     @property
@@ -89,11 +98,15 @@ class Streaming(Design):
 
     def draw(self, rng: np.random.Generator) -> Stimulus:
         """The pattern with every B displaced."""
-        letters = PATTERNS[self.pattern] * self.n_cycles
-        beats = [(k, letter) for k, letter in enumerate(letters) if letter != "-"]
-        late_s = {"A": 0.0, "B": self.displacement_ms / 1000}
-        onsets_s = [self._beat_s(k) + late_s[letter] for k, letter in beats]
-        self._refuse_overrun(onsets_s[-1] + self.event_duration_ms / 1000)
+        beats = self._beats()
+        last, letter = beats[-1]
+        self._refuse_overrun(
+            self._beat_s(last, self.tone_repetition_rove_percent, self.onset_rove_s)
+            + (self._late_s(letter) + self.event_duration_ms / 1000)
+        )
+        percent = roved(self.tone_repetition_rove_percent, rng)
+        later_s = roved(self.onset_rove_s, rng)
+        onsets_s = [self._beat_s(k, percent, later_s) + self._late_s(letter) for k, letter in beats]
         events = tuple(
             self._tone(onset_s, letter, rng.uniform(0, 360))
             for onset_s, (_, letter) in zip(onsets_s, beats, strict=True)
@@ -106,16 +119,26 @@ class Streaming(Design):
             raise UserError(
                 "displacement_ms=0 leaves the rhythm even, and there is nothing to detect; raise it"
             )
-        letters = PATTERNS[self.pattern] * self.n_cycles
-        beats = [k for k, letter in enumerate(letters) if letter != "-"]
+        fixed = not self.onset_rove_s and not self.tone_repetition_rove_percent
         on_beat = [
-            replace(event, onset_s=self._beat_s(k))
-            for k, event in zip(beats, stimulus.events, strict=True)
+            replace(event, onset_s=self._beat_s(k) if fixed else event.onset_s - self._late_s(b))
+            for (k, b), event in zip(self._beats(), stimulus.events, strict=True)
         ]
         return replace(stimulus, events=tuple(on_beat))
 
-    def _beat_s(self, k: int) -> float:
-        return self.onset_s + k * self.tone_repetition_ms / 1000
+    def _beats(self) -> list[tuple[int, str]]:
+        """Number of the beat and letter of every tone."""
+        letters = PATTERNS[self.pattern] * self.n_cycles
+        return [(k, letter) for k, letter in enumerate(letters) if letter != "-"]
+
+    def _late_s(self, letter: str) -> float:
+        """How long after its beat a tone begins."""
+        return self.displacement_ms / 1000 if letter == "B" else 0.0
+
+    def _beat_s(self, k: int, percent: float = 0.0, later_s: float = 0.0) -> float:
+        """Moment of beat `k`, the repetition time longer by so much and the train later."""
+        beat_ms = self.tone_repetition_ms * (1 + percent / 100)
+        return self.onset_s + later_s + k * beat_ms / 1000
 
     def _tone(self, onset_s: float, letter: str, phase_deg: float) -> Event:
         return Event(

@@ -20,7 +20,7 @@ from typing import ClassVar
 import numpy as np
 
 from spectcount.designs import carrier, fields
-from spectcount.designs.base import Design, in_the_other_half
+from spectcount.designs.base import Design, in_the_other_half, roved
 from spectcount.errors import UserError
 from spectcount.params import param
 from spectcount.scales import noise_density
@@ -35,7 +35,7 @@ class ToneInNoise(Design):
     title: ClassVar[str] = "Tone in noise"
     tasks: ClassVar[tuple[str, ...]] = ("detect", "interval")
     background: ClassVar[tuple[str, ...]] = (
-        "duration_s", "noise_sigma", "masker_level_dbfs", "masker_frequency_hz",
+        "duration_s", "noise_sigma", "noise_rove_db", "masker_level_dbfs", "masker_frequency_hz",
         "masker_bandwidth_hz", "ramp_ms", "ramp",
     )  # fmt: skip
     listeners: ClassVar[str] = (
@@ -57,6 +57,11 @@ class ToneInNoise(Design):
     ramp_ms: float = fields.ramp_ms(10.0)
     ramp: str = fields.ramp()
     noise_sigma: float = fields.noise_sigma(0.02)
+    noise_rove_db: float = fields.overall_rove_db(
+        "The noise varies in level by up to this much either way from clip to clip, uniformly; a "
+        "tone given by E/N0 goes with it, so that the energy of the clip is no cue.", "Noise rove",
+        "noise",
+    )  # fmt: skip
     masker_level_dbfs: float | None = param(
         None, "Level of a band of noise that sounds through the whole clip, that of the sine of "
         "its RMS; empty: none.", kind=float, low=-90, high=0, step=0.5, unit="dBFS",
@@ -78,11 +83,12 @@ class ToneInNoise(Design):
                 f"e_n0_db={self.e_n0_db:g} has no meaning with noise_sigma=0; raise noise_sigma, "
                 "or leave e_n0_db empty and give level_dbfs"
             )
-        if self.tone_dbfs > 0:
+        loudest_db = self.tone_dbfs + (self.noise_rove_db if self.e_n0_db is not None else 0)
+        if loudest_db > 0:
             raise UserError(
                 f"e_n0_db={self.e_n0_db:g} in noise_sigma={self.noise_sigma:g} makes a tone of "
-                f"{self.tone_dbfs:.1f} dBFS, the limit is 0; lower e_n0_db or noise_sigma, or "
-                "lengthen event_duration_ms"
+                f"{loudest_db:.1f} dBFS, the limit is 0; lower e_n0_db, noise_rove_db or "
+                "noise_sigma, or lengthen event_duration_ms"
             )
 
     @property
@@ -96,10 +102,15 @@ class ToneInNoise(Design):
     def draw(self, rng: np.random.Generator) -> Stimulus:
         """The tone, in noise."""
         f_hz = carrier.rove_hz(self.frequency_hz, self.frequency_rove_cam, rng)
-        tone = self._tone(f_hz, self.tone_dbfs, rng.uniform(0, 360))
+        phase_deg = rng.uniform(0, 360)
         masker_seed, noise_seed = (int(s) for s in rng.integers(2**31, size=2))
+        louder_db = roved(self.noise_rove_db, rng)
+        tone = self._tone(
+            f_hz, self.tone_dbfs + (louder_db if self.e_n0_db is not None else 0), phase_deg
+        )
+        sigma = self.noise_sigma * 10 ** (louder_db / 20) if louder_db else self.noise_sigma
         return Stimulus(
-            self.duration_s, (tone,), self.noise_sigma, noise_seed,
+            self.duration_s, (tone,), sigma, noise_seed,
             background=self._masker(masker_seed),
         )  # fmt: skip
 

@@ -4,10 +4,10 @@ A curriculum mixes three sources: the weak regions that a map found, a replay of
 them, and the counting distribution of the SpectCount paper (Kim et al., 2026, section 3.1).
 
 Conventions: every event of a clip has its own level and length, so that no single number (the
-energy over that of the first event, the time that sounds) tells how many there are. A region is plain data, `{"ranges": {name: [low, high]}, "probed": {name: [low,
-high]}, "severity": 0..1}`, with names `frequency_hz`, `onset_s` or any numeric parameter of the
-pulses; `probed` is what its map covered. All clips of one group (an optimiser step) have one
-length.
+energy over that of the first event, the time that sounds) tells how many there are. A region is
+plain data, `{"ranges": {name: [low, high]}, "probed": {name: [low, high]}, "severity": 0..1}`, with
+names `frequency_hz`, `onset_s` or any numeric parameter of the pulses; `probed` is what its map
+covered. All clips of one group (an optimiser step) have one length.
 """
 
 from __future__ import annotations
@@ -131,7 +131,8 @@ class Curriculum(Declared):
         AMPLITUDE, "On which scale an event's level is uniform: in amplitude, as the paper's range "
         "is given, or in decibels.", choices=LEVEL_SCALES, label="Level uniform in", group="clip",
     )  # fmt: skip
-    sigma_low: float = param(1e-4, "Weakest noise, sigma; log-uniform from clip to clip.", low=1e-6, high=0.3, step=1e-4,
+    sigma_low: float = param(1e-4, "Weakest noise, sigma; log-uniform from clip to clip.",
+                             low=1e-6, high=0.3, step=1e-4,
                              label="Noise from", log=True, group="clip")  # fmt: skip
     sigma_high: float = param(1e-3, "Strongest noise, sigma.", low=1e-6, high=0.3, step=1e-4,
                               label="Noise to", log=True, group="clip")  # fmt: skip

@@ -157,16 +157,14 @@ def _discriminated(x: np.ndarray, y: np.ndarray, part: np.ndarray) -> float:
     """Share right of a linear discriminant."""
     given = np.empty_like(y)
     for k in range(PARTS):
-        rest = part != k
-        means = np.array([
-            x[rest & (y == a)].mean(axis=0) if (rest & (y == a)).any() else np.full(x.shape[1], np.inf)
-            for a in range(int(y.max()) + 1)
-        ])  # fmt: skip
-        inverse = np.linalg.inv(_shrunken((x - means[y])[rest & np.isfinite(means[y]).all(axis=1)]))
-        known = np.isfinite(means).all(axis=1)
-        scores = x[part == k] @ inverse @ means[known].T
-        scores = scores - np.einsum("ai,ij,aj->a", means[known], inverse, means[known]) / 2
-        given[part == k] = np.flatnonzero(known)[np.argmax(scores, axis=1)]
+        learnt = part != k
+        known = np.unique(y[learnt])
+        means = np.array([x[learnt & (y == a)].mean(axis=0) for a in known])
+        residuals = (x - means[np.searchsorted(known, y).clip(max=len(known) - 1)])[learnt]
+        inverse = np.linalg.inv(_shrunken(residuals))
+        scores = x[~learnt] @ inverse @ means.T
+        scores = scores - np.einsum("ai,ij,aj->a", means, inverse, means) / 2
+        given[~learnt] = known[np.argmax(scores, axis=1)]
     return _balanced(given, y)
 
 
