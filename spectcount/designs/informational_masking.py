@@ -38,7 +38,7 @@ class InformationalMasking(Design):
         "duration_s", "onset_s", "cue_duration_ms", "cue_gap_ms", "cue_level_dbfs", "n_bursts",
         "event_duration_ms", "gap_ms", "frequency_low_hz", "frequency_high_hz", "n_maskers",
         "maskers_drawn", "protected_cam", "masker_low_hz", "masker_high_hz", "masker_level_dbfs",
-        "overall_rove_db", "ramp_ms", "ramp", "noise_sigma",
+        "burst_rove_db", "ramp_ms", "ramp", "noise_sigma",
     )  # fmt: skip
     listeners: ClassVar[str] = (
         "Ideal observer: target and maskers are known exactly, so it is not masked at all. DSP "
@@ -90,10 +90,10 @@ class InformationalMasking(Design):
     masker_level_dbfs: float = fields.level_dbfs(
         -30.0, "Level of each masker tone.", "Masker level", "masker"
     )
-    overall_rove_db: float = fields.overall_rove_db(
-        "All tones together vary in level by up to this much either way, uniformly, so that the "
-        "energy that the target adds is no cue.",
-    )
+    burst_rove_db: float = fields.overall_rove_db(
+        "All tones but the cue vary together in level by up to this much either way, uniformly, so "
+        "that the energy that the target adds is no cue.", "Burst rove", "masker",
+    )  # fmt: skip
     ramp_ms: float = fields.ramp_ms(10.0)
     ramp: str = fields.ramp()
     noise_sigma: float = fields.noise_sigma()
@@ -106,10 +106,10 @@ class InformationalMasking(Design):
                     f"{low}={getattr(self, low):g} is above {high}={getattr(self, high):g}; swap "
                     "them"
                 )
-        for name in ("cue_level_dbfs", "level_dbfs", "masker_level_dbfs"):
-            if getattr(self, name) + self.overall_rove_db > 0:
+        for name in ("level_dbfs", "masker_level_dbfs"):
+            if getattr(self, name) + self.burst_rove_db > 0:
                 raise UserError(
-                    f"{name}={getattr(self, name):g} with overall_rove_db={self.overall_rove_db:g} "
+                    f"{name}={getattr(self, name):g} with burst_rove_db={self.burst_rove_db:g} "
                     "can exceed 0 dBFS; lower one of them"
                 )
         n_sounds = 1 + self.n_bursts * (self.n_maskers + 1)
@@ -136,14 +136,15 @@ class InformationalMasking(Design):
             for onset_s in onsets_s
         ]
         noise_seed = int(rng.integers(2**31))
-        louder_db = roved(self.overall_rove_db, rng)
-        events, background = (
-            tuple(replace(tone, level_dbfs=tone.level_dbfs + louder_db) for tone in tones)
-            for tones in (targets, [cue, *maskers])
+        louder_db = roved(self.burst_rove_db, rng)
+        targets, maskers = (
+            [replace(tone, level_dbfs=tone.level_dbfs + louder_db) for tone in tones]
+            for tones in (targets, maskers)
         )
         return Stimulus(
-            self.duration_s, events, self.noise_sigma, noise_seed, background=background
-        )
+            self.duration_s, tuple(targets), self.noise_sigma, noise_seed,
+            background=(cue, *maskers),
+        )  # fmt: skip
 
     def _burst_onsets_s(self) -> np.ndarray:
         """[n_bursts]."""
