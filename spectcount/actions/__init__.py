@@ -64,6 +64,7 @@ from spectcount.actions.runs import (
     training_config,
     weak_regions,
 )
+from spectcount.actions.shortcuts import shortcuts
 from spectcount.actions.sounds import (
     COUNTERPART,
     SIDES,
@@ -132,6 +133,7 @@ __all__ = [
     "resume",
     "seen_before",
     "sent_stimulus",
+    "shortcuts",
     "start_benchmark",
     "start_compare",
     "start_listening",

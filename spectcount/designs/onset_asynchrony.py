@@ -89,14 +89,14 @@ class OnsetAsynchrony(Design):
             self._tone(self.frequency_high_hz, 0.0, phases_deg[0]),
             self._tone(self.frequency_low_hz, self.asynchrony_ms, phases_deg[1]),
         )
-        events = (
+        roved_tones = [
             replace(
                 tone, frequency_hz=carrier.shifted_hz(tone.frequency_hz, cam),
                 level_dbfs=tone.level_dbfs + roved(self.level_rove_db, rng),
             )
             for tone in tones
-        )  # fmt: skip
-        events = moved(events, roved(self.onset_rove_s, rng))
+        ]  # fmt: skip
+        events = moved(roved_tones, roved(self.onset_rove_s, rng))
         return Stimulus(self.duration_s, events, self.noise_sigma, noise_seed)
 
     def counterpart(self, stimulus: Stimulus, task_name: str) -> Stimulus:

@@ -429,7 +429,8 @@ class Pulses(Design):
     def _distinct_hz(self, inside_hz: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Random channels, each at least `APART_CAM` from all others, Hz [n_events]."""
         for _ in range(TRIES):
-            free, picked = inside_hz, []
+            free = inside_hz
+            picked: list[float] = []
             while len(free) and len(picked) < self.n_events:
                 picked.append(float(rng.choice(free)))
                 far = np.abs(erb_number(free) - erb_number(picked[-1])) >= APART_CAM

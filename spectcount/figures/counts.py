@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -39,8 +39,11 @@ def confusion_value(found: Confusion, title: str = "") -> Spec:
     )
 
 
-def accuracy_value(found: Mapping[str, Confusion]) -> Spec:
-    """Accuracy by the number of events, one line per listener."""
+def accuracy_value(
+    found: Mapping[str, Confusion], floors: Sequence[tuple[float, str]] = ()
+) -> Spec:
+    """Accuracy by the number of events, one line per listener; `floors` are what one cue alone
+    reaches over all numbers."""
     lines = [
         Line(
             name,
@@ -62,6 +65,7 @@ def accuracy_value(found: Mapping[str, Confusion]) -> Spec:
         x_label="events",
         y_label=f"accuracy (intervals at {level})",
         y_range=(-0.02, 1.02),
+        levels=floors,
         note=f"n = {span_text(totals)} trials per number; {first.accuracy.rule}; intervals at "
         f"{level}",
         key="accuracy",

@@ -60,8 +60,14 @@ def map_value(cells: Cells, measure: str, regions: Sequence[Region] = (), title:
     )
 
 
-def curves_value(found: Mapping[str, Cells], measure: str, title: str = "") -> Spec:
-    """Curves of one or several listeners over the plan's one axis, with their intervals."""
+def curves_value(
+    found: Mapping[str, Cells],
+    measure: str,
+    title: str = "",
+    floors: Sequence[tuple[float, str]] = (),
+) -> Spec:
+    """Curves of one or several listeners over the plan's one axis, with their intervals; `floors`
+    are what one cue alone reaches, in accuracy."""
     first = next(iter(found.values()))
     plan = first.plan
     lines = []
@@ -78,7 +84,7 @@ def curves_value(found: Mapping[str, Cells], measure: str, title: str = "") -> S
         y_label=f"{words} (intervals at {level_text(values)})",
         y_range=None if used == "d_prime" else (-0.02, 1.02),
         x_log=_log(plan.axes[0]),
-        levels=[(0.5, "chance")] if used == "auc" else [],
+        levels=[(0.5, "chance")] if used == "auc" else floors if plan.task == "count" else [],
         title=title,
         note=cells_note(first, values, "level") + _cut_note(lines),
         key=plan_key(plan),

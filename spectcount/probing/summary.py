@@ -1,5 +1,5 @@
-"""The few numbers of a run: headline per listener, weakest regions, thresholds, and the change from
-base to tuned."""
+"""The few numbers of a run: headline per listener, weakest regions, thresholds, what one cue alone
+reaches, and the change from base to tuned."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from spectcount.probing.difference import Change, difference
 from spectcount.probing.maps import confusion, pool
 from spectcount.probing.plan import AnyPlan, Interleaved, parts_of
 from spectcount.probing.procedure import Procedure
+from spectcount.probing.shortcuts import audit
 from spectcount.probing.threshold_changes import changes_of
 from spectcount.probing.thresholds import thresholds
 from spectcount.probing.weakness import Criterion, find_weakness
@@ -35,6 +36,8 @@ def summarise(plan: AnyPlan, trials: Trials, criterion: Criterion | None = None)
         "criterion": criterion.words(plan.task),
         **_thresholds(plan, trials),
     }
+    if (floors := audit(plan, trials)) is not None:
+        out["shortcuts"] = floors.to_dict()
     if len(trials) == 2:
         base, tuned = trials.values()
         moved, whole = changes_of(plan, base, tuned)

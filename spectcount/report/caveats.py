@@ -48,7 +48,7 @@ def caveats(evidence: Evidence) -> list[str]:
 def _of_part(part: Evidence) -> list[str]:
     """What hangs on a plan."""
     grid = (_small, _ceiling, _bias, _front_end, _many, _shared, _perfect)
-    about = (*(grid if part.gridded else ()), _functions)
+    about = (*(grid if part.gridded else ()), _functions, _shortcuts)
     return [text for find in about for text in find(part)]
 
 
@@ -71,6 +71,20 @@ def _functions(part: Evidence) -> Iterator[str]:
         yield (
             f"Some thresholds rest on fewer than {SMALL_TRACK} trials; their intervals are as wide "
             "as they say."
+        )
+
+
+def _shortcuts(part: Evidence) -> Iterator[str]:
+    """Cues that answer the same clips by themselves."""
+    found = part.shortcuts
+    if found is None or part.run.kind == "panel":
+        return
+    for floor in found.above:
+        remedy = floor.theory or "vary it from clip to clip before calling this hearing"
+        yield (
+            f"{floor.words[:1].upper()}{floor.words[1:]} alone is right on "
+            f"{100 * floor.rate.value:.0f} % of these clips (chance {100 * found.chance:.0f} %): "
+            f"{remedy}."
         )
 
 

@@ -21,6 +21,7 @@ from spectcount.probing.panel_table import PanelResult
 from spectcount.probing.plan import AnyPlan, CountConfusion, parts_of, plan_from_dict
 from spectcount.probing.procedure import Procedure
 from spectcount.probing.replay import track_state
+from spectcount.probing.shortcuts import Audit, audit
 from spectcount.probing.threshold_changes import ThresholdChange, changes_of
 from spectcount.probing.thresholds import Threshold, thresholds
 from spectcount.probing.weakness import Region, find_weakness
@@ -128,6 +129,21 @@ class Evidence:
         """Each listener's thresholds; none of plans that seek none."""
         found = {n: thresholds(self.asked_plan, t) for n, t in self.by_listener.items()}
         return {name: mine for name, mine in found.items() if mine}
+
+    @functools.cached_property
+    def shortcuts(self) -> Audit | None:
+        """What one cue alone reaches on the clips of a part: as its run's summary has it, else
+        from the trials."""
+        summary = self.run.summary or {}
+        parts = summary.get("plans", [])
+        number = int(self.label.rpartition(" ")[2]) - 1 if self.label and parts else None
+        stored = (summary if number is None else parts[number]).get("shortcuts")
+        whole = isinstance(self.plan, Plan) and (number is not None or not self.label)
+        return (
+            Audit.from_dict(stored)
+            if stored and whole
+            else audit(self.asked_plan, self.by_listener)
+        )
 
     @functools.cached_property
     def tracks(self) -> dict[str, dict[str, dict[str, Any]]]:

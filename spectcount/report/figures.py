@@ -15,12 +15,14 @@ from spectcount.errors import UserError
 from spectcount.figures.counts import accuracy_value, confusion_value
 from spectcount.figures.functions import functions_value
 from spectcount.figures.maps import curves_value, difference_value, map_value
+from spectcount.figures.shortcuts import shortcuts_value
 from spectcount.figures.spec import Line, lines_value
 from spectcount.figures.surfaces import surface_value
 from spectcount.figures.tracks import marginal_of, posterior_value, share_words, tracks_value
 from spectcount.figures.wordings import by_wording_value, spread_value
 from spectcount.probing.plan import Curve
 from spectcount.probing.procedure import Procedure
+from spectcount.probing.shortcuts import floor_lines
 from spectcount.report.evidence import Evidence
 from spectcount.report.rows import trials_csv, trials_jsonl
 from spectcount.report.run_figure import RunFigure, slug
@@ -71,7 +73,14 @@ def _of_part(part: Evidence) -> list[RunFigure]:
         one = len(part.asked_plan.axes) == 1
         made = (_of_curves if one else _of_maps) if part.gridded else _of_tracks
     shown = part.run.kind not in ("panel", "wordings")
-    return [dataclasses.replace(f, primary=f.primary and shown) for f in made(part)]
+    found = [*made(part), *_of_shortcuts(part)]
+    return [dataclasses.replace(f, primary=f.primary and shown) for f in found]
+
+
+def _of_shortcuts(part: Evidence) -> Iterator[RunFigure]:
+    if part.shortcuts is not None:
+        heading = "What one cue alone reaches on the same clips"
+        yield RunFigure("shortcuts", heading, shortcuts_value(part.shortcuts), part.trials)
 
 
 def _labelled(figure: RunFigure, label: str) -> RunFigure:
@@ -126,7 +135,7 @@ def _of_maps(evidence: Evidence) -> Iterator[RunFigure]:
 
 def _of_curves(evidence: Evidence) -> Iterator[RunFigure]:
     for measure in _measures(evidence):
-        spec = curves_value(evidence.cells, measure)
+        spec = curves_value(evidence.cells, measure, floors=floor_lines(evidence.shortcuts))
         words = spec["y_label"].partition(" (")[0]
         yield RunFigure(
             slug(f"curve {MEASURES[measure]}"),
@@ -172,7 +181,7 @@ def _of_counts(evidence: Evidence) -> Iterator[RunFigure]:
             confusion_value(table, title=name),
             tuple(evidence.by_listener[name]),
         )
-    spec = accuracy_value(evidence.confusions)
+    spec = accuracy_value(evidence.confusions, floor_lines(evidence.shortcuts))
     yield RunFigure("accuracy", "Accuracy by the number of events", spec, evidence.trials)
 
 

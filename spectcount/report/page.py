@@ -37,6 +37,7 @@ from spectcount.report.results import (
     headline_html,
     panel_html,
     regions_html,
+    shortcuts_html,
     thresholds_table,
     wordings_html,
 )
@@ -201,6 +202,7 @@ def _results_of(part: Evidence, figures: Numbered, titled: bool) -> Html:
         + headline_html(part)
         + (tag("h3", "What changed") + bullets(said) if said else "")
         + thresholds_table(part)
+        + shortcuts_html(part)
         + _figures(mine)
         + (regions_html(part) if part.run.kind != "panel" else "")
         + counts_html(part)

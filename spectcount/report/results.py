@@ -15,6 +15,7 @@ from spectcount.figures.threshold_table import thresholds_html
 from spectcount.figures.words import axis_ticks
 from spectcount.probing.maps import Cells, Confusion, Pooled
 from spectcount.probing.marks import front_end_marks
+from spectcount.probing.shortcuts import Audit, Floor
 from spectcount.probing.tracks import CATCH
 from spectcount.probing.weakness import Criterion
 from spectcount.report.evidence import Evidence
@@ -89,6 +90,36 @@ def thresholds_table(evidence: Evidence) -> Html:
         return Html("")
     said = [f"{name}: {t.sentence}." for name, mine in evidence.thresholds.items() for t in mine]
     return Html(tag("h3", "Thresholds") + bullets(said) + thresholds_html(evidence.thresholds))
+
+
+def shortcuts_html(evidence: Evidence) -> Html:
+    """What one cue alone reaches on the same clips, beside the listeners."""
+    found = evidence.shortcuts
+    if found is None:
+        return Html("")
+    rows = [[name, percent(share), ""] for name, share in found.own.items()]
+    rows += [
+        [f"{floor.words} alone", interval(floor.rate), _shortcut_words(found, floor)]
+        for floor in found.floors
+    ]
+    caption = (
+        f"Floors: one cue with the best fixed mapping, cross-validated, on {found.n} of the clips; "
+        f"mean share right over the answers, chance {percent(found.chance)}, intervals at 95 %"
+    )
+    words = found.sentence[:1].upper() + found.sentence[1:] + "."
+    return Html(
+        tag("h3", "What one cue alone reaches")
+        + paragraphs([words])
+        + details(caption, table(["", "Right", "Note"], rows, caption))
+    )
+
+
+def _shortcut_words(found: Audit, floor: Floor) -> str:
+    if floor not in found.above:
+        return ""
+    return f"a shortcut, above {percent(found.limit)}" + (
+        f"; {floor.theory}" if floor.theory else "; rove it"
+    )
 
 
 def panel_html(evidence: Evidence) -> Html:

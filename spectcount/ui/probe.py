@@ -28,7 +28,7 @@ from spectcount.ui.polling import (
     redraw_step,
     run_choices,
 )
-from spectcount.ui.probe_figures import grid_figures, pick_cell
+from spectcount.ui.probe_figures import floors_notice, grid_figures, pick_cell
 from spectcount.ui.run_controls import RunHandlers, newest, run_buttons, run_dropdown
 from spectcount.ui.scoring import speed_html
 
@@ -229,7 +229,8 @@ class ProbeView(RunHandlers):
         chooser = gr.update(choices=names, value=mine, visible=len(names) > 1)
         options = parts.choices(plan_from_dict(run.config["plan"]))
         which = gr.update(choices=options, value=shown.choice, visible=len(options) > 1)
-        grid = grid_figures(shown.plan, by_name, mine, measure, run.ended)
+        *grid, words = grid_figures(shown.plan, by_name, mine, measure, run.ended)
+        grid.append(words + floors_notice(run, shown))
         coloured = gr.update(visible=not isinstance(shown.plan, Procedure))
         return chooser, *grid, which, coloured, *procedures.live(shown, by_name[mine], mine)
 

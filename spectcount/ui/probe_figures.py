@@ -78,6 +78,15 @@ def _confusion_figures(by_name: Trials, mine: str) -> tuple:
     return *_shown(matrix), *_shown(accuracy_value(tables)), NO_LEVEL, words
 
 
+def floors_notice(run: Run, part: Part) -> str:
+    """What one cue alone reaches on the clips of an ended run; nothing before."""
+    summary = run.summary or {}
+    plans = summary.get("plans", [])
+    of_part = plans[part.number] if plans and part.number is not None else summary
+    found = of_part.get("shortcuts") if run.ended else None
+    return notice(f"Floors: {found['sentence']}.") if found else ""
+
+
 def _levels(plan: Plan) -> list[tuple[str, str]]:
     axis = plan.axes[0]
     unit = f" {axis.declared.unit}" if axis.declared.unit else ""

@@ -1,0 +1,64 @@
+"""The shortcut audit of a preset, before anybody is asked.
+
+Conventions: settings come first; a preset is a name or the path of a YAML file; `params` is plain
+data that overrides a preset's; bad input raises `UserError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from spectcount import presets
+from spectcount.errors import UserError
+from spectcount.pairs import draw_pair
+from spectcount.settings import Settings
+from spectcount.tasks import task
+
+PAIRS = 200
+"""Draws of a stimulus preset that are measured, signal and counterpart."""
+
+
+def shortcuts(
+    settings: Settings, preset: str, seed: int = 0, params: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """What one cue alone reaches on the clips of a probe preset at a seed, plan by plan, or on the
+    pairs of a stimulus preset of a two-answer task: plain data, see `Audit.to_dict`. Raises
+    `UserError` where there is nothing to tell apart."""
+    from spectcount.actions.runs import probe_plan
+    from spectcount.probing.plan import plan_from_dict
+    from spectcount.probing.shortcuts import audit_clips, clips_of, theory_of
+
+    if preset in presets.names("stimuli", settings):
+        found = [audit_clips(*_pairs(settings, preset, seed, params or {}))]
+    else:
+        plan = plan_from_dict(probe_plan(settings, preset, params))
+        found = [
+            audit_clips(part.task, clips, theory=theory_of(part))
+            for part, clips in clips_of(plan, seed)
+        ]
+    audits = [one.to_dict() for one in found if one is not None]
+    if not audits:
+        raise UserError(
+            f"{preset}: fewer than two right answers with enough clips each, so no cue can tell "
+            "them apart; give a plan of a task with a right answer, and more trials"
+        )
+    return audits
+
+
+def _pairs(settings: Settings, preset: str, seed: int, params: Mapping[str, Any]) -> tuple:
+    """(task, signals and counterparts in turn with their answers)."""
+    loaded = presets.load("stimuli", preset, settings)
+    asked = task(loaded.body["task"] or loaded.design.tasks[0])
+    if not asked.two_class:
+        raise UserError(
+            f"{preset} asks {asked.name!r}, which has no signal and counterpart; audit a probe "
+            "preset of that task instead"
+        )
+    design = loaded.design.replace(**params)
+    clips = [
+        (side, asked.truth(side))
+        for k in range(PAIRS)
+        for side in draw_pair(design, seed + k, asked.name)
+    ]
+    return asked.name, clips
