@@ -1,4 +1,4 @@
-"""Roves: they leave draws without them as they were, and both sounds of a pair keep what they rove."""
+"""Roves leave draws without them as they were, and both sounds of a pair keep what is roved."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ ROVED = {
     },
     "rhythm/jitter": {"onset_rove_s": 0.3, "interval_rove_percent": 40},
     "streaming/jitter": {
-        "onset_rove_s": 0.3, "tone_repetition_rove_percent": 25, "event_duration_ms": 50,
+        "onset_rove_s": 0.3, "tone_repetition_rove_percent": 20, "event_duration_ms": 50,
     },
     "forward_masking/detect": {
         "onset_rove_s": 0.9, "masker_duration_rove_ms": 250, "masker_level_rove_db": 6,
@@ -118,7 +118,8 @@ def test_pulses_together_begin_and_end_as_one_far_enough_apart_in_frequency():
 def test_amplitudes_are_uniform_where_the_rove_says_so():
     design = Pulses(n_events=10, placement="random", frequency_order="same_mel",
                     level_dbfs=-10.4575, level_rove_db=9.5425,
-                    level_rove_scale="amplitude", noise_sigma=1e-4, noise_sigma_high=1e-3)  # fmt: skip
+                    level_rove_scale="amplitude", noise_sigma=1e-4,
+                    noise_sigma_high=1e-3)  # fmt: skip
     clips = [draw(design, seed) for seed in range(120)]
     amplitudes = np.array([10 ** (e.level_dbfs / 20) for s in clips for e in s.events])
     assert (amplitudes.min(), amplitudes.max()) == pytest.approx((0.1, 0.9), abs=0.005)

@@ -1,4 +1,4 @@
-"""One cue alone: it solves what is made to be solved by it, nothing at random, and no shipped plan."""
+"""One cue alone: solves what is made to be solved by it, nothing at random, no shipped plan."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ NOISE = 0.05
 FEW = 120
 """Fewer clips tell nothing about a limit; those of adaptive plans mostly."""
 MOST = {"paper": 0.6, "laptop": 0.4, "paper-frequency-axis": 0.4}
-"""Training preset -> what one cue may reach. The paper's own lengths, 40 to 160 ms for each pulse by
-itself, let the total sounding time count half of the clips."""
+"""Training preset -> what one cue may reach. The paper's own lengths, 40 to 160 ms for each pulse
+by itself, let the total sounding time count half of the clips."""
 
 
 def shares(clips):
@@ -132,7 +132,7 @@ def test_the_ablations_vary_what_they_must(settings):
     drawn = clips("paper-time-axis")
     assert all(len({e.frequency_hz for e in s.events}) == 1 for s in drawn)
     assert len({s.events[0].frequency_hz for s in drawn}) > 15
-    with pytest.raises(UserError, match="10 events at once .* lower level_high_dbfs to -20.0"):
+    with pytest.raises(UserError, match=r"10 events at once .* lower level_high_dbfs to -20\.0"):
         Curriculum(axis="frequency")
 
 
