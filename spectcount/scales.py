@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 
 N_MELS = 128
+HIGHEST_HZ = 7500.0
+"""Where sounds are drawn at 16 kHz, at most: of a tone with short ramps at 7.5 kHz some -53 dB lie
+above 8 kHz and fold back, of one at 7.99 kHz -14 dB."""
 SAMPLE_RATE = 16_000
 
 

@@ -51,6 +51,7 @@ def render(
 ) -> None:
     """Draw a stimulus; write clip.wav (32-bit float), stimulus.json and spectrogram.png."""
     from spectcount import actions
+    from spectcount.measure.splatter import cautions
     from spectcount.tasks import task as task_called
 
     if (preset is None) == (family is None):
@@ -69,6 +70,7 @@ def render(
         "n_events": len(stimulus.events),
         "duration_s": stimulus.duration_s,
         "seed": seed,
+        "cautions": cautions(stimulus),
     }
     show(result, as_json)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from spectcount.errors import UserError
 from spectcount.params import Declared
-from spectcount.scales import erb_number, erb_number_to_hz
+from spectcount.scales import HIGHEST_HZ, erb_number, erb_number_to_hz
 from spectcount.stimulus import Event, Stimulus
 
 
@@ -43,8 +43,20 @@ class Design(Declared):
 def draw(design: Design, seed: int) -> Stimulus:
     """The stimulus of `design` at `seed` (0 or more), with its provenance in `meta`."""
     stimulus = design.draw(np.random.default_rng(seed))
+    for sound in stimulus.sounds:
+        _refuse_folding(sound)
     meta = {"family": design.family, "params": design.to_dict(), "seed": seed}
     return replace(stimulus, meta=meta)
+
+
+def _refuse_folding(sound: Event) -> None:
+    """Raise `UserError` for a tone so close to half the sampling rate that its ramps fold back."""
+    if not sound.broadband and sound.highest_hz > HIGHEST_HZ + 1e-6:
+        raise UserError(
+            f"a sound ({sound.wave}) reaches {sound.highest_hz:.0f} Hz; above {HIGHEST_HZ:.0f} Hz "
+            "what its ramps spread folds back at the edge of a clip of 16 kHz: lower its "
+            "frequency, bandwidth, glide or number of harmonics"
+        )
 
 
 def roved(rove: float, rng: np.random.Generator) -> float:

@@ -14,12 +14,11 @@ import numpy as np
 
 from spectcount.errors import UserError
 from spectcount.params import param
-from spectcount.scales import erb_number, erb_number_to_hz
+from spectcount.scales import HIGHEST_HZ, erb_number, erb_number_to_hz
 
 CARRIERS = {"white": "white", "band": "noise", "tone": "sine"}
 """Kind of carrier -> wave of its event."""
-LOWEST_HZ, HIGHEST_HZ = 20.0, 7990.0
-"""Where sounds may lie at 16 kHz."""
+LOWEST_HZ = 20.0
 MIDDLE_HZ = 4000.0
 """What stands as the frequency of white noise: the middle of its band."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from spectcount.params import param
+from spectcount.scales import HIGHEST_HZ
 from spectcount.stimulus import RAMPS
 
 
@@ -48,9 +49,17 @@ def length_ms(
 
 
 def frequency_hz(default: float, help: str, label: str, group: str = "frequency") -> Any:
-    """A frequency up to just under Nyquist."""
+    """A frequency up to where nothing folds back yet."""
     return param(
-        default, help, low=20, high=7990, step=1, unit="Hz", label=label, log=True, group=group
+        default,
+        help,
+        low=20,
+        high=HIGHEST_HZ,
+        step=1,
+        unit="Hz",
+        label=label,
+        log=True,
+        group=group,
     )
 
 

@@ -11,10 +11,16 @@ same level and of the same total length, as in those studies. So the gap takes a
 10 log10(1 - gap/length) dB, which is less than 0.3 dB up to a fifteenth of the length. For longer
 gaps make it no cue by `level_rove_db` and `duration_rove_ms`. A tone goes on behind the gap with
 the phase that it would have had (preserved phase, Shailer & Moore 1987, JASA 81:1110).
+
+The edges of a gap in a tone or a band spread energy over other frequencies, which tell it without
+any temporal resolution. Ramps of `gap_ramp_ms` narrow that; a noise with a notch around the sound
+(`notched_noise_dbfs`) hides the rest, as in the studies of gaps in narrow bands. What is left is
+measured: "Splatter of the gap" (`spectcount.measure.splatter`).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -24,7 +30,11 @@ from spectcount.designs import carrier, fields
 from spectcount.designs.base import Design
 from spectcount.errors import UserError
 from spectcount.params import param
+from spectcount.scales import HIGHEST_HZ
 from spectcount.stimulus import Event, Stimulus
+
+LOWEST_NOISE_HZ, NARROWEST_NOISE_HZ, NOISE_AROUND_S = 20.0, 20.0, 0.1
+"""Of the notched noise: where it begins, its narrowest band, how far it goes beyond the sound."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,7 @@ class Gap(Design):
     background: ClassVar[tuple[str, ...]] = (
         "duration_s", "onset_s", "event_duration_ms", "duration_rove_ms", "carrier_wave",
         "frequency_hz", "bandwidth_hz", "level_dbfs", "level_rove_db", "ramp_ms", "ramp",
-        "noise_sigma",
+        "noise_sigma", "notched_noise_dbfs", "notch_cam",
     )  # fmt: skip
     listeners: ClassVar[str] = (
         "Ideal observer: it knows the very noise sample that the gap would cut out, so its "
@@ -71,6 +81,16 @@ class Gap(Design):
         0.5, "Fall before and rise behind the silence, each.", low=0, high=100, step=0.1,
         unit="ms", label="Gap ramps", slider_high=10, group="gap",
     )  # fmt: skip
+    notched_noise_dbfs: float | None = param(
+        None, "Level of a noise around the sound with a notch where the sound is, that of the sine "
+        "of its RMS: it hides what the gap's edges spread over other frequencies; empty: none. For "
+        "a tone or a band.", kind=float, low=-90, high=0, step=0.5, unit="dBFS",
+        label="Notched noise", group="noise",
+    )  # fmt: skip
+    notch_cam: float = param(
+        2.0, "Half the width of the notch.", low=0.5, high=8, step=0.1, unit="Cam",
+        label="Notch", group="noise",
+    )  # fmt: skip
     carrier_wave: str = carrier.carrier_wave()
     frequency_hz: float = carrier.frequency_hz()
     bandwidth_hz: float = carrier.bandwidth_hz()
@@ -85,6 +105,11 @@ class Gap(Design):
         for length_ms in self._lengths_ms():
             for position in self._positions():
                 self._refuse_outside(length_ms, position)
+        if self.notched_noise_dbfs is not None and self.carrier_wave == "white":
+            raise UserError(
+                f"notched_noise_dbfs={self.notched_noise_dbfs:g} has no place around white noise, "
+                "which is everywhere; leave it empty, or choose carrier_wave=tone or band"
+            )
 
     def draw(self, rng: np.random.Generator) -> Stimulus:
         """The sound with its gap."""
@@ -101,7 +126,32 @@ class Gap(Design):
             gap_ramp_ms=self.gap_ramp_ms,
             **carrier.sound(self.carrier_wave, self.frequency_hz, self.bandwidth_hz, rng),
         )
-        return Stimulus(self.duration_s, (event,), self.noise_sigma, int(rng.integers(2**31)))
+        noise_seed = int(rng.integers(2**31))
+        return Stimulus(
+            self.duration_s, (event,), self.noise_sigma, noise_seed,
+            background=self._notched(event, rng),
+        )  # fmt: skip
+
+    def _notched(self, event: Event, rng: np.random.Generator) -> tuple[Event, ...]:
+        """A band below and one above the notch, of one density, a little longer than the sound."""
+        if self.notched_noise_dbfs is None:
+            return ()
+        low_hz = carrier.shifted_hz(event.lowest_hz, -self.notch_cam)
+        high_hz = carrier.shifted_hz(event.highest_hz, self.notch_cam)
+        bands = [(LOWEST_NOISE_HZ, low_hz), (high_hz, HIGHEST_HZ)]
+        bands = [(a, b) for a, b in bands if b - a >= NARROWEST_NOISE_HZ]
+        whole_hz = sum(b - a for a, b in bands)
+        start_s = max(event.onset_s - NOISE_AROUND_S, 0.0)
+        end_s = min(event.offset_s + NOISE_AROUND_S, self.duration_s)
+        return tuple(
+            Event(
+                start_s, end_s - start_s, (a + b) / 2,
+                self.notched_noise_dbfs + 10 * math.log10((b - a) / whole_hz), "noise",
+                attack_ms=10, release_ms=10, bandwidth_hz=b - a, seed=int(rng.integers(2**31)),
+                ramp=self.ramp,
+            )
+            for a, b in bands
+        )  # fmt: skip
 
     def counterpart(self, stimulus: Stimulus, task_name: str) -> Stimulus:
         """The same sound without the gap."""

@@ -26,7 +26,7 @@ from spectcount.designs import carrier, fields
 from spectcount.designs.base import Design, roved
 from spectcount.errors import UserError
 from spectcount.params import param
-from spectcount.scales import db_to_amplitude
+from spectcount.scales import HIGHEST_HZ, db_to_amplitude
 from spectcount.stimulus import Event, Stimulus
 
 
@@ -122,9 +122,9 @@ class Modulation(Design):
         half_hz = self.bandwidth_hz / 2 if self.carrier_wave == "band" else 0.0
         low_hz = self.frequency_hz - half_hz - self.am_rate_hz
         high_hz = self.frequency_hz + half_hz + self.am_rate_hz
-        if low_hz <= 0 or high_hz >= 8000:
+        if low_hz <= 0 or high_hz > HIGHEST_HZ:
             raise UserError(
                 f"with am_rate_hz={self.am_rate_hz:g} the sidebands of the carrier lie from "
-                f"{low_hz:g} to {high_hz:g} Hz, the limits are 0 and 8000 Hz; lower the rate or "
-                "move frequency_hz"
+                f"{low_hz:g} to {high_hz:g} Hz, the limits are 0 and {HIGHEST_HZ:.0f} Hz; "
+                "lower the rate or move frequency_hz"
             )

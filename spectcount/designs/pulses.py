@@ -14,7 +14,7 @@ import numpy as np
 from spectcount.designs.base import Design, in_the_other_half, spread_centres_hz
 from spectcount.errors import UserError
 from spectcount.params import param
-from spectcount.scales import erb_number, mel_centres_hz, sigma_for_e_n0
+from spectcount.scales import HIGHEST_HZ, erb_number, mel_centres_hz, sigma_for_e_n0
 from spectcount.stimulus import RAMPS, Event, Stimulus
 
 ORDERS = (
@@ -138,7 +138,7 @@ class Pulses(Design):
         400.0,
         "Lower edge of the band that holds the events' centres.",
         low=20,
-        high=7990,
+        high=HIGHEST_HZ,
         step=1,
         unit="Hz",
         label="Band from",
@@ -149,7 +149,7 @@ class Pulses(Design):
         3000.0,
         "Upper edge of the band that holds the events' centres.",
         low=20,
-        high=7990,
+        high=HIGHEST_HZ,
         step=1,
         unit="Hz",
         label="Band to",

@@ -21,6 +21,7 @@ from spectcount.measure.maskers import probe_rows, protected_rows
 from spectcount.measure.modulation import modulation_rows
 from spectcount.measure.ridges import noise_sigma, short_time_power
 from spectcount.measure.sequences import asynchrony_rows, interval_rows, lateness_rows
+from spectcount.measure.splatter import splatter_rows
 from spectcount.measure.steady import sound_rows, tone_rows
 from spectcount.measure.stretches import NOT_RESOLVED, covered, plain, span_words, word_row
 from spectcount.measure.waveform import Measured, measure
@@ -53,6 +54,7 @@ CHECKS: tuple[Callable[[Stimulus, np.ndarray], Rows], ...] = (
     sound_rows,
     tone_rows,
     gap_rows,
+    splatter_rows,
     modulation_rows,
     comparison_rows,
     asynchrony_rows,

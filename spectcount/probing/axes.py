@@ -17,20 +17,22 @@ import numpy as np
 from spectcount.designs import FAMILIES, Design
 from spectcount.errors import UserError
 from spectcount.params import Param
-from spectcount.scales import N_MELS, hz_to_mel, mel_centres_hz, mel_channel, mel_to_hz
+from spectcount.scales import HIGHEST_HZ, N_MELS, hz_to_mel, mel_centres_hz, mel_channel, mel_to_hz
 from spectcount.stimulus import Stimulus
 
+HIGHEST_CHANNEL = int(np.flatnonzero(mel_centres_hz() <= HIGHEST_HZ)[-1])
+"""The last mel channel whose centre may be drawn."""
 SPECIAL = {
     "time": Param(
         "time", float, 0.0, "Onset of the first event.", low=0, high=30, unit="s", label="Onset"
     ),
     "frequency": Param(
         "frequency", float, 1000.0, "Centre frequency of the events, in cells equally wide in mel.",
-        low=20, high=7990, unit="Hz", label="Frequency",
+        low=20, high=HIGHEST_HZ, unit="Hz", label="Frequency",
     ),
     "mel_channel": Param(
         "mel_channel", int, 0, "Mel channel of the events' centres (Whisper's 128 bands).",
-        low=0, high=N_MELS - 1, label="Mel channel",
+        low=0, high=HIGHEST_CHANNEL, label="Mel channel",
     ),
 }  # fmt: skip
 SEQUENCE_AXES = ("time", "onset_s", "gap_ms", "gap_jitter_ms")

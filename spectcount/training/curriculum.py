@@ -25,7 +25,7 @@ from spectcount.designs import Pulses, draw
 from spectcount.designs.pulses import AMPLITUDE, LEVEL_SCALES
 from spectcount.errors import UserError
 from spectcount.params import Declared, param
-from spectcount.scales import mel_centres_hz
+from spectcount.scales import HIGHEST_HZ, mel_centres_hz
 from spectcount.stimulus import Event, Stimulus
 from spectcount.tasks import MAX_COUNT, TASKS
 from spectcount.training.hold_out import ATTEMPTS as HOLD_OUT_ATTEMPTS
@@ -457,11 +457,12 @@ def _part_of(low_hz: float, high_hz: float, rng: np.random.Generator) -> tuple[f
 def _usable_band(low_hz: float, high_hz: float) -> tuple[float, float]:
     """The band, widened to the nearest mel channel where it holds no channel's centre."""
     centres = mel_centres_hz()
-    low_hz, high_hz = max(low_hz, 20.0), min(high_hz, float(centres[-1]))
+    centres = centres[centres <= HIGHEST_HZ]
+    low_hz, high_hz = max(low_hz, 20.0), min(high_hz, HIGHEST_HZ)
     if not ((centres >= low_hz) & (centres <= high_hz)).any():
         middle = (low_hz + high_hz) / 2
         nearest = float(centres[np.argmin(np.abs(centres - middle))])
-        return min(low_hz, nearest), max(high_hz, nearest)
+        return min(low_hz, nearest), nearest
     return low_hz, high_hz
 
 

@@ -103,7 +103,7 @@ def test_phase_is_random_or_given_and_the_pair_shares_everything_else():
         ({"am_rate_hz": 0.5}, r"am_rate_hz=0\.5 has 0\.48 periods.*limit is 1; raise the rate"),
         (
             {"carrier_wave": "tone", "frequency_hz": 200, "am_rate_hz": 250},
-            "sidebands of the carrier lie from -50 to 450 Hz, the limits are 0 and 8000",
+            "sidebands of the carrier lie from -50 to 450 Hz, the limits are 0 and 7500",
         ),
         (
             {"carrier_wave": "band", "frequency_hz": 7000, "am_rate_hz": 900},

@@ -38,7 +38,9 @@ BEFORE = {
 task has one), as rendered before the roves came."""
 
 ROVED = {
-    "gap/gap": {"notched_noise_dbfs": -40, "carrier_wave": "tone"},
+    "gap/gap": {
+        "notched_noise_dbfs": -40, "carrier_wave": "tone", "duration_rove_ms": 100,
+    },
     "modulation/modulated": {"duration_rove_ms": 400},
     "duration_discrimination/longer": {
         "duration_rove_octaves": 1.5, "duration_s": 4, "difference": 40, "unit": "percent",

@@ -100,7 +100,7 @@ def test_in_two_intervals_the_tone_lies_half_a_clip_apart_in_the_same_noise():
         ),
         (
             {"frequency_rove_cam": 15},
-            r"frequencies from 16 to \d+ Hz can be drawn, the limits are 20 and 7990 Hz; lower",
+            r"frequencies from 16 to \d+ Hz can be drawn, the limits are 20 and 7500 Hz; lower",
         ),
         ({"frequency_hz": 7000, "frequency_rove_cam": 2}, "or move frequency_hz"),
     ],
