@@ -104,8 +104,12 @@ def adapter_lineage(settings: Settings, spec: str) -> dict[str, Any] | None:
     adapter does not tell."""
     from spectcount import listeners
 
-    base, _, adapter = spec.partition("@")
-    folder = listeners.adapters(base, settings).get(adapter) if adapter else None
+    if not listeners.split_adapter(spec)[1]:
+        return None
+    try:
+        folder = listeners.adapter_folder(spec.removeprefix("silence:"), settings)
+    except UserError:
+        return None
     path = None if folder is None else folder / "lineage.json"
     if path is None or not path.exists():
         return None

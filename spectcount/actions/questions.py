@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from spectcount import rates
-from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.trials import Question, Trial, make_trial
 
@@ -123,7 +122,7 @@ def refuse_foreign_model(settings: Settings, spec: str) -> None:
     """In demo mode only shipped and listed models answer."""
     from spectcount import listeners
 
-    name = spec.partition("@")[0].removeprefix("silence:")
+    name = listeners.split_adapter(spec)[0].removeprefix("silence:")
     if settings.demo and name in listeners.models(settings):
         listeners.model_folder(name, settings)
 
@@ -133,12 +132,10 @@ def refuse_unknown_listener(settings: Settings, spec: str) -> None:
     from spectcount import listeners
 
     refuse_foreign_model(settings, spec)
-    name, _, adapter = spec.removeprefix("silence:").partition("@")
+    model = spec.removeprefix("silence:")
+    name = listeners.split_adapter(model)[0]
     if name in ("ideal", "dsp", "first", "silence") or name.startswith("sim:"):
         listeners.load(spec, settings)
         return
     listeners.model_folder(name, settings)
-    known = listeners.adapters(name, settings)
-    if "@" in spec and adapter not in known:
-        listed = ", ".join(known) or "none yet: tune first"
-        raise UserError(f"adapter {adapter!r} of {name} is not known; known: {listed}")
+    listeners.adapter_folder(model, settings)

@@ -67,7 +67,7 @@ def _check_places(store: Store, settings: Settings) -> None:
 
 def cancel(store: Store, run_id: str) -> Run:
     """Ask a run to stop: it finishes its step, saves, and ends as stopped."""
-    run = store.run(run_id)
+    run = _settled(store, run_id)
     if run.ended:
         raise UserError(f"run {run_id} is {run.state} already; there is nothing to stop")
     store.request_stop(run_id)
@@ -78,9 +78,17 @@ def resume(store: Store, settings: Settings, run_id: str) -> Run:
     """Put a stopped, interrupted or failed run into its queue again, same id and folder."""
     check_disk(settings)
     _check_places(store, settings)
+    state = _settled(store, run_id).state
     if not store.requeue(run_id, RESUMABLE):
-        state = store.run(run_id).state
         raise UserError(f"run {run_id} is {state}; only {', '.join(RESUMABLE)} runs can be resumed")
+    return store.run(run_id)
+
+
+def _settled(store: Store, run_id: str) -> Run:
+    """The run; where its worker was killed, as that left it."""
+    run = store.run(run_id)
+    if run.state in ACTIVE and not alive.is_alive(run):
+        _settle_dead(store, run, LOCAL)
     return store.run(run_id)
 
 

@@ -1,7 +1,8 @@
 """Listeners: who answers. `load(spec, settings)` turns what a user types into one.
 
 Specs: a model (`tiny-lalm`, `audio-flamingo-3+4bit`, `path:/folder`, `OWNER/NAME#COMMIT`; see
-`names`), with an adapter (`tiny-lalm@example`, `tiny-lalm@RUN`), `ideal`, `dsp`, `first`,
+`names`), with an adapter (`tiny-lalm@example`, `tiny-lalm@RUN`, `MODEL@path:/folder`,
+`MODEL@OWNER/NAME#COMMIT`), `ideal`, `dsp`, `first`,
 `silence:MODEL`, `sim:d=1.5,c=0.2,seed=0`, and `sim:parameter=gap_ms,threshold=40,width=20` with
 the options of `SimulatedThreshold`.
 """
@@ -15,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 from spectcount import visitors
 from spectcount.errors import UserError
 from spectcount.listeners.base import Listener, Scores
-from spectcount.listeners.checkpoints.names import model_folder, models, parse
+from spectcount.listeners.checkpoints.names import (
+    PATH,
+    adapter_by_place,
+    model_folder,
+    models,
+    parse,
+    split_adapter,
+)
 
 if TYPE_CHECKING:
     from spectcount.listeners.checkpoints.resident import Resident
@@ -80,6 +88,24 @@ def adapters(base: str, settings: Settings) -> dict[str, Path]:
     return found
 
 
+def adapter_folder(spec: str, settings: Settings) -> Path | None:
+    """Folder of the adapter that a spec names, None where it names none; raises `UserError` where
+    it is not known."""
+    named = parse(spec)
+    if not named.adapter:
+        return None
+    if "/" in named.adapter or named.adapter.startswith(PATH):
+        return adapter_by_place(named.adapter, settings)
+    known = adapters(spec, settings)
+    if named.adapter not in known:
+        listed = ", ".join(known) or "none yet: tune first"
+        raise UserError(
+            f"adapter {named.adapter!r} of {named.model} is not known; known: {listed}; from "
+            f"elsewhere: {named.model}@path:/FOLDER, {named.model}@OWNER/NAME#COMMIT"
+        )
+    return known[named.adapter]
+
+
 def _base_of(config: Path) -> str:
     """The model that an adapter was made on, whatever it was loaded with."""
     import json
@@ -91,14 +117,9 @@ def _base_of(config: Path) -> str:
 def _audio_lm(spec: str, settings: Settings, report: Report | None) -> Listener:
     from spectcount.listeners.audio_lm import AudioLM
 
-    named = parse(spec)
     model_folder(spec, settings)
-    known = adapters(spec, settings) if named.adapter else {}
-    if named.adapter and named.adapter not in known:
-        listed = ", ".join(known) or "none yet: tune first"
-        raise UserError(f"adapter {named.adapter!r} of {named.model} is not known; known: {listed}")
-    loaded = load_model(spec, settings, report)
-    return AudioLM(loaded, spec, known[named.adapter] if named.adapter else None)
+    adapter = adapter_folder(spec, settings)
+    return AudioLM(load_model(spec, settings, report), spec, adapter)
 
 
 def _loaded(
@@ -180,10 +201,12 @@ __all__ = [
     "EMBEDDED",
     "Listener",
     "Scores",
+    "adapter_folder",
     "adapters",
     "load",
     "load_model",
     "model_folder",
     "models",
+    "split_adapter",
     "unload",
 ]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from spectcount.figures.threshold_table import POOR_FIT
-from spectcount.listeners import EMBEDDED
+from spectcount.listeners import EMBEDDED, split_adapter
 from spectcount.probing.maps import parsed
 from spectcount.probing.marks import front_end_marks
 from spectcount.psychophysics.sdt import d_prime
@@ -235,7 +235,7 @@ def _who(evidence: Evidence) -> Iterator[str]:
 
 def _lab_animal(evidence: Evidence) -> Iterator[str]:
     who = [*evidence.names, str(evidence.run.config.get("base", ""))]
-    if any(name.removeprefix("silence:").partition("@")[0] == EMBEDDED for name in who):
+    if any(split_adapter(name.removeprefix("silence:"))[0] == EMBEDDED for name in who):
         yield (
             f"{EMBEDDED} is a lab animal: about a million parameters, trained for half an hour on "
             "synthetic tones. It shows that the method works and is no evidence about large models."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from spectcount.listeners import EMBEDDED
+from spectcount.listeners import EMBEDDED, split_adapter
 from spectcount.report.evidence import Evidence
 from spectcount.report.html import Html, number, percent, table, tag
 
@@ -60,7 +60,7 @@ def what_is(name: str, kind: str = "probe") -> str:
         return "a floor: the model without its sound"
     if name.startswith("sim:"):
         return "a simulated listener whose truth is known, as its name says"
-    base, _, adapter = name.partition("@")
+    base, adapter = split_adapter(name)
     words = "the embedded audio language model, a lab animal" if base == EMBEDDED else (
         "an audio language model"
     )  # fmt: skip

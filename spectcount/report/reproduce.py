@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from spectcount import documents
+from spectcount.listeners import split_adapter
 from spectcount.report.evidence import Evidence
 from spectcount.store import Run
 
@@ -69,8 +70,10 @@ def needs(evidence: Evidence) -> list[str]:
     """What must be there before, in sentences: adapters, models and recordings of one's own."""
     found = []
     for name in evidence.run.config.get("listeners") or [evidence.run.config.get("base", "")]:
-        base, _, adapter = str(name).partition("@")
-        if adapter and adapter != "example":
+        base, adapter = split_adapter(str(name))
+        if "/" in adapter:
+            found.append(f"The adapter {adapter}, at the same place or commit.")
+        elif adapter and adapter != "example":
             found.append(
                 f"The adapter {adapter}: put the folder adapter/ of its bundle at "
                 f"runs/{adapter}/adapter in the home folder."

@@ -40,15 +40,23 @@ def listener_spec(base: str, adapter: str | None) -> str:
     return base if adapter in (None, "", NO_ADAPTER) else f"{base}@{adapter}"
 
 
-def adapter_choices(settings: Settings, base: str) -> list[tuple[str, str]]:
+def adapter_choices(
+    settings: Settings, base: str, chosen: str | None = None
+) -> list[tuple[str, str]]:
     """(words, name) of "none" and of every adapter for `base`: shipped ones, then finished
-    tunes, newest first."""
+    tunes, newest first; and what is chosen already, where it is from elsewhere."""
     found = adapters(base, settings)
     words = {
         name: f"{name} (shipped)" if folder.is_relative_to(settings.models) else name
         for name, folder in found.items()
     }
-    return [("none", NO_ADAPTER), *((words[name], name) for name in found)]
+    typed = [(chosen, chosen)] if chosen and is_place(chosen) else []
+    return [("none", NO_ADAPTER), *((words[name], name) for name in found), *typed]
+
+
+def is_place(adapter: str | None) -> bool:
+    """Whether an adapter is written as a path or as an id of the hub."""
+    return "/" in (adapter or "")
 
 
 def build(settings: Settings, loader: Loader) -> Header:
@@ -74,6 +82,7 @@ def build(settings: Settings, loader: Loader) -> Header:
             label="Tuned (adapter)",
             elem_id="tuned",
             min_width=170,
+            allow_custom_value=not settings.demo,
         )
         status = gr.HTML(
             status_html(settings, loader, EMBEDDED),
@@ -88,13 +97,13 @@ def build(settings: Settings, loader: Loader) -> Header:
         loader.start()
         return status_html(settings, loader, chosen), gr.Timer(1.0 if loader.busy else 10.0)
 
-    def choose(chosen: str) -> tuple[Any, str]:
+    def choose(chosen: str, adapter: str | None) -> tuple[Any, str]:
         try:
-            found = adapter_choices(settings, chosen)
+            found = adapter_choices(settings, chosen, adapter)
         except UserError as error:
             return gr.skip(), f'<div role="alert">{html.escape(str(error))}</div>'
         return (
-            gr.update(choices=found, value=first_adapter(found)),
+            gr.update(choices=found, value=adapter if is_place(adapter) else first_adapter(found)),
             status_html(settings, loader, chosen),
         )
 
@@ -102,10 +111,13 @@ def build(settings: Settings, loader: Loader) -> Header:
         "queue": False, "show_progress": "hidden", "api_visibility": "private",
     }  # fmt: skip
     timer.tick(tick, base, [status, timer], **quiet)
-    base.change(choose, base, [tuned, status], trigger_mode="always_last", **quiet)
+    base.change(choose, [base, tuned], [tuned, status], trigger_mode="always_last", **quiet)
     base.focus(lambda now: gr.update(choices=base_choices(settings, now)), base, base, **quiet)
     tuned.focus(
-        lambda name: gr.update(choices=adapter_choices(settings, name)), base, tuned, **quiet
+        lambda name, now: gr.update(choices=adapter_choices(settings, name, now)),
+        [base, tuned],
+        tuned,
+        **quiet,
     )
     return header
 

@@ -42,7 +42,8 @@ def build(settings: Settings, header: Header, loader: Loader) -> None:
         with gr.Row(elem_classes="tools", elem_id="models-tools"):
             chosen = gr.Textbox(
                 "", label="Model", elem_id="models-chosen", max_lines=1, interactive=local,
-                placeholder="a name, path:/FOLDER or OWNER/NAME#COMMIT", min_width=240,
+                placeholder="a name, path:/FOLDER or OWNER/NAME#COMMIT; @ADAPTER likewise",
+                min_width=240,
             )  # fmt: skip
             use = gr.Button("Use as base", variant="primary", elem_id="models-use")
             get = gr.Button("Get", elem_id="models-get", visible=local)
@@ -113,17 +114,18 @@ class ModelsView:
         """Make the chosen model the base of every tab and load it: updates of base, tuned, the
         header's timer, message."""
         try:
-            spec = self._chosen(chosen)
-            listeners.model_folder(spec, self.settings)
-            actions.refuse_unknown_listener(self.settings, spec)
-            found = adapter_choices(self.settings, spec)
+            whole = self._chosen(chosen)
+            listeners.model_folder(whole, self.settings)
+            actions.refuse_unknown_listener(self.settings, whole)
+            spec, adapter = listeners.split_adapter(whole)
+            found = adapter_choices(self.settings, spec, adapter)
             if in_memory(spec) is None:
                 self.loader.load(spec)
         except UserError as error:
             return gr.skip(), gr.skip(), gr.skip(), notice(str(error), "error")
         return (
             gr.update(choices=base_choices(self.settings, spec), value=spec),
-            gr.update(choices=found, value=first_adapter(found)),
+            gr.update(choices=found, value=adapter or first_adapter(found)),
             gr.Timer(1.0),
             notice(f"{spec} is the base of every tab now."),
         )

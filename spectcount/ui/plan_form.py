@@ -21,6 +21,7 @@ from gradio.context import Context
 from spectcount import actions, documents, presets
 from spectcount.designs import FAMILIES, family
 from spectcount.errors import UserError
+from spectcount.listeners import split_adapter
 from spectcount.params import Declared
 from spectcount.probing.axes import AXIS_NAMES, declaration
 from spectcount.probing.plan import CLIPS_PER_S, PLANS, AnyPlan, plan_from_dict
@@ -171,7 +172,7 @@ def measured_rate(store: Store, names: Sequence[str], adaptive: bool = False) ->
     """Clips per second, and where the number is from: the slowest of `names` (adapters aside) in
     the newest finished run that asked any of them in the same manner (plans that follow the
     answers ask one clip at a time, which is slower), or the assumption."""
-    models = {name.partition("@")[0] for name in names}
+    models = {split_adapter(name)[0] for name in names}
     for run in store.runs(states=["done"]):
         if not run.config.get("plan") or follows_answers(run) != adaptive:
             continue
@@ -179,7 +180,7 @@ def measured_rate(store: Store, names: Sequence[str], adaptive: bool = False) ->
         rates = [
             found["clips_per_s"]
             for name, found in asked.items()
-            if name.partition("@")[0] in models and found.get("clips_per_s")
+            if split_adapter(name)[0] in models and found.get("clips_per_s")
         ]
         if rates:
             return min(rates), f"measured in {run.id}"

@@ -121,7 +121,7 @@ def model_of(spec: str) -> str:
     head = spec.removeprefix("silence:")
     if head in ("ideal", "dsp", "first", "silence") or head.startswith("sim:"):
         return ""
-    return head.rpartition("@")[0] or head
+    return listeners.split_adapter(head)[0]
 
 
 def _small(settings: Settings, name: str) -> bool:

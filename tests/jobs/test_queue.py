@@ -79,6 +79,26 @@ def test_killed_worker_becomes_interrupted_with_reason_and_log_tail(store, setti
     assert "from 0" in store.events_since(run.id)[1][-1].message
 
 
+def test_a_killed_run_is_resumed_and_not_stopped_though_nobody_has_looked(store, settings):
+    run = jobs.submit(store, settings, "count", {"n": 100_000})
+    jobs.tend(store, settings, EXECUTOR)
+    running = until(store, run.id, lambda r: r.done > 0)
+    with pytest.raises(UserError, match="is running; only"):
+        jobs.resume(store, settings, run.id)
+    os.kill(running.pid, signal.SIGKILL)
+    psutil.Process(running.pid).wait(LONG_S)
+    assert store.run(run.id).state == "running"
+    assert jobs.resume(store, settings, run.id).state == "queued"
+    jobs.cancel(store, run.id)
+    other = jobs.submit(store, settings, "count", {"n": 100_000})
+    jobs.tend(store, settings, EXECUTOR)
+    running = until(store, other.id, lambda r: r.done > 0)
+    os.kill(running.pid, signal.SIGKILL)
+    psutil.Process(running.pid).wait(LONG_S)
+    with pytest.raises(UserError, match="is interrupted already"):
+        jobs.cancel(store, other.id)
+
+
 def test_a_restarted_app_adopts_live_workers_and_settles_dead_ones(store, settings):
     """Nothing is known of the worker but what the store and the lock say."""
     run = jobs.submit(store, settings, "count", {"n": 100_000})

@@ -7,6 +7,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import errors
 
+from spectcount import listeners
 from spectcount.errors import UserError
 from spectcount.listeners import models
 from spectcount.listeners.checkpoints.cards import cards
@@ -50,6 +51,20 @@ def hub(monkeypatch):
     found = Hub()
     monkeypatch.setattr(huggingface_hub, "snapshot_download", found)
     return found
+
+
+def test_an_adapter_is_fetched_and_is_no_model(hub, settings):
+    hub.files = {"adapter_config.json": b"{}", "adapter_model.safetensors": b"weights"}
+    folder = fetch(SPEC, settings)
+    assert listeners.adapter_folder(f"tiny-lalm@{SPEC}", settings) == folder
+    assert fetch(SPEC, settings) == folder and len(hub.asked) == 1
+    assert folder.name not in models(settings)
+
+
+def test_an_adapter_in_pickles_only_is_refused(hub, settings):
+    hub.files = {"adapter_config.json": b"{}", "README.md": b""}
+    with pytest.raises(UserError, match=r"no adapter_model.safetensors"):
+        fetch(SPEC, settings)
 
 
 def response():

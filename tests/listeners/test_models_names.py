@@ -84,6 +84,13 @@ def test_own_cards_are_listed_but_not_in_the_demo(settings, demo):
         ("path:/a/b@c/d+e", "path:/a/b@c/d+e", (), ""),
         ("path:/a/b+c+4bit@run", "path:/a/b+c", ("4bit",), "run"),
         (f"o/n#{COMMIT_A}+4bit", f"o/n#{COMMIT_A}", ("4bit",), ""),
+        ("tiny-lalm@path:/a/b@c+d", "tiny-lalm", (), "path:/a/b@c+d"),
+        ("path:/a/b+bf16@path:/c", "path:/a/b", ("bf16",), "path:/c"),
+        ("path:~/m@path:~/a", "path:~/m", (), "path:~/a"),
+        (f"tiny-lalm+eager@o/n#{COMMIT_A}", "tiny-lalm", ("eager",), f"o/n#{COMMIT_A}"),
+        (f"path:/a@b/c@o/n#{COMMIT_A}", "path:/a@b/c", (), f"o/n#{COMMIT_A}"),
+        (f"o/m#{COMMIT_B}@o/n#{COMMIT_A}", f"o/m#{COMMIT_B}", (), f"o/n#{COMMIT_A}"),
+        ("tiny-lalm@o/n", "tiny-lalm", (), "o/n"),
     ],
 )
 def test_a_spec_is_model_options_adapter(spec, model, words, adapter):
@@ -96,6 +103,39 @@ def test_wrong_specs_are_refused():
         parse("tiny-lalm+8bit")
     with pytest.raises(UserError, match="names no adapter after '@'"):
         parse("tiny-lalm@")
+    with pytest.raises(UserError, match="names no adapter after '@'"):
+        parse("tiny-lalm@path:")
+
+
+def write_adapter(folder):
+    folder.mkdir(parents=True)
+    (folder / "adapter_config.json").write_text("{}")
+    return folder
+
+
+def test_an_adapter_by_path_or_hub_id(settings, cache, tmp_path, demo):
+    here = write_adapter(tmp_path / "some@where" / "mine")
+    named = listeners.adapter_folder
+    assert named(f"tiny-lalm+bf16@path:{here}", settings) == here.resolve()
+    spec = f"tiny-lalm@owner/name#{COMMIT_A}"
+    with pytest.raises(UserError, match=rf"get it with `.* models get owner/name#{COMMIT_A}"):
+        named(spec, settings)
+    fetched = write_adapter(settings.home / "models" / f"owner--name--{COMMIT_A[:12]}")
+    assert named(spec, settings) == fetched
+    assert fetched.name not in listeners.models(settings)
+    cached = cache("owner/name", COMMIT_B, ["adapter_config.json"])
+    assert named(f"tiny-lalm@owner/name#{COMMIT_B}", settings) == cached
+    for wrong, words in [
+        (f"tiny-lalm@path:{tmp_path}", r"is no adapter's folder \(no adapter_config.json\)"),
+        (f"tiny-lalm@path:{settings.models / 'tiny-lalm'}", "is no adapter's folder"),
+        ("tiny-lalm@owner/name", "owner/name needs its commit"),
+        ("tiny-lalm@nobody", r"known: example; from elsewhere: tiny-lalm@path:/FOLDER"),
+    ]:
+        with pytest.raises(UserError, match=words):
+            named(wrong, settings)
+    for place in (f"path:{here}", f"owner/name#{COMMIT_A}"):
+        with pytest.raises(UserError, match="the demo takes the names of adapters only"):
+            named(f"tiny-lalm@{place}", demo)
 
 
 def test_a_listed_model_that_is_not_here_says_how_to_get_it(settings):

@@ -20,12 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from spectcount.errors import UserError
+from spectcount.listeners.checkpoints.adapters import digest_of
 from spectcount.listeners.checkpoints.cards import Card, cards, check_revision
+from spectcount.listeners.checkpoints.hashes import bundled_folder
 from spectcount.listeners.checkpoints.loading import Report, check_folder
 from spectcount.listeners.checkpoints.names import (
     download_command,
     folders,
     hub_name,
+    is_adapter,
     parse,
     split_hub,
 )
@@ -35,19 +38,20 @@ from spectcount.settings import Settings
 WANTED = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model")
 UNWANTED = ("*/*", "consolidated*", "params.json", ".spectcount*")
 """Folders within a model (other versions of it, adapters) and second copies of the weights."""
-BUNDLED = {"phi4_multimodal": "speech-lora"}
-"""By model type: a folder with an adapter that belongs to the model."""
 SPARE = 1.05
 
 
 def fetch(spec: str, settings: Settings, report: Report | None = None, revision: str = "") -> Path:
-    """Bring a listed model, or `OWNER/NAME#COMMIT`, onto this machine and return its folder.
-    `revision` names the commit of a listed model that has none. Raises `UserError` where it is
-    not allowed, the hub cannot be reached or refuses, or the disk is too small."""
+    """Bring a listed model, or a model or an adapter `OWNER/NAME#COMMIT`, onto this machine and
+    return its folder. `revision` names the commit of a listed model that has none. Raises
+    `UserError` where it is not allowed, the hub cannot be reached or refuses, or the disk is too
+    small."""
     name, hub, revision, card = _what(parse(spec).model, settings, revision)
     folder = settings.home / "models" / name
     if name in folders(settings):
         return _already(name, folders(settings)[name], revision)
+    if is_adapter(folder):
+        return folder
     if there := cached(hub, revision):
         check_folder(there)
         return there
@@ -57,9 +61,12 @@ def fetch(spec: str, settings: Settings, report: Report | None = None, revision:
     _refuse_full_disk(part, card)
     with _explained(hub, revision, card, name):
         _snapshot(hub, revision, part, report, name, WANTED, UNWANTED)
-        if bundled := BUNDLED.get(_model_type(part)):
+        if bundled := bundled_folder(part):
             _snapshot(hub, revision, part, report, name, [f"{bundled}/adapter_*"])
-    check_folder(part)
+    if is_adapter(part):
+        digest_of(part)
+    else:
+        check_folder(part)
     (part / SOURCE).write_text(json.dumps({"hub": hub, "revision": revision}))
     part.rename(folder)
     return folder
@@ -121,11 +128,6 @@ def _link(there: Path, part: Path) -> None:
     for file in files:
         with contextlib.suppress(OSError):
             os.link(file.resolve(), part / file.name)
-
-
-def _model_type(part: Path) -> str:
-    config = part / "config.json"
-    return str(json.loads(config.read_text()).get("model_type", "")) if config.is_file() else ""
 
 
 def _snapshot(

@@ -27,6 +27,8 @@ READERS = 4
 BLOCK = 1 << 23
 """Bytes that are hashed at a time."""
 INDEX = "model.safetensors.index.json"
+BUNDLED = {"phi4_multimodal": "speech-lora"}
+"""By model type: a folder with an adapter that belongs to the model."""
 
 
 def hash_text(text: str, digits: int = DIGITS) -> str:
@@ -54,14 +56,23 @@ def weight_files(folder: Path) -> list[Path]:
         weights = [folder / name for name in sorted(set(shards))]
     else:
         weights = [f for f in sorted(folder.glob("*.safetensors")) if "adapter_" not in f.name]
-    bundled = [folder / "adapter_config.json", folder / "adapter_model.safetensors"]
+    within = folder / bundled_folder(folder)
+    bundled = [within / "adapter_config.json", within / "adapter_model.safetensors"]
     return weights + (bundled if all(file.is_file() for file in bundled) else [])
+
+
+def bundled_folder(folder: Path) -> str:
+    """The folder within a checkpoint with an adapter that belongs to the model; "" for none."""
+    config = folder / "config.json"
+    if not config.is_file():
+        return ""
+    return BUNDLED.get(json.loads(config.read_text(encoding="utf-8")).get("model_type"), "")
 
 
 def state_of(folder: Path) -> str:
     """Names, sizes and times of change of a folder's files: another state may be another model."""
-    files = sorted(f for f in folder.iterdir() if f.is_file() and f.name != MEMORY)
-    return _state(files)
+    files = {f for f in folder.iterdir() if f.is_file() and f.name != MEMORY}
+    return _state(sorted(files.union(weight_files(folder))))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 A model is written `MODEL[+OPTION...][@ADAPTER]`. MODEL is a name (shipped, or a folder under
 `home/models`), `path:/any/folder`, or an id of the hub with its commit, `OWNER/NAME#COMMIT`;
-OPTION is one of `OPTIONS`, such as `4bit` or `bf16`. Nothing is fetched here: a model that is not
+OPTION is one of `OPTIONS`, such as `4bit` or `bf16`; ADAPTER is a name (shipped, or a run's), or
+a path or an id of the hub, written as a model's. Nothing is fetched here: a model that is not
 on this machine is refused with the command that gets it.
 
 Conventions: in the demo only shipped models and listed ones answer.
@@ -10,6 +11,7 @@ Conventions: in the demo only shipped models and listed ones answer.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from spectcount.listeners.checkpoints.origin import revision_of
 from spectcount.settings import Settings, typed_path
 
 PATH = "path:"
+ADAPTER_CONFIG = "adapter_config.json"
 OPTIONS: dict[str, dict[str, Any]] = {
     "float32": {"dtype": "float32"},
     "bf16": {"dtype": "bfloat16"},
@@ -32,6 +35,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "spread": {"spread": True},
 }
 """What may follow a model's name, and the fields of `LoadOptions` that it sets."""
+
+
+_HUB_ADAPTER = re.compile(r"(?P<head>.+)@(?P<adapter>[^/@#]+/[^/@#]+#[0-9A-Za-z]*)")
+_SLASHED_ADAPTER = re.compile(r"(?P<head>[^@]+)@(?P<adapter>[^/@]+/[^/@]+)")
 
 
 @dataclass(frozen=True)
@@ -52,11 +59,7 @@ def parse(spec: str) -> Named:
     """MODEL, options and adapter of a spec; raises `UserError` for unknown options."""
     if not isinstance(spec, str):
         raise UserError(f"{str(spec)[:40]!r} is no listener's name; write MODEL or MODEL@ADAPTER")
-    head, at, adapter = spec.rpartition("@")
-    if not at or "/" in adapter:
-        head, at, adapter = spec, "", ""
-    if at and not adapter:
-        raise UserError(f"{spec!r} names no adapter after '@'; write {head}@ADAPTER")
+    head, adapter = split_adapter(spec)
     model, *words = head.split("+")
     if head.startswith(PATH):
         while words and words[0] not in OPTIONS:
@@ -67,6 +70,23 @@ def parse(spec: str) -> Named:
             f"{spec!r} has an unknown option {unknown[0]!r}; give some of {', '.join(OPTIONS)}"
         )
     return Named(model, tuple(words), adapter)
+
+
+def split_adapter(spec: str) -> tuple[str, str]:
+    """(MODEL with its options, ADAPTER or "") of a spec. A path may have an '@' of its own. Raises
+    `UserError` where no adapter follows the '@'."""
+    head, at, path = spec.partition(f"@{PATH}")
+    if at:
+        adapter = f"{PATH}{path}" if path.strip() else ""
+    elif found := (_HUB_ADAPTER if spec.startswith(PATH) else _SLASHED_ADAPTER).fullmatch(spec):
+        head, adapter = found["head"], found["adapter"]
+    else:
+        head, at, adapter = spec.rpartition("@")
+        if not at or "/" in adapter:
+            return spec, ""
+    if not adapter:
+        raise UserError(f"{spec!r} names no adapter after '@'; write {head}@ADAPTER")
+    return head, adapter
 
 
 def models(settings: Settings) -> dict[str, Path]:
@@ -107,6 +127,33 @@ def model_folder(spec: str, settings: Settings) -> Path:
     if name in listed:
         _refuse_other_revision(name, known[name], listed[name])
     return known[name]
+
+
+def adapter_by_place(adapter: str, settings: Settings) -> Path:
+    """Folder of an adapter written as a path or as an id of the hub. Raises `UserError` where it is
+    none, not on this machine, or not allowed."""
+    if settings.demo:
+        raise UserError(f"{adapter!r} is not listed; the demo takes the names of adapters only")
+    if adapter.startswith(PATH):
+        folder = typed_path(adapter.removeprefix(PATH)).absolute()
+        if not is_adapter(folder):
+            raise UserError(f"{folder} is no adapter's folder (no {ADAPTER_CONFIG}); give another")
+        return folder.resolve()
+    hub, commit = split_hub(adapter)
+    places = (settings.home / "models" / hub_name(hub, commit), origin.snapshot(hub, commit))
+    for folder in places:
+        if is_adapter(folder):
+            return folder
+    raise UserError(
+        f"adapter {adapter} is not on this machine; get it with `python -m spectcount models get "
+        f"{adapter}`, or on a machine with network run "
+        f"`{download_command(places[0].name, None, adapter)}` and copy the folder into home/models"
+    )
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds an adapter and no model."""
+    return (folder / ADAPTER_CONFIG).is_file() and not (folder / "config.json").is_file()
 
 
 def hub_name(hub: str, revision: str) -> str:
