@@ -169,7 +169,7 @@ def check_model(settings: Settings, where: str, report: Report | None = None) ->
     known = where in listeners.models(settings) or "/" not in where or "#" in where
     spec = where if known or where.startswith("path:") else f"path:{Path(where).expanduser()}"
     loaded = listeners.load_model(spec, settings, report)
-    canary = gate.canary_logits(loaded)
+    canary, answers = gate.canary_logits(loaded), gate.canary_answers(loaded)
     return {
         "model": spec,
         "folder": str(loaded.folder),
@@ -178,6 +178,9 @@ def check_model(settings: Settings, where: str, report: Report | None = None) ->
         "family": loaded.family.name,
         "path": loaded.path,
         "why_stock": loaded.why_stock or None,
+        "scoring": loaded.scoring.words,
+        "thinks": loaded.thinks or None,
+        **answers,
         "dtype": str(loaded.dtype).removeprefix("torch."),
         "device": str(loaded.device),
         "longest_clip_s": loaded.longest_s,

@@ -89,6 +89,7 @@ class LoadedModel:
         self.path, self.why_stock = self.scoring.name, self.scoring.why_stock
         self._canary: Any = gate.canary_logits(self)
         gate.refuse_deaf(self.folder.name, self._canary)
+        self.thinks = gate.thinks(self, self._canary)
         self._parts = identity.parts_of(self.family, self.model, self.processor)
         self.attention = identity.attention_of(self.model)
         print(self.words, file=sys.stderr, flush=True)
@@ -288,6 +289,12 @@ class LoadedModel:
         """log p of every answer in all its spellings, [clip][question][answer], for equally long
         clips [B, T] with any number of questions each; call inside `adapted` or `mixed`. `heard`
         is what `hear` gave for them, where it was called before."""
+        if self.thinks:
+            raise UserError(
+                f"{self.folder.name} thinks before it answers ({self.thinks}): closed answers are "
+                "not read where its thoughts belong; take its Instruct version, or benchmarks by "
+                "replies in words"
+            )
         parts = self.family, self.model, self.processor
         spelled = [[(p, self.speller.closed_set(a)) for p, a in questions] for questions in asked]
         if self.path == "staged":

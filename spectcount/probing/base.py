@@ -79,6 +79,11 @@ class Plan(Declared):
         "training", "Which wordings are used in turn: those of training, held-out ones, or all.",
         choices=("training", "held-out", "all"), label="Wordings", group="task",
     )  # fmt: skip
+    low_mass: bool = param(
+        False, "Go on where a model gives all closed answers together less than a tenth of its "
+        "probability, so that their ranking stands for little.",
+        label="Even with low mass", group="task",
+    )  # fmt: skip
     family: str = param(
         "pulses", "Family of stimuli.", choices=tuple(FAMILIES), label="Family", group="design"
     )

@@ -24,6 +24,11 @@ from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.summary import summarise
 from spectcount.trials import Trial, make_trial
 
+LEAST_MASS = 0.1
+"""Least mean probability of a closed set whose graded scores are worth a map."""
+TO_WEIGH = 16
+"""Trials after which the mass is looked at."""
+
 
 class AskedPlan(Protocol):
     """What the runner needs of a plan."""
@@ -54,6 +59,7 @@ class _Seat:
     known: int = 0
     seconds: float = 0.0
     trials: list[Trial] = field(default_factory=list)
+    weighed: bool = False
 
 
 def execute(context: RunContext, listeners: Mapping[str, Listener]) -> dict[str, Any]:
@@ -79,7 +85,7 @@ def ask_all(
     total = plan.n_trials * len(seats)
     most = "at most " if getattr(plan, "adaptive", False) else ""
     context.log(f"{most}{plan.n_trials} trials for each of {len(seats)} listener(s), seed {seed}")
-    stopped = _run(context, seats, total)
+    stopped = _run(context, seats, total, _allows_low_mass(plan))
     done = sum(len(seat.trials) for seat in seats)
     if not stopped and done < total:
         total = done
@@ -128,8 +134,9 @@ def refuse_other_listener(name: str, mark: str, linked: Iterable[Trial]) -> None
         )
 
 
-def _run(context: RunContext, seats: list[_Seat], total: int) -> bool:
-    """Batches in turn until every seat is through; true when a stop was asked for before."""
+def _run(context: RunContext, seats: list[_Seat], total: int, low_mass: bool) -> bool:
+    """Batches in turn until every seat is through; true when a stop was asked for before. Raises
+    `UserError` for a model whose closed sets have little mass, unless `low_mass` allows it."""
     timed = False
     while any(seat.batch is not None for seat in seats):
         if context.should_stop():
@@ -143,6 +150,8 @@ def _run(context: RunContext, seats: list[_Seat], total: int) -> bool:
             answered = _answer(context, seat, seat.batch)
             seat.trials.extend(answered)
             seat.batch = _following(seat.plan, answered)
+            if not low_mass:
+                _refuse_low_mass(seat)
             done = sum(len(s.trials) for s in seats)
             context.progress(done, total)
             if seat.asked and not timed:
@@ -151,6 +160,31 @@ def _run(context: RunContext, seats: list[_Seat], total: int) -> bool:
                 left_min = (total - done) / rate / 60
                 context.log(f"{rate:.1f} clips/s with {seat.name}: about {left_min:.1f} min left")
     return False
+
+
+def _allows_low_mass(plan: AskedPlan) -> bool:
+    """Whether a plan, or all of those that it interleaves, goes on with little mass."""
+    parts = getattr(plan, "parts", ())
+    return all(map(_allows_low_mass, parts)) if parts else bool(getattr(plan, "low_mass", True))
+
+
+def _refuse_low_mass(seat: _Seat) -> None:
+    """Raise `UserError` where a model's first trials give the closed set less than `LEAST_MASS`
+    of its probability: graded scores would rank what it never says. Once per seat."""
+    if seat.weighed or not hasattr(seat.listener, "loaded"):
+        return
+    if len(seat.trials) < TO_WEIGH and seat.batch is not None:
+        return
+    seat.weighed = True
+    mass = sum(trial.mass for trial in seat.trials) / max(len(seat.trials), 1)
+    if seat.trials and mass < LEAST_MASS:
+        raise UserError(
+            f"{seat.name} gives the closed answers ({', '.join(seat.trials[0].answers[:3])}…) "
+            f"{mass:.2g} of its probability (mean of {len(seat.trials)} trials; at least "
+            f"{LEAST_MASS:g} is needed): it would say something else. See what with `ask`; read "
+            "replies that begin with an answer (the model's name with +prefix), or go on even so "
+            "(low_mass=true in the plan, --set low_mass=true)"
+        )
 
 
 def _following(

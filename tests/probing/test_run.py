@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import yaml
 
 from spectcount.errors import UserError
+from spectcount.listeners.base import Scores
 from spectcount.listeners.observers.simulated import SimulatedObserver
 from spectcount.probing import maps, run
 from spectcount.probing.plan import parts_of, plan_from_dict
@@ -127,3 +130,30 @@ def test_every_probe_preset_runs(path, context, deaf):
 def test_presets_that_are_named_elsewhere_are_shipped():
     expected = {"count-confusion", "count-map", "gap-curve", "map", "overlap-curve", "quick-map"}
     assert expected <= {p.stem for p in PRESETS}
+
+
+class Mumbler(SimulatedObserver):
+    """Ranks the closed set well, and would say something else."""
+
+    loaded = SimpleNamespace(facts={"path": "staged"})
+
+    def score(self, questions):
+        scores = super().score(questions)
+        return Scores(scores.log_probs, np.full(len(questions), 0.05))
+
+
+@pytest.mark.parametrize("plan", [PLAN, {"kind": "interleaved", "plans": [PLAN]}])
+def test_a_model_that_would_say_something_else_gets_no_map(context, plan):
+    with pytest.raises(UserError, match=r"a gives the closed answers .* 0.05 of its probability"):
+        run.execute(context({"plan": plan}), {"a": Mumbler(2.0)})
+
+
+def test_low_mass_is_taken_where_it_is_asked_for(context):
+    allowed = {**PLAN, "low_mass": True}
+    summary = run.execute(context({"plan": allowed}), {"a": Mumbler(2.0)})
+    assert summary["done"] == 92
+
+
+def test_an_observer_without_words_is_not_weighed(context):
+    mute = SimulatedObserver(2.0)
+    assert run.execute(context({"plan": PLAN}), {"a": mute})["done"] == 92

@@ -51,6 +51,12 @@ class LoadOptions(Declared):
     spread: bool = param(
         False, "Spread the layers over all devices of this machine.", label="Spread"
     )
+    replies: str = param(
+        "whole",
+        "What counts as an answer: a reply that is the answer and no more, or one that begins with "
+        "it (for models that talk on).",
+        choices=("whole", "prefix"), label="Replies",
+    )  # fmt: skip
 
     def check(self) -> None:
         if self.four_bit and self.dtype == "float32":
@@ -65,10 +71,12 @@ class LoadOptions(Declared):
         return found
 
     def keywords(self, family: Family, folder: Path, device: str) -> dict[str, Any]:
-        """Options of `Family.load` (and of `from_pretrained`)."""
+        """Options of `LoadedModel`, `Family.load` and `from_pretrained`."""
         found: dict[str, Any] = {}
         if self.attention != "auto":
             found["attn_implementation"] = self.attention
+        if self.replies != "whole":
+            found["replies"] = self.replies
         if self.spread:
             found["device_map"] = "auto"
         if self.four_bit:

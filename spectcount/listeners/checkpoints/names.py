@@ -33,6 +33,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "sdpa": {"attention": "sdpa"},
     "flash": {"attention": "flash_attention_2"},
     "spread": {"spread": True},
+    "prefix": {"replies": "prefix"},
 }
 """What may follow a model's name, and the fields of `LoadOptions` that it sets."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 CANARY = "Is there a beep? Answer yes or no."
 COUNT_CANARY = "How many beeps are there in this clip? Answer with a number."
 LEAST_NATS = -1e9
+THOUGHT_TOKENS = 12
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,15 @@ class Path:
 def canary_logits(loaded: LoadedModel, path: str = "") -> torch.Tensor:
     """Logits behind a question, for silence and for a loud 1 kHz tone, [2, V], by the path in use
     or the one named; on the CPU, so that spread models too are compared in one place."""
-    rate = loaded.family.sample_rate(loaded.processor)
-    tone = (0.5 * np.sin(2 * np.pi * 1000 * np.arange(rate) / rate)).astype(np.float32)
-    clips = np.stack([np.zeros_like(tone), tone])
+    clips = canary_clips(loaded.family.sample_rate(loaded.processor))
     with torch.inference_mode():
         return loaded.prompt_logits([CANARY] * 2, clips, path).float().cpu()
+
+
+def canary_clips(rate: int) -> np.ndarray:
+    """Silence and a loud 1 kHz tone, 1 s each, [2, T]."""
+    tone = (0.5 * np.sin(2 * np.pi * 1000 * np.arange(rate) / rate)).astype(np.float32)
+    return np.stack([np.zeros_like(tone), tone])
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,20 @@ def compare(one: Seen, other: Seen, tolerated_share: float) -> Parity:
     apart = top.values[:, 0] - top.values[:, 1] > tolerated_share * spread
     same = one.answers.argmax(dim=-1) == top.indices[:, 0]
     return Parity(rms / spread, worst / spread, worst, bool((same | ~apart).all()), spread)
+
+
+def canary_answers(loaded: LoadedModel) -> dict[str, Any]:
+    """What a user should know before a map: the probability of the closed set on the canary's
+    tone and on its silence, and the greedy reply to the tone."""
+    from spectcount.listeners.audio_lm import AudioLM
+    from spectcount.trials import Question
+
+    rate = loaded.family.sample_rate(loaded.processor)
+    asked = [Question(None, "detect", text=CANARY, waveform=clip) for clip in canary_clips(rate)]
+    listener = AudioLM(loaded, loaded.folder.name)
+    silent, tone = [None, None] if loaded.thinks else listener.score(asked).mass.tolist()
+    reply = [*listener.reply(asked[1]), ""][-2:][0]
+    return {"canary": CANARY, "mass_tone": tone, "mass_silence": silent, "reply": reply}
 
 
 def choose_path(loaded: LoadedModel) -> Path:
@@ -185,6 +204,27 @@ def _parity_clips(rate: int) -> np.ndarray:
     noise = 0.1 * np.random.default_rng(0).standard_normal(n)
     tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(n) / rate) * (np.arange(n) > n // 2)
     return np.stack([noise, tone + 0.01 * noise]).clip(-1, 1).astype(np.float32)
+
+
+THOUGHTS = ("<think>", "<thinking>", "<thought>", "<reasoning>")
+
+
+def thinks(loaded: LoadedModel, canary: torch.Tensor) -> str:
+    """Why a closed set would be read where the model's thoughts belong, "" where it would not:
+    the prompt leaves a thought open, or the likeliest reply (of `canary_logits`) opens one."""
+    tokenizer = loaded.processor.tokenizer
+    prompt = loaded.family.prompt_ids(CANARY, 1, loaded.processor)
+    try:
+        behind = tokenizer.decode(prompt[-THOUGHT_TOKENS:]).rstrip()
+        first = tokenizer.decode([int(canary[1].argmax())]).strip()
+    except (ValueError, TypeError, KeyError):
+        return ""
+    for mark in THOUGHTS:
+        if behind.endswith(mark):
+            return f"its prompt ends in an open {mark}"
+        if first == mark:
+            return f"its reply begins with {mark}"
+    return ""
 
 
 def refuse_deaf(name: str, canary: torch.Tensor) -> None:
