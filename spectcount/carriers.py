@@ -37,12 +37,13 @@ def register(samples: np.ndarray) -> str:
         )
     if not np.isfinite(samples).all():
         raise UserError("the carrier has samples that are not numbers; write the file again")
-    digest = hashlib.sha256(samples.astype("<f4").tobytes()).hexdigest()[:16]
+    data = samples.astype("<f4").tobytes()
+    digest = hashlib.sha256(data).hexdigest()[:16]
     path = _path(digest)
-    if not path.exists():
+    if not path.is_file() or path.read_bytes() != data:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".part{os.getpid()}")
-        part.write_bytes(samples.astype("<f4").tobytes())
+        part.write_bytes(data)
         part.replace(path)
     return digest
 
@@ -61,7 +62,13 @@ def waveform(digest: str) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def _samples(path: Path) -> np.ndarray:
-    samples = np.frombuffer(path.read_bytes(), "<f4").astype(np.float32)
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest()[:16] != path.stem:
+        raise UserError(
+            f"carrier {path.stem} is damaged: {path} holds another sound than its name says; open "
+            "the recording again"
+        )
+    samples = np.frombuffer(data, "<f4").astype(np.float32)
     samples.setflags(write=False)
     return samples
 

@@ -235,12 +235,14 @@ def _declarations(cls: type[Declared]) -> Mapping[str, Param]:
 
 def split_assignments(assignments: Iterable[str]) -> dict[str, str]:
     """`["gap_ms=40", ...]` -> {"gap_ms": "40"}, values as written."""
-    values = {}
+    values: dict[str, str] = {}
     for text in assignments:
-        name, equals, value = text.partition("=")
+        name, equals, value = map(str.strip, text.partition("="))
         if not equals:
             raise UserError(f"--set {text!r} has no '='; write name=value")
-        values[name.strip()] = value.strip()
+        if name in values:
+            raise UserError(f"--set gives {name} twice ({values[name]}, {value}); leave one out")
+        values[name] = value
     return values
 
 

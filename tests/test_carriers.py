@@ -29,6 +29,17 @@ def test_the_same_sound_is_kept_once_and_comes_back_exactly(folder):
     assert np.array_equal(carriers.waveform(digest), SOUND)
 
 
+@pytest.mark.parametrize("change", [lambda b: b[:-400], lambda b: b[:-3], lambda b: b"\0" * len(b)])
+def test_a_damaged_carrier_is_refused_until_it_is_kept_again(folder, change):
+    digest = carriers.register(SOUND)
+    path = folder / f"{digest}.f32"
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(UserError, match=r"is damaged: .* open the recording again"):
+        carriers.waveform(digest)
+    assert carriers.register(SOUND) == digest
+    assert np.array_equal(carriers.waveform(digest), SOUND)
+
+
 def test_a_carrier_sounds_in_a_stimulus_at_the_declared_level():
     stimulus = Stimulus(0.5, (clip_event(carriers.register(SOUND)),))
     wave = synthesise(Stimulus.from_json(stimulus.to_json()))

@@ -88,6 +88,7 @@ def test_ask_about_preset_stimulus_and_file(call, tmp_path):
     [
         (("render", "papr"), "did you mean paper"),
         (("render", "paper", "--set", "gap_ms"), "has no '='"),
+        (("render", "paper", "--set", "gap_ms=4", "--set", "gap_ms=5"), "gives gap_ms twice"),
         (("render", "paper", "--set", "gapms=3"), "did you mean gap_ms"),
         (("render", "early", "--set", "n_events=40"), "the clip is 4.00 s; lower"),
         (("render", "early", "--seed", "-1"), "--seed"),

@@ -127,3 +127,24 @@ def test_own_presets_are_kept_beside_the_shipped_ones(settings):
         presets.save(presets.check("stimuli", GOOD, name="paper"), settings)
     with pytest.raises(UserError, match="is not usable"):
         presets.save(presets.check("stimuli", GOOD, name="../x"), settings)
+
+
+@pytest.mark.parametrize("kind", ["stimuli", "probes", "panels", "training"])
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("title: another", "the key 'title' is given twice"),
+        ("more: &a [*a]", "holds itself"),
+        ("more: {<<: {a: 1}}", "merge key"),
+        ("more: 2001-01-01", "no plain text or number"),
+    ],
+)
+def test_files_that_are_ambiguous_or_endless_are_refused(settings, tmp_path, kind, line, words):
+    shipped = sorted((SHIPPED / kind).glob("*.yaml"))[0]
+    path = tmp_path / "own.yaml"
+    path.write_text(shipped.read_text() + f"\n{line}\n")
+    with pytest.raises(UserError, match=words):
+        presets.load(kind, path, settings)
+    path.write_bytes(shipped.read_text().encode("utf-16"))
+    with pytest.raises(UserError, match="looks like UTF-16"):
+        presets.load(kind, path, settings)

@@ -212,6 +212,8 @@ def read_clip(text: str, family_name: str) -> tuple[dict[str, Any], dict[str, li
         if not equals:
             raise UserError(f"line {line!r} has no '='; write name = value or name = low .. high")
         spec = declared.param(name)
+        if name in design or name in draw:
+            raise UserError(f"{name} is given twice; leave one line out")
         low, dots, high = (part.strip() for part in value.partition(RANGE))
         if dots:
             draw[name] = [spec.parse(low), spec.parse(high)]
