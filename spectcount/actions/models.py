@@ -9,10 +9,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spectcount.errors import UserError
 from spectcount.settings import Settings
+
+if TYPE_CHECKING:
+    from spectcount.listeners.loaded import LoadedModel
 
 Report = Callable[[str, int, int], None]
 
@@ -184,11 +187,18 @@ def check_model(settings: Settings, where: str, report: Report | None = None) ->
         "dtype": str(loaded.dtype).removeprefix("torch."),
         "device": str(loaded.device),
         "longest_clip_s": loaded.longest_s,
+        "prompt": _prompt(loaded, gate.CANARY),
         "hears": True,
         "silence_against_tone": (canary[0] - canary[1]).abs().max().item(),
         "in_memory_gb": loaded.bytes / 1e9,
         "fingerprint": loaded.fingerprint,
     }
+
+
+def _prompt(loaded: LoadedModel, question: str) -> str:
+    """A question as the model reads it, its clip as one placeholder."""
+    ids = loaded.family.prompt_ids(question, 1, loaded.processor)
+    return str(loaded.processor.tokenizer.decode(ids))
 
 
 def models_in_memory() -> list[dict[str, Any]]:

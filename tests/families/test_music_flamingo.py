@@ -31,6 +31,17 @@ def test_the_same_state_means_another_thing_later(model):
     assert (found[5:] - still).abs().amax(dim=1).min() > 1e-4
 
 
+def test_how_long_it_hears_is_what_its_processor_says(model):
+    """Music Flamingo 20 minutes, Audio Flamingo Next 30; in whole windows."""
+    import copy
+
+    loaded = model("music-flamingo")
+    processor = copy.copy(loaded.processor)
+    for seconds, longest_s in ((1200, 1200), (1800, 1800), (1802, 1800), (2, 4)):
+        processor.max_audio_len = seconds
+        assert loaded.family.longest_s(processor) == longest_s
+
+
 def test_full_size_names():
     """The published size: 32 encoder layers of 6 modules, 2 of the projector, 28 layers of 7."""
     from transformers import MusicFlamingoConfig, MusicFlamingoForConditionalGeneration

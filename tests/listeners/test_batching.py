@@ -2,6 +2,7 @@
 
 import threading
 
+import numpy as np
 import pytest
 import torch
 
@@ -23,6 +24,15 @@ def test_a_row_has_its_limit():
     n = 2 * QUESTIONS_PER_ROW + 1
     asked = [Question(clip, "count", text=f"How many beeps? ({k})") for k in range(n)]
     assert [len(row) for (row_group) in rows_of(asked) for row in row_group] == [16, 16, 1]
+
+
+def test_few_long_clips_go_through_at_once():
+    """Eight rows of 30 s, two of 60 s, one of ten minutes: memory grows with the square."""
+    for seconds, sizes in ((30, [9]), (60, [2, 2, 2, 2, 1]), (600, [1] * 9)):
+        clips = [np.full(seconds * 16_000, k / 10, np.float32) for k in range(9)]
+        groups = rows_of([Question(None, "count", waveform=clip) for clip in clips])
+        assert [len(rows) for rows in groups] == sizes
+        assert sorted(i for rows in groups for row in rows for i in row) == list(range(9))
 
 
 class Device:

@@ -261,3 +261,12 @@ def test_the_only_snapshot_of_an_unpinned_model_is_meant(settings, cache):
 def test_a_path_into_the_cache_tells_its_commit(settings, cache):
     folder = cache("owner/name", COMMIT_A)
     assert revision_of(model_folder(f"path:{folder}", settings)) == COMMIT_A
+
+
+def test_the_command_for_another_machine_fetches_what_belongs_to_a_model(settings):
+    from spectcount.listeners.checkpoints.names import download_command
+
+    command = download_command("phi-4-multimodal", cards(settings)["phi-4-multimodal"], "")
+    first, second = command.split(" && ")
+    assert first.endswith('--exclude "*/*" --exclude "consolidated*"')
+    assert second.endswith('--local-dir phi-4-multimodal --include "speech-lora/adapter_*"')

@@ -19,6 +19,7 @@ from typing import Any
 from spectcount.errors import UserError
 from spectcount.listeners.checkpoints import origin
 from spectcount.listeners.checkpoints.cards import HUB_ID, Card, cards, check_revision
+from spectcount.listeners.checkpoints.hashes import BUNDLED
 from spectcount.listeners.checkpoints.origin import revision_of
 from spectcount.settings import Settings, typed_path
 
@@ -175,10 +176,10 @@ def split_hub(name: str) -> tuple[str, str]:
 def download_command(name: str, card: Card | None, spec: str) -> str:
     """What to run on a machine with network when this one has none."""
     hub, revision = (card.hub, card.revision or "COMMIT") if card else split_hub(spec)
-    return (
-        f"hf download {hub} --revision {revision} --local-dir {name} "
-        '--exclude "*/*" --exclude "consolidated*"'
-    )
+    fetch = f"hf download {hub} --revision {revision} --local-dir {name} "
+    bundled = BUNDLED.get(str(card.config.get("model_type", ""))) if card else None
+    more = f' && {fetch}--include "{bundled}/adapter_*"' if bundled else ""
+    return f'{fetch}--exclude "*/*" --exclude "consolidated*"{more}'
 
 
 def _path(name: str, settings: Settings) -> Path:

@@ -92,7 +92,7 @@ class Gemma3n(Gemma4):
         text = processor.apply_chat_template(
             self.conversation(prompt), tokenize=False, add_generation_prompt=True
         )
-        text = text.replace(processor.audio_token, processor.full_audio_sequence)
+        text = text.replace(processor.audio_token, processor.clip_text(n_audio))
         return processor.tokenizer.encode(text, add_special_tokens=False)
 
     def end_id(self, processor: Any) -> int:

@@ -51,12 +51,15 @@ class HearingProcessor(transformers.Gemma3nProcessor):
     ):
         self.audio_seq_length = audio_seq_length
         self.audio_token, self.audio_token_id = tokenizer.audio_token, tokenizer.audio_token_id
-        self.boa_token = tokenizer.boa_token
-        clip = tokenizer.audio_token * audio_seq_length
-        self.full_audio_sequence = f"\n\n{tokenizer.boa_token}{clip}{tokenizer.eoa_token}\n\n"
+        self.boa_token, self.eoa_token = tokenizer.boa_token, tokenizer.eoa_token
+        self.full_audio_sequence = self.clip_text(audio_seq_length)
         transformers.ProcessorMixin.__init__(
             self, feature_extractor, tokenizer, chat_template=chat_template
         )
+
+    def clip_text(self, n_audio: int) -> str:
+        """What stands for a clip of `n_audio` tokens."""
+        return f"\n\n{self.boa_token}{self.audio_token * n_audio}{self.eoa_token}\n\n"
 
     @property
     def model_input_names(self) -> list[str]:

@@ -18,6 +18,10 @@ from spectcount.trials import Question
 
 T = TypeVar("T")
 QUESTIONS_PER_ROW = 16
+LONG_SAMPLES = 30 * 16_000
+LONG_ROWS = 8
+"""So many rows of clips so long go through at once, of longer ones fewer: a row's memory grows with
+the square of its length, and where it runs out on a CPU the whole process is killed."""
 FIRST_SIZE = {"cpu": 8, "cuda": 16, "mps": 8}
 LARGEST_SIZE = {"cpu": 8, "cuda": 512, "mps": 32}
 """On a CPU larger batches only fall out of its caches; a constant size also makes the same rounding
@@ -25,18 +29,23 @@ in every session."""
 
 
 def rows_of(questions: Sequence[Question]) -> list[list[list[int]]]:
-    """Rows [length][row][question's index]: one clip a row, `QUESTIONS_PER_ROW` at most."""
+    """Rows [group][row][question's index]: one clip a row, `QUESTIONS_PER_ROW` at most; a group's
+    clips are of one length, and few where that is long."""
     lengths: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for i, question in enumerate(questions):
         lengths[n_samples(question)][question.clip_hash].append(i)
-    return [
-        [
+    groups = []
+    for length, clips in lengths.items():
+        rows = [
             members[start : start + QUESTIONS_PER_ROW]
             for members in clips.values()
             for start in range(0, len(members), QUESTIONS_PER_ROW)
         ]
-        for clips in lengths.values()
-    ]
+        most = len(rows)
+        if length > LONG_SAMPLES:
+            most = max(1, LONG_ROWS * LONG_SAMPLES**2 // length**2)
+        groups += [rows[start : start + most] for start in range(0, len(rows), most)]
+    return groups
 
 
 def n_samples(question: Question) -> int:
