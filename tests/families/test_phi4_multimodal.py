@@ -49,6 +49,18 @@ def test_a_checkpoint_without_it_is_refused(checkpoint, tmp_path):
         LoadedModel(folder)
 
 
+def test_another_adapter_is_another_listener(checkpoint, model, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    from spectcount.listeners.loaded import LoadedModel
+
+    folder = tmp_path / "other"
+    shutil.copytree(checkpoint(NAME), folder)
+    file = folder / "speech-lora" / "adapter_model.safetensors"
+    save_file({n: t * 1.5 for n, t in load_file(file).items()}, file, {"format": "pt"})
+    assert LoadedModel(folder).fingerprint.split("-")[0] != model(NAME).fingerprint.split("-")[0]
+
+
 def test_the_front_end_is_the_stock_one(model):
     extractor, clips = model(NAME).processor.audio_processor, noise(1.2345, 2)
     stock = extractor(list(clips), sampling_rate=16_000, return_tensors="pt")

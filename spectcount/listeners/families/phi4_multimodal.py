@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from spectcount.listeners.checkpoints.hashes import BUNDLED
 from spectcount.listeners.families import bundled, dates
 from spectcount.listeners.families.base import Family
 from spectcount.listeners.scoring.frontend import exact
 
-SPEECH = "speech-lora"
 LONGEST_S = 300.0
 """3750 tokens: what leaves room for a question within 4096."""
 WINDOW_FRAMES = 4_000
@@ -57,7 +57,7 @@ class Phi4Multimodal(Family):
     def load(self, folder: str, device: str, dtype: torch.dtype, **options: Any) -> tuple[Any, Any]:
         model, processor = super().load(folder, device, dtype, **options)
         if getattr(model.config, "has_lora_adapter", True):
-            bundled.merge(model, str(Path(folder) / SPEECH), Path(folder).name)
+            bundled.merge(model, str(Path(folder) / BUNDLED["phi4_multimodal"]), Path(folder).name)
         return model.eval(), processor
 
     def load_processor(self, folder: str) -> Any:
