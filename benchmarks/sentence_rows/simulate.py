@@ -1,8 +1,10 @@
 """A plan's questions drawn once, answered by many simulated listeners at once.
 
 *Conventions*: arrays [n] run over the questions of the plan in their order. A two-answer listener
-has an internal value x ~ N(d'/2, 1) on signal and N(-d'/2, 1) on catch trials (yes/no), says the
-first answer where x exceeds its criterion, and its score is x minus the criterion. Every function
+has an internal value x of unit variance, says the first answer where x exceeds its criterion, and
+its score is x minus the criterion. In yes/no tasks x has the mean d' of the cell on signal trials
+and 0 on catch trials, which cells share, both less half the mean d' of the map, so that a
+criterion of 0 is unbiased; in forced choice the means are d'/sqrt 2 and -d'/sqrt 2. Every function
 of trials then sees what it would see of a real run (`tests/benchmarks/test_sentences.py` compares
 with the runner).
 """
@@ -12,14 +14,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from spectcount.probing.draws import PlannedQuestion
 from spectcount.probing.grid import GridPlan
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.wordings import Crossed
+from spectcount.tasks import FORCED_CHOICE
 from spectcount.trials import Trial, make_trial
 
 
@@ -45,8 +49,11 @@ class Sheet:
         `criterion`, a number or one per question [n]. `noise` [n] is its deviates, drawn where
         not given (two listeners may share them)."""
         deviates = rng.standard_normal(len(self.trials)) if noise is None else noise
-        side = np.where(self.signal, 0.5, -0.5)
-        return self.scored(side * self.at_cells(d_prime) + deviates - criterion)
+        if self.plan.asked.kind == FORCED_CHOICE:
+            means = np.where(self.signal, 1, -1) * self.at_cells(d_prime) / np.sqrt(2)
+        else:
+            means = self.signal * self.at_cells(d_prime) - np.mean(d_prime) / 2
+        return self.scored(means + deviates - criterion)
 
     def counting(self, rng: np.random.Generator, accuracy) -> list[Trial]:
         """Answers of a counting listener: right with chance `accuracy` (a number, or one per cell
@@ -88,6 +95,11 @@ def _sheet(plan_json: str, seed: int, wordings: tuple[int, ...]) -> Sheet:
     plan = plan_from_dict(json.loads(plan_json))
     assert isinstance(plan, GridPlan)
     asked = Crossed(plan, wordings).ask(seed) if wordings else plan.ask(seed)
+    return sheet_of(plan, asked)
+
+
+def sheet_of(plan: GridPlan, asked: Iterable[list[PlannedQuestion]]) -> Sheet:
+    """A sheet of the batches of questions that something asks about the cells of a plan."""
     planned = [question for batch in asked for question in batch]
     blank = np.zeros(len(plan.asked.answers))
     trials = tuple(

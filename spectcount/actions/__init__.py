@@ -22,6 +22,7 @@ from spectcount.actions.comparing import (
     start_panel,
     start_wordings,
 )
+from spectcount.actions.confirming import CONFIRM_SEED, start_confirm
 from spectcount.actions.gallery import write_gallery
 from spectcount.actions.listening import (
     Asked,
@@ -82,6 +83,7 @@ from spectcount.actions.sounds import (
 )
 
 __all__ = [
+    "CONFIRM_SEED",
     "COUNTERPART",
     "HELD_OUT_SEED",
     "SIDES",
@@ -136,6 +138,7 @@ __all__ = [
     "shortcuts",
     "start_benchmark",
     "start_compare",
+    "start_confirm",
     "start_listening",
     "start_panel",
     "start_probe",

@@ -112,6 +112,7 @@ def start_tune(
         "base": base,
         "training": training if isinstance(training, str) else None,
         "probe": weakness,
+        "notes": _unconfirmed(found),
     }
     full = {"base": base, **config, "regions": found, "seed": seed}
     run = jobs.submit(store, settings, "tune", full, lineage)
@@ -141,16 +142,26 @@ def training_config(
 
 
 def weak_regions(store: Store, run_id: str, listener: str) -> list[dict[str, Any]]:
-    """The weak regions of `listener` that a probe or comparison found, as plain data."""
+    """The weak regions of `listener` that a probe or comparison found, as plain data: those that
+    its confirmation confirmed, all that are suspected where nobody has asked again yet."""
+    from spectcount.jobs.confirmations import KIND, confirmation_run
+    from spectcount.probing.weakness import CONFIRMED
+
     run = store.run(run_id)
-    found = (run.summary or {}).get("regions", {})
-    if not found.get(listener):
+    again = run if run.kind == KIND else confirmation_run(store, run_id, listener)
+    source = again if again is not None and again.state == "done" else run
+    found = (source.summary or {}).get("regions", {})
+    regions = list(found.get(listener, []))
+    if source.kind == KIND:
+        regions = [region for region in regions if region["status"] == CONFIRMED]
+    if not regions:
         of = f" of {listener}" if found else ""
+        verb = "confirmed" if source.kind == KIND else "found"
         raise UserError(
-            f"run {run_id} ({run.kind}, {run.state}) has found no weak regions{of}; give a probe "
-            f"of {listener} that has, or leave the weakness out"
+            f"run {source.id} ({source.kind}, {source.state}) has {verb} no weak regions{of}; give "
+            f"a probe of {listener} that has, or leave the weakness out"
         )
-    return list(found[listener])
+    return regions
 
 
 def summary(settings: Settings, run_id: str) -> dict[str, Any]:
@@ -179,6 +190,17 @@ def refuse_many_trials(settings: Settings, n_trials: int) -> None:
             f"{n_trials} trials are above the limit {settings.limits.max_trials} of "
             f"{settings.mode} mode; lower the trials or the number of cells"
         )
+
+
+def _unconfirmed(regions: Sequence[Params]) -> list[str]:
+    """A sentence where regions were not asked about again on new seeds."""
+    n = sum(region.get("status") == "suspected" for region in regions)
+    if not n:
+        return []
+    return [
+        f"{n} of the {len(regions)} regions trained on are only suspected: chosen from a map, not "
+        "confirmed on new seeds (confirm RUN)"
+    ]
 
 
 def _start_probing(

@@ -1,4 +1,5 @@
-"""`probe`: a plan's questions to one listener; `shortcuts`: what they give away."""
+"""`probe`: a plan's questions to one listener; `confirm`: new ones about what it suspects;
+`shortcuts`: what the clips give away."""
 
 from __future__ import annotations
 
@@ -51,3 +52,27 @@ def shortcuts(
             typer.echo(
                 f"  {floor['words']}: {rate['value']:.2f} [{rate['low']:.2f}, {rate['high']:.2f}]"
             )
+
+
+@app.command()
+def confirm(
+    context: typer.Context,
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A probe with suspected regions.")],
+    listener: Annotated[
+        str | None, typer.Option(help="Whose regions; the run's first listener unless given.")
+    ] = None,
+    trials: Annotated[int, typer.Option(help="New signal trials for each region.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the new questions.")] = 2000,
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
+    """Ask anew about a map's suspected regions; prints which are confirmed, with estimates."""
+    from spectcount import actions
+    from spectcount.store import Store
+
+    run = actions.start_confirm(context.obj, run_id, listener, seed, trials)
+    follow(context.obj, run.id, wait, as_json)
+    if wait and not as_json:
+        summary = Store(context.obj.database).run(run.id).summary or {}
+        for sentence in summary.get("confirmation", {}).values():
+            typer.echo(sentence)

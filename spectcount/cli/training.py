@@ -20,7 +20,8 @@ def tune(
     preset: Annotated[str, typer.Argument(help="A training preset, or the path of its YAML.")],
     listener: Listener = "tiny-lalm",
     weakness: Annotated[
-        str | None, typer.Option(help="A probe run whose weak regions to teach.")
+        str | None,
+        typer.Option(help="A probe whose weak regions to teach, or its confirmation."),
     ] = None,
     steps: Annotated[
         int | None, typer.Option(help="Optimiser steps instead of the preset's.")
@@ -37,6 +38,8 @@ def tune(
     run = actions.start_tune(
         context.obj, preset, listener, weakness=weakness, params=params, seed=seed
     )
+    for note in run.lineage.get("notes", []):
+        typer.echo(f"note: {note}", err=True)
     follow(context.obj, run.id, wait, as_json)
 
 

@@ -24,10 +24,10 @@ from spectcount.figures.words import (
 )
 from spectcount.probing.axes import Axis
 from spectcount.probing.base import Plan
-from spectcount.probing.difference import CHANGE_OF_D_PRIME, MCNEMAR, Difference
+from spectcount.probing.difference import Difference
 from spectcount.probing.maps import Cells
 from spectcount.probing.marks import front_end_marks
-from spectcount.probing.weakness import Region
+from spectcount.probing.weakness import CONFIRMED, NOT_CONFIRMED, Region
 from spectcount.psychophysics.sdt import Interval
 
 D_PRIME_TOP = 4.5
@@ -40,10 +40,14 @@ _DIFFERENCE_TOPS = {"d_prime": 3.0, "rate": 1.0}
 
 
 def map_value(cells: Cells, measure: str, regions: Sequence[Region] = (), title: str = "") -> Spec:
-    """One listener's map; weak regions are outlined and numbered, cells that the model's front
-    end cannot tell apart are marked."""
+    """One listener's map; regions are outlined and numbered, dashed until they are confirmed,
+    those not confirmed left out; cells that the model's front end cannot tell apart are marked."""
     measure, words, values = measured(cells, measure)
-    boxes = [_box(region, str(k + 1)) for k, region in enumerate(regions)]
+    boxes = [
+        _box(region, str(k + 1))
+        for k, region in enumerate(regions)
+        if region.status != NOT_CONFIRMED
+    ]
     return heatmap_value(
         values.value,
         **_axes(cells.plan),
@@ -105,7 +109,7 @@ def difference_value(found: Difference, measure: str, title: str = "") -> Spec:
         for r in range(found.n.shape[0])
     ]
     changed = [(int(r), int(c)) for r, c in np.argwhere(found.sure(name))]
-    test = MCNEMAR if found.sure(name) is found.changed else CHANGE_OF_D_PRIME
+    test = found.test(name)
     label = f"changed for sure (false-discovery rate {100 * found.q:g} %)"
     return heatmap_value(
         values.value,
@@ -171,6 +175,7 @@ def _box(region: Region, label: str) -> dict[str, Any]:
         "rows": [min(rows), max(rows)],
         "columns": [min(columns), max(columns)],
         "label": label,
+        "dashed": region.status != CONFIRMED,
     }
 
 

@@ -132,8 +132,11 @@ def _regions(axes: Axes, spec: Spec) -> None:
     for k, region in enumerate(spec["regions"]):
         (bottom, top), (left, right) = region["rows"], region["columns"]
         corner, width, height = (left - 0.5, bottom - 0.5), right - left + 1, top - bottom + 1
+        style = (0, (4, 2)) if region.get("dashed") else "-"
         for line, colour in ((3.4, "white"), (1.8, colours.ACCENT)):
-            box = Rectangle(corner, width, height, fill=False, lw=line, edgecolor=colour, zorder=3)
+            box = Rectangle(
+                corner, width, height, fill=False, lw=line, ls=style, edgecolor=colour, zorder=3
+            )
             axes.add_patch(box).set_in_layout(False)
         axes.annotate(
             words(region.get("label") or k + 1), (left - 0.5, top + 0.5), (2, -2),

@@ -56,7 +56,8 @@ def heatmap_value(
     n : [rows, columns] trials behind each cell.
     marks : name -> cells (row, column) drawn on top with a legend entry of that name; `symbols`
         maps a name to "changed", "confounded", "weak" or a Plotly symbol.
-    regions : {"rows": [first, last], "columns": [first, last], "label": "1"}, outlined.
+    regions : {"rows": [first, last], "columns": [first, last], "label": "1",
+        "dashed": false}, outlined.
     lasso : dragging picks cells instead of zooming.
     key : identity of the axes; zoom survives while it stays the same.
     """

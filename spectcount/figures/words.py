@@ -16,7 +16,7 @@ import numpy as np
 from spectcount.probing.axes import Axis
 from spectcount.probing.base import Plan
 from spectcount.probing.maps import Cells
-from spectcount.probing.weakness import Region
+from spectcount.probing.weakness import SUSPECTED, Region
 from spectcount.psychophysics.sdt import Interval
 
 MEASURES = {"Sensitivity d′": "d_prime", "Hit rate or accuracy": "rate", "AUC": "auc"}
@@ -84,14 +84,29 @@ def regions_html(regions: Sequence[Region | Mapping[str, Any]], criterion: str, 
     """The weak regions in words, the worst first (HTML)."""
     if not regions:
         words = (
-            f"No cell is {criterion} so far." if done
-            else "Weak regions appear here as soon as enough trials are in to be sure."
+            f"No cell is shown to be {criterion}, at a false-discovery rate of 5 % over the cells."
+            if done
+            else "Suspected regions appear here as soon as enough trials are in."
         )  # fmt: skip
         return f'<div class="findings"><p>{escape(words)}</p></div>'
     items = "".join(f"<li>{escape(sentence_of(region))}</li>" for region in regions)
     return (
-        f'<div class="findings"><h4>Weak regions, worst first ({escape(criterion)}, intervals at '
-        f'95 %)</h4><ol class="regions">{items}</ol></div>'
+        f'<div class="findings"><h4>{escape(regions_title(regions, criterion))}</h4>'
+        f'<ol class="regions">{items}</ol></div>'
+    )
+
+
+def regions_title(regions: Sequence[Region | Mapping[str, Any]], criterion: str) -> str:
+    """What the list of regions is: suspicions of a map, or what new questions said of them."""
+    status = [r.status if isinstance(r, Region) else r.get("status") for r in regions]
+    if set(status) == {SUSPECTED}:
+        return (
+            f"Suspected regions, worst first ({criterion}; false-discovery rate 5 % over the "
+            "cells; no estimates before they are confirmed on new seeds)"
+        )
+    return (
+        f"Regions asked about again on new seeds ({criterion}; Holm's correction over the "
+        "regions, intervals at 95 %)"
     )
 
 

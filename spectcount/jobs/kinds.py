@@ -3,7 +3,9 @@
 Configurations (plain data): probe {"plan", "listeners": [L], "seed"}; compare the same with two
 listeners, base and tuned, asked the same questions, and "margin"; panel the same with the "parts"
 of a forgetting panel, "plan" being all of them interleaved, and the weak "regions" of the adapter;
-wordings {"plan", "wordings": [indices], "listeners": [L] or [base, tuned], "seed"}; benchmark
+confirm {"plan" of the map, "source": its run, "targets": suspected regions, "trials" of each,
+"criterion", "listeners": [L], "seed"}; wordings {"plan", "wordings": [indices], "listeners": [L]
+or [base, tuned], "seed"}; benchmark
 {"benchmark", "path", "digest", "prompt", "mode", "rotate", "limit", "seed", "listeners": [L] or
 [base, tuned]}; tune {"base", "curriculum", "lora", "train", "regions", "seed"}. What a comparison
 shares with how its adapter was made is in its lineage: "trained", "seen".
@@ -61,6 +63,19 @@ def wordings(context: JobContext, settings: Settings) -> dict[str, Any]:
     return {**comparison.wordings(config, trials), **report}
 
 
+def confirm(context: JobContext, settings: Settings) -> dict[str, Any]:
+    """Ask a listener new questions about the suspected regions of its map."""
+    from spectcount import listeners
+    from spectcount.probing import confirm, run
+
+    config = context.config
+    context.log(f"loading {', '.join(config['listeners'])} on {settings.device}")
+    found = {spec: listeners.load(spec, settings) for spec in config["listeners"]}
+    plan = confirm.Confirmation.from_config(config)
+    report, trials = run.ask_all(context, plan, found)
+    return {**confirm.summary(config, trials, context.run_id), **report}
+
+
 def benchmark(context: JobContext, settings: Settings) -> dict[str, Any]:
     """Ask one listener, or base and tuned, the items of a transfer benchmark."""
     from spectcount import listeners
@@ -86,5 +101,5 @@ def tune(context: JobContext, settings: Settings) -> dict[str, Any]:
 
 KINDS: dict[str, Work] = {
     "probe": probe, "compare": compare, "panel": panel, "wordings": wordings,
-    "benchmark": benchmark, "tune": tune,
+    "confirm": confirm, "benchmark": benchmark, "tune": tune,
 }  # fmt: skip

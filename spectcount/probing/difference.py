@@ -3,8 +3,9 @@
 *Conventions*: differences are tuned minus base; arrays are [ny, nx]. Sensitivity and bias change
 apart. Two tests per cell, each with Benjamini-Hochberg's control of the false-discovery rate over
 the cells: exact McNemar on the answers to signal trials, and, for two-answer tasks, one of the
-change of d' against the cell's catch trials. The first alone would call a listener better that
-says yes more often; a map's verdict on a two-answer task rests on the second.
+change of sensitivity against the cell's catch trials: by graded scores where both listeners have
+them, else of d'. The first alone would call a listener better that says yes more often; a map's
+verdict on a two-answer task rests on the second.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from spectcount.probing.base import Plan
+from spectcount.probing.cell_changes import BY_SCORES, GradedCells, smallest_words
 from spectcount.probing.maps import plain, signed_error
 from spectcount.probing.pairing import Pair, false_alarm_table, hit_table, pairs_of
 from spectcount.probing.sensitivity import of_pairs
@@ -56,7 +58,9 @@ class Difference:
     """`gained` and `lost`: pairs that turned right, wrong; `p`: McNemar, nan without pairs;
     `changed`: discoveries at false-discovery rate `q`; `rate`, `d_prime`, `criterion`: changes
     with paired bootstrap intervals. The last two, `p_d_prime` and its discoveries
-    `changed_d_prime` are None where the task has no d'."""
+    `changed_d_prime` are None where the task has no d'; `area_change`: of the area under the
+    ROC, where they rest on graded scores;
+    `smallest`: the smallest change that could have been marked, in words."""
 
     plan: Plan
     n: np.ndarray
@@ -70,6 +74,8 @@ class Difference:
     criterion: Interval | None = None
     p_d_prime: np.ndarray | None = None
     changed_d_prime: np.ndarray | None = None
+    area_change: np.ndarray | None = None
+    smallest: str = ""
 
     def sure(self, measure: str = "d_prime") -> np.ndarray:
         """Cells whose `measure` changed for sure: d_prime where the task has one, else the
@@ -94,14 +100,21 @@ class Difference:
         better, worse = int(self.better.sum()), int(self.worse.sum())
         p = self.p if self.p_d_prime is None else self.p_d_prime
         asked = int(np.sum(~np.isnan(p)))
-        test = MCNEMAR if self.p_d_prime is None else CHANGE_OF_D_PRIME
         return MapVerdict(
-            better, worse, asked - better - worse, p.size - asked, self.q, test,
-            "level" if len(self.plan.axes) == 1 else "cell",
+            better, worse, asked - better - worse, p.size - asked, self.q, self.test(),
+            "level" if len(self.plan.axes) == 1 else "cell", self.smallest,
         )  # fmt: skip
+
+    def test(self, measure: str = "d_prime") -> str:
+        """Name of the test behind `sure`."""
+        if measure != "d_prime" or self.p_d_prime is None:
+            return MCNEMAR
+        return CHANGE_OF_D_PRIME if self.area_change is None else BY_SCORES
 
     @property
     def _direction(self) -> np.ndarray:
+        if self.area_change is not None:
+            return self.area_change
         if self.d_prime is not None:
             return np.nan_to_num(np.asarray(self.d_prime.value))
         return self.gained - self.lost
@@ -189,16 +202,20 @@ def difference(
     p = np.where(n > 0, mcnemar(lost, gained), np.nan)
     rate = rate_change(signal, rng, N_RESAMPLES, level)
     parts: dict[str, Any] = {}
+    scored, catch = None, None
     if plan.asked.two_class:
         catch = pairs.catch_tables()
         d_prime, criterion = sdt_changes(signal, catch, rng, N_RESAMPLES, level)
-        p_d_prime = np.asarray(sdt_change_p(signal, catch))
+        scored = GradedCells.of(pairs)
+        p_d_prime = np.asarray(sdt_change_p(signal, catch)) if scored is None else scored.p
         parts = {
             "d_prime": _scaled(plan, d_prime),
             "criterion": criterion,
             "p_d_prime": p_d_prime,
             "changed_d_prime": benjamini_hochberg(p_d_prime, q),
+            "area_change": None if scored is None else scored.change,
         }
+    parts["smallest"] = smallest_words(scored, signal, catch, q)
     return Difference(plan, n, gained, lost, p, benjamini_hochberg(p, q), q, rate, **parts)
 
 

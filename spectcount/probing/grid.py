@@ -92,6 +92,11 @@ class GridPlan(Plan):
     def _n_backgrounds(self) -> int:
         return int(np.prod([self.axes[a].n for a in self.background_axes], dtype=int))
 
+    def question_at(self, seed: int, role: str, cell: Cell, k: int, place: int) -> PlannedQuestion:
+        """Question `k` of a role in `cell`, in the words of place number `place` of their cycle."""
+        stimulus, values = self._stimulus(seed, role, cell, k)
+        return self._at_cell(stimulus, cell, values, role, k, place)
+
     def _signal(self, seed: int, cell: Cell, k: int) -> PlannedQuestion:
         stimulus, values = self._stimulus(seed, "signal", cell, k)
         return self._at_cell(stimulus, cell, values, "signal", k)
@@ -126,11 +131,12 @@ class GridPlan(Plan):
         return group[int(order[turn % len(group)])]
 
     def _at_cell(
-        self, stimulus: Stimulus, cell: Cell, values: list[float], role: str, k: int
-    ) -> PlannedQuestion:
+        self, stimulus: Stimulus, cell: Cell, values: list[float], role: str, k: int,
+        place: int | None = None,
+    ) -> PlannedQuestion:  # fmt: skip
         coords: dict[str, Any] = {"x": cell[0], "y": cell[1], "role": role, "trial": k}
         coords.update(zip(("x_value", "y_value"), values, strict=False))
-        place = self.turn(role, k) % self.n_words
+        place = self.turn(role, k) % self.n_words if place is None else place
         return self._planned(stimulus, place, coords, self.cell_text(cell))
 
     def _stimulus(self, seed: int, role: str, cell: Cell, k: int) -> tuple[Stimulus, list[float]]:

@@ -119,8 +119,8 @@ class Confusion:
 
 def measure_map(plan: Plan, trials: Iterable[Trial], level: float = 0.95) -> Cells:
     """The map (or the curve, one row) that one listener's `trials` of `plan` draw."""
-    grid = _by_cell(plan, trials, "signal")
-    catch = _catch_by_cell(plan, trials)
+    grid = by_cell(plan, trials, "signal")
+    catch = catch_by_cell(plan, trials)
     n, hits = _count(plan, grid, lambda t: True), _count(plan, grid, hit)
     n_catch = _count(plan, catch, lambda t: True)
     false_alarms = _count(plan, catch, lambda t: not t.correct)
@@ -152,7 +152,7 @@ def pool(
     belong to them."""
     listed = list(trials)
     chosen = {tuple(c[:2]) for c in cells} if cells is not None else set(plan.cells)
-    grid, around = _by_cell(plan, listed, "signal"), _catch_by_cell(plan, listed)
+    grid, around = by_cell(plan, listed, "signal"), catch_by_cell(plan, listed)
     signal = [t for c in sorted(chosen) for t in grid.get(c, [])]
     catch = list({t.key: t for c in sorted(chosen) for t in around.get(c, [])}.values())
     hits, alarms = sum(map(hit, signal)), sum(not t.correct for t in catch)
@@ -257,7 +257,8 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _by_cell(plan: Plan, trials: Iterable[Trial], role: str) -> Grid:
+def by_cell(plan: Plan, trials: Iterable[Trial], role: str) -> Grid:
+    """Trials of a role by their cell."""
     grid: Grid = {}
     for t in trials:
         if t.coords.get("role") == role:
@@ -265,10 +266,10 @@ def _by_cell(plan: Plan, trials: Iterable[Trial], role: str) -> Grid:
     return grid
 
 
-def _catch_by_cell(plan: Plan, trials: Iterable[Trial]) -> Grid:
+def catch_by_cell(plan: Plan, trials: Iterable[Trial]) -> Grid:
     """For each cell the catch trials with its background. The ideal observer knows which signal
     is absent, so its catch trials serve the cell of that signal only."""
-    own = _by_cell(plan, trials, "catch")
+    own = by_cell(plan, trials, "catch")
     if any(t.fingerprint.startswith("ideal-") for found in own.values() for t in found):
         return {cell: own.get(cell, []) for cell in plan.cells}
     shared: Grid = {}
@@ -278,6 +279,7 @@ def _catch_by_cell(plan: Plan, trials: Iterable[Trial]) -> Grid:
 
 
 def background_of(plan: Plan, cell: tuple[int, ...]) -> tuple[int, ...]:
+    """What cells with the same catch trials have in common."""
     return tuple(cell[a] for a in plan.background_axes)
 
 

@@ -97,17 +97,24 @@ class PanelResult:
         where = f"{len(tested)} tasks and ranges that were fine before"
         if lost:
             named = "; ".join(f"{row.name} ({_numbers(row.verdict)})" for row in lost)
-            head = f"Forgotten: {len(lost)} of {where}: {named}."
+            head = f"Forgotten: {len(lost)} of {where}: {named}{self._chosen}."
         else:
             head = f"Nothing forgotten shown in {where}{self._largest_loss(tested)}."
         return " ".join([head, *self._asides()])
+
+    @property
+    def _chosen(self) -> str:
+        """What the choice of rows does to their numbers."""
+        many = len(self.tested) > 1
+        return "; picked for being low, so the truth lies nearer to zero" if many else ""
 
     def _largest_loss(self, tested: Sequence[Row]) -> str:
         found = worst([row.verdict for row in tested])
         if found is None or found.measure.better * found.interval.value >= 0:
             return ""
         name = next(row.name for row in tested if row.verdict is found)
-        return f"; the largest loss is {name}, {_numbers(found)}"
+        chosen = f", picked from {len(tested)} and so likely to overstate it" * (len(tested) > 1)
+        return f"; the largest loss is {name}, {_numbers(found)}{chosen}"
 
     def _asides(self) -> list[str]:
         said = []

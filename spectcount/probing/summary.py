@@ -12,9 +12,10 @@ from spectcount.probing.maps import confusion, pool
 from spectcount.probing.plan import AnyPlan, Interleaved, parts_of
 from spectcount.probing.procedure import Procedure
 from spectcount.probing.shortcuts import audit
+from spectcount.probing.shortfall import Criterion
 from spectcount.probing.threshold_changes import changes_of
 from spectcount.probing.thresholds import thresholds
-from spectcount.probing.weakness import Criterion, find_weakness
+from spectcount.probing.weakness import find_weakness
 from spectcount.trials import Trial
 
 MAX_REGIONS = 20

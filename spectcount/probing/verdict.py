@@ -182,6 +182,7 @@ class MapVerdict:
     q: float
     test: str
     noun: str = "cell"
+    smallest: str = ""
 
     @property
     def of(self) -> int:
@@ -203,10 +204,11 @@ class MapVerdict:
         if not self.of:
             return f"not measurable: no {self.noun} was asked in pairs"
         missing = f" ({self.unmeasured} more not asked yet)" if self.unmeasured else ""
+        smallest = f"; {self.smallest}" if self.smallest else ""
         return (
             f"of {self.of} {self.noun}s, {self.better} better, {self.worse} worse, "
             f"{self.not_shown} no change shown{missing} ({self.test}, false-discovery rate "
-            f"{100 * self.q:g} %)"
+            f"{100 * self.q:g} %{smallest})"
         )
 
     def to_dict(self) -> dict[str, Any]:

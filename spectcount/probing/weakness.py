@@ -1,186 +1,251 @@
-"""Map -> weak regions: where a listener reliably falls short, ranked and put in words.
+"""Map -> weak regions: where a listener falls short, ranked and put in words.
 
-Conventions: a cell is weak when the upper bound of its interval lies below the criterion, so a
-cell with too few trials is never called weak; where even the ideal observer falls short of the
-criterion there is nothing to hear, and no weakness. Weak cells that touch along an edge form one
-region, whose numbers pool its trials. Cells are (x, y); ranges are in the design's own
-parameters: `frequency_hz`, `onset_s`, or the parameter's name.
+Conventions: cells, and squares of up to three by three cells, are held against the criterion
+(`shortfall`), with Benjamini & Hochberg's (1995) control of the false-discovery rate at
+`Criterion.q` over all of them, so that a listener at the criterion or better everywhere has a
+region in that share of maps; then, at the same rate, the cells of the squares that are low. Cells
+where even the ideal observer falls short are not tested. Weak cells that touch form one region.
+A region of a map is *suspected*: its cells were chosen for being low, so the map gives no estimate
+of how low they are. New questions (`confirm`) make it *confirmed* or *not confirmed*, and give the
+estimate. Cells are (x, y); ranges are in the design's own parameters: `frequency_hz`, `onset_s`,
+or the parameter's name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.ndimage import label as label_regions
-from scipy.special import ndtri
 
-from spectcount import tasks
-from spectcount.params import Declared, param
 from spectcount.probing.base import Plan
-from spectcount.probing.maps import Cells, Pooled, measure_map, plain, pool
+from spectcount.probing.maps import by_cell, plain
+from spectcount.probing.shortfall import RATE, SENSITIVITY, Criterion, Judge
 from spectcount.probing.words import place_words
+from spectcount.psychophysics.paired import benjamini_hochberg
+from spectcount.psychophysics.sdt import Interval
+from spectcount.tasks import SUBJECTIVE
 from spectcount.trials import Trial
 
 NOUNS = {"sine": "tones", "harmonic": "complexes", "noise": "noise bands", "chirp": "chirps"}
-D_PRIME_AUC = 2**0.5
+WINDOWS = (1, 2, 3)
+"""Sides of the squares of cells that are tested together: what 8 trials cannot show, 72 can."""
+SUSPECTED, CONFIRMED, NOT_CONFIRMED = "suspected", "confirmed", "not confirmed"
 
 
 @dataclass(frozen=True)
-class Criterion(Declared):
-    """Below what a cell is weak. `measure` any: either of the two (d' only for detect);
-    efficiency: (d'/ideal d')^2, the shortfall against the ideal observer."""
+class Confirmed:
+    """What new questions said of a region: `p` after Holm's correction over the regions that were
+    asked about together, `passed` where it is below `alpha`; the estimates, with intervals at
+    95 %, from `n` signal and `n_catch` catch trials; `d_prime` is None where there is none."""
 
-    measure: str = param(
-        "any", "What is compared: sensitivity, rate of right answers, either, or efficiency.",
-        choices=("any", "d_prime", "rate", "efficiency"), label="Measure",
-    )  # fmt: skip
-    d_prime: float = param(1.0, "Weak below this d'.", low=0, high=5, step=0.1, label="d' limit")
-    rate: float = param(
-        0.5, "Weak below this hit rate (detect) or accuracy (count).", low=0, high=1, step=0.05,
-        label="Rate limit",
-    )  # fmt: skip
-    efficiency: float = param(
-        0.001, "Weak below this efficiency.", low=0, high=1, step=0.0001, label="Efficiency limit"
-    )
-    smallest: int = param(
-        1, "Regions of fewer cells are left out.", low=1, high=1000, step=1,
-        label="Smallest region", slider_high=20,
-    )  # fmt: skip
+    p: float
+    passed: bool
+    rate: Interval
+    d_prime: Interval | None
+    n: int
+    n_catch: int
+    run: str = ""
 
-    def words(self, task: str) -> str:
-        """The criterion in words, for captions and exports."""
-        two_class = tasks.task(task).two_class
-        right = "hit rate" if two_class else "accuracy"
-        parts = {
-            "d_prime": f"d' reliably below {self.d_prime:g}",
-            "rate": f"{right} reliably below {100 * self.rate:g} %",
-            "efficiency": f"efficiency reliably below {self.efficiency:g}",
-        }
-        if self.measure != "any":
-            return parts[self.measure]
-        return " or ".join(parts[k] for k in (("d_prime",) if two_class else ()) + ("rate",))
+    @property
+    def words(self) -> str:
+        """p and the trials behind it."""
+        catch = f" and {self.n_catch} catch" if self.n_catch else ""
+        return f"p = {self.p:.2g}, {self.n} signal{catch} trials on new seeds"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {k: plain(v) for k, v in vars(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Confirmed:
+        """From plain data."""
+        intervals = {k: _interval(values[k]) for k in ("rate", "d_prime") if values[k] is not None}
+        return cls(**{**values, **intervals})
 
 
 @dataclass(frozen=True)
 class Region:
     """Touching weak cells. `ranges`: their bounding box; `probed`: that of the whole map, beyond
-    which nothing is known; `severity` 0..1: how far below the
-    criterion, 1 = nothing left; `sentence`: all of it in words; `pooled`: its trials together."""
+    which nothing is known; `place`: where it is, in words; `fails`: the criterion, and `limit`: in
+    words; `severity` 0..1 puts regions in an order and estimates nothing; `n`: signal trials of
+    the map; `part`: of which plan, where several are interleaved; `confirmed`: what new questions
+    said, None before."""
 
     ranges: dict[str, list[float]]
     probed: dict[str, list[float]]
     cells: list[list[int]]
-    sentence: str
+    place: str
+    fails: str
+    limit: str
     severity: float
     n: int
-    pooled: Pooled
+    size: str
+    part: int | None = None
+    confirmed: Confirmed | None = None
+
+    @property
+    def status(self) -> str:
+        """suspected, confirmed or not confirmed."""
+        if self.confirmed is None:
+            return SUSPECTED
+        return CONFIRMED if self.confirmed.passed else NOT_CONFIRMED
+
+    @property
+    def sentence(self) -> str:
+        """All of it in words; numbers only from new questions."""
+        new = self.confirmed
+        if new is None:
+            return f"{self.place}: {SUSPECTED}, {self.limit} ({self.size}, n = {self.n})"
+        return f"{self.place}: {self.status}, {self._estimates(new)} ({new.words}; {self.size})"
+
+    def _estimates(self, new: Confirmed) -> str:
+        counted = self.limit.startswith("accuracy")
+        rate = f"{'accuracy' if counted else 'hit rate'} {percent(new.rate)}"
+        if self.fails == SENSITIVITY and new.d_prime is not None:
+            return f"d' {open_interval(new.d_prime)}" + self._against(new)
+        if new.d_prime is None:
+            return rate + self._against(new)
+        return (
+            f"{rate}{self._against(new)}, and lower than elsewhere; d' "
+            f"{open_interval(new.d_prime)}: plain answers cannot tell caution from deafness"
+        )
+
+    def _against(self, new: Confirmed) -> str:
+        limit = self.limit[self.limit.index("below") :]
+        return f", {limit}" if new.passed else f", not shown to be {limit}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for a curriculum: ranges, probed, cells, sentence, severity, n, pooled."""
+        """Plain data for a curriculum, a page or a confirmation."""
         return {
             "ranges": {k: plain(v) for k, v in self.ranges.items()},
             "probed": {k: plain(v) for k, v in self.probed.items()},
             "cells": plain(self.cells),
             "sentence": self.sentence,
+            "status": self.status,
+            "place": self.place,
+            "fails": self.fails,
+            "limit": self.limit,
+            "size": self.size,
             "severity": self.severity,
             "n": self.n,
-            "pooled": self.pooled.to_dict(),
+            "part": self.part,
+            "confirmed": None if self.confirmed is None else self.confirmed.to_dict(),
         }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Region:
+        """From what `to_dict` gave."""
+        names = cls.__dataclass_fields__.keys() - {"confirmed"}
+        new = values.get("confirmed")
+        found = None if new is None else Confirmed.from_dict(new)
+        return cls(**{name: values[name] for name in names}, confirmed=found)
 
 
 def find_weakness(
     plan: Plan, trials: Iterable[Trial], criterion: Criterion | None = None
 ) -> list[Region]:
-    """Weak regions of one listener's map, the worst (severity times size) first."""
+    """Suspected regions of one listener's map, the worst (severity times size) first; none where
+    no answer is right."""
     criterion = criterion or Criterion()
-    listed = list(trials)
-    weak = weak_cells(measure_map(plan, listed), criterion)
-    labels, n = label_regions(weak)
-    found = [_region(plan, listed, labels == k + 1, criterion) for k in range(n)]
-    kept = [r for r in found if len(r.cells) >= criterion.smallest]
-    return sorted(kept, key=lambda r: r.severity * len(r.cells), reverse=True)
+    if plan.asked.kind == SUBJECTIVE:
+        return []
+    measured = _Map(plan, list(trials), criterion)
+    weak, by_rate = measured.weak_cells()
+    labels, n = label_regions(weak, np.ones((3, 3)))
+    masks = [labels == k + 1 for k in range(n)]
+    regions = [measured.region(mask, bool(by_rate[mask].mean() > 0.5)) for mask in masks]
+    regions = [r for r in regions if len(r.cells) >= criterion.smallest]
+    return sorted(regions, key=lambda r: r.severity * len(r.cells), reverse=True)
 
 
-def weak_cells(cells: Cells, criterion: Criterion) -> np.ndarray:
-    """Which cells are reliably below the criterion, bool [ny, nx]. For detect, d' is taken from
-    the yes/no answers and from the graded scores (sqrt 2 z(AUC)), whichever is surer."""
-    with np.errstate(invalid="ignore"):
-        rate = np.asarray(cells.rate.high) < criterion.rate
-        sensitivity = _highest_d_prime(cells) < criterion.d_prime
-        efficiency = (_highest_d_prime(cells) / cells.ideal) ** 2 < criterion.efficiency
-    weak = {
-        "rate": rate,
-        "d_prime": sensitivity,
-        "any": rate | sensitivity,
-        "efficiency": efficiency,
-    }[criterion.measure]
-    return np.asarray(weak & (cells.n > 0) & ~(cells.ideal < criterion.d_prime))
+class _Map:
+    """One listener's map, cell by cell, with its judge; cells are numbered row by row."""
+
+    def __init__(self, plan: Plan, trials: list[Trial], criterion: Criterion) -> None:
+        self.plan, self.criterion = plan, criterion
+        self.shape = (plan.n_rows, plan.n_columns)
+        signal = by_cell(plan, trials, "signal")
+        catch = [t for t in trials if t.coords.get("role") == "catch"]
+        self.signal = [signal.get(cell, []) for cell in plan.cells]
+        self.judge = Judge(plan, criterion, self.signal, catch)
+
+    def weak_cells(self) -> tuple[np.ndarray, np.ndarray]:
+        """Which cells are weak, bool [ny, nx], and which of them by their rate alone."""
+        windows = _windows(*self.shape)
+        low = benjamini_hochberg(self.judge.test(windows).p, self.criterion.q)
+        near = windows[low].any(axis=0)
+        cells = self.judge.test(np.eye(len(near), dtype=int))
+        weak = benjamini_hochberg(np.where(near, cells.p, np.nan), self.criterion.q)
+        return weak.reshape(self.shape), cells.by_rate.reshape(self.shape)
+
+    def region(self, mask: np.ndarray, by_rate: bool) -> Region:
+        """The region of some cells."""
+        plan, cells = self.plan, [(int(i), int(j)) for j, i in np.argwhere(mask)]
+        first = [min(c[a] for c in cells) for a in range(len(plan.axes))]
+        last = [max(c[a] for c in cells) for a in range(len(plan.axes))]
+        spans = [axis.span(a, b) for axis, a, b in zip(plan.axes, first, last, strict=True)]
+        fails = RATE if by_rate else SENSITIVITY
+        return Region(
+            ranges={name: list(ends) for name, ends in spans},
+            probed={name: list(ends) for name, ends in (a.span(0, a.n - 1) for a in plan.axes)},
+            cells=[list(cell) for cell in cells],
+            place=_place(plan, first, last),
+            fails=fails,
+            limit=self.criterion.words(plan.task, fails),
+            severity=float(self.judge.severity(mask.reshape(1, -1))[0]),
+            n=sum(len(trials) for trials, weak in zip(self.signal, mask.flat, strict=True) if weak),
+            size=_size(first, last, len(cells)),
+        )
 
 
-def _highest_d_prime(cells: Cells) -> np.ndarray:
-    """Upper bound of d' by the surer of the two ways, inf where the task has none."""
-    if cells.d_prime is None or cells.auc is None:
-        return np.full(cells.n.shape, np.inf)
-    graded = D_PRIME_AUC * ndtri(np.asarray(cells.auc.high))
-    return np.maximum(np.fmin(cells.d_prime.high, graded), 0)
+def _windows(n_rows: int, n_columns: int) -> np.ndarray:
+    """All squares of 1, 4 and 9 cells of a map (runs of 1, 2 and 3 of a curve), [M, cells]."""
+    squares = []
+    for height, width in dict.fromkeys((min(k, n_rows), min(k, n_columns)) for k in WINDOWS):
+        for j in range(n_rows - height + 1):
+            for i in range(n_columns - width + 1):
+                square = np.zeros((n_rows, n_columns), int)
+                square[j : j + height, i : i + width] = 1
+                squares.append(square.ravel())
+    return np.array(squares)
 
 
-def _region(plan: Plan, trials: list[Trial], mask: np.ndarray, criterion: Criterion) -> Region:
-    cells = [[int(i), int(j)] for j, i in np.argwhere(mask)]
-    first = [min(c[a] for c in cells) for a in range(len(plan.axes))]
-    last = [max(c[a] for c in cells) for a in range(len(plan.axes))]
-    spans = [axis.span(a, b) for axis, a, b in zip(plan.axes, first, last, strict=True)]
-    pooled = pool(plan, trials, cells)
-    box = int(np.prod([b - a + 1 for a, b in zip(first, last, strict=True)]))
-    return Region(
-        ranges={name: list(ends) for name, ends in spans},
-        probed={name: list(ends) for name, ends in (a.span(0, a.n - 1) for a in plan.axes)},
-        cells=cells,
-        sentence=_sentence(plan, first, last, pooled, len(cells), box),
-        severity=_severity(pooled, criterion),
-        n=pooled.n,
-        pooled=pooled,
-    )
-
-
-def _severity(pooled: Pooled, criterion: Criterion) -> float:
-    """Shortfall as a share of the criterion, the larger of rate's and d's."""
-    short = []
-    if criterion.measure in ("any", "rate") and criterion.rate > 0:
-        short.append(1 - pooled.rate.value / criterion.rate)
-    if criterion.measure != "rate" and pooled.d_prime is not None:
-        limit = criterion.d_prime
-        if criterion.measure == "efficiency":
-            limit = float(np.sqrt(criterion.efficiency)) * pooled.ideal
-        short.append(1 - pooled.d_prime.value / limit if limit > 0 else 0.0)
-    return round(float(np.clip(max(short, default=0.0), 0, 1)), 4)
-
-
-def _sentence(
-    plan: Plan, first: list[int], last: list[int], pooled: Pooled, n_cells: int, box: int
-) -> str:
+def _place(plan: Plan, first: Sequence[int], last: Sequence[int]) -> str:
     noun = NOUNS.get(str(getattr(plan.base, "wave", "")), "events")
-    where = place_words(plan.axes, first, last)
-    size = f"{n_cells} cell{'s' if n_cells > 1 else ''}"
-    if n_cells < box:
-        size += f" of {box}"
-    if plan.asked.two_class and pooled.d_prime is not None:
-        score = f"d' {_interval(pooled.d_prime, 1)}, hit rate {_percent(pooled.rate)}"
-        ideal = f", ideal {float(f'{pooled.ideal:.2g}'):g}" if np.isfinite(pooled.ideal) else ""
-        return f"{noun} {where}: {score}{ideal} ({size}, n = {pooled.n})"
-    right = "accuracy" if plan.task == "count" else "hit rate"
     verb = "counting " if plan.task == "count" else ""
-    return f"{verb}{noun} {where}: {right} {_percent(pooled.rate)} ({size}, n = {pooled.n})"
+    return f"{verb}{noun} {place_words(plan.axes, first, last)}"
 
 
-def _interval(interval: Any, digits: int) -> str:
-    ends = (interval.value, interval.low, interval.high)
-    value, low, high = (f"{round(v, digits) + 0.0:.{digits}f}" for v in ends)
-    return f"{value} [{low}, {high}]"
+def _size(first: Sequence[int], last: Sequence[int], n_cells: int) -> str:
+    box = int(np.prod([b - a + 1 for a, b in zip(first, last, strict=True)]))
+    size = f"{n_cells} cell{'s' if n_cells > 1 else ''}"
+    return size if n_cells == box else f"{size} of {box}"
 
 
-def _percent(interval: Any) -> str:
+def open_interval(interval: Interval) -> str:
+    """An estimate with its interval; "at most" or "at least" where one end is open."""
+    value, low, high = (float(x) for x in (interval.value, interval.low, interval.high))
+    if np.isinf(low) and np.isinf(high):
+        return "not measurable"
+    if np.isinf(value) or np.isinf(low) or np.isinf(high):
+        return f"at most {high:.1f}" if np.isfinite(high) else f"at least {low:.1f}"
+    value, low, high = (round(v, 1) + 0.0 for v in (value, low, high))
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def percent(interval: Interval) -> str:
+    """A rate in per cent with its interval."""
     return f"{100 * interval.value:.0f} % [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
+
+
+def _interval(values: Mapping[str, Any]) -> Interval:
+    """From plain data, in which an open end is None."""
+    low, high = values["low"], values["high"]
+    low, high = (-np.inf if low is None else low), (np.inf if high is None else high)
+    value = values["value"]
+    if value is None:
+        value = -np.inf if np.isinf(low) else np.inf
+    return Interval(value, low, high, values["level"], values["rule"])

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from spectcount.jobs.confirmations import KIND, regions_again
 from spectcount.probing import comparison
 from spectcount.probing.base import Plan
 from spectcount.probing.difference import Change, Difference, difference
@@ -36,7 +38,8 @@ COMPARED = ("compare", "panel")
 @dataclass(frozen=True)
 class Evidence:
     """A run (or a part of it) with its trials, metrics and events; `plan` is None for a
-    fine-tune; `label` tells the parts of a run apart ("plan 1")."""
+    fine-tune; `label` tells the parts of a run apart ("plan 1"); `again`: the
+    regions of listeners that were asked about on new seeds."""
 
     run: Run
     plan: AnyPlan | None
@@ -44,6 +47,7 @@ class Evidence:
     metrics: tuple[Metric, ...] = field(repr=False)
     events: tuple[LogEvent, ...] = field(repr=False)
     label: str = ""
+    again: Mapping[str, list[Region]] = field(default_factory=dict, repr=False)
 
     @functools.cached_property
     def parts(self) -> list[Evidence]:
@@ -59,6 +63,10 @@ class Evidence:
                 plan=plan,
                 trials=tuple(mine),
                 label=named[k] if named else f"plan {k + 1}",
+                again={
+                    name: [region for region in regions if region.part == k]
+                    for name, regions in self.again.items()
+                },
             )
             for k, (plan, mine) in enumerate(parts_of(self.plan, self.trials))
         ]
@@ -121,8 +129,13 @@ class Evidence:
 
     @functools.cached_property
     def regions(self) -> dict[str, list[Region]]:
-        """Each listener's weak regions, worst first."""
-        return {n: find_weakness(self.asked_plan, t) for n, t in self.by_listener.items()}
+        """Each listener's weak regions, worst first: with what their confirmation says, where
+        there is one."""
+        return {
+            name: self.again.get(name, []) if name in self.again or self.run.kind == KIND
+            else find_weakness(self.asked_plan, mine)
+            for name, mine in self.by_listener.items()
+        }  # fmt: skip
 
     @functools.cached_property
     def thresholds(self) -> dict[str, list[Threshold]]:
@@ -236,4 +249,5 @@ def load(run: Run, store: Store) -> Evidence:
         tuple(store.trials(run.id)),
         tuple(store.metrics_since(run.id)[1]),
         tuple(store.events_since(run.id)[1]),
+        again=regions_again(store, run),
     )

@@ -16,6 +16,7 @@ from importlib import metadata
 from typing import Any
 
 import spectcount
+from spectcount.probing.cell_changes import BY_SCORES
 from spectcount.probing.difference import CHANGE_OF_D_PRIME, MCNEMAR
 from spectcount.psychophysics.paired import SMOOTHED
 from spectcount.stimulus import VERSION, Stimulus
@@ -31,7 +32,7 @@ RULES = {
     "auc": "Mann-Whitney on log p(first answer) - log p(second), ties 1/2; score interval, "
     "Newcombe 2006, Stat. Med. 25:559, method 5",
     "changes": f"{SMOOTHED}, percentiles",
-    "cells_changed": f"{CHANGE_OF_D_PRIME} where the task has a d', else {MCNEMAR}; "
+    "cells_changed": f"{BY_SCORES} or {CHANGE_OF_D_PRIME} where the task has a d', else {MCNEMAR}; "
     "false-discovery rate over cells, Benjamini & Hochberg 1995",
     "log_probs": "natural logarithms, normalised over the closed answer set",
     "mass": "probability of the closed set before that",

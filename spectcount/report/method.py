@@ -14,7 +14,6 @@ from spectcount.designs import FAMILIES
 from spectcount.probing.axes import Axis
 from spectcount.probing.base import Plan
 from spectcount.probing.difference import (
-    CHANGE_OF_D_PRIME,
     MCNEMAR,
     N_RESAMPLES,
     N_RESAMPLES_OVERALL,
@@ -160,7 +159,7 @@ def comparison_words(evidence: Evidence) -> str:
         "Sensitivity and criterion are compared apart: a change of the criterion alone is none of "
         "hearing. " if two else ""
     )  # fmt: skip
-    test = f"the {CHANGE_OF_D_PRIME}," if two else f"{MCNEMAR}'s test (McNemar, 1947)"
+    test = f"the {evidence.difference.test()}," if two else f"{MCNEMAR}'s test (McNemar, 1947)"
     return (
         f"Differences are those of {evidence.names[1]} minus {evidence.names[0]}, paired by "
         f"question. Their intervals: {evidence.difference.rate.rule} ({N_RESAMPLES} resamples per "

@@ -16,8 +16,8 @@ from spectcount.figures.words import axis_ticks
 from spectcount.probing.maps import Cells, Confusion, Pooled
 from spectcount.probing.marks import front_end_marks
 from spectcount.probing.shortcuts import Audit, Floor
+from spectcount.probing.shortfall import Criterion
 from spectcount.probing.tracks import CATCH
-from spectcount.probing.weakness import Criterion
 from spectcount.report.evidence import Evidence
 from spectcount.report.html import (
     Html,
@@ -165,10 +165,16 @@ def regions_html(evidence: Evidence) -> Html:
         parts.append(tag("h3", f"Where {name} falls short"))
         items = [region.sentence for region in regions[:MAX_REGIONS]]
         left = len(regions) - len(items)
-        parts.append(numbered(items) if items else tag("p", "No cell is reliably weak."))
+        parts.append(numbered(items) if items else tag("p", "No cell is shown to be weak."))
         parts.append(paragraphs([f"and {left} smaller regions" if left > 0 else ""]))
     rule = Criterion().words(evidence.asked_plan.task)
-    words = f"A cell is called weak where it is {rule}; touching weak cells form a region."
+    words = (
+        f"A cell is suspected where it is {rule} at a false-discovery rate of 5 % over the cells "
+        "and squares of cells; touching ones form a region. The map chose them for being low, so "
+        "it gives no estimate of how low; a region is confirmed by new questions at seeds of their "
+        "own, one exact test each, Holm's correction over the regions, and the estimates are those "
+        "of the new questions."
+    )
     return Html("".join([*parts, paragraphs([words])]))
 
 

@@ -1,7 +1,8 @@
 """The form of a fine-tune: whose weak regions, what the curriculum mixes, how the adapter learns.
 
 Regions are computed from the trials of a probe or comparison, by the same function that the
-Probe tab shows, so a stopped run's regions can be used too.
+Probe tab shows, so a stopped run's regions can be used too. Each says whether it is suspected or
+confirmed.
 """
 
 from __future__ import annotations
@@ -17,11 +18,10 @@ import gradio as gr
 from spectcount import listeners, presets
 from spectcount.clips import wav_bytes
 from spectcount.errors import UserError
+from spectcount.jobs.confirmations import regions_now
 from spectcount.params import Declared
 from spectcount.probing.maps import of_listener
-from spectcount.probing.plan import parts_of, plan_from_dict
-from spectcount.probing.procedure import Procedure
-from spectcount.probing.weakness import find_weakness
+from spectcount.probing.weakness import NOT_CONFIRMED
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.training import OPTIONS
@@ -159,13 +159,14 @@ def source_run(store: Store, run_id: str | None) -> Run | None:
 
 
 def regions_of(feed: Feed, run: Run | None, base: str) -> list[dict[str, Any]]:
-    """Weak regions of `base` in a run, as plain data; empty where it did not answer there, and for
-    procedures, which have thresholds but no map."""
+    """Weak regions of `base` in a run, as plain data, without those that new questions did not
+    confirm; empty where it did not answer there, and for procedures, which have thresholds but no
+    map."""
     if run is None or base not in run.config.get("listeners", []):
         return []
-    asked = parts_of(plan_from_dict(run.config["plan"]), of_listener(feed.trials(run.id), base))
-    maps = [(plan, trials) for plan, trials in asked if not isinstance(plan, Procedure)]
-    return [r.to_dict() for plan, trials in maps for r in find_weakness(plan, trials)]
+    trials = of_listener(feed.trials(run.id), base)
+    found = regions_now(feed.store, run, base, trials)
+    return [region.to_dict() for region in found if region.status != NOT_CONFIRMED]
 
 
 def _part(name: str, declared: type[Declared], values: Mapping[str, Any]) -> Form:

@@ -10,6 +10,7 @@ from gradio.context import Context
 from spectcount import actions
 from spectcount.errors import UserError
 from spectcount.figures.words import MEASURES
+from spectcount.jobs.confirmations import confirmation_run, regions_again
 from spectcount.probing.maps import of_listener
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.procedure import Procedure
@@ -82,6 +83,8 @@ def build(settings: Settings, store: Store, header: Header) -> None:
                 elem_id="probe-level",
             )  # fmt: skip
             findings = gr.HTML(elem_id="probe-findings", apply_default_css=False)
+            confirm = gr.Button("Confirm on new seeds", elem_id="probe-confirm", size="sm")
+            confirming = gr.HTML(elem_id="probe-confirming", apply_default_css=False)
             panel = cell.build("probe", settings, view.feed, run, header)
 
     sent, sent_found = gr.State({}), gr.State({})
@@ -121,6 +124,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     gr.Timer(2.0).tick(view.poll_found, **fitted, **QUIET)
     Context.root_block.load(view.poll, **shown, **QUIET)
     Context.root_block.load(view.poll_found, **fitted, **QUIET)
+    confirm.click(view.confirm, [run, listener], confirming, api_visibility="private")
     stop.click(view.stop, run, message, api_visibility="private", queue=False)
     resume.click(view.resume, run, message, api_visibility="private")
     panel.follow(heat.select(view.pick, [run, part], panel.at, **QUIET))
@@ -165,6 +169,16 @@ class ProbeView(RunHandlers):
             return gr.skip(), notice(str(error), "error")
         return gr.update(choices=run_choices(self.store, "probe"), value=run.id), notice(made)
 
+    def confirm(self, run_id: str | None, listener: str | None) -> str:
+        """Queue new questions about the suspected regions that are shown."""
+        if not run_id:
+            return notice("Choose a run first.", "error")
+        try:
+            run = actions.start_confirm(self.settings, run_id, listener or None)
+        except UserError as error:
+            return notice(str(error), "error")
+        return notice(f"Asking anew about the suspected regions, in run {run.id}.")
+
     def poll(
         self, run_id: str | None, listener: str | None, measure: str, part: str | None,
         sent: dict[str, Any],
@@ -182,7 +196,7 @@ class ProbeView(RunHandlers):
         now = {
             "runs": [choices, run.id],
             "progress": progress_html(run, self.store) + speed_html(self.settings, run),
-            "figures": [run.id, drawn, listener, measure, part, run.ended],
+            "figures": [run.id, drawn, listener, measure, part, run.ended, self.asked_again(run)],
         }
         fresh = {name: sent.get(name) != value for name, value in now.items()}
         chooser = gr.update(choices=choices, value=run.id) if fresh["runs"] else gr.skip()
@@ -229,10 +243,18 @@ class ProbeView(RunHandlers):
         chooser = gr.update(choices=names, value=mine, visible=len(names) > 1)
         options = parts.choices(plan_from_dict(run.config["plan"]))
         which = gr.update(choices=options, value=shown.choice, visible=len(options) > 1)
-        *grid, words = grid_figures(shown.plan, by_name, mine, measure, run.ended)
+        again = regions_again(self.store, run).get(mine)
+        if again is not None and shown.number is not None:
+            again = [region for region in again if region.part == shown.number]
+        *grid, words = grid_figures(shown.plan, by_name, mine, measure, run.ended, again)
         grid.append(words + floors_notice(run, shown))
         coloured = gr.update(visible=not isinstance(shown.plan, Procedure))
         return chooser, *grid, which, coloured, *procedures.live(shown, by_name[mine], mine)
+
+    def asked_again(self, run: Run) -> list[str]:
+        """The confirmations of a run that are done."""
+        found = [confirmation_run(self.store, run.id, who) for who in run.config["listeners"]]
+        return [one.id for one in found if one is not None and one.state == "done"]
 
     def pick(
         self, run_id: str | None, part: str | None, event: gr.SelectData

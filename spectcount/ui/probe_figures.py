@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -14,7 +14,8 @@ from spectcount.probing.base import Plan
 from spectcount.probing.maps import Confusion, confusion, measure_map
 from spectcount.probing.plan import CountConfusion, plan_from_dict
 from spectcount.probing.procedure import Procedure
-from spectcount.probing.weakness import Criterion, find_weakness
+from spectcount.probing.shortfall import Criterion
+from spectcount.probing.weakness import Region, find_weakness
 from spectcount.store import Run
 from spectcount.trials import Trial
 from spectcount.ui.parts import Part
@@ -25,14 +26,18 @@ HIDDEN = (gr.update(visible=False), gr.skip())
 NO_LEVEL = gr.update(visible=False)
 
 
-def grid_figures(plan: Plan, by_name: Trials, mine: str, measure: str, ended: bool) -> tuple:
-    """Updates of map and curve with their boxes, of the level to hear, and the findings."""
+def grid_figures(
+    plan: Plan, by_name: Trials, mine: str, measure: str, ended: bool,
+    again: Sequence[Region] | None = None,
+) -> tuple:  # fmt: skip
+    """Updates of map and curve with their boxes, of the level to hear, and the findings. `again`:
+    the regions as their confirmation left them, None before."""
     if isinstance(plan, Procedure):
         return *HIDDEN, *HIDDEN, NO_LEVEL, ""
     if isinstance(plan, CountConfusion):
         return _confusion_figures(by_name, mine)
     criterion = Criterion()
-    regions = find_weakness(plan, by_name[mine], criterion)
+    regions = find_weakness(plan, by_name[mine], criterion) if again is None else again
     words = regions_html(regions, criterion.words(plan.task), ended)
     found = {name: measure_map(plan, asked) for name, asked in by_name.items()}
     if len(plan.axes) == 1:

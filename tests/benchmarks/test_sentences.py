@@ -48,10 +48,11 @@ def test_simulated_sensitivity_and_criterion_are_as_asked():
     asked, rng = sheet(PLAN.replace(trials=400, catch_trials=2400)), np.random.default_rng(0)
     trials = asked.gaussian(rng, [[0, 0], [1, 1], [3, 3]], 0.5)
     scores = np.array([t.yes_score for t in trials])
+    catch = scores[~asked.signal].mean()
+    assert catch == pytest.approx(-(0 + 1 + 3) / 3 / 2 - 0.5, abs=0.1)
     for row, d_prime in enumerate((0, 1, 3)):
-        assert scores[asked.signal & (asked.y == row)].mean() == pytest.approx(
-            d_prime / 2 - 0.5, abs=0.1
-        )
+        heard = scores[asked.signal & (asked.y == row)].mean() - catch
+        assert heard == pytest.approx(d_prime, abs=0.1)
     right = [t.correct for t in sheet(PLAN.replace(task="count", trials=400)).counting(rng, 0.3)]
     assert np.mean(right) == pytest.approx(0.3, abs=0.03)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
 from scipy.special import ndtri
 
+from benchmarks.sentence_rows.simulate import sheet
 from spectcount.listeners.observers.simulated import SimulatedObserver
 from spectcount.probing.difference import change_over, difference
 from spectcount.probing.pairing import pairs_of
-from spectcount.probing.plan import plan_from_dict
+from spectcount.probing.plan import DetectionMap, plan_from_dict
 from spectcount.probing.verdict import IMPROVED, NOT_SHOWN
 from spectcount.psychophysics.paired import pair_table, sdt_changes
 from spectcount.trials import make_trial
@@ -182,3 +184,44 @@ def test_intervals_cover_over_many_pairs_of_listeners():
     found = sdt_changes(hits, alarms, np.random.default_rng(0))
     for one, true in zip(found, (1.0, -0.4), strict=True):
         assert 0.92 <= np.mean((one.low <= true) & (true <= one.high)) <= 0.98
+
+
+QUICK = DetectionMap(nx=8, ny=6, trials=8, catch_trials=100)
+
+
+def graded_pair(before, after, criterion=0.0, seed=0):
+    """Base and tuned with these d' per cell and graded scores; `criterion` is the tuned's."""
+    asked, rng = sheet(QUICK), np.random.default_rng(seed)
+    return asked.gaussian(rng, before), asked.gaussian(rng, after, criterion)
+
+
+def test_graded_scores_find_cells_that_answers_cannot():
+    deaf = np.full((6, 8), 3.0)
+    deaf[4:, :6] = 0.5
+    asked, by_scores, by_answers = sheet(QUICK), [], []
+    for seed in range(3):
+        graded = graded_pair(deaf, 3.0, seed=seed)
+        plain = [asked.chosen(np.array([t.answers.index(t.answer) for t in x])) for x in graded]
+        by_scores.append(difference(QUICK, *graded))
+        by_answers.append(difference(QUICK, *plain))
+    assert all(found.better[4:, :6].sum() >= 5 for found in by_scores)
+    assert sum(int(found.better[:4].sum()) for found in by_scores) == 0
+    assert all(found.area_change is None for found in by_answers)
+    counts = [sum(int(one.better.sum()) for one in found) for found in (by_scores, by_answers)]
+    assert counts[0] > 1.3 * counts[1]
+
+
+def test_a_moved_criterion_changes_no_cell():
+    found = [difference(QUICK, *graded_pair(1.5, 1.5, 1.5, seed)) for seed in range(8)]
+    assert sum(bool(one.better.any() or one.worse.any()) for one in found) <= 1
+
+
+def test_a_map_says_the_smallest_change_that_it_could_have_marked():
+    said = difference(QUICK, *graded_pair(2.5, 2.5)).verdict.sentence
+    numbers = re.search(r"half the time: ([\d.]+) in a single cell; ([\d.]+) if a quarter", said)
+    one, many = map(float, numbers.groups())
+    assert 1 < many < one < 6
+    count = DetectionMap(nx=2, ny=2, trials=4, catch_trials=0, task="count")
+    asked, rng = sheet(count), np.random.default_rng(0)
+    told = difference(count, asked.counting(rng, 0.1), asked.counting(rng, 0.9)).verdict.sentence
+    assert "of accuracy that would be marked half the time: none, however large" in told

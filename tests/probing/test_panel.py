@@ -96,7 +96,7 @@ def test_nothing_forgotten_is_said_with_the_largest_loss(context):
     )
     found = comparison.panel(config, trials)
     assert found.sentence.startswith("Nothing forgotten shown in ")
-    assert "the largest loss is " in found.sentence and " at 99 %." in found.sentence
+    assert "the largest loss is " in found.sentence and " at 99 %, picked from 5" in found.sentence
     assert "A loss of d' of 4 or more is excluded in 1 of 1." in found.sentence
     assert found.to_dict()["forgotten"] == []
 

@@ -9,7 +9,8 @@ import pytest
 from spectcount.probing import run
 from spectcount.probing.axes import cell_axis, declaration, level_axis
 from spectcount.probing.plan import DetectionMap
-from spectcount.probing.weakness import Criterion, find_weakness
+from spectcount.probing.shortfall import Criterion
+from spectcount.probing.weakness import SUSPECTED, Region, find_weakness
 from spectcount.probing.words import place_words, quantity
 
 PLAN = DetectionMap(nx=4, ny=6, trials=16, catch_trials=60)
@@ -32,8 +33,10 @@ def test_deafness_above_a_frequency_is_found_exactly(context, deaf, task):
     assert region.n == 8 * 16 and region.severity > 0.9
     verb = "tones" if task == "detect" else "counting tones"
     assert region.sentence.startswith(f"{verb} above {quantity(edge_hz, 'Hz')}, any time: ")
-    assert region.sentence.endswith("(8 cells, n = 128)")
+    assert region.sentence.endswith("(8 cells, n = 128)") and SUSPECTED in region.sentence
     assert json.dumps(region.to_dict(), allow_nan=False)
+    assert Region.from_dict(json.loads(json.dumps(region.to_dict()))) == region
+    assert region.fails == ("rate" if task == "count" else region.fails)
 
 
 def test_a_good_listener_has_no_weakness(context, deaf):
@@ -64,7 +67,8 @@ def test_separate_regions_are_ranked_by_severity_and_size(context, deaf):
 
 
 def test_the_criterion_is_stated_in_words():
-    assert Criterion().words("detect") == ("d' reliably below 1 or hit rate reliably below 50 %")
+    assert Criterion().words("detect") == "d' below 1"
+    assert Criterion().words("count") == "accuracy below 50 %"
     assert Criterion(measure="efficiency").words("detect").startswith("efficiency")
 
 

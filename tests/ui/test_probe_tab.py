@@ -63,7 +63,7 @@ def test_map_shows_every_cell_with_n_and_interval(settings, probed):
     assert all("of 4 signal trials right" in text for row in value["hover"] for text in row)
     assert all("at 95 %" in text for row in value["hover"] for text in row)
     assert sent["figures"][1] == 48
-    assert "Weak regions" in findings or "No cell" in findings
+    assert "Suspected regions" in findings or "No cell" in findings
 
 
 def test_poll_sends_nothing_twice(settings, probed):

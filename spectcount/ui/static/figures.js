@@ -48,7 +48,7 @@
 
   function box(region, c) {
     return { type: "rect", x0: region.columns[0] - 0.5, x1: region.columns[1] + 0.5,
-      y0: region.rows[0] - 0.5, y1: region.rows[1] + 0.5, line: { color: c, width: 2 }, fillcolor: "rgba(0,0,0,0)" };
+      y0: region.rows[0] - 0.5, y1: region.rows[1] + 0.5, line: { color: c, width: 2, dash: region.dashed ? "dash" : "solid" }, fillcolor: "rgba(0,0,0,0)" };
   }
 
   const SYMBOLS = { changed: "circle-open", confounded: "x-thin-open", weak: "square-open" };

@@ -1,0 +1,43 @@
+"""A map's regions with what their confirmation says: the same for page, report and fine-tune."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spectcount.probing.confirm import targets_of
+from spectcount.probing.plan import plan_from_dict
+from spectcount.probing.weakness import Region
+from spectcount.store import Run, Store
+from spectcount.trials import Trial
+
+KIND = "confirm"
+"""Kind of the runs that ask again."""
+
+
+def confirmation_run(store: Store, source: str, listener: str) -> Run | None:
+    """The run that asked again about the regions of a map, finished or not; None before."""
+    for run in store.runs(KIND):
+        if run.config["source"] == source and listener in run.config["listeners"]:
+            return run
+    return None
+
+
+def regions_again(store: Store, run: Run) -> dict[str, list[Region]]:
+    """The regions of each listener of a map whose confirmation is done, or of a confirmation
+    itself, with what the new questions said; nothing of others."""
+    found: dict[str, list[Region]] = {}
+    for name in run.config.get("listeners", []):
+        asked_again = run if run.kind == KIND else confirmation_run(store, run.id, name)
+        if asked_again is not None and asked_again.state == "done":
+            listed = (asked_again.summary or {}).get("regions", {}).get(name, [])
+            found[name] = [Region.from_dict(values) for values in listed]
+    return found
+
+
+def regions_now(store: Store, run: Run, listener: str, trials: Sequence[Trial]) -> list[Region]:
+    """The regions of a listener's map, from its `trials` so far or as its confirmation says."""
+    again = regions_again(store, run).get(listener)
+    if again is not None or run.kind == KIND:
+        return again or []
+    plan, seed = plan_from_dict(run.config["plan"]), int(run.config.get("seed", 0))
+    return [target.region for target in targets_of(plan, trials, seed)]
