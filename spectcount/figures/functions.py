@@ -129,6 +129,10 @@ def _note(found: Mapping[str, Threshold]) -> str:
     fits = [t.fit for t in found.values() if t.fit]
     unknown = {name: t.reason for name, t in found.items() if not t.measurable}
     missing = [f"{name}: {reason}" if name else reason for name, reason in unknown.items()]
+    missing += [
+        f"{name or 'threshold'}: caution, {'; '.join(t.cautions)}"
+        for name, t in found.items() if t.cautions
+    ]  # fmt: skip
     pooled = " (near levels pooled)" if any(len(f.counts.u) > MOST_POINTS for f in fits) else ""
     return "; ".join([
         f"n = {span_text([f.n_trials for f in fits])} trials, area by trials{pooled}",

@@ -12,17 +12,17 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from spectcount.probing.thresholds import Threshold, interval_words
+from spectcount.psychophysics.cautions import POOR_FIT
 from spectcount.psychophysics.graded import ScoreFit
 from spectcount.psychophysics.sdt import Interval
 
 _HEADS = ("Trials", "Threshold (own rule)", "d′ = 1, answers", "d′ = 1, scores", "AUC 0.76",
           "Ideal, d′ = 1", "Efficiency", "Guess; lapse", "Fit")  # fmt: skip
-POOR_FIT = 0.05
 _NOTE = (
     "Threshold: where the function lies halfway between guessing and its best. The columns d′ = 1 "
     "and AUC 0.76 give one and the same level, from the answers alone and from the graded scores "
     "log p(first answer) − log p(second). Fit: chance of a deviance as large if the function were "
-    "true; below 0.05 mistrust it."
+    "true, near levels pooled; below 0.05 mistrust it. † cautions stand below the table."
 )
 
 
@@ -35,11 +35,16 @@ def thresholds_html(found: Mapping[str, Sequence[Threshold]]) -> str:
         return ""
     head = "".join(f'<th scope="col">{h}</th>' for h in ("Listener", *_HEADS))
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in why)
+    limits = "".join(
+        f"<li>† {escape(_who(name, t))}: {escape('; '.join(t.cautions))}</li>"
+        for name, all_of in found.items() for t in all_of if t.cautions
+    )  # fmt: skip
     return (
         '<div class="findings thresholds"><h4>Thresholds, with intervals and trials</h4>'
         '<div class="you-wide" tabindex="0" role="region" aria-label="Thresholds">'
         f'<table class="you-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-        f"</div>{f'<ol>{reasons}</ol>' if reasons else ''}<p>{_NOTE}</p></div>"
+        f"</div>{f'<ol>{reasons}</ol>' if reasons else ''}"
+        f"{f'<ul>{limits}</ul>' if limits else ''}<p>{_NOTE}</p></div>"
     )
 
 
@@ -52,14 +57,17 @@ def sentences_html(name: str, found: Sequence[Threshold]) -> str:
 
 
 def _row(name: str, found: Threshold, why: dict[str, int]) -> str:
-    who = f"{name} · {found.condition}" if found.condition else name
     cells = [
         _trials(found), _own(found, why), _answers(found, why), _graded(found.scores, found, why),
         _graded(found.area, found, why), _ideal(found), _efficiency(found), _rates(found),
         _fit(found),
     ]  # fmt: skip
     row = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    return f'<tr><th scope="row">{escape(who)}</th>{row}</tr>'
+    return f'<tr><th scope="row">{escape(_who(name, found))}</th>{row}</tr>'
+
+
+def _who(name: str, found: Threshold) -> str:
+    return f"{name} · {found.condition}" if found.condition else name
 
 
 def _unmeasured(reason: str, why: dict[str, int]) -> str:
@@ -83,7 +91,7 @@ def _own(found: Threshold, why: dict[str, int]) -> str:
         )
     if found.reason:
         return _unmeasured(found.reason, why)
-    return interval_words(found.threshold, found.unit)
+    return interval_words(found.threshold, found.unit) + (" †" if found.cautions else "")
 
 
 def _answers(found: Threshold, why: dict[str, int]) -> str:

@@ -67,6 +67,11 @@ class StaircasePlan(Procedure):
         12, "A track ends after this many reversals.", low=2, high=200, step=1,
         label="Reversals at most", slider_high=40, group="stop",
     )  # fmt: skip
+    checks: int = param(
+        5, "After so many trials comes one at an easy level, where slips show, and answers that "
+        "fall again; 0: never, as published.", low=0, high=50, step=1, label="Trials per easy one",
+        group="steps",
+    )  # fmt: skip
 
     @property
     def step_sizes(self) -> tuple[float, ...]:
@@ -94,7 +99,7 @@ class StaircasePlan(Procedure):
                 harder="up" if self.falling else "down",
                 reversals_per_step=self.reversals_per_step, max_reversals=self.reversals,
                 max_trials=self.trials, guess=self.guess_rate, lapse=self.lapse,
-                function=self.function, log=self.log,
+                function=self.function, log=self.log, check_every=self.checks,
             )
         )  # fmt: skip
 
@@ -163,6 +168,11 @@ class QuestPlan(_TwoParameters):
         "too, or everything, slips and guesses included (as published).", choices=tuple(_AIMS),
         label="Aim", group="steps",
     )  # fmt: skip
+    checks: int = param(
+        5, "After so many trials comes one at an easy level, where slips show, and answers that "
+        "fall again; 0: never, as published.", low=0, high=50, step=1, label="Trials per easy one",
+        group="steps",
+    )  # fmt: skip
 
     def make_track(self, index: int) -> Track:
         return QuestPlus(self.options)
@@ -178,7 +188,7 @@ class QuestPlan(_TwoParameters):
         found = standard_options(
             *self.ends(), second=self.ends(1) if two else None,
             guess=self.guess_rate, log=self.log, falling=self.falling, function=self.function,
-            n_levels=self.candidates, focus=aim,
+            n_levels=self.candidates, focus=aim, check_every=self.checks,
             min_trials=min(self.min_trials, self.trials), max_trials=self.trials,
             stop_width=self.interval_width,
         )  # fmt: skip

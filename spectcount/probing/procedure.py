@@ -88,7 +88,7 @@ class Procedure(Plan):
         low=0, high=0.9, step=0.01, label="Guess rate", group="fit",
     )  # fmt: skip
     lapse: float | None = param(
-        None, "Rate of slips however easy the trial; empty: free.", kind=float, low=0, high=0.2,
+        None, "Rate of slips however easy the trial; empty: free.", kind=float, low=0, high=0.5,
         step=0.01, label="Lapse rate", group="fit",
     )  # fmt: skip
     min_trials: int = param(

@@ -1,7 +1,8 @@
 """The trials of one track as a fit needs them: levels, successes, catch trials.
 
 Conventions: of a yes/no task the catch trials stand apart, whatever their level; in forced choice
-every trial moves the track, whichever of its two sounds was right.
+every trial moves the track, whichever of its two sounds was right. Trials stand in the order in
+which they were answered: a listener may change on the way.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def series_of(plan: Curve, trials: Iterable[Trial]) -> Series:
     """A curve over exact levels as one track; which end is harder, the answers say where the plan
     does not."""
     declared = plan.axes[0].declared
-    kept = sorted(trials, key=lambda t: t.key)
+    kept = sorted(trials, key=lambda t: (t.at, t.key))
     kind = plan.asked.kind
     catch = tuple(t for t in kept if kind == YES_NO and t.coords["role"] == CATCH)
     roles = (SIGNAL, CATCH) if kind == FORCED_CHOICE else (SIGNAL,)

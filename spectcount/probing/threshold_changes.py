@@ -68,11 +68,17 @@ class ThresholdChange:
 
     @property
     def sentence(self) -> str:
-        """The verdict, with why a threshold is not measurable."""
+        """The verdict, with why a threshold is not measurable and what limits those that are."""
         both = (("base", self.before), ("tuned", self.after))
         reasons = [(name, self._reason(one)) for name, one in both]
         why = [f"{name}: {reason}" for name, reason in reasons if reason]
-        return "; ".join([self.verdict.sentence, *why])
+        return "; ".join([self.verdict.sentence, *why, *self.cautions])
+
+    @property
+    def cautions(self) -> list[str]:
+        """What limits either threshold, in clauses."""
+        both = (("base", self.before), ("tuned", self.after))
+        return [f"caution, {name}: {'; '.join(t.cautions)}" for name, t in both if t.cautions]
 
     def _threshold(self, one: Threshold) -> Interval:
         found = _d_prime_fit(one, self.graded) if self.of_d_prime else None
@@ -90,6 +96,7 @@ class ThresholdChange:
         return {
             **self.verdict.to_dict(),
             "sentence": self.sentence,
+            "cautions": self.cautions,
             "condition": self.before.condition,
             "before": plain(self._threshold(self.before)),
             "after": plain(self._threshold(self.after)),

@@ -41,6 +41,7 @@ from spectcount.psychophysics.efficiency import Efficiency
 from spectcount.psychophysics.fit import Fit, fit
 from spectcount.psychophysics.graded import ScoreFit, auc_threshold, fit_answers, fit_scores
 from spectcount.psychophysics.measurable import UNMEASURABLE
+from spectcount.psychophysics.one_function import NO_BREAK, break_words
 from spectcount.psychophysics.sdt import Interval
 from spectcount.psychophysics.surface import Surface
 from spectcount.tasks import FORCED_CHOICE, YES_NO
@@ -97,6 +98,17 @@ class Threshold:
         return found.reason if found else f"{UNMEASURABLE}: no trials yet"
 
     @property
+    def cautions(self) -> tuple[str, ...]:
+        """What limits the threshold, in clauses: of the procedure's own estimate and of the fit to
+        all answers, which may find the fault that the other does not."""
+        if self.reason or self.surface is not None:
+            return ()
+        own = self.posterior.cautions if self.posterior else ()
+        if self.posterior and self.fit:
+            return own + _more_of(self.fit)
+        return own or (self.fit.cautions if self.fit else ())
+
+    @property
     def d_prime_1(self) -> Interval | None:
         """The level where d' = 1 by the answers; None where the task has no d' or none is
         measurable."""
@@ -105,9 +117,11 @@ class Threshold:
 
     @property
     def sentence(self) -> str:
-        """All of it in words."""
+        """All of it in words, cautions last."""
         where = f"{self.parameter}, {self.condition}" if self.condition else self.parameter
-        return f"{where}: {self._found_words()}, {self._trial_words()}{self._efficiency_words()}"
+        words = f"{self._found_words()}, {self._trial_words()}{self._efficiency_words()}"
+        limits = f"; caution: {'; '.join(self.cautions)}" if self.cautions else ""
+        return f"{where}: {words}{limits}"
 
     def _found_words(self) -> str:
         if self.reason:
@@ -136,7 +150,7 @@ class Threshold:
         become None."""
         kept = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         parts = {k: _part(v) for k, v in kept.items() if v is not None}
-        told = ("sentence", "threshold", "measurable", "reason", "d_prime_1")
+        told = ("sentence", "threshold", "measurable", "reason", "cautions", "d_prime_1")
         return {**{k: plain(getattr(self, k)) for k in told}, **parts}
 
 
@@ -192,6 +206,7 @@ def _of_track(plan: Procedure, index: int, trials: Sequence[Trial], level: float
     if isinstance(track.track, Staircase) and track.track.stuck:
         found = found.not_measurable(track.track.reason)
     head = dataclasses.replace(head, fit=found, **own, **_by_d_prime(plan, series, found, level))
+    head = _of_one_function(head)
     return _against_ideal(head, plan, declared, lambda x, s: plan.at(index, (x,), s)[0])
 
 
@@ -211,6 +226,7 @@ def _of_curve(plan: Curve, trials: Sequence[Trial], level: float) -> Threshold:
         log=series.log, falling=series.falling, catch=series.catch_counts,
     )  # fmt: skip
     head = dataclasses.replace(head, fit=found, **_by_d_prime(plan, series, found, level))
+    head = _of_one_function(head)
     if declared.name == "mel_channel":
         return head  # a level of it is a band to draw from, no stimulus
     return _against_ideal(head, plan, declared, lambda x, s: plan.at([x], s)[0])
@@ -233,6 +249,25 @@ def _by_d_prime(plan: Plan, series: Series, found: Fit, level: float) -> dict[st
         "scores": fit_scores(x, scores, is_signal, **shape),
         "area": auc_threshold(x, scores, is_signal, auc=PC_AT_D_PRIME_1, **shape),
     }
+
+
+def _of_one_function(head: Threshold) -> Threshold:
+    """The same without levels of d' = 1 where the track's own answers are not of one function."""
+    broken = head.posterior.broken if head.posterior else head.fit.broken if head.fit else NO_BREAK
+    if not (broken.certain and head.fit):
+        return head
+    why = f"{UNMEASURABLE}: not one function: {break_words(broken, head.fit.counts.to_level)}"
+    unknown = Interval(math.nan, -math.inf, math.inf, head.fit.level, UNMEASURABLE)
+    withdrawn: dict[str, Any] = {}
+    for name in ("answers", "scores", "area"):
+        found = getattr(head, name)
+        if isinstance(found, ScoreFit):
+            withdrawn[name] = dataclasses.replace(
+                found, threshold=unknown, measurable=False, reason=why
+            )
+        elif found is not None:
+            withdrawn[name] = unknown
+    return dataclasses.replace(head, **withdrawn)
 
 
 def _against_ideal(head: Threshold, plan: Plan, declared: Param, draw: Any) -> Threshold:
@@ -260,6 +295,13 @@ def _surface_words(found: Surface, unit: str) -> str:
     words = [f"{interval_words(value, unit)} at {x2:.4g}" for value, x2 in ends]
     places = f"{len(known)} of {len(found.x2)} places measurable"
     return f"threshold {' to '.join(dict.fromkeys(words))}, {places}"
+
+
+def _more_of(fit: Fit) -> tuple[str, ...]:
+    """The caution of the fit that QUEST+'s estimate cannot have: that it finds no threshold."""
+    if fit.measurable:
+        return ()
+    return (f"a fit to the same answers has no threshold ({fit.reason})",)
 
 
 def _part(value: Any) -> Any:

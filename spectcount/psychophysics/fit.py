@@ -1,14 +1,14 @@
-"""Fits of psychometric functions, Bayesian or by maximum likelihood, with intervals.
+"""Bayesian fits of psychometric functions, with intervals.
 
 *Conventions*: a success is a right answer (forced choice, `guess` = 1/m fixed) or "yes" (yes/no,
 `guess=None`: free, best with catch trials in `catch`). Thresholds are levels where F = 0.5 (see
 `psychometric`), in the unit of the levels; widths count decades on a log axis. Estimates are
-posterior medians (bayes) or the likeliest values (ml); intervals are equal-tailed. A threshold
-that the data do not hold is nan in an unbounded interval, `measurable` is False and `reason` says
-why (the rules: `measurable`).
+posterior medians; intervals are equal-tailed. A threshold that the data do not hold is nan in an
+unbounded interval, `measurable` is False and `reason` says why (the rules: `measurable`). Where
+there is one, `cautions` say what limits it.
 
 Sources: Schuett, Harmeling, Macke & Wichmann (2016), Vision Res. 122:105; Wichmann & Hill (2001),
-Percept. Psychophys. 63:1293 and 63:1314.
+Percept. Psychophys. 63:1293.
 """
 
 from __future__ import annotations
@@ -23,24 +23,27 @@ import numpy as np
 from scipy.optimize import minimize
 
 from spectcount.errors import UserError
-from spectcount.psychophysics import fit_ml, goodness
+from spectcount.psychophysics import cautions, goodness
 from spectcount.psychophysics.fit_data import MAX_LEVELS, Counts, counts
 from spectcount.psychophysics.fit_grid import (
+    GUESS_MAX,
+    LAPSE_MAX,
     NAMES,
     Model,
+    Posterior,
+    listeners,
     log_likelihood,
     log_prior,
     posterior,
 )
 from spectcount.psychophysics.measurable import UNMEASURABLE, why_not_measurable
+from spectcount.psychophysics.one_function import Break, find_break
 from spectcount.psychophysics.plain import plain
-from spectcount.psychophysics.psychometric import Psychometric, shape
+from spectcount.psychophysics.psychometric import Psychometric, shape, to_axis
 from spectcount.psychophysics.sdt import Interval
 
 BAYES = "posterior median and equal-tailed interval (grid)"
-ML = "maximum likelihood, parametric bootstrap percentiles"
 FIXED = "fixed"
-METHODS = ("bayes", "ml")
 _N_DRAWS = 4000
 _OVERDISPERSED_LEVELS = 40
 
@@ -50,9 +53,9 @@ class Fit:
     """A fitted psychometric function.
 
     `function` is the curve of the estimates, `map` and `mean` those of the posterior mode and
-    means (with ml all three are the likeliest curve). `slope` is d psi / dx at the threshold (per
-    decade on a log axis). `tested` is the tested range. `draws` [n, 5] are parameters of
-    `fit_grid` drawn from the posterior, or refits of the bootstrap.
+    means. `slope` is d psi / dx at the threshold (per decade on a log axis). `tested` is the tested
+    range. `broken` is the evidence for more than one function. `draws` [n, 5] are parameters of
+    `fit_grid` drawn from the posterior.
     """
 
     threshold: Interval
@@ -66,23 +69,36 @@ class Fit:
     mean: Psychometric
     measurable: bool
     reason: str
-    method: str
     level: float
     n_trials: int
     n_levels: int
     tested: tuple[float, float]
+    broken: Break = field(compare=False)
+    lapse_bound: float
     counts: Counts = field(repr=False, compare=False)
     draws: np.ndarray = field(repr=False, compare=False)
 
     @functools.cached_property
     def deviance(self) -> float:
-        """Of the likeliest or, in a Bayesian fit, densest curve; catch trials left out."""
+        """Of the densest curve; catch trials left out."""
         return float(goodness.deviance(self.counts.k, self.counts.n, self._chance))
 
     @functools.cached_property
     def goodness_p(self) -> float:
         """Chance of a larger deviance were the curve true (see `goodness`)."""
         return goodness.goodness_p(self.counts.k, self.counts.n, self._chance)
+
+    @functools.cached_property
+    def cautions(self) -> tuple[str, ...]:
+        """What limits the threshold, in clauses; none where there is no threshold."""
+        if not self.measurable:
+            return ()
+        return (
+            *cautions.break_caution(self.broken, self.counts.to_level),
+            *cautions.fit_caution(self.goodness_p),
+            *cautions.rate_cautions(self.guess, self.lapse, GUESS_MAX, self.lapse_bound),
+            *cautions.width_caution(self.width, 2 * self.counts.spacing, self.counts.spread),
+        )
 
     @property
     def _chance(self) -> np.ndarray:
@@ -126,7 +142,8 @@ class Fit:
         left_out = {"counts", "draws"}
         data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         data = {name: value for name, value in data.items() if name not in left_out}
-        return plain(data | {"deviance": self.deviance, "goodness_p": self.goodness_p})
+        more = {name: getattr(self, name) for name in ("deviance", "goodness_p", "cautions")}
+        return plain(data | more)
 
 
 def fit(
@@ -137,49 +154,66 @@ def fit(
     function: str = "gaussian",
     guess: float | None = 0.5,
     lapse: float | None = None,
-    method: str = "bayes",
     level: float = 0.95,
     log: bool = False,
     falling: bool = False,
     overdispersion: bool = False,
-    lapse_max: float = 0.1,
+    lapse_max: float = LAPSE_MAX,
     catch: tuple[int, int] = (0, 0),
-    resamples: int = 400,
 ) -> Fit:
     """Fit psi = guess + (1 - guess - lapse) F to counts.
 
     `levels`, `successes` and `trials` are lists of one length, [n]; without `trials` each row is
-    one trial. Equal levels are pooled. `guess` and `lapse`: a fixed rate, or None for a free one
-    (lapse within 0..`lapse_max`). `catch`: "yes" answers and trials without a signal.
-    `overdispersion` widens the intervals where the counts vary more than binomials (bayes only;
-    levels are then pooled beyond 40). `resamples`: refits of the bootstrap (ml only). Raises
-    `UserError`.
+    one trial, and the rows stand in the order of their time. Equal levels are pooled. `guess` and
+    `lapse`: a fixed rate, or None for a free one (lapse within 0..`lapse_max`). `catch`: "yes"
+    answers and trials without a signal. `overdispersion` widens the intervals where the counts
+    vary more than binomials (levels are then pooled beyond 40). Raises `UserError`.
     """
     model = Model(function, guess, lapse, lapse_max, overdispersion)
-    _check(model, method, level, resamples)
+    _check(model, level)
     data = counts(
         levels, successes, trials, log=log, falling=falling, catch=catch,
         max_levels=_OVERDISPERSED_LEVELS if overdispersion else MAX_LEVELS,
     )  # fmt: skip
     found = posterior(data, model)
-    if method == "bayes":
-        best = _densest(data, model, found.best)
-        table = np.stack([found.quantile(i, [0.5, *_tails(level)]) for i in range(len(NAMES))])
-        parts = (table, best, found.mean(), found.draws(_N_DRAWS))
-    else:
-        best = fit_ml.maximise(data, model, found.likeliest)
-        draws = fit_ml.bootstrap(data, model, best, resamples)
-        table = np.vstack([best, np.quantile(draws, _tails(level), axis=0)]).T
-        parts = (table, best, best, draws)
-    why = why_not_measurable(data, model, parts[0][0], (found.likeliest, best))
-    fitted = _assemble(data, model, method, level, *parts)
+    best = _densest(data, model, found.best)
+    broken = _broken(data, model, found, levels, successes, trials)
+    fitted = _assemble(data, model, level, found, best, broken)
+    threshold = found.quantile(0, [0.5, *_tails(level)])
+    why = why_not_measurable(data, model, threshold, (found.likeliest, best), broken)
     return fitted.not_measurable(why) if why else fitted
 
 
-def _assemble(data, model, method, level, table, best, mean, draws) -> Fit:
-    """A fit from a `table` [5, (value, low, high)] of parameters on the inner axis, the best and
-    mean parameters [5] and draws [n, 5]."""
-    rule = BAYES if method == "bayes" else ML
+def _broken(data: Counts, model: Model, found: Posterior, levels, successes, trials) -> Break:
+    """The evidence that the rows are not of one function; their order tells only where each is one
+    trial. Nothing is said where counts may vary more than binomials."""
+    if model.overdispersion:
+        return Break()
+    ordered = trials is None or bool(np.all(np.asarray(trials) == 1))
+    if ordered:
+        u = to_axis(np.asarray(levels, float), data.log) * (-1 if data.falling else 1)
+        places = data.u[np.abs(u[:, None] - data.u).argmin(axis=1)]
+        right = np.asarray(successes, float)
+    else:
+        places = np.repeat(data.u, data.n.astype(int))
+        right = np.concatenate([
+            np.arange(n) < k for k, n in zip(data.k, data.n, strict=True)
+        ]).astype(float)  # fmt: skip
+    (threshold, log_width, lapse, guess, _), share = listeners(data, model, found)
+
+    def chance_at(u: np.ndarray) -> np.ndarray:
+        f = shape(model.function).cdf((u - threshold) / np.exp(log_width))
+        return guess + (1 - guess - lapse) * f
+
+    return find_break(places, right, chance_at, share, ordered)
+
+
+def _assemble(
+    data: Counts, model: Model, level: float, found: Posterior, best: np.ndarray, broken: Break
+) -> Fit:
+    """A fit from the posterior on the inner axis and its densest parameters [5]."""
+    rule, mean, draws = BAYES, found.mean(), found.draws(_N_DRAWS)
+    table = np.stack([found.quantile(i, [0.5, *_tails(level)]) for i in range(len(NAMES))])
     by_name = dict(zip(NAMES, table, strict=True))
     curve = functools.partial(_curve, data, model)
     function, densest = curve(table[:, 0]), curve(best)
@@ -199,7 +233,7 @@ def _assemble(data, model, method, level, table, best, mean, draws) -> Fit:
         width=_interval(np.exp(by_name["log_width"]), level, rule),
         slope=_slope(function, draws, level, rule),
         eta=eta, function=function, map=densest, mean=curve(mean),
-        measurable=True, reason="", method=method, level=level,
+        measurable=True, reason="", level=level, broken=broken, lapse_bound=model.lapse_bound,
         n_trials=int(data.n.sum()) + data.catch[1], n_levels=len(data.u), tested=data.tested(),
         counts=data, draws=draws, **rates,
     )  # fmt: skip
@@ -239,10 +273,8 @@ def _densest(data: Counts, model: Model, start: np.ndarray) -> np.ndarray:
     return best
 
 
-def _check(model: Model, method: str, level: float, resamples: int) -> None:
+def _check(model: Model, level: float) -> None:
     shape(model.function)
-    if method not in METHODS:
-        raise UserError(f"method={method!r} is not known; choose one of {', '.join(METHODS)}")
     if not 0 < level < 1:
         raise UserError(f"level={level} is no confidence level; give one between 0 and 1")
     for name, rate in (("guess", model.guess), ("lapse", model.lapse)):
@@ -250,17 +282,11 @@ def _check(model: Model, method: str, level: float, resamples: int) -> None:
             raise UserError(f"{name}={rate} is no rate; give 0 <= {name} < 1, or None for free")
     if not 0 < model.lapse_max < 1:
         raise UserError(f"lapse_max={model.lapse_max} bounds nothing; give 0 < lapse_max < 1")
-    lapse = model.lapse_max if model.lapse is None else model.lapse
+    lapse = model.lapse_bound if model.lapse is None else model.lapse
     if (model.guess or 0.0) + lapse >= 1:
         raise UserError(
             f"guess={model.guess} and lapse={lapse} reach 1; give rates that sum below 1"
         )
-    if model.overdispersion and method == "ml":
-        raise UserError(
-            "overdispersion needs method='bayes'; choose it, or leave overdispersion off"
-        )
-    if resamples < 20:
-        raise UserError(f"{resamples} resamples have no tails; give 20 or more")
 
 
 def _tails(level: float) -> list[float]:

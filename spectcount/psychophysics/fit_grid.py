@@ -10,10 +10,12 @@ beyond it; the width is possible from the smallest spacing of levels (1 to 5 % o
 so from twice that up to the range, and falls off to nothing at three times the range; eta is
 Beta(1, 10). Different from there, as the recovery of simulated listeners asks for (docs/recovery):
 the width is equally likely per unit of its logarithm, not of itself, which would favour shallow
-functions where an adaptive track leaves the width open; lapse is Beta(1, 20), cut off at its
-bound; and a free guess is equally likely anywhere in 0..0.95, since listeners that say yes too
-often are the rule, not the exception. With overdispersion eta the successes at a level are
-beta-binomial with psi (1 / eta^2 - 1) and (1 - psi) (1 / eta^2 - 1), eta = 0 being binomial.
+functions where an adaptive track leaves the width open; lapse is Beta(1, 20) for one half of the
+listeners, careful ones, and equally likely up to a half for the others, models of which many reach
+70 to 80 % at best, cut off at its bound; and a free guess is equally likely anywhere in 0..0.95,
+since listeners that say yes too often are the rule, not the exception. With overdispersion eta the
+successes at a level are beta-binomial with psi (1 / eta^2 - 1) and (1 - psi) (1 / eta^2 - 1),
+eta = 0 being binomial.
 """
 
 from __future__ import annotations
@@ -30,10 +32,16 @@ from spectcount.psychophysics.psychometric import shape
 NAMES = ("threshold", "log_width", "lapse", "guess", "eta")
 GUESS_MAX, ETA_MAX = 0.95, 0.9
 _LAPSE_SHAPE, ETA_SHAPE = 20, 10
-_COARSE = {"threshold": 33, "log_width": 21, "lapse": 6, "guess": 8, "eta": 6}
-_FINE = {"threshold": 51, "log_width": 33, "lapse": 12, "guess": 16, "eta": 12}
-_FINE_ALL = {"threshold": 41, "log_width": 25, "lapse": 8, "guess": 12, "eta": 8}
+LAPSE_MAX = 0.5
+_LAPSE_LEAST_RANGE = 0.1
+"""Share of 1 - guess that no lapse rate takes away."""
+_COARSE = {"threshold": 33, "log_width": 21, "lapse": 8, "guess": 8, "eta": 6}
+_FINE = {"threshold": 51, "log_width": 33, "lapse": 14, "guess": 16, "eta": 12}
+_FINE_ALL = {"threshold": 41, "log_width": 25, "lapse": 10, "guess": 12, "eta": 8}
 """Nodes where all five parameters are free."""
+_ALL = {"threshold": 21, "log_width": 8, "lapse": 6, "guess": 5, "eta": 1}
+_NEAR = {"threshold": 11, "log_width": 6, "lapse": 3, "guess": 3, "eta": 1}
+"""Nodes over the whole prior, and about so many more where the posterior lies (`listeners`)."""
 _TAIL = 1e-3
 _MAX_ZOOMS = 8
 _TINY = 1e-10
@@ -49,13 +57,18 @@ class Model:
     lapse_max: float
     overdispersion: bool
 
+    @property
+    def lapse_bound(self) -> float:
+        """Highest free lapse rate: `lapse_max`, or what a known guess rate leaves room for."""
+        return min(self.lapse_max, (1 - _LAPSE_LEAST_RANGE) * (1 - (self.guess or 0.0)))
+
     def bounds(self, data: Counts) -> dict[str, tuple[float, float]]:
         """Where the prior of each parameter is above 0; equal ends where it is fixed."""
         half = data.spread / 2
         return {
             "threshold": (data.low - half, data.high + half),
             "log_width": (math.log(data.spacing), math.log(3 * data.spread)),
-            "lapse": (0.0, self.lapse_max) if self.lapse is None else (self.lapse, self.lapse),
+            "lapse": (0.0, self.lapse_bound) if self.lapse is None else (self.lapse, self.lapse),
             "guess": (0.0, GUESS_MAX) if self.guess is None else (self.guess, self.guess),
             "eta": (0.0, ETA_MAX) if self.overdispersion else (0.0, 0.0),
         }
@@ -144,8 +157,10 @@ def log_prior(data: Counts, model: Model, threshold, log_width, lapse, guess, et
 
 
 def lapse_prior(lapse) -> np.ndarray:
-    """Density of a free lapse rate up to a constant."""
-    return (1 - np.asarray(lapse)) ** (_LAPSE_SHAPE - 1)
+    """Density of a free lapse rate: half Beta(1, 20), half equally likely up to `LAPSE_MAX`."""
+    lapse = np.asarray(lapse, float)
+    careful = _LAPSE_SHAPE * (1 - lapse) ** (_LAPSE_SHAPE - 1)
+    return (careful + (lapse <= LAPSE_MAX + 1e-12) / LAPSE_MAX) / 2
 
 
 def cell_sizes(nodes: np.ndarray) -> np.ndarray:
@@ -186,15 +201,37 @@ def _node_at(nodes, values: np.ndarray) -> np.ndarray:
 
 
 def _nodes(bounds, sizes: dict[str, int]) -> tuple[np.ndarray, ...]:
-    """Evenly spaced nodes."""
+    """Evenly spaced nodes; of the lapse rate evenly on its square root, since small ones matter
+    most."""
     found = []
     for name in NAMES:
         low, high = bounds[name]
         if low == high:
             found.append(np.array([low]))
+        elif name == "lapse":
+            found.append(np.linspace(math.sqrt(low), math.sqrt(high), sizes[name]) ** 2)
         else:
             found.append(np.linspace(low, high, sizes[name]))
     return tuple(found)
+
+
+def listeners(
+    data: Counts, model: Model, found: Posterior
+) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """Listeners of all kinds that the prior allows, more of them near the posterior: parameters
+    in the order of `NAMES`, [C] each, and their shares of the prior [C]."""
+    sizes = zip(NAMES, _nodes(model.bounds(data), _ALL), found.nodes, strict=True)
+    nodes = [
+        np.unique(np.concatenate([v, near[:: max(1, len(near) // _NEAR[name])]]))
+        for name, v, near in sizes
+    ]
+    mesh = np.meshgrid(*nodes, indexing="ij", sparse=True)
+    share = np.exp(log_prior(data, model, *mesh))
+    for i, axis in enumerate(nodes):
+        share = share * cell_sizes(axis).reshape([-1 if j == i else 1 for j in range(len(nodes))])
+    cells = tuple(np.broadcast_to(axis, share.shape).ravel() for axis in mesh)
+    used = share.ravel() > 0
+    return tuple(axis[used] for axis in cells), share.ravel()[used]
 
 
 def _support(found: Posterior) -> dict[str, tuple[float, float]]:

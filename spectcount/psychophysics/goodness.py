@@ -6,8 +6,10 @@ deviance is 2 (log likelihood of the rates seen - log likelihood of the fit).
 Sources: Wichmann & Hill (2001), Percept. Psychophys. 63:1293: the deviance is compared with those
 of data drawn from the fitted function itself, since its chi-square limit is poor at the few trials
 per level of an experiment. The drawn data are not fitted again, so that the chance errs on the
-high side: a small one is a warning to take seriously. Schuett et al. (2016), Vision Res. 122:105,
-for the beta-binomial overdispersion eta.
+high side: a small one is a warning to take seriously. Levels of few trials, the rule after a track
+that chose its own, are pooled with their neighbours first, and what is drawn are answers at the
+very levels that were presented, so that the chance means the same for adaptive data. Schuett et
+al. (2016), Vision Res. 122:105, for the beta-binomial overdispersion eta.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from spectcount.psychophysics.fit_grid import ETA_MAX, ETA_SHAPE
 from spectcount.psychophysics.sdt import Interval
 
 _DRAWS = 2000
+LEAST = 8
+"""Trials of a level that is not pooled with its neighbour."""
 _ETA_NODES = 400
 _EDGE = 1e-9
 
@@ -35,11 +39,26 @@ def deviance(k, n, p):
 def goodness_p(k, n, p, draws: int = _DRAWS) -> float:
     """Chance of a deviance as large as that of the counts, if the function is true; seeded."""
     rng = np.random.default_rng(0)
-    n = np.asarray(n).astype(int)
-    p = np.clip(p, _EDGE, 1 - _EDGE)
-    drawn = deviance(rng.binomial(n, p, size=(draws, len(n))), n, p)
-    extreme = np.count_nonzero(drawn >= deviance(k, n, p) - 1e-9)
+    n, p = np.asarray(n).astype(int), np.clip(p, _EDGE, 1 - _EDGE)
+    group = _groups(n)
+    at = (group[:, None] == np.arange(group[-1] + 1)).astype(float)
+    total = n @ at
+    mean = (n * p) @ at / total
+    drawn = deviance(rng.binomial(n, p, size=(draws, len(n))) @ at, total, mean)
+    extreme = np.count_nonzero(drawn >= deviance(np.asarray(k) @ at, total, mean) - 1e-9)
     return (extreme + 1) / (draws + 1)
+
+
+def _groups(n: np.ndarray) -> np.ndarray:
+    """Group of each level: neighbours together until they hold `LEAST` trials; what is left over
+    at the end joins the last group."""
+    group, current, held = np.zeros(len(n), int), 0, 0
+    for i, trials in enumerate(n):
+        group[i] = current
+        held += trials
+        if held >= LEAST:
+            current, held = current + 1, 0
+    return np.minimum(group, max(current - 1, 0)) if held else group
 
 
 def overdispersion(k, n, p, level: float = 0.95) -> Interval:

@@ -8,6 +8,8 @@ where
   at all levels by a likelihood ratio of 3.84 (5 % of chi-square with 1 degree of freedom), or the
   successes become rarer where they should become more frequent (trend of z < -1.96);
 - performance never crosses the criterion in the tested range: the estimate lies outside it;
+- the answers are not those of one function (`one_function`): they fall again, or the listener
+  changed;
 - the interval of the threshold leaves the tested range by more than a quarter of its length.
 """
 
@@ -17,17 +19,21 @@ import numpy as np
 
 from spectcount.psychophysics.fit_data import Counts
 from spectcount.psychophysics.fit_grid import Model, log_likelihood
+from spectcount.psychophysics.one_function import Break, break_words
 
 UNMEASURABLE = "not measurable"
 _FLAT = 3.84
 _SLACK = 0.25
 _BACKWARDS = -1.96
+_MANY_SLIPS = 0.1
+"""A lapse rate that may be all that a flat function differs from a perfect one by."""
 
 
-def why_not_measurable(data: Counts, model: Model, threshold, likely) -> str:
+def why_not_measurable(data: Counts, model: Model, threshold, likely, broken: Break) -> str:
     """The reason in words, empty where the threshold is measurable.
 
-    `threshold`: its value, low and high; `likely`: parameters [5] near the greatest likelihood.
+    `threshold`: its value, low and high; `likely`: parameters [5] near the greatest likelihood;
+    `broken`: the evidence for more than one function.
     """
     value, low, high = threshold
     if len(data.u) == 1:
@@ -39,10 +45,15 @@ def why_not_measurable(data: Counts, model: Model, threshold, likely) -> str:
         )
     slack = _SLACK * data.spread
     outside = not data.low <= value <= data.high
+    slips = likely[-1][2] >= _MANY_SLIPS
     if _is_flat(data, model, likely):
-        return f"{UNMEASURABLE}: {_side(data, likely[-1]) if outside else _flat(data)}"
+        return (
+            f"{UNMEASURABLE}: {_side(data, likely[-1]) if outside and not slips else _flat(data)}"
+        )
     if outside:
         return f"{UNMEASURABLE}: {_side(data, likely[-1])}"
+    if broken.certain:
+        return f"{UNMEASURABLE}: not one function: {break_words(broken, data.to_level)}"
     if low < data.low - slack or high > data.high + slack:
         ends = sorted(float(data.to_level(u)) for u in (low, high))
         return (

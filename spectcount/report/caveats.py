@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from spectcount.figures.threshold_table import POOR_FIT
 from spectcount.listeners import EMBEDDED, split_adapter
 from spectcount.probing.maps import parsed
 from spectcount.probing.marks import front_end_marks
@@ -61,11 +60,11 @@ def _functions(part: Evidence) -> Iterator[str]:
             "range, and none is extrapolated."
         )
     for name, t in found:
-        if t.fit is not None and t.measurable and t.fit.goodness_p < POOR_FIT:
+        if t.cautions:
             where = f", {t.condition}" if t.condition else ""
             yield (
-                f"{name}{where}: the psychometric function fits poorly (p = "
-                f"{t.fit.goodness_p:.2g}); look at the points before believing the threshold."
+                f"{name}{where}: {'; '.join(t.cautions)}. Look at the points before believing the "
+                f"threshold of {t.parameter}."
             )
     if any(t.n < SMALL_TRACK for _, t in found):
         yield (

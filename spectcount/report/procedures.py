@@ -23,8 +23,8 @@ def procedure_words(plan: Procedure) -> str:
     many = f" {n} tracks, one for each condition, were interleaved at random." if n > 1 else ""
     return (
         f"The level of each trial ({followed}; {ends}) followed the answers before it. "
-        f"{_rule_words(plan)} {_roles_words(plan)}{many} A track ended after {plan.trials} trials "
-        f"at the latest{_stop_words(plan)}."
+        f"{_rule_words(plan)}{_check_words(plan)} {_roles_words(plan)}{many} "
+        f"A track ended after {plan.trials} trials at the latest{_stop_words(plan)}."
     )
 
 
@@ -48,7 +48,9 @@ def threshold_words(plan: Plan) -> str:
         "fitted to all answers on a Bayesian grid (Schütt, Harmeling, Macke & Wichmann, 2016); "
         "intervals are equal-tailed at 95 %. " + guess + " A threshold is called not measurable "
         "where the answers do not depend on the level, never cross the criterion in the tested "
-        f"range, or leave its interval outside. {levels}"
+        "range, leave its interval outside, or are not those of one function: where they fall "
+        "again at easy levels, or the listener changed on the way, more likely than not. "
+        f"Lapses may reach one half. {levels}"
     ).strip()
 
 
@@ -74,6 +76,13 @@ def _rule_words(plan: Procedure) -> str:
             "lower the summed variance of the thresholds most."
         )
     return f"Levels followed the rule of {plan.title}."
+
+
+def _check_words(plan: Procedure) -> str:
+    if not isinstance(plan, StaircasePlan | QuestPlan) or not plan.checks:
+        return ""
+    where = "at the easiest level" if isinstance(plan, StaircasePlan) else "at an easy level"
+    return f" One of every {plan.checks} trials came {where} instead, to tell lapses."
 
 
 def _roles_words(plan: Procedure) -> str:

@@ -26,7 +26,7 @@ HEARS = SimulatedThreshold("level_dbfs", -50, 15, 0.02, bias=0.2)
 COUNTS = SimulatedThreshold("gap_ms", 120, 100, 0.02, guess=0.1)
 CASES = {
     "staircase, yes/no": (
-        {"kind": "staircase", "reversals": 60, "trials": 150, **LEVEL},
+        {"kind": "staircase", "reversals": 90, "trials": 200, **LEVEL},
         dataclasses.replace(HEARS, seed=2), YES_NO,
     ),
     "staircase, count": ({"kind": "staircase", "reversals": 40, **GAP}, COUNTS, COUNTING),

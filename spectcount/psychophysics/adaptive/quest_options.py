@@ -21,13 +21,16 @@ from typing import Any
 import numpy as np
 
 from spectcount.errors import UserError
+from spectcount.psychophysics.adaptive.marginal import edges
 from spectcount.psychophysics.fit_grid import lapse_prior
 from spectcount.psychophysics.psychometric import FUNCTIONS, from_axis, shape, to_axis
 
 MAX_CELLS = 25_000_000
 """Most levels x listeners; more would not fit a live session."""
 WEIBULL_DB = "weibull_db"
-_STANDARD_LAPSE = 0.08
+_STANDARD_LAPSES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.22, 0.3, 0.4)
+_FEW_LAPSES = (0.0, 0.03, 0.1, 0.22, 0.4)
+_STANDARD_CHECKS = 5
 _STANDARD_WIDTHS = (0.05, 1.0)
 _WIDE = 0.5
 _SECOND_LEVELS = 9
@@ -39,10 +42,12 @@ class QuestPlusOptions:
 
     `prior`: weights by parameter name, where they are not equal. `falling`: higher levels of the
     first parameter are harder. `focus`: the parameters that the levels are chosen to tell about;
-    empty: all of them, as published. `of`: the parameter that is the threshold. It ends after
-    `max_trials`, or, from `min_trials` on, once the threshold's posterior standard deviation is
-    `stop_sd` or less, its 95 % interval `stop_width` or less wide (both in decades where `log`),
-    or the entropy of all parameters `stop_bits` or less.
+    empty: all of them, as published. `of`: the parameter that is the threshold. `check_every`:
+    after so many trials comes one at an easy level, where lapses and answers that fall again show,
+    by turns the easiest and one halfway from the threshold to it; 0: never, as published. It ends
+    after `max_trials`, or, from `min_trials` on, once the threshold's posterior standard deviation
+    is `stop_sd` or less, its 95 % interval `stop_width` or less wide (both in decades where
+    `log`), or the entropy of all parameters `stop_bits` or less.
     """
 
     levels: tuple[tuple[float, ...], ...]
@@ -54,6 +59,7 @@ class QuestPlusOptions:
     reference: float = 0.0
     focus: tuple[str, ...] = ()
     of: str = "threshold"
+    check_every: int = 0
     min_trials: int = 1
     max_trials: int = 64
     stop_sd: float | None = None
@@ -97,6 +103,11 @@ class QuestPlusOptions:
             raise UserError(
                 f"{cells} combinations of levels and listeners are too many; thin the grids to "
                 f"{MAX_CELLS} or fewer"
+            )
+        if self.check_every < 0 or self.check_every == 1:
+            raise UserError(
+                f"check_every={self.check_every} leaves no trial to the procedure; give 2 or more, "
+                "or 0 for none"
             )
         if not 1 <= self.min_trials <= self.max_trials:
             raise UserError(
@@ -154,7 +165,9 @@ def standard_options(
 
     Levels and thresholds from `low` to `high`, the thresholds twice as fine; widths from a
     twentieth of that range to all of it, by equal factors, wide ones less likely; lapses
-    of 0 to 8 %, small ones likelier, as in `fit_grid`; `guess` fixed, or free (None) in 0.02..0.9.
+    of 0 to 40 %, small ones likelier, as in `fit_grid`; every fifth trial (tenth, where there is a
+    second parameter) at an easy level, which tells about lapses; `guess` fixed, or free (None) in
+    0.02..0.9.
     `second` are the ends of a second stimulus parameter: then the grids are coarser, and the
     threshold may move by the whole range over it, `reference` being its middle. `n_levels` of the
     first parameter: 33, or 17 where there is a second. The levels are
@@ -166,7 +179,7 @@ def standard_options(
     n = n_levels or (33 if single else 17)
     u = np.linspace(float(to_axis(low, log)), float(to_axis(high, log)), n)
     widths = np.geomspace(*_STANDARD_WIDTHS, 10 if single else 6)
-    lapses = np.linspace(0, _STANDARD_LAPSE, 5 if single else 3)
+    lapses = np.array(_STANDARD_LAPSES if single else _FEW_LAPSES)
     grids: dict[str, Any] = {
         "threshold": from_axis(np.linspace(u[0], u[-1], 2 * n - 1), log),
         "width": (u[-1] - u[0]) * widths,
@@ -181,9 +194,23 @@ def standard_options(
         grids["gradient"] = np.linspace(-steepest, steepest, 17)
         options.setdefault("reference", (second[0] + second[1]) / 2)
     focus = ("threshold",) if single else ("threshold", "gradient")
-    prior = {"lapse": lapse_prior(lapses), "width": _width_prior(widths)}
-    options = {"focus": focus, "prior": prior} | options
+    if guess is not None:
+        lapses = lapses[lapses < 0.9 * (1 - guess)]
+        grids["lapse"] = lapses
+    prior = {"lapse": _lapse_weights(lapses), "width": _width_prior(widths)}
+    options = {
+        "focus": focus,
+        "prior": prior,
+        "check_every": _STANDARD_CHECKS if single else 2 * _STANDARD_CHECKS,
+    } | options
     return QuestPlusOptions(tuple(map(tuple, levels)), grids, log=log, **options)
+
+
+def _lapse_weights(lapses: np.ndarray) -> np.ndarray:
+    """Prior mass of each lapse rate: its density times its cell, which begins at 0."""
+    ends = edges(lapses)
+    ends[0] = 0.0
+    return lapse_prior(lapses) * np.diff(ends) if len(lapses) > 1 else np.ones(1)
 
 
 def _width_prior(share) -> np.ndarray:

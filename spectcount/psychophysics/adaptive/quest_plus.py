@@ -6,8 +6,8 @@ mutual information between its answer and the listener, which is that of least e
 entropy; two outcomes, success and failure. Estimates are medians of the posterior marginals with
 equal-tailed intervals (`marginal`): the median is less biased than the mean where the posterior is
 skewed, which is the rule after few trials. The threshold is not measurable where its posterior
-reaches an end of its grid, or its interval leaves the range of the levels by more than a tenth of
-it, or the estimate does at all.
+reaches an end of its grid, or the answers are not those of one function (`one_function`), or its
+interval leaves the range of the levels by more than a tenth of it, or the estimate does at all.
 
 Sources: Watson (2017), J. Vis. 17(3):10; Prins (2013), J. Vis. 13(7):3, for information about
 some parameters only (`focus`).
@@ -24,10 +24,12 @@ import numpy as np
 from scipy.special import entr
 
 from spectcount.errors import UserError
+from spectcount.psychophysics import cautions, goodness
 from spectcount.psychophysics.adaptive import marginal
 from spectcount.psychophysics.adaptive.base import Answer, Recorder, in_words
 from spectcount.psychophysics.adaptive.quest_options import QuestPlusOptions
 from spectcount.psychophysics.measurable import UNMEASURABLE
+from spectcount.psychophysics.one_function import NO_BREAK, Break, break_words, find_break
 from spectcount.psychophysics.plain import plain
 from spectcount.psychophysics.psychometric import from_axis, to_axis
 from spectcount.psychophysics.sdt import Interval
@@ -40,7 +42,9 @@ _SLACK = 0.1
 @dataclass(frozen=True)
 class QuestPlusEstimate:
     """The posterior in brief: `intervals` (medians), `mean` and `mode` of each parameter's
-    marginal, and the `threshold` (nan in an unbounded interval where not measurable)."""
+    marginal, and the `threshold` (nan in an unbounded interval where not measurable). `broken`
+    is the evidence for more than one function, `goodness_p` the chance of answers that lie as far
+    from the posterior's mean function, given the levels; `cautions` say what limits a threshold."""
 
     threshold: Interval
     intervals: Mapping[str, Interval]
@@ -49,6 +53,9 @@ class QuestPlusEstimate:
     measurable: bool
     reason: str
     n_trials: int
+    broken: Break = NO_BREAK
+    goodness_p: float = math.nan
+    cautions: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data; nan and infinities become None."""
@@ -92,11 +99,35 @@ class QuestPlus:
         )
 
     def suggest(self) -> tuple[float, ...]:
+        if self._suggestion is None and self._checks_next:
+            self._suggestion = self._easy_level()
         if self._suggestion is None:
             gain = self.expected_gain()
             best = int(np.flatnonzero(gain >= gain.max() - _TIE)[0])
             self._suggestion = tuple(map(float, self._levels[best]))
         return self._suggestion
+
+    @property
+    def _checks_next(self) -> bool:
+        every = self.options.check_every
+        return every > 0 and self.n % every == every - 1
+
+    def _easy_level(self) -> tuple[float, ...]:
+        """The easiest level and, by turns, the one halfway to it from where the threshold is; of a
+        second parameter its grid in turn."""
+        turn = self.n // self.options.check_every
+        first, of = np.asarray(self.options.levels[0]), self.options.of
+        easiest = first[0] if self.options.falling else first[-1]
+        if turn % 2:
+            log = self.options.on_log_axis(of)
+            middle = float(marginal.quantile(self.options.axis(of), self.marginal(of), 0.5))
+            u = to_axis(first, log)
+            goal = (middle + float(to_axis(easiest, log))) / 2
+            easiest = first[int(np.argmin(np.abs(u - goal)))]
+        return (
+            float(easiest),
+            *(grid[(turn // 2) % len(grid)] for grid in self.options.levels[1:]),
+        )
 
     def expected_gain(self) -> np.ndarray:
         """Expected fall of the entropy, in bits, for each level (of two parameters: for each pair,
@@ -196,24 +227,89 @@ class QuestPlus:
             mean = marginal.mean(grid, mass)
             means[name] = from_axis(mean, self.options.on_log_axis(name))
             modes[name] = marginal.mode(values, mass)
-        why = self._why_not_measurable(intervals[self.options.of], level)
+        broken = self._broken()
+        why = self._why_not_measurable(intervals[self.options.of], level, broken)
         unknown = Interval(math.nan, -math.inf, math.inf, level, UNMEASURABLE)
         threshold = unknown if why else intervals[self.options.of]
-        return QuestPlusEstimate(threshold, intervals, means, modes, not why, why, self.n)
+        p = self._goodness_p()
+        limits = () if why else self._cautions(intervals, broken, p)
+        return QuestPlusEstimate(
+            threshold, intervals, means, modes, not why, why, self.n, broken, p, limits
+        )
+
+    @property
+    def _named(self) -> bool:
+        """Whether the function is one whose parts are known, of one parameter."""
+        return isinstance(self.options.function, str) and len(self.options.levels) == 1
+
+    def _to_level(self, u: float) -> Any:
+        sign = -1 if self.options.falling else 1
+        return from_axis(sign * u, self.options.on_log_axis(self.options.of))
+
+    def _broken(self) -> Break:
+        """The evidence for more than one function; none where the function is the user's own or
+        follows two parameters."""
+        if not self._named or not self.n:
+            return Break()
+        sign = -1 if self.options.falling else 1
+        log = self.options.on_log_axis(self.options.of)
+        answers = self._record.answers
+        places = np.array([
+            -math.inf if a.is_catch else sign * float(to_axis(a.x[0], log)) for a in answers
+        ])  # fmt: skip
+
+        def chance_at(u: np.ndarray) -> np.ndarray:
+            levels = np.where(
+                np.isfinite(u), from_axis(sign * np.where(np.isfinite(u), u, 0), log), 1
+            )
+            heard = self.options.chance((levels,), self._listeners)
+            return np.where(np.isfinite(u), heard, self._listeners["guess"])
+
+        success = [a.success for a in answers]
+        return find_break(places, success, chance_at, self._prior())
+
+    def _goodness_p(self) -> float:
+        """Of the mean function of the posterior; nan where the levels have no order."""
+        if not self._named or not self.n:
+            return math.nan
+        levels, success = self._record.columns()
+        tested, at = np.unique(levels[:, 0], return_inverse=True)
+        chance = self.options.chance((tested[:, None],), self._listeners) @ self._posterior
+        n = np.bincount(at)
+        return goodness.goodness_p(np.bincount(at, success), n, chance)
+
+    def _cautions(
+        self, intervals: Mapping[str, Interval], broken: Break, p: float
+    ) -> tuple[str, ...]:
+        """What limits the threshold, in clauses."""
+        if not self._named:
+            return ()
+        grids, words = self.options.parameters, []
+        if {"guess", "lapse"} <= grids.keys():
+            ends = (grids["guess"][-1], grids["lapse"][-1])
+            words += cautions.rate_cautions(intervals["guess"], intervals["lapse"], *ends)
+        if len(grids.get("width", ())) > 1:
+            ends = (grids["width"][0], grids["width"][-1])
+            words += cautions.width_caution(intervals["width"], *ends)
+        return (
+            *cautions.break_caution(broken, self._to_level), *cautions.fit_caution(p), *words
+        )  # fmt: skip
 
     def _interval(self, name: str, ends, level: float) -> Interval:
         log = self.options.on_log_axis(name)
         low, value, high = (float(from_axis(v, log)) for v in ends)
         return Interval(value, low, high, level, RULE)
 
-    def _why_not_measurable(self, found: Interval, level: float) -> str:
+    def _why_not_measurable(self, found: Interval, level: float, broken: Break) -> str:
         of, mass = self.options.of, self.marginal(self.options.of)
         if self.n == 0:
             return f"{UNMEASURABLE}: no trials yet"
         if len(mass) > 1 and max(mass[0], mass[-1]) > (1 - level) / 2:
             end = self.options.parameters[of][0 if mass[0] > mass[-1] else -1]
             return f"{UNMEASURABLE}: the {of}'s posterior reaches the end of its grid, {end:g}"
-        if not isinstance(self.options.function, str) or len(self.options.levels) == 2:
+        if broken.certain:
+            return f"{UNMEASURABLE}: not one function: {break_words(broken, self._to_level)}"
+        if not self._named:
             return ""
         tested = self.options.levels[0]
         log = self.options.on_log_axis(of)
@@ -226,7 +322,7 @@ class QuestPlus:
 
     def state(self) -> dict[str, Any]:
         levels, successes = self._record.columns()
-        grids = self.options.parameters
+        grids, found = self.options.parameters, self.estimate()
         return plain({
             "kind": "quest_plus",
             "n": self.n,
@@ -238,8 +334,8 @@ class QuestPlus:
             "reversals": [],
             "bounds": [(g[0], g[-1]) for g in self.options.levels],
             "catch": self._record.catch_counts,
-            "estimate": self.estimate().threshold,
-            "mode": self.estimate().mode,
+            "estimate": found.threshold,
+            "mode": found.mode,
             "entropy_bits": self.entropy,
             "marginals": {x: {"grid": grids[x], "mass": self.marginal(x)} for x in grids},
         })  # fmt: skip

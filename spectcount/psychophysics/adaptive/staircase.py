@@ -43,7 +43,9 @@ class StaircaseOptions:
     row that make it harder. `target`: chance of a success at which a weighted staircase settles
     (then `down` is 1 and `steps` are those to the harder side). It ends after `max_reversals` or
     `max_trials`, or after `stuck_after` hits of a bound in a row. `guess` (None: free), `lapse`
-    (None: free), `function` and `log` are those of the fit behind the estimate.
+    (None: free), `function` and `log` are those of the fit behind the estimate. `check_every`:
+    after so many trials comes one at the easiest level, where lapses and answers that fall again
+    show; it does not move the track. 0: never, as published.
     """
 
     start: float
@@ -62,6 +64,7 @@ class StaircaseOptions:
     lapse: float | None = None
     function: str = "gaussian"
     log: bool | None = None
+    check_every: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", tuple(float(s) for s in self.steps))
@@ -103,6 +106,11 @@ class StaircaseOptions:
             raise UserError(
                 f"target={self.target} with down={self.down}: a weighted staircase needs a target "
                 "between 0 and 1 and down=1"
+            )
+        if self.check_every < 0 or self.check_every == 1:
+            raise UserError(
+                f"check_every={self.check_every} leaves no trial to the staircase; give 2 or more, "
+                "or 0 for none"
             )
         limits = (self.max_reversals, self.max_trials, self.stuck_after, self.reversals_per_step)
         if min(limits) < 1:
@@ -148,10 +156,22 @@ class Staircase:
         self._hits_in_a_row = 0
 
     def suggest(self) -> tuple[float, ...]:
-        return (self._level,)
+        return (self._easiest if self._checks_next else self._level,)
+
+    @property
+    def _easiest(self) -> float:
+        return self.options.low if self.options.harder == "up" else self.options.high
+
+    @property
+    def _checks_next(self) -> bool:
+        every = self.options.check_every
+        return every > 0 and self.n % every == every - 1
 
     def update(self, x: tuple[float, ...], success: bool) -> None:
+        checks = self._checks_next and math.isclose(float(x[0]), self._easiest, rel_tol=1e-6)
         answer = self._record.add(x, success)
+        if checks:
+            return
         self._row = self._row + 1 if answer.success else 0
         if not answer.success:
             self._move(-1)
