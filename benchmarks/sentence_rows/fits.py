@@ -49,10 +49,10 @@ def by_quest(chance: Chance, rng: np.random.Generator, trials: int = QUEST_TRIAL
 
 
 def by_staircase(chance: Chance, rng: np.random.Generator) -> Any:
-    """A 1-up 2-down staircase with a check at every fifth trial, as a plan has it."""
+    """A 1-up 2-down staircase with a check at every tenth trial, as a plan has it."""
     track = up_down(
         2, REACH, -REACH, REACH, steps=(2.0, 1.0, 0.5), max_trials=STAIRCASE_TRIALS,
-        max_reversals=STAIRCASE_TRIALS, check_every=5, guess=GUESS,
+        max_reversals=STAIRCASE_TRIALS, check_every=10, guess=GUESS,
     )  # fmt: skip
     return simulate(track, chance, rng).estimate()
 
