@@ -139,8 +139,7 @@ def _loaded(
     for gone in resident.make_room(wanted.bytes, device):
         if report is not None:
             report(f"{gone.name} was unloaded to make room for {name}", 0, 1)
-    if not options.spread:
-        refuse_if_too_large(name, folder, wanted, settings)
+    refuse_if_too_large(name, folder, wanted, settings, spread=options.spread)
     return LoadedModel(folder, device, options.torch_dtype(device), report, **keywords)
 
 

@@ -164,7 +164,7 @@ def _run(context: RunContext, seats: list[_Seat], total: int, low_mass: bool) ->
 
 def _allows_low_mass(plan: AskedPlan) -> bool:
     """Whether a plan, or all of those that it interleaves, goes on with little mass."""
-    parts = getattr(plan, "parts", ())
+    parts = getattr(plan, "parts", ()) or [p for p in (getattr(plan, "plan", None),) if p]
     return all(map(_allows_low_mass, parts)) if parts else bool(getattr(plan, "low_mass", True))
 
 

@@ -164,3 +164,51 @@ def test_logits_are_float32_where_they_are_read(bf16):
         top = logits.topk(1000).values
         assert len(top.unique()) > 900, way
         assert not torch.equal(logits.bfloat16().float(), logits)
+
+
+def test_a_spread_model_reads_float32_too(tmp_path):
+    """Accelerate keeps a spread layer's own forward under another name."""
+    import torch
+    from accelerate import dispatch_model
+
+    from spectcount.listeners.scoring import gate
+    from tests.listeners.deep import deep
+
+    found = deep(torch.bfloat16, tmp_path, encoder=1)
+    before = gate.canary_logits(found, "staged")
+    places = {name: "cpu" for name, _ in found.model.named_children()}
+    dispatch_model(found.model, places, main_device="cpu", force_hooks=True)
+    assert hasattr(found.model.get_output_embeddings(), "_old_forward")
+    torch.testing.assert_close(gate.canary_logits(found, "staged"), before)
+    assert len(before[1].topk(1000).values.unique()) > 900
+
+
+def test_nothing_of_scoring_is_float64_on_the_device(float32):
+    """A Mac's GPU has no float64: what is summed in it is on the CPU, in one dimension."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from spectcount.listeners.scoring import staged
+
+    wide = []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, call, types, args=(), kwargs=None):
+            out = call(*args, **(kwargs or {}))
+            made_there = call is not torch.ops.aten.lift_fresh.default  # of an array, on the CPU
+            if (
+                made_there
+                and isinstance(out, torch.Tensor)
+                and out.dtype == torch.float64
+                and out.dim() > 1
+            ):
+                wide.append(str(call))
+            return out
+
+    closed = float32.speller.closed_set(("yes", "no"))
+    parts = float32.family, float32.model, float32.processor
+    clip = torch.zeros(1, 8_000)
+    with torch.inference_mode(), Watch():
+        heard = staged.hear(*parts, clip)
+        staged.answer_log_probs(*parts, [[("Is it?", closed)]], heard, float32.speller)
+    assert wide == []

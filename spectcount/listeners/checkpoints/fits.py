@@ -34,6 +34,13 @@ def free_bytes(device: str) -> int:
     return min(available, _container(CGROUP, available))
 
 
+def free_everywhere() -> int:
+    """Memory that a spread model may take: of all CUDA devices, and of the host, where the layers
+    go that no device has room for."""
+    devices = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    return sum(map(free_bytes, [*devices, "cpu"]))
+
+
 def _container(folder: Path, otherwise: int) -> int:
     """What the limit of a container leaves (cgroup v2), `otherwise` where there is none."""
     limit, used = folder / "memory.max", folder / "memory.current"

@@ -13,7 +13,7 @@ from typing import Any
 from spectcount.errors import UserError
 from spectcount.listeners.checkpoints.anatomy import Anatomy, anatomy_of, anatomy_of_config
 from spectcount.listeners.checkpoints.cards import Card, cards
-from spectcount.listeners.checkpoints.fits import free_bytes, refuse_too_large
+from spectcount.listeners.checkpoints.fits import free_bytes, free_everywhere, refuse_too_large
 from spectcount.listeners.checkpoints.forecast import CUDA_CONTEXT, Forecast, Workload, forecast
 from spectcount.listeners.checkpoints.loading import LoadOptions
 from spectcount.listeners.checkpoints.names import model_folder, parse
@@ -64,9 +64,13 @@ def scoring_forecast(folder: Path, options: LoadOptions, device: str) -> Forecas
     return forecast(anatomy, workload, staged=family.staged, device=device)
 
 
-def refuse_if_too_large(name: str, folder: Path, wanted: Forecast, settings: Settings) -> None:
-    """Raise `UserError` where a model would not fit, with what would."""
-    family, free = family_of(folder), free_bytes(settings.device)
+def refuse_if_too_large(
+    name: str, folder: Path, wanted: Forecast, settings: Settings, *, spread: bool = False
+) -> None:
+    """Raise `UserError` where a model would not fit the device, or where it is to be `spread` all
+    devices and the host's memory behind them, with what would."""
+    family = family_of(folder)
+    free = free_everywhere() if spread else free_bytes(settings.device)
     refuse_too_large(
         name, anatomy_of(folder, family), wanted, free, settings.device, staged=family.staged,
         listed={card.name: card.needs_gb for card in cards(settings).values()},

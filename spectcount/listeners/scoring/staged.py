@@ -79,8 +79,9 @@ def _hidden(family: Family, model: Any, batch: packing.Pack, audio: torch.Tensor
     """The language model's last hidden states [B, L, width], the audio in its places."""
     family.check_length(model, max(row.n_tokens for row in batch.rows))
     embeds = family.embed_tokens(model, batch.ids)
-    embeds = embeds.masked_scatter(batch.places[..., None], audio.to(embeds.dtype))
-    mask = packing.additive(batch.mask, embeds.dtype)
+    places = batch.places[..., None].to(embeds.device)  # a spread model's parts lie apart
+    embeds = embeds.masked_scatter(places, audio.to(embeds.device, embeds.dtype))
+    mask = packing.additive(batch.mask.to(embeds.device), embeds.dtype)
     return family.hidden(model, embeds, mask, batch.positions)
 
 
