@@ -149,7 +149,8 @@ class Evidence:
         from the trials."""
         summary = self.run.summary or {}
         parts = summary.get("plans", [])
-        number = int(self.label.rpartition(" ")[2]) - 1 if self.label and parts else None
+        of_plan = self.label.removeprefix("plan ") if parts else ""
+        number = int(of_plan) - 1 if of_plan.isdigit() else None
         stored = (summary if number is None else parts[number]).get("shortcuts")
         whole = isinstance(self.plan, Plan) and (number is not None or not self.label)
         return (

@@ -46,7 +46,9 @@ def packed(lasting, plans, tmp_path_factory):
 def test_a_bundle_holds_everything(packed, settings, tmp_path):
     evidence, files = packed
     figures = [f.name for f in figures_of(evidence)]
-    assert len(figures) == 3 and all(name == slug(name) for name in figures)
+    assert (
+        len(figures) == 4 and "shortcuts" in figures and all(name == slug(name) for name in figures)
+    )
     expected = {
         "report.html", "run.json", "plan.yaml", "trials.json", "trials.csv", "trials.jsonl",
         "stimuli.jsonl", "log.txt",

@@ -32,10 +32,10 @@ def test_every_section_of_a_comparison(make_run, plans, report_of):
         "Is there a beep?", evidence.fingerprints[plans.sim], "Hautus", "Gourevitch", "Newcombe",
         "Benjamini", "4 signal trials", "8 catch trials", "The seed was 3", "24 paired signal",
         "A simulated listener answered", evidence_digest(evidence.trials), "Mel channel",
-        "Counts per cell", "paired by question", "expect about 1",
+        "Counts per cell", "paired by question", "expect about 1", "What one cue alone reaches",
     ):  # fmt: skip
         assert words in page.text, words
-    assert len([name for name, _ in page.tags if name == "svg"]) == 3
+    assert len([name for name, _ in page.tags if name == "svg"]) == 4
     assert len([name for name, _ in page.tags if name == "audio"]) == 2
     assert len([name for name, _ in page.tags if name == "img"]) == 1
     assert len(text) < 2_000_000
