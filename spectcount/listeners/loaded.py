@@ -32,6 +32,7 @@ from spectcount.listeners.checkpoints.loading import (
 )
 from spectcount.listeners.families import family_of
 from spectcount.listeners.scoring import gate, staged, stock
+from spectcount.listeners.scoring.limits import LIMITS
 from spectcount.listeners.scoring.spelling import Speller
 
 Asked = tuple[str, tuple[str, ...]]
@@ -166,8 +167,8 @@ class LoadedModel:
         digest = adapters.digest_of(folder)
         with self.lock:
             self._refuse_unloaded()
+            adapters.refuse_other_base(folder, self.fingerprint, self.folder)
             if digest not in self._adapters.values():
-                adapters.refuse_other_base(folder, self.fingerprint, self.folder)
                 self._attach(folder, digest)
         return digest
 
@@ -190,13 +191,13 @@ class LoadedModel:
     def _check_adapter(self, name: str, digest: str) -> None:
         with self.adapted(digest):
             tuned = gate.canary_logits(self)
-            self._refuse_broken_forward(name)
+            self._refuse_other_forward(name, tuned)
         if (drift := self._drift()) > CANARY_TOLERANCE:
             raise UserError(
                 f"with adapter {name} loaded the base model's answers moved by {drift:.2g} (limit "
                 f"{CANARY_TOLERANCE:g}); choose another adapter"
             )
-        if not bool(tuned.isfinite().all()):
+        if bool(tuned.isnan().any()):
             raise UserError(
                 f"with adapter {name} the answers are not a number; its weights are broken, get "
                 "it again or choose another"
@@ -207,21 +208,31 @@ class LoadedModel:
                 "least one step"
             )
 
-    def _refuse_broken_forward(self, name: str) -> None:
+    def _refuse_other_forward(self, name: str, tuned: torch.Tensor) -> None:
         """Raise `UserError` where the model's own forward, which replies take, fails with an
-        adapter on: encoders read attributes of layers that peft's do not have (strides, say)."""
+        adapter on (encoders read attributes of layers that peft's do not have, strides say), or
+        where the path in use passes a layer of the adapter by."""
         try:
-            gate.canary_logits(self, "stock")
+            own = gate.canary_logits(self, "stock")
         except (AttributeError, RuntimeError, ValueError, TypeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise misfit(name, f"the model's own forward fails with it ({reason})") from error
+        limit = LIMITS[self.dtype].rms_share
+        known = own.isfinite()
+        share = ((tuned - own)[known].square().mean().sqrt() / own[known].std()).item()
+        if share > limit:
+            raise misfit(
+                name,
+                f"with it the {self.path} path is not the model's own forward: logits differ by "
+                f"rms {share:.2g} of their spread (limit {limit:g})",
+            )
 
     def _drift(self) -> float:
         """By how much the base's logits on the canary have moved since it was loaded."""
         with self.adapted(None):
             base = gate.canary_logits(self)
-        drift = (base - self._canary).abs().max().item()
-        return drift if drift == drift else math.inf
+        moved = (base - self._canary)[base != self._canary]
+        return moved.abs().nan_to_num(math.inf).max().item() if len(moved) else 0.0
 
     def _drop_if_moved(self, adapter: str) -> None:
         """Let go of a base that a refused adapter has changed; raises `UserError` then."""

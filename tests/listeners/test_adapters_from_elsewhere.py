@@ -283,6 +283,43 @@ def test_own_values_of_the_base_are_refused_and_copies_are_not(base, adapters, t
         base.load_adapter(with_bias("other", 1))
 
 
+def test_an_adapter_of_another_model_on_the_hub_is_refused(base, adapters, tmp_path, monkeypatch):
+    from spectcount.listeners.checkpoints import origin
+
+    folder, _ = adapters("plain")
+    monkeypatch.setattr(origin, "hub_id", lambda folder: "Qwen/Qwen2-Audio-7B-Instruct")
+    for name in ("unsloth/qwen2-audio-7b-instruct", "here/Qwen2-Audio-7B-Instruct", "/a/b", ""):
+        base.load_adapter(edited(folder, tmp_path / f"at{name.replace('/', '-')}",
+                                 base_model_name_or_path=name))  # fmt: skip
+    other = edited(folder, tmp_path / "x", base_model_name_or_path="Qwen/Qwen2-Audio-7B")
+    with pytest.raises(UserError, match=r"made on Qwen/Qwen2-Audio-7B and .* is Qwen/Qwen2-Audio"):
+        base.load_adapter(other)
+
+
+def test_an_adapter_is_known_by_its_content(adapters, tmp_path):
+    from spectcount.listeners.checkpoints.adapters import digest_of
+
+    folder, _ = adapters("plain")
+    written_anew = {"target_modules": ATTENTION[::-1], "lora_dropout": 0.5, "peft_version": "0.1"}
+    same = edited(folder, tmp_path / "same", change=lambda n, t: t.double().float(), **written_anew)
+    assert digest_of(same) == digest_of(folder)
+    scales = [{"lora_alpha": 9}, {"use_rslora": True}, {"bias": "all"}]
+    for n, changes in enumerate([*scales, {"change": lambda n, t: t + 1e-3}]):
+        assert digest_of(edited(folder, tmp_path / f"{n}", **changes)) != digest_of(folder)
+
+
+def test_weights_kept_whole_are_not_mixed_into_a_batch(base, adapters):
+    from spectcount.listeners.audio_lm import AudioLM
+    from spectcount.listeners.scoring import together
+
+    alone, plain, whole = (
+        AudioLM(base, name, adapters(name)[0] if name else None)
+        for name in ("", "plain", "whole projector")
+    )
+    assert together.may_share([alone, plain])
+    assert not together.may_share([alone, whole])
+
+
 def test_a_base_that_was_changed_all_the_same_is_thrown_away(
     random_model_folder, adapters, monkeypatch
 ):

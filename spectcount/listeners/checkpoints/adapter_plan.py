@@ -30,12 +30,13 @@ READ = frozenset(
     "target_modules exclude_modules layers_to_transform layers_pattern modules_to_save".split()
 )
 """Options that are honoured."""
-FREE = frozenset(
-    "peft_type peft_version task_type auto_mapping base_model_name_or_path revision inference_mode "
+UNUSED = frozenset(
+    "peft_version task_type auto_mapping base_model_name_or_path revision inference_mode "
     "lora_dropout megatron_core qalora_group_size runtime_config loftq_config eva_config "
-    "corda_config lora_ga_config init_lora_weights bias".split()
+    "corda_config lora_ga_config".split()
 )
-"""Options that say nothing of the forward, or are checked by themselves."""
+"""Options that say nothing of the forward once an adapter is trained."""
+CHECKED = frozenset({"peft_type", "bias", "init_lora_weights"})
 PLAIN_STARTS = (True, False, None, "gaussian", "orthogonal", "eva")
 """Ways of drawing the first weights that leave the base alone."""
 _LORA = re.compile(r"(?P<module>.+)\.(?P<part>lora_[A-Za-z_]+)(\.(?P<leaf>weight|bias))?")
@@ -94,7 +95,7 @@ def refuse_options(name: str, config: Mapping[str, Any]) -> None:
     """Raise `UserError` where an adapter cannot lie beside others on an unchanged base."""
     kind, bias = config.get("peft_type"), config.get("bias") or "none"
     start = config.get("init_lora_weights", True)
-    other = [key for key in config.keys() - READ - FREE if config[key]]
+    other = [key for key in config.keys() - READ - UNUSED - CHECKED if config[key]]
     if kind != "LORA":
         what = f"is of type {kind}, and only LORA is read"
     elif bias != "none":

@@ -19,14 +19,15 @@ from typing import Any
 import torch
 
 from spectcount.errors import UserError
-from spectcount.listeners.checkpoints import identity
-from spectcount.listeners.checkpoints.adapter_plan import Plan, misfit, tree_of
-from spectcount.listeners.checkpoints.hashes import hash_files
+from spectcount.listeners.checkpoints import identity, origin
+from spectcount.listeners.checkpoints.adapter_plan import UNUSED, Plan, misfit, tree_of
+from spectcount.listeners.checkpoints.cards import HUB_ID
+from spectcount.listeners.checkpoints.hashes import hash_files, hash_tensors, hash_text
 
 
 def digest_of(folder: Path) -> str:
-    """Hash of an adapter: its weights and how they are put to use (a scale, say). Raises
-    `UserError` where `folder` is no adapter of safetensors."""
+    """Hash of an adapter: its tensors by name and content, and how they are put to use (a scale,
+    say). Raises `UserError` where `folder` is no adapter of safetensors."""
     config, weights = folder / "adapter_config.json", folder / "adapter_model.safetensors"
     if not config.is_file():
         raise UserError(f"{folder.name} is no adapter (no adapter_config.json); choose another")
@@ -35,15 +36,24 @@ def digest_of(folder: Path) -> str:
             f"{folder.name} has no adapter_model.safetensors; other formats may hold code and are "
             "not read: save it as safetensors"
         )
-    return hash_files([config, weights])
+    options = json.loads(config.read_text(encoding="utf-8"))
+    used = {k: _unordered(v) for k, v in options.items() if v and k not in UNUSED}
+    return hash_text(json.dumps([hash_tensors(weights), used], sort_keys=True))
+
+
+def _unordered(value: Any) -> Any:
+    """peft writes sets of names as lists in any order."""
+    return sorted(value, key=str) if isinstance(value, list) else value
 
 
 def refuse_other_base(folder: Path, fingerprint: str, base: Path) -> None:
     """Raise `UserError` where the adapter's record names another base than the one in the folder
-    `base`. Records of earlier releases name a hash of the base's files."""
+    `base`. Records of earlier releases name a hash of the base's files; adapters from elsewhere
+    the base's name on the hub."""
     record = folder / "lineage.json"
     made_on = json.loads(record.read_text()).get("base_fingerprint") if record.is_file() else None
     if not made_on:
+        _refuse_other_hub_id(folder, base)
         return
     if identity.is_old(made_on):
         files = hash_files(sorted(base.glob("*.safetensors")))
@@ -54,6 +64,20 @@ def refuse_other_base(folder: Path, fingerprint: str, base: Path) -> None:
         raise UserError(
             f"adapter {folder.name} was made on a base with other {other} ({made_on}) than "
             f"{base.name} ({fingerprint}); ask it on its own base, or tune it anew"
+        )
+
+
+def _refuse_other_hub_id(folder: Path, base: Path) -> None:
+    """By the last part of the names: the first is a mirror's, or a folder's, as often as not."""
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    written, here = str(config.get("base_model_name_or_path") or ""), origin.hub_id(base)
+    if not here or not HUB_ID.fullmatch(written):
+        return
+    if written.rpartition("/")[2].lower() != here.rpartition("/")[2].lower():
+        raise UserError(
+            f"adapter {folder.name} was made on {written} and {base.name} is {here}; ask it on its "
+            "own base, or, if both are the same weights, write the name into its "
+            "adapter_config.json (base_model_name_or_path)"
         )
 
 

@@ -46,6 +46,11 @@ def hash_weights(folder: Path) -> str:
     return _remembered("tensors", weight_files(folder), _hash_tensors)
 
 
+def hash_tensors(file: Path) -> str:
+    """Hash of the tensors in one file."""
+    return _remembered("tensors", [file], _hash_tensors)
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The files that transformers reads weights from, in the order in which it looks for them."""
     whole, index = folder / "model.safetensors", folder / INDEX
