@@ -21,6 +21,7 @@ import numpy as np
 
 from spectcount.listeners.observers.ideal import pair_d_prime
 from spectcount.probing.base import Plan
+from spectcount.probing.repeats import counted
 from spectcount.probing.sensitivity import Sensitivity
 from spectcount.psychophysics import sdt
 from spectcount.psychophysics.sdt import Interval
@@ -74,7 +75,7 @@ class Cells:
 class Pooled:
     """Several cells together: what a region's or a whole run's trials say. Rates are pooled; d', c
     and AUC are compared within cells and wordings and averaged; `d_a` is there where scores are
-    graded (`sensitivity`)."""
+    graded (`sensitivity`). `repeated`: trials left out as repeats of one waveform (`repeats`)."""
 
     n: int
     n_catch: int
@@ -86,6 +87,7 @@ class Pooled:
     ideal: float
     mass: float
     d_a: Interval | None = None
+    repeated: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; nan and infinities become None."""
@@ -119,6 +121,7 @@ class Confusion:
 
 def measure_map(plan: Plan, trials: Iterable[Trial], level: float = 0.95) -> Cells:
     """The map (or the curve, one row) that one listener's `trials` of `plan` draw."""
+    trials = counted(plan, trials)
     grid = by_cell(plan, trials, "signal")
     catch = catch_by_cell(plan, trials)
     n, hits = _count(plan, grid, lambda t: True), _count(plan, grid, hit)
@@ -150,7 +153,8 @@ def pool(
 ) -> Pooled:  # fmt: skip
     """All trials of some cells (x, y) together (None: all cells), and the catch trials that
     belong to them."""
-    listed = list(trials)
+    asked = list(trials)
+    listed = counted(plan, asked)
     chosen = {tuple(c[:2]) for c in cells} if cells is not None else set(plan.cells)
     grid, around = by_cell(plan, listed, "signal"), catch_by_cell(plan, listed)
     signal = [t for c in sorted(chosen) for t in grid.get(c, [])]
@@ -169,6 +173,7 @@ def pool(
         d_a=both.d_a(level) if detect and both.graded else None,
         ideal=_average([d for d in map(ideal_d_prime, signal) if not np.isnan(d)]),
         mass=_average([t.mass for t in signal + catch]),
+        repeated=len(asked) - len(listed),
     )
 
 

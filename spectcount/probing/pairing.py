@@ -16,6 +16,7 @@ import numpy as np
 from spectcount.probing.base import Plan
 from spectcount.probing.draws import Cell
 from spectcount.probing.maps import background_of, hit
+from spectcount.probing.repeats import counted
 from spectcount.psychophysics.paired import pair_table
 from spectcount.trials import Trial
 
@@ -78,10 +79,12 @@ class Pairs:
 
 
 def pairs_of(plan: Plan, base: Iterable[Trial], tuned: Iterable[Trial]) -> Pairs:
-    """The questions that both have answered."""
+    """The questions that both have answered; what is a repeat for both counts once."""
     after = {t.key: t for t in tuned}
     before = {t.key: t for t in base}
-    return Pairs(plan, tuple((t, after[k]) for k, t in before.items() if k in after))
+    pairs = [(t, after[k]) for k, t in before.items() if k in after]
+    new = {t.key for who in (0, 1) for t in counted(plan, [pair[who] for pair in pairs])}
+    return Pairs(plan, tuple(pair for pair in pairs if pair[0].key in new))
 
 
 def hit_table(pairs: Iterable[Pair]) -> np.ndarray:
