@@ -89,9 +89,23 @@ class Pooled:
     d_a: Interval | None = None
     repeated: int = 0
 
+    @property
+    def caution(self) -> str:
+        """Where d' from the answers misleads: it lies apart from d_a; empty where not."""
+        if self.d_a is None or self.d_prime is None:
+            return ""
+        d_a, d = self.d_a, self.d_prime
+        if d.low <= d_a.high and d_a.low <= d.high:
+            return ""
+        return (
+            f"d' {d.value:.2f} and d_a {d_a.value:.2f} lie apart: cells differ, or scores are not "
+            "of equal variance, so that d' depends on where the criterion lies; go by d_a"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data; nan and infinities become None."""
-        return {k: plain(v) for k, v in vars(self).items() if v is not None}
+        kept = {k: plain(v) for k, v in vars(self).items() if v is not None}
+        return {**kept, **({"caution": self.caution} if self.caution else {})}
 
 
 @dataclass(frozen=True)

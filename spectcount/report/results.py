@@ -64,7 +64,9 @@ def _numbers(found: Pooled, asked: Task) -> dict[str, str]:
             "mean mass": number(found.mass, 3),
         }
     return {
-        "d′": interval(found.d_prime),
+        "d_a, from graded scores": interval(found.d_a),
+        "d′, from answers": interval(found.d_prime),
+        "d_a against d′": found.caution or "–",
         "criterion c": interval(found.criterion),
         "AUC": interval(found.auc),
         "hit rate": f"{interval(found.rate)}, n = {found.n}",
