@@ -99,7 +99,7 @@ def test_a_spec_is_model_options_adapter(spec, model, words, adapter):
 
 
 def test_wrong_specs_are_refused():
-    with pytest.raises(UserError, match="unknown option '8bit'; give some of float32, bf16, 4bit"):
+    with pytest.raises(UserError, match="unknown option '8bit'; give some of float32, bf16, fp16"):
         parse("tiny-lalm+8bit")
     with pytest.raises(UserError, match="names no adapter after '@'"):
         parse("tiny-lalm@")
