@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 import sqlite3
+import subprocess
+import sys
 import threading
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -175,6 +176,119 @@ def test_eta_follows_the_rate_of_the_present_attempt(store):
     run = store.create_run("tune", {})
     assert run.eta_s is None
     store.claim(run.id)
-    now = time.time()
-    store.update(run.id, started_at=now - 10, heartbeat_at=now, done_before=50, done=70, total=100)
+    store.update(run.id, done_before=50, done=70, total=100, rate=2.0)
     assert store.run(run.id).eta_s == pytest.approx(15)
+
+
+# Damage
+
+
+def test_eight_processes_open_a_fresh_store_at_once(tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from spectcount.store import Store\n"
+        "sys.stdin.readline(); Store(Path(sys.argv[1])).create_run('probe', {})"
+    )
+    path = tmp_path / "spectcount.sqlite"
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(path)], stdin=subprocess.PIPE, text=True,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(8)
+    ]  # fmt: skip
+    for worker in workers:
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    said = [worker.communicate()[1] for worker in workers]
+    assert said == [""] * 8
+    assert len(Store(path).runs()) == 8
+
+
+def with_runs(path, n=40):
+    store = Store(path)
+    runs = [store.create_run("probe", {"n": i}) for i in range(n)]
+    for run in runs:
+        store.add_trials(run.id, [trial_of(i) for i in range(4)])
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return [run.id for run in runs]
+
+
+@pytest.mark.parametrize(
+    "damage", ["no database", "empty table", "cut", "older columns", "no version"]
+)
+def test_a_damaged_store_is_set_aside_and_what_can_be_read_is_kept(tmp_path, damage, capsys):
+    path = tmp_path / "home" / "spectcount.sqlite"
+    ids = with_runs(path)
+    whole = path.read_bytes()
+    if damage == "no database":
+        path.write_bytes(b"these are my notes " * 500)
+    elif damage == "cut":
+        path.write_bytes(whole[: len(whole) * 2 // 3])
+    else:
+        with sqlite3.connect(path) as db:
+            if damage == "empty table":
+                db.execute("DROP TABLE metrics")
+            if damage == "older columns":
+                db.execute("ALTER TABLE runs DROP COLUMN done_before")
+            if damage == "no version":
+                db.execute("PRAGMA user_version = 0")
+    before = path.read_bytes()
+    kept = {run.id for run in Store(path).runs()}
+    aside = [p for p in path.parent.glob("*.damaged-*") if not p.name.endswith(("-wal", "-shm"))]
+    assert aside[0].read_bytes() == before
+    assert "was damaged" in capsys.readouterr().out
+    assert kept <= set(ids)
+    if damage != "no database":
+        assert len(kept) > (0 if damage == "cut" else 39)
+    Store(path).create_run("probe", {})
+
+
+def test_a_folder_in_the_place_of_the_store_is_refused(tmp_path):
+    (tmp_path / "spectcount.sqlite").mkdir()
+    with pytest.raises(UserError, match="is a folder"):
+        Store(tmp_path / "spectcount.sqlite")
+
+
+def test_one_broken_run_does_not_hide_the_others(store):
+    good, bad = store.create_run("probe", {}), store.create_run("probe", {})
+    with sqlite3.connect(store.path) as db:
+        db.execute("UPDATE runs SET config = '{broken', summary = '[' WHERE id = ?", (bad.id,))
+    listed = {run.id: run for run in store.runs()}
+    assert set(listed) == {good.id, bad.id}
+    assert listed[bad.id].unreadable == ("config", "summary")
+    with pytest.raises(UserError, match="is damaged: its config and summary cannot be read"):
+        listed[bad.id].whole()
+    with pytest.raises(UserError, match="lacks plan, listeners, seed"):
+        listed[good.id].whole()
+
+
+def test_trials_of_a_later_release_are_read_without_what_they_add(store):
+    run = store.create_run("probe", {})
+    store.add_trials(run.id, [trial_of(1)])
+    with sqlite3.connect(store.path) as db:
+        db.execute("UPDATE trials SET body = json_set(body, '$.later', 1)")
+    assert len(store.trials(run.id)) == 1
+    with sqlite3.connect(store.path) as db:
+        db.execute("UPDATE trials SET body = '[]'")
+    with pytest.raises(UserError, match="a trial of the store cannot be read"):
+        store.trials(run.id)
+
+
+def test_a_home_that_cannot_be_written_can_be_read(tmp_path, monkeypatch):
+    path = tmp_path / "spectcount.sqlite"
+    ids = with_runs(path, 3)
+    monkeypatch.setattr("spectcount.store.schema.writable", lambda path: False)
+    store = Store(path)
+    assert store.read_only and {run.id for run in store.runs()} == set(ids)
+    with pytest.raises(UserError, match=r"cannot be used .*readonly"):
+        store.create_run("probe", {})
+
+
+def test_time_worked_adds_up_over_attempts(store):
+    run = store.create_run("probe", {})
+    store.claim(run.id)
+    started = store.run(run.id).started_at
+    store.update(run.id, state="stopped", ended_at=started + 40)
+    assert store.requeue(run.id, ["stopped"])
+    assert store.run(run.id).worked_s == pytest.approx(40)

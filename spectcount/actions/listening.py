@@ -144,6 +144,7 @@ def _open(settings: Settings, run_id: str) -> tuple[Run, Session]:
     run = store.run(run_id)
     if run.kind != KIND:
         raise UserError(f"run {run_id} is a {run.kind}, no listening session; choose another")
+    run.whole()
     if run.state == "stopped":
         raise UserError(f"session {run_id} was ended; start another one")
     if run_id not in _sessions:

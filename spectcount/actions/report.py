@@ -90,7 +90,7 @@ def _evidence(settings: Settings, run_id: str) -> Evidence:
     from spectcount.report.evidence import load
 
     store = Store(settings.database)
-    run = store.run(run_id)
+    run = store.run(run_id).whole()
     if run.kind == "benchmark":
         raise UserError(
             f"run {run_id} is a benchmark, which has a report of its own: use `benchmark report "

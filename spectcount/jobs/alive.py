@@ -14,6 +14,7 @@ import time
 
 import psutil
 
+from spectcount.errors import UserError
 from spectcount.store import Run
 
 _START_TOLERANCE_S = 1.0
@@ -24,7 +25,13 @@ def take_lock(run: Run) -> int | None:
     """The file descriptor of the run's lock, taken; None where another process holds it. A few
     tries, because `is_alive` elsewhere holds it for an instant."""
     run.folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(run.folder / "alive.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        descriptor = os.open(run.folder / "alive.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise UserError(
+            f"{run.folder / 'alive.lock'} is no file that can be locked ({error.strerror}); remove "
+            "it and resume the run"
+        ) from None
     for _ in range(_LOCK_TRIES):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -57,7 +64,7 @@ def process(run: Run) -> psutil.Process | None:
 def _locked(run: Run) -> bool:
     try:
         descriptor = os.open(run.folder / "alive.lock", os.O_RDWR)
-    except FileNotFoundError:
+    except OSError:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

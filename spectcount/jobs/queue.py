@@ -95,6 +95,8 @@ def _settled(store: Store, run_id: str) -> Run:
 def tend(store: Store, settings: Settings, executor: Executor = LOCAL) -> None:
     """Settle dead workers, press those that do not stop, start the next run of each device; those
     of every visitor, whoever asks."""
+    if store.read_only:
+        return
     with visitors.acting_for(None):
         for run in store.runs(states=ACTIVE):
             if not alive.is_alive(run):
@@ -136,7 +138,11 @@ def check_disk(settings: Settings) -> None:
 
 
 def _start(store: Store, settings: Settings, run: Run, executor: Executor) -> None:
-    lock = alive.take_lock(run)
+    try:
+        lock = alive.take_lock(run)
+    except (UserError, OSError) as error:
+        store.update(run.id, state="failed", reason=str(error), ended_at=time.time())
+        return
     if lock is None:
         return
     try:
@@ -164,6 +170,8 @@ def _settle_dead(store: Store, run: Run, executor: Executor) -> None:
     """A worker died without a word: say so, with the end of its log. Guarded by the attempt's
     start, so that a run which ended or started anew meanwhile is left alone."""
     exit_code = executor.exit_code(run.pid) if run.pid is not None else None
+    if run.pid is not None and alive.process(run) is not None:
+        os.killpg(run.pid, signal.SIGKILL)  # its folder, and the lock in it, were taken away
     if run.state == "stopping":
         state, reason = "stopped", f"stopped by force at {run.done} of {run.total}; resume to go on"
     else:

@@ -13,6 +13,8 @@ import time
 import traceback
 from typing import Any
 
+import psutil
+
 from spectcount import visitors
 from spectcount.errors import UserError
 from spectcount.jobs import alive, several
@@ -32,6 +34,8 @@ def main(run_id: str, settings: Settings, executor: Executor = LOCAL) -> bool:
     store = Store(settings.database)
     run = store.run(run_id)
     lock = _inherited_lock(run)
+    if lock is not None:  # whoever started this process may have died before it could note it
+        store.update(run.id, pid=os.getpid(), pid_started_at=psutil.Process().create_time())
     try:
         with visitors.acting_for(run.owner or None):
             state = _work(store, run, settings)
@@ -63,6 +67,7 @@ def _work(store: Store, run: Run, settings: Settings) -> str:
     context, summary, reason = JobContext(run, store), run.summary, ""
     try:
         check_disk(settings)
+        run.whole()
         summary = KINDS[run.kind](context, settings)
         state = "stopped" if context.stop_seen else "done"
     except BaseException as error:

@@ -20,6 +20,9 @@ from spectcount.training.curriculum import Sampler
 from spectcount.training.options import TrainOptions
 from spectcount.trials import Question
 
+METRIC_EVERY = 5
+"""Steps between two points of the curves, and those that a point is the mean of."""
+
 
 class HeldOut:
     """Counting accuracy on questions that training never draws, weak and strong apart."""
@@ -70,10 +73,12 @@ class Follower(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         if not ranks.leads():
             return
-        for name in ("loss", "learning_rate"):
-            if logs and name in logs:
-                self.context.metric(state.global_step, name, logs[name])
-        self.context.metric(state.global_step, "memory_mb", _memory_mb())
+        keep_recent(state.log_history)
+        if state.global_step % METRIC_EVERY or not logs or "loss" not in logs:
+            return
+        metrics = {"loss": mean_loss(state.log_history), "learning_rate": logs["learning_rate"]}
+        for name, value in {**metrics, "memory_mb": _memory_mb()}.items():
+            self.context.metric(state.global_step, name, value)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         ranks.wait_for_all()  # each process writes its own random state into the checkpoint
@@ -88,6 +93,20 @@ class Follower(TrainerCallback):
             self.context.metric(step, f"{name}_accuracy", value)
         words = ", ".join(f"{k} {v:.0%}" for k, v in found.items())
         self.context.log(f"step {step}: held-out count accuracy {words}")
+
+
+def keep_recent(history: list[dict[str, Any]]) -> None:
+    """Drop all but the last losses from the trainer's history, which every checkpoint holds."""
+    losses = [entry for entry in history if "loss" in entry]
+    old = {id(entry) for entry in losses[:-METRIC_EVERY]}
+    history[:] = [entry for entry in history if id(entry) not in old]
+
+
+def mean_loss(history: list[dict[str, Any]]) -> float:
+    """Mean loss of the last `METRIC_EVERY` steps; the same whether or not a run was resumed
+    between them. NaN before the first step."""
+    losses = [entry["loss"] for entry in history if "loss" in entry][-METRIC_EVERY:]
+    return float(np.mean(losses)) if losses else float("nan")
 
 
 def _memory_mb() -> float:

@@ -9,7 +9,6 @@ same, shared out.
 
 from __future__ import annotations
 
-import math
 import random
 import shutil
 import time
@@ -29,7 +28,7 @@ from spectcount.settings import Settings
 from spectcount.training import OPTIONS, adapter_card, base_model, checkpoints, lora, ranks
 from spectcount.training.curriculum import Curriculum, Sampler
 from spectcount.training.data import Questions
-from spectcount.training.follow import Follower, HeldOut
+from spectcount.training.follow import Follower, HeldOut, mean_loss
 from spectcount.training.losses import loss_of
 from spectcount.training.options import LoraOptions, TrainOptions
 from spectcount.training.trainer import AnswerTrainer, arguments
@@ -143,7 +142,6 @@ def _finish(
     step = trainer.state.global_step
     folder = context.folder / "adapter.unfinished"
     tuned.eval().save_pretrained(folder, save_embedding_layers=False)
-    losses = [e["loss"] for e in trainer.state.log_history if "loss" in e]
     measured = {e["step"]: e["held_out"] for e in trainer.state.log_history if "held_out" in e}
     first, last = measured.get(0, {}), measured.get(step, {})
     summary = {
@@ -151,7 +149,7 @@ def _finish(
         "name": f"{job.base}@{context.run_id}",
         "steps": step,
         "of_steps": job.train.steps,
-        "final_loss": losses[-1] if losses else math.nan,
+        "final_loss": mean_loss(trainer.state.log_history),
         "held_out_before": first,
         "held_out_after": last,
         "finished_at": time.time(),

@@ -20,7 +20,6 @@ from spectcount.training import ranks
 from spectcount.training.losses import Loss
 from spectcount.training.options import TrainOptions
 
-METRIC_EVERY = 5
 PATIENCE_S = 4 * 3600
 """How long the other processes wait while the first measures."""
 _SCHEDULES = {
@@ -86,7 +85,7 @@ def arguments(options: TrainOptions, seed: int, folder: Path, device: str) -> Tr
         max_grad_norm=1.0,
         optim="adamw_torch",
         weight_decay=0.0,
-        logging_steps=METRIC_EVERY,
+        logging_steps=1,
         logging_nan_inf_filter=False,
         save_steps=options.save_every,
         save_total_limit=2,

@@ -113,6 +113,8 @@ def find_run(store: Store, run_id: str | None, kind: str | None = None) -> Run |
         run = store.run(run_id)
     except UserError:
         return None
+    if kind is not None and run.damage:
+        return None
     return run if kind is None or run.kind == kind else None
 
 
@@ -154,10 +156,12 @@ def duration_text(seconds: float | None) -> str:
 
 
 def run_duration_s(run: Run, now: float | None = None) -> float | None:
-    """Seconds a run has worked in its latest attempt; None before the start."""
+    """Seconds a run has worked in all its attempts; None before the first start."""
     if run.started_at is None:
         return None
-    return (run.ended_at or now or time.time()) - run.started_at
+    waits = run.state == "queued"
+    latest = 0.0 if waits else (run.ended_at or now or time.time()) - run.started_at
+    return run.worked_s + latest
 
 
 def badge(run: Run) -> str:

@@ -3,8 +3,8 @@
 Conventions: times are seconds since the epoch; `config`, `lineage`, `summary` and `coords` are
 plain JSON data. A trial is one row whatever the number of runs that use it, unique by question
 key and listener fingerprint; a run links to it, with the coords and the listener's name that it
-has in that run. Readers
-that follow a run pass the last row they saw to `*_since` and get only what is new.
+has in that run. Readers that follow a run pass the last row they saw to `*_since` and get only
+what is new.
 
 Every call opens its own short connection (WAL, 30 s busy timeout), so one Store serves all
 threads and any number of processes. A run belongs to who was acting when it was made; other
@@ -19,8 +19,8 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, is_dataclass
+from contextlib import closing, contextmanager
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,146 +28,32 @@ import numpy as np
 
 from spectcount import visitors
 from spectcount.errors import UserError
+from spectcount.store import schema
+from spectcount.store.rows import (
+    ACTIVE,
+    COMPARING,
+    ENDED,
+    JSON_FIELDS,
+    STATES,
+    LogEvent,
+    Metric,
+    Run,
+    metric_of,
+    run_of,
+    trial_of,
+)
+from spectcount.store.schema import SCHEMA_VERSION
 from spectcount.trials import Trial
 
-STATES = ("queued", "running", "stopping", "stopped", "done", "failed", "interrupted", "open")
-"""`open`: waits for a person, no worker ever takes it."""
-ACTIVE = ("running", "stopping")
-ENDED = ("stopped", "done", "failed", "interrupted")
-SCHEMA_VERSION = 2
 _ID_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
-_JSON_FIELDS = ("config", "lineage", "summary")
 _UPDATABLE = (
     "state", "reason", "started_at", "ended_at", "pid", "pid_started_at", "heartbeat_at",
-    "stop_requested_at", "done", "total", "done_before", "config", "lineage", "summary",
+    "stop_requested_at", "done", "total", "done_before", "rate", "config", "lineage", "summary",
 )  # fmt: skip
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS runs (
-    id TEXT PRIMARY KEY, kind TEXT NOT NULL, device TEXT NOT NULL, state TEXT NOT NULL,
-    reason TEXT NOT NULL DEFAULT '', config TEXT NOT NULL, lineage TEXT NOT NULL,
-    summary TEXT NOT NULL DEFAULT 'null', created_at REAL NOT NULL, queued_at REAL NOT NULL,
-    started_at REAL, ended_at REAL, stop_requested_at REAL, heartbeat_at REAL,
-    pid INTEGER, pid_started_at REAL,
-    done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0,
-    done_before INTEGER NOT NULL DEFAULT 0, owner TEXT NOT NULL DEFAULT '');
-CREATE INDEX IF NOT EXISTS runs_by_state ON runs (state, device, queued_at);
-CREATE TABLE IF NOT EXISTS trials (
-    row INTEGER PRIMARY KEY, key TEXT NOT NULL, fingerprint TEXT NOT NULL, body TEXT NOT NULL,
-    UNIQUE (fingerprint, key));
-CREATE TABLE IF NOT EXISTS run_trials (
-    row INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, trial INTEGER NOT NULL,
-    listener TEXT NOT NULL, coords TEXT NOT NULL, UNIQUE (run, trial, coords));
-CREATE TABLE IF NOT EXISTS metrics (
-    row INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, step INTEGER NOT NULL,
-    name TEXT NOT NULL, value REAL, at REAL NOT NULL, UNIQUE (run, name, step));
-CREATE TABLE IF NOT EXISTS events (
-    row INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, at REAL NOT NULL,
-    message TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS run_trials_by_run ON run_trials (run, row);
-CREATE INDEX IF NOT EXISTS metrics_by_run ON metrics (run, row);
-CREATE INDEX IF NOT EXISTS events_by_run ON events (run, row);
-"""
 
 _THEIRS = "(:visitor IS NULL OR runs.owner = :visitor)"
 """Only what the acting visitor may see."""
 _OF_THEIRS = f"EXISTS (SELECT 1 FROM runs WHERE runs.id = :run AND {_THEIRS})"
-_MIGRATIONS = {1: "ALTER TABLE runs ADD COLUMN owner TEXT NOT NULL DEFAULT '';"}
-"""Schema version -> what makes the next one of it."""
-
-
-COMPARING = ("compare", "panel", "wordings", "benchmark")
-"""Kinds of run whose two listeners are base and tuned."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run: a row of the store and a folder. `done` of `total` units of work are done; the
-    present attempt began at `done_before`."""
-
-    id: str
-    kind: str
-    device: str
-    state: str
-    reason: str
-    config: dict[str, Any]
-    lineage: dict[str, Any]
-    summary: dict[str, Any] | None
-    created_at: float
-    queued_at: float
-    started_at: float | None
-    ended_at: float | None
-    stop_requested_at: float | None
-    heartbeat_at: float | None
-    pid: int | None
-    pid_started_at: float | None
-    done: int
-    total: int
-    done_before: int
-    owner: str
-    folder: Path
-
-    @property
-    def ended(self) -> bool:
-        return self.state in ENDED
-
-    @property
-    def roles(self) -> dict[str, str]:
-        """{"base": listener, "tuned": listener} of a run that compares two, in any order of
-        their names; empty for others."""
-        names = self.config.get("listeners", ())
-        if self.kind not in COMPARING or len(names) != 2:
-            return {}
-        return {"base": names[0], "tuned": names[1]}
-
-    @property
-    def log_path(self) -> Path:
-        return self.folder / "log.txt"
-
-    @property
-    def eta_s(self) -> float | None:
-        """Seconds to go at the rate so far; None before the first step and after the end."""
-        done_now = self.done - self.done_before
-        if (
-            self.state not in ACTIVE
-            or not self.started_at
-            or not self.heartbeat_at
-            or done_now <= 0
-        ):
-            return None
-        return (self.heartbeat_at - self.started_at) / done_now * (self.total - self.done)
-
-    def log_tail(self, lines: int = 20) -> str:
-        """The last lines of the run's log."""
-        if not self.log_path.exists():
-            return ""
-        with self.log_path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - 400 * lines))
-            text = file.read().decode(errors="replace")
-        return "\n".join(text.splitlines()[-lines:])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, JSON ready."""
-        return {**asdict(self), "folder": str(self.folder), "roles": self.roles}
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One number of a learning curve."""
-
-    step: int
-    name: str
-    value: float
-    at: float
-
-
-@dataclass(frozen=True)
-class LogEvent:
-    """One line that a run said."""
-
-    at: float
-    message: str
 
 
 class Store:
@@ -175,29 +61,16 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._connect() as db:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version > SCHEMA_VERSION:
-                raise UserError(
-                    f"{self.path} was written by a newer release (schema {version}, this one "
-                    f"knows {SCHEMA_VERSION}); upgrade, or give another home folder"
-                )
-            if version < SCHEMA_VERSION:
-                db.execute("PRAGMA journal_mode = WAL")
-                self._upgrade()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise schema.unusable(self.path, error) from None
+        schema.prepare(self.path)
 
-    def _upgrade(self) -> None:
-        """Make the tables, or bring those of an earlier release up to date; once, whoever comes
-        first."""
-        with self._write() as db:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            steps = (
-                [_MIGRATIONS[v] for v in range(version, SCHEMA_VERSION)] if version else [_SCHEMA]
-            )
-            for statement in filter(str.strip, "".join(steps).split(";")):
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be written: runs can be looked at, none started or stopped."""
+        return not schema.writable(self.path)
 
     # Runs
 
@@ -243,7 +116,7 @@ class Store:
             names = {"id": run_id, "visitor": visitors.acting()}
             row = db.execute(f"SELECT * FROM runs WHERE id = :id AND {_THEIRS}", names).fetchone()
             if row is not None:
-                return self._run(row)
+                return run_of(row, self.path.parent)
             query = f"SELECT id FROM runs WHERE {_THEIRS} ORDER BY created_at DESC"
             ids = [r["id"] for r in db.execute(query, names)]
         near = difflib.get_close_matches(run_id, ids, n=1)
@@ -262,7 +135,7 @@ class Store:
             "visitor": visitors.acting(),
         }
         with self._connect() as db:
-            return [self._run(r) for r in db.execute(query, names)]
+            return [run_of(r, self.path.parent) for r in db.execute(query, names)]
 
     def update(self, run_id: str, **fields: Any) -> None:
         """Set some of a run's fields."""
@@ -281,7 +154,7 @@ class Store:
         if unknown:
             raise ValueError(f"a run has no field {', '.join(sorted(unknown))} to update")
         sets = ", ".join(f"{name} = :{name}" for name in fields)
-        values = {k: _dump(v) if k in _JSON_FIELDS else v for k, v in fields.items()}
+        values = {k: _dump(v) if k in JSON_FIELDS else v for k, v in fields.items()}
         query = (
             f"UPDATE runs SET {sets} WHERE id = :_id AND state IN "
             f"(SELECT value FROM json_each(:_states)) AND {_THEIRS} "
@@ -303,7 +176,7 @@ class Store:
             return (
                 db.execute(
                     "UPDATE runs SET state = 'running', reason = '', started_at = ?2, "
-                    "heartbeat_at = ?2, ended_at = NULL, "
+                    "heartbeat_at = ?2, ended_at = NULL, rate = NULL, "
                     "stop_requested_at = NULL, pid = NULL, pid_started_at = NULL "
                     "WHERE id = ?1 AND state = 'queued' AND NOT EXISTS "
                     "(SELECT 1 FROM runs AS other WHERE other.device = runs.device AND "
@@ -319,7 +192,8 @@ class Store:
         with self._write() as db:
             return (
                 db.execute(
-                    "UPDATE runs SET state = 'queued', reason = '', queued_at = :now, "
+                    "UPDATE runs SET state = 'queued', reason = '', queued_at = :now, rate = NULL, "
+                    "worked_s = worked_s + MAX(0, COALESCE(ended_at - started_at, 0)), "
                     f"ended_at = NULL, stop_requested_at = NULL WHERE id = :id AND {_THEIRS} "
                     "AND state IN (SELECT value FROM json_each(:states))",
                     {
@@ -336,7 +210,7 @@ class Store:
         """Queued runs, first in first."""
         with self._connect() as db:
             rows = db.execute("SELECT * FROM runs WHERE state = 'queued' ORDER BY queued_at, id")
-            return [self._run(r) for r in rows]
+            return [run_of(r, self.path.parent) for r in rows]
 
     def request_stop(self, run_id: str) -> None:
         """Ask a run to stop: a queued one is stopped at once, a running one finishes its step."""
@@ -359,7 +233,7 @@ class Store:
         )
         with self._connect() as db:
             rows = db.execute(query, (fingerprint, json.dumps(list(keys)))).fetchall()
-        return {row["key"]: _trial(row["body"]) for row in rows}
+        return {row["key"]: trial_of(row["body"]) for row in rows}
 
     def add_trials(self, run_id: str, trials: Iterable[Trial]) -> None:
         """Store trials and link them, with their coords, to a run; neither happens twice."""
@@ -391,7 +265,8 @@ class Store:
         rows = self._since(query, run_id, row)
         last = rows[-1]["row"] if rows else row
         return last, [
-            _trial(r["body"], listener=r["listener"], coords=json.loads(r["coords"])) for r in rows
+            trial_of(r["body"], listener=r["listener"], coords=json.loads(r["coords"]))
+            for r in rows
         ]
 
     # Metrics and events
@@ -412,7 +287,7 @@ class Store:
             f"SELECT * FROM metrics WHERE run = :run AND row > :row AND {_OF_THEIRS} ORDER BY row"
         )
         rows = self._since(query, run_id, row)
-        return (rows[-1]["row"] if rows else row), [_metric(r) for r in rows]
+        return (rows[-1]["row"] if rows else row), [metric_of(r) for r in rows]
 
     def add_event(self, run_id: str, message: str) -> None:
         """Store one line that a run said."""
@@ -435,19 +310,15 @@ class Store:
             names = {"run": run_id, "row": row, "visitor": visitors.acting()}
             return db.execute(query, names).fetchall()
 
-    def _run(self, row: sqlite3.Row) -> Run:
-        fields = {k: json.loads(row[k]) if k in _JSON_FIELDS else row[k] for k in row.keys()}  # noqa: SIM118
-        return Run(**fields, folder=self.path.parent / "runs" / row["id"])
-
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
-        db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
         try:
-            db.row_factory = sqlite3.Row
-            db.execute("PRAGMA synchronous = NORMAL")
-            yield db
-        finally:
-            db.close()
+            with closing(schema.connect(self.path)) as db:
+                db.row_factory = sqlite3.Row
+                db.execute("PRAGMA synchronous = NORMAL")
+                yield db
+        except sqlite3.DatabaseError as error:
+            raise schema.unusable(self.path, error) from None
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
@@ -472,12 +343,6 @@ def _dump(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=_plain)
 
 
-def _metric(row: sqlite3.Row) -> Metric:
-    """SQLite keeps NaN as NULL."""
-    value = float("nan") if row["value"] is None else row["value"]
-    return Metric(row["step"], row["name"], value, row["at"])
-
-
 def _plain(value: Any) -> Any:
     """NumPy values, paths and result classes as plain data; anything else is a defect."""
     if is_dataclass(value) and not isinstance(value, type):
@@ -489,7 +354,6 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be stored as JSON")
 
 
-def _trial(body: str, **link: Any) -> Trial:
-    fields = json.loads(body)
-    tuples = {name: tuple(fields[name]) for name in ("answers", "log_probs")}
-    return Trial(**{**fields, **tuples, **link})
+__all__ = [
+    "ACTIVE", "COMPARING", "ENDED", "SCHEMA_VERSION", "STATES", "LogEvent", "Metric", "Run", "Store",
+]  # fmt: skip

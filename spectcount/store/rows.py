@@ -1,0 +1,174 @@
+"""Rows of the store as the program sees them: runs, metrics, events, trials."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from spectcount.errors import UserError
+from spectcount.trials import Trial
+
+STATES = ("queued", "running", "stopping", "stopped", "done", "failed", "interrupted", "open")
+"""`open`: waits for a person, no worker ever takes it."""
+ACTIVE = ("running", "stopping")
+ENDED = ("stopped", "done", "failed", "interrupted")
+JSON_FIELDS = ("config", "lineage", "summary")
+COMPARING = ("compare", "panel", "wordings", "benchmark")
+"""Kinds of run whose two listeners are base and tuned."""
+_NEEDED = {
+    "probe": ("plan", "listeners", "seed"),
+    "compare": ("plan", "listeners", "seed"),
+    "wordings": ("plan", "listeners", "seed"),
+    "listen": ("plan", "listeners", "seed"),
+    "panel": ("parts", "listeners"),
+    "tune": ("base", "curriculum", "train"),
+    "benchmark": ("benchmark", "listeners"),
+}
+"""What the configuration of a kind must hold for the run to be read."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: a row of the store and a folder. `done` of `total` units of work are done; the
+    present attempt began at `done_before` and does `rate` units a second; earlier attempts worked
+    `worked_s`. `unreadable` names the fields that hold no JSON; they are empty here."""
+
+    id: str
+    kind: str
+    device: str
+    state: str
+    reason: str
+    config: dict[str, Any]
+    lineage: dict[str, Any]
+    summary: dict[str, Any] | None
+    created_at: float
+    queued_at: float
+    started_at: float | None
+    ended_at: float | None
+    stop_requested_at: float | None
+    heartbeat_at: float | None
+    pid: int | None
+    pid_started_at: float | None
+    done: int
+    total: int
+    done_before: int
+    owner: str
+    rate: float | None
+    worked_s: float
+    folder: Path
+    unreadable: tuple[str, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """{"base": listener, "tuned": listener} of a run that compares two, in any order of
+        their names; empty for others."""
+        names = self.config.get("listeners", ())
+        if self.kind not in COMPARING or len(names) != 2:
+            return {}
+        return {"base": names[0], "tuned": names[1]}
+
+    @property
+    def log_path(self) -> Path:
+        return self.folder / "log.txt"
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds to go at the present rate; None while none is known and after the end."""
+        if self.state not in ACTIVE or not self.rate:
+            return None
+        return (self.total - self.done) / self.rate
+
+    @property
+    def damage(self) -> str:
+        """What is wrong with the run's row, in words; "" where nothing is."""
+        missing = [n for n in _NEEDED.get(self.kind, ()) if n not in self.config]
+        if self.unreadable:
+            return f"its {' and '.join(self.unreadable)} cannot be read"
+        return f"its configuration lacks {', '.join(missing)}" if missing else ""
+
+    def whole(self) -> Run:
+        """This run; raises `UserError` where its row is damaged."""
+        if self.damage:
+            raise UserError(
+                f"run {self.id} is damaged: {self.damage}; its files are in {self.folder}, the "
+                "other runs are not touched"
+            )
+        return self
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The last lines of the run's log."""
+        if not self.log_path.exists():
+            return ""
+        with self.log_path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - 400 * lines))
+            text = file.read().decode(errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, JSON ready."""
+        return {**asdict(self), "folder": str(self.folder), "roles": self.roles}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of a learning curve."""
+
+    step: int
+    name: str
+    value: float
+    at: float
+
+
+@dataclass(frozen=True)
+class LogEvent:
+    """One line that a run said."""
+
+    at: float
+    message: str
+
+
+def run_of(row: sqlite3.Row, home: Path) -> Run:
+    """The run in a row; fields that hold no JSON are empty, and named."""
+    values, unreadable = dict(row), []
+    for name in JSON_FIELDS:
+        try:
+            values[name] = json.loads(values[name])
+        except (TypeError, ValueError):
+            values[name], unreadable = None if name == "summary" else {}, [*unreadable, name]
+    for name in ("config", "lineage"):
+        if not isinstance(values[name], dict):
+            values[name], unreadable = {}, [*unreadable, name]
+    known = {f.name for f in fields(Run)}
+    values = {name: value for name, value in values.items() if name in known}
+    return Run(**values, folder=home / "runs" / row["id"], unreadable=tuple(unreadable))
+
+
+def metric_of(row: sqlite3.Row) -> Metric:
+    """SQLite keeps NaN as NULL."""
+    value = float("nan") if row["value"] is None else row["value"]
+    return Metric(row["step"], row["name"], value, row["at"])
+
+
+_TRIAL_FIELDS = {f.name for f in fields(Trial)}
+
+
+def trial_of(body: str, **link: Any) -> Trial:
+    """The trial in a row. Fields of a later release are left out; raises `UserError` for what is
+    no trial."""
+    try:
+        values = {k: v for k, v in json.loads(body).items() if k in _TRIAL_FIELDS}
+        tuples = {name: tuple(values[name]) for name in ("answers", "log_probs")}
+        return Trial(**{**values, **tuples, **link})
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise UserError(
+            f"a trial of the store cannot be read ({body[:60]!r}...); ask its run again in another "
+            "home, what is whole can still be exported"
+        ) from None
