@@ -355,5 +355,6 @@ def _plain(value: Any) -> Any:
 
 
 __all__ = [
-    "ACTIVE", "COMPARING", "ENDED", "SCHEMA_VERSION", "STATES", "LogEvent", "Metric", "Run", "Store",
+    "ACTIVE", "COMPARING", "ENDED", "SCHEMA_VERSION", "STATES",
+    "LogEvent", "Metric", "Run", "Store",
 ]  # fmt: skip
