@@ -6,8 +6,8 @@ import os
 
 # Read by torch's libraries when it is imported, hence here. Threads that wait spin by default; page
 # and worker on the same cores then slow each other down several times over. oneDNN keeps what it
-# compiled for the last 1,024 shapes, and clips of all lengths make ever new ones: a fine-tune of the
-# embedded model grew to 1.4 GB in 170 steps, and stays below 1 GB with 16.
+# compiled for the last 1,024 shapes, and clips of all lengths make ever new ones: a fine-tune of
+# the embedded model grew to 1.4 GB in 170 steps, and stays below 1 GB with 16.
 _USUAL = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "GOMP_SPINCOUNT": "0",
