@@ -137,15 +137,18 @@ class LogEvent:
 
 def run_of(row: sqlite3.Row, home: Path) -> Run:
     """The run in a row; fields that hold no JSON are empty, and named."""
-    values, unreadable = dict(row), []
+    values = dict(row)
+    unreadable: list[str] = []
     for name in JSON_FIELDS:
         try:
             values[name] = json.loads(values[name])
         except (TypeError, ValueError):
-            values[name], unreadable = None if name == "summary" else {}, [*unreadable, name]
+            values[name] = None if name == "summary" else {}
+            unreadable.append(name)
     for name in ("config", "lineage"):
         if not isinstance(values[name], dict):
-            values[name], unreadable = {}, [*unreadable, name]
+            values[name] = {}
+            unreadable.append(name)
     known = {f.name for f in fields(Run)}
     values = {name: value for name, value in values.items() if name in known}
     return Run(**values, folder=home / "runs" / row["id"], unreadable=tuple(unreadable))
