@@ -19,7 +19,7 @@ from spectcount.probing.plan import parts_of as plans_of
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.threshold_changes import changes_of
 from spectcount.probing.trained import Trained
-from spectcount.probing.verdict import Verdict
+from spectcount.probing.verdict import Verdict, first_named
 from spectcount.probing.wording_table import robustness, worded_change
 from spectcount.probing.wordings import Crossed
 from spectcount.trials import Trial
@@ -65,13 +65,13 @@ def compared_plans(
 
 def verdicts(config: Mapping[str, Any], trials: Trials) -> list[Verdict]:
     """What may be said of a comparison: of each of its plans the change, main measure first, or
-    the changes of thresholds."""
+    the changes of thresholds. The very first is the verdict named beforehand."""
     found: list[Verdict] = []
     for plan, base, tuned in compared_plans(config, trials):
         thresholds, whole = changes_of(plan, base, tuned)
         found += [one.verdict for one in thresholds]
         found += whole.verdicts(config.get("margin")) if whole is not None else []
-    return found
+    return first_named(found)
 
 
 def panel(config: Mapping[str, Any], trials: Trials) -> PanelResult:

@@ -34,6 +34,7 @@ from spectcount.probing.verdict import (
     MEAN_ERROR,
     MapVerdict,
     Verdict,
+    first_named,
 )
 from spectcount.psychophysics.changes import mean_change
 from spectcount.psychophysics.paired import (
@@ -176,7 +177,7 @@ class Change:
             if change is not None
         ]
         first = [dataclasses.replace(v, margin=margin, mixed=self.mixed) for v in found[:1]]
-        return first + found[1:]
+        return first_named([*first, *found[1:]])
 
     @property
     def verdict(self) -> Verdict | None:

@@ -75,7 +75,8 @@ class Verdict:
     """A change and what may be said of it; see the module. It rests on `n` (or at `least` so many)
     of `what`; `margin`: changes smaller than it do not matter, if that was said beforehand;
     `mixed`: another verdict of the same plan points in the other direction, so that neither says
-    better or worse."""
+    better or worse; `descriptive`: not the one verdict of its run that was named beforehand, nor
+    corrected for being one of several."""
 
     interval: Interval
     measure: Measure = D_PRIME
@@ -84,6 +85,7 @@ class Verdict:
     what: str = "paired trials"
     least: bool = False
     mixed: bool = False
+    descriptive: bool = False
 
     def __post_init__(self) -> None:
         ends = [float(x) for x in (self.interval.value, self.interval.low, self.interval.high)]
@@ -150,10 +152,13 @@ class Verdict:
         if self.kind in (IMPROVED, WORSE, CHANGED) and self.within_margin:
             words = f"{words}; " if words else ""
             words += f"smaller than the margin of {self.margin:g}"
+        if self.kind in (IMPROVED, WORSE, CHANGED) and self.descriptive:
+            words = f"{words}; " if words else ""
+            words += "descriptive: one of several, not the verdict named beforehand"
         return f" ({words})" if words else ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: kind, sentence, interval, measure, n, margin."""
+        """Plain data: kind, sentence, interval, measure, n, margin, descriptive."""
         return {
             "kind": self.kind,
             "sentence": self.sentence,
@@ -161,6 +166,7 @@ class Verdict:
             "measure": self.measure.name,
             "n": self.n,
             "margin": self.margin,
+            "descriptive": self.descriptive,
         }
 
 
@@ -242,6 +248,12 @@ def factor_words(change: Interval) -> str:
         MAX_DIGITS,
     )
     return f"×{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def first_named(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The verdicts of one run: the first was named beforehand, the others describe."""
+    others = [dataclasses.replace(v, descriptive=True) for v in verdicts[1:]]
+    return [*verdicts[:1], *others]
 
 
 def opposed(verdicts: Iterable[Verdict]) -> bool:

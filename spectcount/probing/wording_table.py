@@ -17,7 +17,15 @@ import numpy as np
 
 from spectcount.probing.grid import GridPlan
 from spectcount.probing.maps import d_prime_of, hit, plain
-from spectcount.probing.verdict import ACCURACY, CRITERION, D_PRIME, FIRST_ANSWERS, RATE, Verdict
+from spectcount.probing.verdict import (
+    ACCURACY,
+    CRITERION,
+    D_PRIME,
+    FIRST_ANSWERS,
+    RATE,
+    Verdict,
+    first_named,
+)
 from spectcount.probing.wordings import Crossed, by_stimulus
 from spectcount.psychophysics import sdt
 from spectcount.psychophysics.crossed import (
@@ -127,7 +135,7 @@ class WordedChange:
         found = [Verdict(self.main.like_these, measure, n, margin, what)]
         if self.bias is not None:
             found.append(Verdict(self.bias.like_these, CRITERION, n, None, what))
-        return found
+        return first_named(found)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data with the verdicts."""

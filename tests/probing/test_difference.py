@@ -14,7 +14,7 @@ from spectcount.listeners.observers.simulated import SimulatedObserver
 from spectcount.probing.difference import change_over, difference
 from spectcount.probing.pairing import pairs_of
 from spectcount.probing.plan import DetectionMap, plan_from_dict
-from spectcount.probing.verdict import IMPROVED, NOT_SHOWN
+from spectcount.probing.verdict import CHANGED, IMPROVED, NOT_SHOWN
 from spectcount.psychophysics.paired import pair_table, sdt_changes
 from spectcount.trials import make_trial
 
@@ -186,6 +186,18 @@ def test_intervals_cover_over_many_pairs_of_listeners():
         assert 0.92 <= np.mean((one.low <= true) & (true <= one.high)) <= 0.98
 
 
+def test_one_verdict_of_a_run_is_named_beforehand_and_the_others_describe():
+    asked_of, rng = sheet(QUICK_ALL), np.random.default_rng(1)
+    found = change_over(
+        QUICK_ALL, asked_of.gaussian(rng, 1.5), asked_of.gaussian(rng, 1.5, 1.5)
+    ).verdicts()
+    assert [v.descriptive for v in found] == [False, *[True] * (len(found) - 1)]
+    assert found[0].kind == NOT_SHOWN
+    moved = [v for v in found if v.kind == CHANGED]
+    assert moved and all("descriptive: one of several" in v.sentence for v in moved)
+
+
+QUICK_ALL = DetectionMap(nx=2, ny=2, trials=40, catch_trials=160)
 QUICK = DetectionMap(nx=8, ny=6, trials=8, catch_trials=100)
 
 
