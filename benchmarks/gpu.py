@@ -294,7 +294,6 @@ def resume(check: Check) -> Figures:
     whole = _new_run(check, runs, *tune, "--wait")
     killed = _new_run(check, runs, *tune)
     _kill_after_a_checkpoint(killed)
-    _command(check, "runs", "list")  # a look at the runs settles that it is dead
     _command(check, "runs", "resume", killed.name, "--wait", "--json")
     one, other = (
         safetensors.torch.load_file(folder / "adapter" / "adapter_model.safetensors")

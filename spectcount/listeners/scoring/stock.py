@@ -52,11 +52,12 @@ def cached_log_probs(
     seen = _last_logits(model, 1, **inputs, use_cache=True)
     totals = _Totals(answers, speller, len(prompts))
     totals.take({(): seen.logits[:, -1]})
+    prefix = seen.cache if "cache" in seen else seen.past_key_values  # renamed in 5.24
     leaves = _leaves(answers)
     size = max(1, ROWS_AT_ONCE // len(prompts))
     for start in range(0, len(leaves), size):
         some = leaves[start : start + size]
-        cache = copy.deepcopy(seen.past_key_values)
+        cache = copy.deepcopy(prefix)
         cache.batch_repeat_interleave(len(some))
         ids = _padded(some, model.device).repeat(len(prompts), 1)
         mask = inputs["attention_mask"].repeat_interleave(len(some), dim=0)
@@ -135,7 +136,7 @@ def _last_logits(model: Any, n: int, **inputs: Any) -> Any:
 def _behind(model: Any, ids: torch.Tensor, mask: torch.Tensor, cache: Any) -> torch.Tensor:
     """Logits [N, K, V] of tokens [N, K] behind a cache of N prompts."""
     takes = inspect.signature(model.forward).parameters
-    kept = {"cache" if "cache" in takes else "past_key_values": cache}  # renamed in 5.24
+    kept = {"cache" if "cache" in takes else "past_key_values": cache}
     out = _last_logits(
         model, ids.shape[1], input_ids=ids, attention_mask=mask, use_cache=True, **kept
     )
