@@ -29,6 +29,9 @@ RULES = {
     "d_prime_interval": "variance of Gourevitch & Galanter 1967, Psychometrika 32:25",
     "criterion": "-(z(H) + z(F)) / 2",
     "proportions": "Wilson interval",
+    "over cells and wordings": "d' and c: probit regression of all answers, each cell its own "
+    "d', each wording its own criterion; AUC and d_a = sqrt 2 z(AUC), z(AUC) in a forced choice: "
+    "within wordings and backgrounds; intervals for these cells and these wordings",
     "auc": "Mann-Whitney on log p(first answer) - log p(second), ties 1/2; score interval, "
     "Newcombe 2006, Stat. Med. 25:559, method 5",
     "changes": f"{SMOOTHED}, percentiles",

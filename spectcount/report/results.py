@@ -53,7 +53,8 @@ def headline_html(evidence: Evidence) -> Html:
         [measure, *(numbers[measure] for numbers in columns.values())]
         for measure in next(iter(columns.values()), {})
     ]
-    return table(["", *columns], rows, "All trials of each listener together, intervals at 95 %")
+    caption = "All trials of each listener together, intervals at 95 % for these cells and wordings"
+    return table(["", *columns], rows, caption)
 
 
 def _numbers(found: Pooled, asked: Task) -> dict[str, str]:
