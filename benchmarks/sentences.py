@@ -99,6 +99,7 @@ def main() -> None:
             print(f"{name}: {words} | {'' if row.holds else 'BEYOND '}{seconds:.0f} s", flush=True)
     if options.write:
         command = f"python benchmarks/sentences.py --runs {options.runs} --seed {options.seed}"
+        command += f" --only {options.only}" if options.only else ""
         RECOVERY.write("sentences", page(measured, f"{command} --write"))
 
 
