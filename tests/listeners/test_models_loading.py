@@ -259,3 +259,53 @@ def test_large_weights_are_hashed_once(tmp_path, monkeypatch):
     monkeypatch.setattr(hashes, "LARGE_BYTES", 4)
     file.write_bytes(b"changed")
     assert hashes.hash_files([file]) != first
+
+
+def test_float16_where_bfloat16_is_imitated(monkeypatch):
+    """Cards before Ampere compute bfloat16 in software, slowly."""
+    import torch
+
+    from spectcount.listeners.checkpoints.loading import LoadOptions
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for native, dtype in ((True, torch.bfloat16), (False, torch.float16)):
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda including_emulation=True, it=native: it
+        )
+        assert LoadOptions().torch_dtype("cuda") == dtype
+        assert LoadOptions(four_bit=True).torch_dtype("cuda:1") == dtype
+        assert LoadOptions().torch_dtype("cpu") == torch.float32
+        assert LoadOptions(dtype="bfloat16").torch_dtype("cuda") == torch.bfloat16
+
+
+def test_weights_go_straight_to_the_device_and_float32_is_float32(placed, monkeypatch, capsys):
+    import torch
+    import transformers
+
+    from spectcount.listeners.loaded import LoadedModel
+
+    kind, seen = transformers.AutoModelForSeq2SeqLM, []
+    original = kind.from_pretrained
+
+    def watched(folder, **options):
+        seen.append(options.pop("device_map", None))
+        return original(folder, **options)
+
+    monkeypatch.setattr(kind, "from_pretrained", watched)
+    torch.backends.cudnn.allow_tf32 = True
+    LoadedModel(placed)
+    LoadedModel(placed, device="mps")  # what it is placed on is left out here: there is none
+    assert seen == [None, {"": "mps"}]
+    assert not torch.backends.cudnn.allow_tf32
+    assert "on cpu, float32: staged path (equal to the stock forward" in capsys.readouterr().err
+
+
+def test_a_spread_model_is_forecast_over_all_memory(settings, placed, monkeypatch):
+    from spectcount.listeners.checkpoints import fits, needs
+
+    monkeypatch.setattr(fits.torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(fits, "free_bytes", lambda device: {"cpu": 5}.get(device, 2))
+    assert fits.free_everywhere() == 9
+    monkeypatch.setattr(needs, "free_everywhere", lambda: 9)
+    with pytest.raises(UserError, match="needs"):
+        listeners.load_model("own+spread", settings)
