@@ -10,6 +10,7 @@ from spectcount.errors import UserError
 from spectcount.jobs.confirmations import regions_again, regions_now
 from spectcount.jobs.context import JobContext
 from spectcount.jobs.kinds import KINDS
+from spectcount.report.reproduce import commands
 from spectcount.store import Store
 
 DEAF = "sim:d=0,c=0,seed=3"
@@ -41,6 +42,8 @@ def test_suspected_regions_are_confirmed_once_and_then_taught(settings, store):
     with pytest.raises(UserError, match="would be a second chance"):
         actions.start_confirm(settings, probe.id, seed=9)
     run = finished(settings, store, run)
+    first, second = commands(run)
+    assert first.endswith("--seed 4") and "confirm RUN --trials 60 --seed 2000" in second
     assert "1 confirmed on new seeds" in run.summary["confirmation"][DEAF]
     (region,) = weak_regions(store, probe.id, DEAF)
     assert region["status"] == "confirmed" and region == weak_regions(store, run.id, DEAF)[0]

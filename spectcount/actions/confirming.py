@@ -61,7 +61,7 @@ def start_confirm(
     refuse_many_trials(settings, Confirmation(tuple(targets), n).n_trials)
     config: dict[str, Any] = {
         "plan": source.config["plan"], "source": source.id, "listeners": [name],
-        "targets": [target.to_dict() for target in targets], "trials": n,
+        "targets": [target.to_dict() for target in targets], "trials": n, "map_seed": map_seed,
         "criterion": Criterion().to_dict(), "seed": seed,
     }  # fmt: skip
     run = jobs.submit(store, settings, KIND, config, {"source": source.id})

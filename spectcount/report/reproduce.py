@@ -43,6 +43,12 @@ def commands(run: Run) -> list[str]:
     program = _program(run)
     if run.kind == "listen":
         return [f"{program} listen {PLAN_FILE} --name {listeners[0]} {tail}"]
+    if run.kind == "confirm":
+        n, mapped = run.config["trials"], int(run.config["map_seed"])
+        return [
+            f"{program} probe {PLAN_FILE} --listener {listeners[0]} --seed {mapped}",
+            f"{program} confirm RUN --trials {n} {tail}  # RUN: the run that the first one printed",
+        ]
     if run.kind == "wordings":
         second = f"--tuned {listeners[1]} " if len(listeners) > 1 else ""
         count = f"--count {len(run.config['wordings'])}"
