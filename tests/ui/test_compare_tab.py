@@ -66,7 +66,7 @@ def test_the_verdict_comes_first_and_the_worse_cell_is_named():
     assert change["diverging"] and list(change["marks"].values()) == [[[1, 1]]]
     first = words.index('class="said said-')
     assert first < words.index("criterion c") < words.index("Cell by cell")
-    assert "<b>worse</b>: d&#x27; -" in words and "at 95 %" in words
+    assert "</b>: d_a -" in words and "at 95 %" in words
     assert "of 4 cells, 0 better, 1 worse, 3 no change shown" in words
     assert "Worse for sure:" in words and "cell (1, 1)" in words
 
@@ -74,7 +74,7 @@ def test_the_verdict_comes_first_and_the_worse_cell_is_named():
 def test_no_change_is_never_called_unchanged():
     same = answers("a", 3)
     words = comparison_html(CONFIG, {}, {"base": same, "tuned": same})
-    assert "<b>no change shown</b>: d&#x27; 0.00 [-" in words and "unchanged" not in words
+    assert "<b>no change shown</b>: d_a 0.00 [-" in words and "unchanged" not in words
     assert worse_html(difference(PLAN, same, same)) == ""
     margin = comparison_html({**CONFIG, "margin": 2.5}, {}, {"base": same, "tuned": same})
     assert "<b>equivalent</b> within ±2.5" in margin
@@ -103,9 +103,9 @@ def test_held_out_parts_stand_apart(lineage):
 @pytest.mark.parametrize(
     "body,shown",
     [
-        ({"kind": "curve", "levels": 3, "trials": 8, "catch_trials": 12}, "threshold of level"),
+        ({"kind": "curve", "levels": 3, "trials": 8, "catch_trials": 12}, "level of level"),
         ({"kind": "confusion", "trials": 4, "count_high": 3}, "accuracy"),
-        ({"kind": "staircase", "high": -12, "trials": 20, "min_trials": 10}, "threshold of level"),
+        ({"kind": "staircase", "high": -12, "trials": 20, "min_trials": 10}, "level of level"),
         ({"kind": "interleaved", "plans": [BODY, {**BODY, "task": "count"}]}, "mean absolute"),
     ],
 )

@@ -16,7 +16,7 @@ MAP = {
     "design": {"duration_s": 1.5},
 }  # fmt: skip
 PARTS = [{"name": "Detecting <it>", "plan": MAP}]
-WHO = ("sim:d=3,seed=1", "sim:d=3,seed=2")
+WHO = ("sim:d=5,seed=1", "sim:d=5,seed=2")
 
 
 @pytest.fixture
