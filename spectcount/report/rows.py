@@ -27,7 +27,7 @@ COLUMNS = {
     "stimulus_seed": "seed of the clip within its family",
     "key": "identity of the question: clip, words, closed answer set",
     "listener": "who answered",
-    "fingerprint": "weights, adapter, dtype and engine version of who answered",
+    "fingerprint": "all of who answered that could change an answer (docs/models.md, Trust)",
     "task": "what was asked",
     "wording": "which of the task's wordings",
     "reverse": "whether the options were named in reverse order",

@@ -137,9 +137,16 @@ def _unwrapped(name: str) -> str:
     return name.removeprefix("model.")
 
 
-def _thinker(name: str) -> str:
+def _omni_4(name: str) -> str:
+    """Omni in transformers 4: the language model is called `model`."""
+    if name.startswith("model.language_model."):
+        return name.replace("model.language_model.", "model.", 1)
+    return name.removeprefix("model.")
+
+
+def _with_voice(rename: Rename) -> Rename:
     """Omni models loaded with their voice."""
-    return f"thinker.{name}"
+    return lambda name: f"thinker.{rename(name)}"
 
 
 def _text_model(rename: Rename) -> Rename:
@@ -150,7 +157,9 @@ RENAMES: tuple[Rename, ...] = (
     _same,
     _version_4,
     _unwrapped,
-    _thinker,
+    _omni_4,
+    _with_voice(_same),
+    _with_voice(_omni_4),
     *(_text_model(rename) for rename in (_same, _version_4, _unwrapped)),
 )
 

@@ -47,8 +47,8 @@ def hash_weights(folder: Path) -> str:
 
 
 def hash_tensors(file: Path) -> str:
-    """Hash of the tensors in one file."""
-    return _remembered("tensors", [file], _hash_tensors)
+    """Hash of the tensors in one file, by the names that they have there."""
+    return _remembered("named", [file], _hash_named)
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -119,11 +119,20 @@ def common_name(name: str) -> str:
     return ".".join(parts)
 
 
-def _hash_tensors(files: Sequence[Path]) -> str:
+def _rows(files: Sequence[Path]) -> set[tuple[str, tuple[int, ...], str]]:
+    """(name, shape, hash of the numbers) of every tensor."""
     stored = [t for file in files if file.suffix == ".safetensors" for t in stored_tensors(file)]
     with ThreadPoolExecutor(READERS) as readers:
         contents = list(readers.map(_content, stored))
-    rows = {(common_name(t.name), t.shape, c) for t, c in zip(stored, contents, strict=True)}
+    return {(t.name, t.shape, c) for t, c in zip(stored, contents, strict=True)}
+
+
+def _hash_named(files: Sequence[Path]) -> str:
+    return hash_text(json.dumps(sorted(_rows(files))))
+
+
+def _hash_tensors(files: Sequence[Path]) -> str:
+    rows = {(common_name(name), shape, content) for name, shape, content in _rows(files)}
     inputs = {content for name, _, content in rows if name.endswith("embed_tokens.weight")}
     # A head that is tied to the input embeddings may be stored with them or left out.
     own = sorted(r for r in rows if not (r[0] == "lm_head.weight" and r[2] in inputs))
