@@ -17,6 +17,8 @@ from contextvars import ContextVar
 from pathlib import Path
 
 _MARK = "owner.txt"
+NOBODY = "nobody"
+"""A visitor to whom nothing belongs."""
 _acting: ContextVar[str | None] = ContextVar("visitor", default=None)
 
 

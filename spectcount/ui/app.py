@@ -46,7 +46,9 @@ def build_app(settings: Settings) -> gr.Blocks:
     jobs.tend(store, settings)
     models = loader.Loader(settings)
     sweep = DEMO_SWEEP_S if settings.demo else CACHE_SWEEP_S
-    with Page(title=TITLE, analytics_enabled=False, delete_cache=sweep) as page:
+    # What is laid out here everybody gets: on a public page it may hold nothing of anybody.
+    nobody = visitors.acting_for(visitors.NOBODY if settings.demo else None)
+    with nobody, Page(title=TITLE, analytics_enabled=False, delete_cache=sweep) as page:
         who = header.build(settings, models)
         models_panel.build(settings, who, models)
         with gr.Tabs(elem_id="places"):

@@ -21,6 +21,11 @@ from spectcount.ui.loader import Loader, status_of
 from spectcount.ui.scoring import path_words
 
 NO_ADAPTER = "none"
+_SHARED = (
+    '<p class="notice notice-hint" id="shared">A public page: what you make is yours alone, is '
+    "limited, and is forgotten at a restart. Keep it with <b>Runs, Export bundle</b>; a copy of "
+    "your own has no such limits.</p>"
+)
 _LAB_ANIMAL = "a lab animal: very small, trained on synthetic tones only"
 
 
@@ -90,6 +95,8 @@ def build(settings: Settings, loader: Loader) -> Header:
             apply_default_css=False,
             js_on_load=None,
         )
+    if settings.demo:
+        gr.HTML(_SHARED, apply_default_css=False, js_on_load=None)
     timer = gr.Timer(1.0)
     header = Header(base, tuned, status, timer)
 

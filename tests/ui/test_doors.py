@@ -303,6 +303,13 @@ def test_each_function_below_the_page_asks_whose_it_is(demo, belongings, tmp_pat
         assert len(carriers.waveform(belongings.digest)) == 16_000
 
 
+def test_the_page_itself_holds_nothing_of_anybody(demo, belongings):
+    """Whatever is laid out when the app starts, every visitor gets."""
+    laid_out = json.dumps(build_app(demo).get_config_file(), default=str)
+    assert SECRET not in laid_out
+    assert belongings.run not in laid_out
+
+
 def test_a_request_of_nobody_is_refused_on_a_public_page(public_page):
     fn = handlers(public_page)[0]
     assert "nobody" in press(public_page, fn, [None] * len(fn.inputs), None)
