@@ -38,6 +38,8 @@ _YAML_ERRORS = (
 
 def from_json(text: str, what: str, max_bytes: int = limits.MAX_JSON_BYTES) -> Any:
     """The plain data of a JSON text, not a number where the file says NaN refused."""
+    if not isinstance(text, str):
+        raise UserError(f"{what} is {type(text).__name__}, no text; send JSON as text")
     _refuse_large(len(text.encode("utf-8", "replace")), max_bytes, what)
     tree = _parsed(text, what)
     check(tree, what)

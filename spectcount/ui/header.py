@@ -134,7 +134,7 @@ def base_choices(settings: Settings, chosen: str = EMBEDDED) -> list[str]:
     options, or from elsewhere). Nothing heavy is imported for it."""
     here = listeners.models(settings)
     names = [name for name in here if not settings.demo or name in cards(settings)]
-    return sorted({EMBEDDED, chosen, *names})
+    return sorted({EMBEDDED, chosen or EMBEDDED, *names})
 
 
 def first_adapter(choices: list[tuple[str, str]]) -> str:

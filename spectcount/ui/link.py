@@ -51,6 +51,9 @@ class Drawing:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """From {family, params, seed, task, side}; raises `UserError` for what cannot be."""
+        missing = [n for n in ("family", "params", "seed", "task", "side") if n not in data]
+        if missing:
+            raise UserError(f"the sound lacks its {', '.join(missing)}; reload the page")
         design = family(data["family"]).from_dict(data["params"])
         return cls(design, data["seed"], data["task"], data["side"])
 
