@@ -39,9 +39,12 @@ _RANGES = {"d_prime": (0.0, D_PRIME_TOP), "rate": (0.0, 1.0), "auc": (0.5, 1.0)}
 _DIFFERENCE_TOPS = {"d_prime": 3.0, "rate": 1.0}
 
 
-def map_value(cells: Cells, measure: str, regions: Sequence[Region] = (), title: str = "") -> Spec:
+def map_value(
+    cells: Cells, measure: str, regions: Sequence[Region] = (), title: str = "", marked: bool = True
+) -> Spec:
     """One listener's map; regions are outlined and numbered, dashed until they are confirmed,
-    those not confirmed left out; cells that the model's front end cannot tell apart are marked."""
+    those not confirmed left out; cells that the model's front end cannot tell apart are `marked`
+    (that takes seconds for a plan seen first)."""
     measure, words, values = measured(cells, measure)
     boxes = [
         _box(region, str(k + 1))
@@ -56,7 +59,7 @@ def map_value(cells: Cells, measure: str, regions: Sequence[Region] = (), title:
         hover=_hover(cells, values),
         n=cells.n,
         regions=boxes,
-        marks=_front_end_marks(cells.plan),
+        marks=_front_end_marks(cells.plan) if marked else {},
         symbols={SILENT: "x-thin-open", MERGED: "diamond-open"},
         title=title,
         note=cells_note(cells, values),

@@ -56,6 +56,14 @@ _THEIRS = "(:visitor IS NULL OR runs.owner = :visitor)"
 _OF_THEIRS = f"EXISTS (SELECT 1 FROM runs WHERE runs.id = :run AND {_THEIRS})"
 
 
+@dataclass(frozen=True)
+class Pace:
+    """What changes when runs do: equal stamps, nothing new. `live`: something goes on or waits."""
+
+    stamp: tuple[Any, ...]
+    live: bool
+
+
 class Store:
     """The store in the SQLite file `path`; run folders lie in `runs/` beside it."""
 
@@ -136,6 +144,33 @@ class Store:
         }
         with self._connect() as db:
             return [run_of(r, self.path.parent) for r in db.execute(query, names)]
+
+    def pace(self, kinds: Sequence[str] = (), run_id: str = "") -> Pace:
+        """How far runs of `kinds` are (none given: all), looking closely at one, or at the newest
+        of the first kind; of all runs, at whatever any of them does."""
+        names = {
+            "kinds": json.dumps(list(kinds)), "first": kinds[0] if kinds else None, "run": run_id,
+            "visitor": visitors.acting(), "active": json.dumps(["queued", *ACTIVE]),
+        }  # fmt: skip
+        of_kinds = (
+            f"(:first IS NULL OR kind IN (SELECT value FROM json_each(:kinds))) AND {_THEIRS}"
+        )
+        active = "state IN (SELECT value FROM json_each(:active))"
+        with self._connect() as db:
+            sums = db.execute(
+                "SELECT count(*), total(queued_at), total(started_at), total(ended_at), "
+                "total(stop_requested_at), iif(:first IS NULL, total(done) + total(total), 0), "
+                f"max({active}) FROM runs WHERE {of_kinds}",
+                names,
+            ).fetchone()
+            if not kinds:
+                return Pace(tuple(sums), bool(sums[-1]))
+            near = db.execute(
+                f"SELECT id, state, done, total, {active} FROM runs WHERE {of_kinds} "
+                "AND iif(:run = '', kind = :first, id = :run) ORDER BY created_at DESC LIMIT 1",
+                names,
+            ).fetchone()
+        return Pace((*tuple(sums)[:-1], *(near or ())), bool(near and near[-1]))
 
     def update(self, run_id: str, **fields: Any) -> None:
         """Set some of a run's fields."""

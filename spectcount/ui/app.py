@@ -23,7 +23,6 @@ from spectcount.ui import (
     header,
     loader,
     models_panel,
-    polling,
     probe,
     runs,
     signatures,
@@ -66,7 +65,6 @@ def build_app(settings: Settings) -> gr.Blocks:
                 you.build(settings, store, who)
             with gr.Tab("Runs", id="runs"):
                 runs.build(settings, store, who)
-        polling.poll_what_is_shown(page)
         api.build(settings, store)
     page.public = settings.demo
     page.queue(max_size=32, api_open=False, default_concurrency_limit=4)

@@ -22,7 +22,7 @@ from spectcount.benchmarks.sheet import Sheet, sheet_of
 from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
-from spectcount.ui import benchmark_form, benchmark_live, room
+from spectcount.ui import benchmark_form, benchmark_live, pulse, room
 from spectcount.ui.benchmark_result import result_html
 from spectcount.ui.header import Header
 from spectcount.ui.polling import (
@@ -92,8 +92,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     )
     run.change(view.poll, **shown, **QUIET)
     run.input(lambda: ("", gr.update(visible=False)), None, [told, files], **QUIET)
-    gr.Timer(1.0).tick(view.poll, **shown, **QUIET)
-    opened(view.poll, **shown, **QUIET)
+    pulse.follow(pulse.look_at(store, (KIND,), view.results), view.poll, shown, run)
     stop.click(view.stop, run, told, api_visibility="private", queue=False)
     resume.click(view.resume, run, told, api_visibility="private")
     export.click(view.export, run, [told, files], api_visibility="private", concurrency_id="files")
@@ -109,7 +108,7 @@ class BenchmarkView(RunHandlers):
         self.store = store
         self.feed = Feed(store)
         self._sheets: Kept = Kept(KEPT)
-        self._results: Kept = Kept(2 * KEPT)
+        self.results: Kept = Kept(2 * KEPT)
 
     def start(self, *values: Any) -> tuple[Any, str]:
         """Queue the benchmark that the form describes."""
@@ -173,10 +172,10 @@ class BenchmarkView(RunHandlers):
         bootstraps of a running one take seconds, so it is made behind the page: None until then."""
         summary = run.summary or {}
         if run.ended and summary.get("listeners"):
-            return self._results.get(
+            return self.results.get(
                 stamp, lambda: result_html(summary, bool(summary.get("stopped")))
             )
-        return self._results.behind(stamp, lambda: self._so_far(run))
+        return self.results.behind(stamp, lambda: self._so_far(run))
 
     def _so_far(self, run: Run) -> str:
         try:
@@ -198,6 +197,13 @@ class Kept:
         self._lock = threading.Lock()
         self._makers = ThreadPoolExecutor(1, "benchmark result")
         self._under_way: dict[Any, Future[Any]] = {}
+
+    @property
+    def at_work(self) -> tuple[bool, int]:
+        """Whether something is made behind the page, and how much of it is ready."""
+        with self._lock:
+            ready = [future.done() for future in self._under_way.values()]
+            return not all(ready), sum(ready)
 
     def behind(self, key: Any, make: Callable[[], Any]) -> Any:
         """What was made for `key`; else None, and it is made behind the page."""

@@ -7,7 +7,6 @@ shown but how many questions were answered: results would be feedback.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -35,7 +34,6 @@ Answers = Mapping[str, list[Trial]]
 """Trials by listener, the person first."""
 ANSWER_S = 2.0
 """Time that a person is assumed to take for an answer."""
-JUST_NOW_S = 10.0
 _EMPTY = "Your curve appears here after the first answers of a plan over one parameter."
 
 
@@ -96,13 +94,11 @@ def show(run: Run | None, store: Store, feed: Feed) -> tuple[Any, ...]:
     return tables, *_charts(*split[0])
 
 
-def growing(run: Run, store: Store) -> bool:
-    """Whether models are being asked the same right now, or were in the last seconds."""
-    since = time.time() - JUST_NOW_S
-    return any(
-        other.state in (*ACTIVE, "queued") or (other.ended_at or 0) > since
-        for other in _same(run, store)
-    )
+def progress(run: Run, store: Store) -> tuple[object, bool]:
+    """How far the models are that are asked the same, and whether any still is."""
+    others = _same(run, store)
+    far = [(other.id, other.state, other.done) for other in others]
+    return far, any(other.state in (*ACTIVE, "queued") for other in others)
 
 
 def answered(run: Run, store: Store, feed: Feed) -> dict[str, list[Trial]]:

@@ -11,14 +11,14 @@ from html import escape
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from spectcount import actions
 from spectcount.errors import UserError
 from spectcount.figures.words import MEASURES
 from spectcount.settings import Settings
-from spectcount.store import Store
-from spectcount.ui import cell, panel_view, plan_form, room, wordings_view
+from spectcount.store import Run, Store
+from spectcount.ui import cell, panel_view, plan_form, pulse, room, wordings_view
+from spectcount.ui.behind import Behind, Made
 from spectcount.ui.compare_figures import N_UPDATES, compared, figures, pair_of
 from spectcount.ui.figures import heatmap, line_chart
 from spectcount.ui.header import Header, listener_spec
@@ -44,6 +44,9 @@ NO_CELLS = "The map fills in here once a comparison is started."
 NO_CHANGE = "The difference appears once both have answered the same questions."
 _MARGIN_HELP = "Changes of the main measure within ± this count as equivalent; say so beforehand."
 _SKIPPED = [gr.skip()] * N_UPDATES
+_WAITING = [notice("The comparison is worked out; a moment."), gr.skip(), None, None, gr.skip(),
+            None, gr.skip(), None]  # fmt: skip
+"""Of another run than before, until it is drawn: no figures."""
 REDRAW_EVERY = 0.1
 """Share of new trials after which a running comparison is drawn again: a bootstrap costs time."""
 
@@ -111,8 +114,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
         view.poll, **shown, **QUIET
     )
     gr.on([run.change, measure.input], view.poll, **shown, **QUIET)
-    gr.Timer(1.0).tick(view.poll, **shown, **QUIET)
-    Context.root_block.load(view.poll, **shown, **QUIET)
+    pulse.follow(pulse.look_at(store, ("compare",), view.pictures), view.poll, shown, run)
     stop.click(view.stop, run, message, api_visibility="private", queue=False)
     resume.click(view.resume, run, message, api_visibility="private")
     export.click(view.export, run, [message, files], api_visibility="private")
@@ -129,6 +131,7 @@ class CompareView(RunHandlers):
         self.settings = settings
         self.store = store
         self.feed = Feed(store)
+        self.pictures = Behind("comparison pictures")
 
     def cost(self, *values: Any) -> tuple[str, str]:
         """Who is compared, and what the plan would take or the sentence that refuses it."""
@@ -181,18 +184,25 @@ class CompareView(RunHandlers):
             words = f"There is no comparison {run_id!r}; choose a run." if run_id else EMPTY
             told = gr.skip() if sent == {"empty": words} else notice(words)
             return gr.skip(), told, *[gr.skip()] * N_UPDATES, {"empty": words}
-        trials = self.feed.trials(run.id)
         choices = run_choices(self.store, "compare")
-        drawn = redraw_step(len(trials), run.total, REDRAW_EVERY, run.ended)
+        made = self.picture(run, measure)
         now = {
             "runs": [choices, run.id],
             "progress": progress_html(run, self.store) + speed_html(self.settings, run),
-            "figures": [run.id, drawn, measure, run.ended],
+            "figures": [run.id, measure, *(made.stamp if made else ["waiting"])],
         }
         fresh = {name: sent.get(name) != value for name, value in now.items()}
         return (
             gr.update(choices=choices, value=run.id) if fresh["runs"] else gr.skip(),
             now["progress"] if fresh["progress"] else gr.skip(),
-            *(figures(pair_of(run, trials), measure) if fresh["figures"] else _SKIPPED),
+            *((made.value if made else _WAITING) if fresh["figures"] else _SKIPPED),
             now,
+        )
+
+    def picture(self, run: Run, measure: str) -> Made | None:
+        """The newest updates of the figures, made behind the page: bootstraps take a moment."""
+        trials = self.feed.trials(run.id)
+        drawn = redraw_step(len(trials), run.total, REDRAW_EVERY, run.ended)
+        return self.pictures.newest(
+            (run.id, measure), (drawn, run.ended), lambda: figures(pair_of(run, trials), measure)
         )

@@ -17,6 +17,7 @@ from spectcount.errors import UserError
 from spectcount.listeners import EMBEDDED, adapters
 from spectcount.listeners.checkpoints.cards import cards
 from spectcount.settings import Settings
+from spectcount.ui import pulse
 from spectcount.ui.loader import Loader, status_of
 from spectcount.ui.scoring import path_words
 
@@ -31,13 +32,10 @@ _LAB_ANIMAL = "a lab animal: very small, trained on synthetic tones only"
 
 @dataclass(frozen=True)
 class Header:
-    """What the tabs read: the dropdowns `base` and `tuned` (values: model name, adapter name); how
-    the base is, and the timer that asks."""
+    """What the tabs read: the dropdowns `base` and `tuned` (values: model name, adapter name)."""
 
     base: gr.Dropdown
     tuned: gr.Dropdown
-    status: gr.HTML | None = None
-    timer: gr.Timer | None = None
 
 
 def listener_spec(base: str, adapter: str | None) -> str:
@@ -95,14 +93,18 @@ def build(settings: Settings, loader: Loader) -> Header:
             apply_default_css=False,
             js_on_load=None,
         )
+<<<<<<< HEAD
     if settings.demo:
         gr.HTML(_SHARED, apply_default_css=False, js_on_load=None)
     timer = gr.Timer(1.0)
     header = Header(base, tuned, status, timer)
+=======
+    header = Header(base, tuned)
+>>>>>>> 6a0df21 (Pages look for changes and ask only then: no timers, nothing from hidden tabs or of ended runs; figures are made once for all pages, a started probe shows at once)
 
-    def tick(chosen: str) -> tuple[str, gr.Timer]:
+    def look(chosen: str) -> tuple[object, bool]:
         loader.start()
-        return status_html(settings, loader, chosen), gr.Timer(1.0 if loader.busy else 10.0)
+        return status_html(settings, loader, chosen or EMBEDDED), loader.busy
 
     def choose(chosen: str, adapter: str | None) -> tuple[Any, str]:
         try:
@@ -117,7 +119,10 @@ def build(settings: Settings, loader: Loader) -> Header:
     quiet: dict[str, Any] = {
         "queue": False, "show_progress": "hidden", "api_visibility": "private",
     }  # fmt: skip
-    timer.tick(tick, base, [status, timer], **quiet)
+    pulse.follow(
+        look, lambda chosen: status_html(settings, loader, chosen),
+        {"inputs": base, "outputs": status}, base,
+    )  # fmt: skip
     base.change(choose, [base, tuned], [tuned, status], trigger_mode="always_last", **quiet)
     base.focus(lambda now: gr.update(choices=base_choices(settings, now)), base, base, **quiet)
     tuned.focus(

@@ -15,6 +15,7 @@ import gradio as gr
 from spectcount import actions, listeners
 from spectcount.errors import UserError
 from spectcount.settings import Settings
+from spectcount.ui import pulse
 from spectcount.ui.header import Header, adapter_choices, base_choices, first_adapter
 from spectcount.ui.loader import Loader, in_memory
 from spectcount.ui.models_table import facts_html, memory_html, models_html
@@ -36,7 +37,7 @@ def build(settings: Settings, header: Header, loader: Loader) -> None:
     """The picker, folded, inside the page's `gr.Blocks`."""
     view = ModelsView(settings, loader)
     local = not settings.demo
-    with gr.Accordion("Models", open=False, elem_id="models", elem_classes="group") as box:
+    with gr.Accordion("Models", open=False, elem_id="models", elem_classes="group"):
         memory = gr.HTML(elem_id="models-memory", apply_default_css=False)
         table = gr.HTML(js_on_load=_SCRIPT, elem_id="models-list", apply_default_css=False)
         with gr.Row(elem_classes="tools", elem_id="models-tools"):
@@ -51,17 +52,13 @@ def build(settings: Settings, header: Header, loader: Loader) -> None:
         message = gr.HTML(elem_id="models-message", apply_default_css=False)
         progress = gr.HTML(elem_id="models-progress", apply_default_css=False)
         facts = gr.HTML(notice(UNCHOSEN), elem_id="models-facts", apply_default_css=False)
-    timer, sent = gr.Timer(1.0, active=False), gr.State({})
-
-    shown = {"inputs": [chosen, sent], "outputs": [memory, table, progress, sent]}
-    box.expand(lambda: gr.Timer(active=True), None, timer, **QUIET)
-    box.collapse(lambda: gr.Timer(active=False), None, timer, **QUIET)
-    box.expand(view.poll, **shown, **QUIET)
-    timer.tick(view.poll, **shown, **QUIET)
+        sent = gr.State({})
+        shown = {"inputs": [chosen, sent], "outputs": [memory, table, progress, sent]}
+        pulse.follow(view.look, view.poll, shown, chosen, at_once=False)
     table.select(view.choose, None, [chosen, message], **QUIET)
     chosen.change(view.facts, chosen, facts, **QUIET).then(view.poll, **shown, **QUIET)
     told = {"api_visibility": "private", "show_progress": "hidden"}
-    woken = [header.base, header.tuned, header.timer, message]
+    woken = [header.base, header.tuned, message]
     use.click(view.use, chosen, woken, **told).then(view.poll, **shown, **QUIET)
     get.click(view.get, chosen, message, **told).then(view.poll, **shown, **QUIET)
     free.click(view.unload, chosen, message, **told).then(view.poll, **shown, **QUIET)
@@ -126,7 +123,6 @@ class ModelsView:
         return (
             gr.update(choices=base_choices(self.settings, spec), value=spec),
             gr.update(choices=found, value=adapter or first_adapter(found)),
-            gr.Timer(1.0),
             notice(f"{spec} is the base of every tab now."),
         )
 
@@ -160,6 +156,10 @@ class ModelsView:
         if not chosen.strip():
             raise UserError(NONE_CHOSEN)
         return chosen.strip()
+
+    def look(self, chosen: str) -> tuple[object, bool]:
+        """The list as it is now, and whether something is loaded or fetched."""
+        return {**self._list(chosen), "progress": self.progress()}, self.loader.busy
 
     def poll(self, chosen: str, sent: dict[str, Any]) -> tuple[Any, ...]:
         """What is new since `sent`: memory, table, progress, sent."""

@@ -17,7 +17,7 @@ from spectcount.probing.panel import Panel
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.trials import Trial
-from spectcount.ui import plan_form, room
+from spectcount.ui import plan_form, pulse, room
 from spectcount.ui.compare_figures import compared
 from spectcount.ui.header import Header
 from spectcount.ui.polling import (
@@ -76,8 +76,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
         view.poll, **shown, **QUIET
     )
     run.change(view.poll, **shown, **QUIET)
-    gr.Timer(2.0).tick(view.poll, **shown, **QUIET)
-    Context.root_block.load(view.poll, **shown, **QUIET)
+    pulse.follow(pulse.look_at(store, (KIND,)), view.poll, shown, run)
     stop.click(view.stop, run, message, api_visibility="private", queue=False)
     resume.click(view.resume, run, message, api_visibility="private")
 

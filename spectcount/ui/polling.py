@@ -1,22 +1,18 @@
 """What runs have said so far, read in increments and shared by every open page.
 
-Conventions: a page polls once a second what its chosen tab shows, and nothing else, since each
-answer costs the browser some milliseconds for every component of the page. Whatever is shown is a
-pure function of the store, so a reload, a second tab or a restarted app shows the same. `Feed`
-keeps, per run, the rows already read and asks the store only for newer ones.
+Conventions: a page asks for what its chosen tab shows when that has changed (`pulse`). Whatever is
+shown is a pure function of the store, so a reload, a second tab or a restarted app shows the same.
+`Feed` keeps, per run, the rows already read and asks the store only for newer ones.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from html import escape
 from typing import Any
-
-import gradio as gr
 
 from spectcount.errors import UserError
 from spectcount.store import LogEvent, Metric, Run, Store
@@ -78,25 +74,6 @@ class Feed:
             while len(self._rows) > 3 * KEPT_RUNS:
                 self._rows.popitem(last=False)
             return rows
-
-
-def poll_what_is_shown(page: gr.Blocks) -> None:
-    """Let the timers of each tab run only while that tab is chosen; timers outside of all tabs run
-    always. To be called inside `page`, once all tabs are laid out."""
-    homes = {block: _tab_of(block) for block in page.blocks.values() if isinstance(block, gr.Timer)}
-    timers = [timer for timer, home in homes.items() if home]
-    tabs = [block for block in page.blocks.values() if isinstance(block, gr.Tab)]
-    for timer in timers:
-        timer.active = homes[timer] is tabs[0]
-    for tab in tabs:
-        updates = [{"__type__": "update", "active": homes[timer] is tab} for timer in timers]
-        tab.select(None, None, timers, js=f"() => {json.dumps(updates)}")
-
-
-def _tab_of(block: Any) -> gr.Tab | None:
-    while block and not isinstance(block, gr.Tab):
-        block = block.parent
-    return block
 
 
 def redraw_step(n: int, total: int, share: float, ended: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import gradio as gr
@@ -12,12 +13,14 @@ from spectcount.errors import UserError
 from spectcount.figures.words import MEASURES
 from spectcount.jobs.confirmations import confirmation_run, regions_again
 from spectcount.probing.maps import of_listener
+from spectcount.probing.marks import front_end_marks
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.procedure import Procedure
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.trials import Trial
-from spectcount.ui import cell, parts, plan_form, procedures, room
+from spectcount.ui import cell, parts, plan_form, procedures, pulse, room
+from spectcount.ui.behind import Behind, Made
 from spectcount.ui.figures import heatmap, line_chart
 from spectcount.ui.header import Header, listener_spec
 from spectcount.ui.polling import (
@@ -29,7 +32,7 @@ from spectcount.ui.polling import (
     redraw_step,
     run_choices,
 )
-from spectcount.ui.probe_figures import floors_notice, grid_figures, pick_cell
+from spectcount.ui.probe_figures import floors_notice, grid_figures, has_marks, pick_cell
 from spectcount.ui.run_controls import RunHandlers, newest, run_buttons, run_dropdown
 from spectcount.ui.scoring import speed_html
 
@@ -120,9 +123,9 @@ def build(settings: Settings, store: Store, header: Header) -> None:
         [run.change, listener.input, part.input],
         lambda: (*procedures.FITTING, {}), None, fitted["outputs"], **QUIET,
     ).then(view.poll_found, **fitted, **QUIET)  # fmt: skip
-    gr.Timer(1.0).tick(view.poll, **shown, **QUIET)
-    gr.Timer(2.0).tick(view.poll_found, **fitted, **QUIET)
-    Context.root_block.load(view.poll, **shown, **QUIET)
+    look = pulse.look_at(store, ("probe", "confirm"), view.pictures, view.marks)
+    beat = pulse.follow(look, view.poll, shown, run)
+    beat.input(view.poll_found, **fitted, **QUIET)
     Context.root_block.load(view.poll_found, **fitted, **QUIET)
     confirm.click(view.confirm, [run, listener], confirming, api_visibility="private")
     stop.click(view.stop, run, message, api_visibility="private", queue=False)
@@ -143,6 +146,8 @@ class ProbeView(RunHandlers):
         self.settings = settings
         self.store = store
         self.feed = Feed(store)
+        self.pictures = Behind("probe pictures")
+        self.marks = Behind("front end marks")
 
     def cost(self, *values: Any) -> str:
         """What the plan of the form would take, or the sentence that refuses it."""
@@ -191,20 +196,38 @@ class ProbeView(RunHandlers):
             words = f"There is no probe {run_id!r}; choose a run." if run_id else EMPTY
             told = gr.skip() if sent == {"empty": words} else notice(words)
             return gr.skip(), told, *_SKIPPED, {"empty": words}
-        trials = self.feed.trials(run.id)
-        drawn = redraw_step(len(trials), run.total, REDRAW_EVERY, run.ended)
+        view = (run.id, listener, measure, part)
+        made = self.picture(run, view)
         now = {
             "runs": [choices, run.id],
             "progress": progress_html(run, self.store) + speed_html(self.settings, run),
-            "figures": [run.id, drawn, listener, measure, part, run.ended, self.asked_again(run)],
+            "figures": [*view, *(made.stamp if made else ["waiting"])],
         }
         fresh = {name: sent.get(name) != value for name, value in now.items()}
         chooser = gr.update(choices=choices, value=run.id) if fresh["runs"] else gr.skip()
         progress = now["progress"] if fresh["progress"] else gr.skip()
-        figures = (
-            self.figures(run, trials, listener, measure, part) if fresh["figures"] else _SKIPPED
-        )
+        figures = (made.value if made else _WAITING) if fresh["figures"] else _SKIPPED
         return chooser, progress, *figures, now
+
+    def picture(self, run: Run, view: tuple[Any, ...]) -> Made | None:
+        """The newest updates of `figures`, made behind the page: fits take a moment, and the marks
+        of the front end, which follow when they are ready, take longer."""
+        trials = self.feed.trials(run.id)
+        _, listener, measure, part = view
+        marked = self.marked(run, part)
+        drawn = redraw_step(len(trials), run.total, REDRAW_EVERY, run.ended)
+        stamp = (drawn, run.ended, *self.asked_again(run), marked)
+        return self.pictures.newest(
+            view, stamp, lambda: self.figures(run, trials, listener, measure, part, marked)
+        )
+
+    def marked(self, run: Run, part: str | None) -> bool:
+        """Whether the marks of the front end are known for the plan that is looked at."""
+        plan = parts.chosen(plan_from_dict(run.config["plan"]), part).plan
+        if not has_marks(plan):
+            return True
+        key = json.dumps(plan.to_dict(), sort_keys=True)
+        return self.marks.newest(key, True, lambda: front_end_marks(plan)) is not None
 
     def poll_found(
         self, run_id: str | None, listener: str | None, part: str | None, sent: dict[str, Any]
@@ -234,8 +257,9 @@ class ProbeView(RunHandlers):
         return shown, by_name, listener if listener in by_name else names[0]
 
     def figures(
-        self, run: Run, trials: list[Trial], listener: str | None, measure: str, part: str | None
-    ) -> tuple[Any, ...]:
+        self, run: Run, trials: list[Trial], listener: str | None, measure: str, part: str | None,
+        marked: bool = True,
+    ) -> tuple[Any, ...]:  # fmt: skip
         """Updates of listener, map and curve with their boxes, level, findings, part, measure,
         tracks."""
         shown, by_name, mine = self.chosen(run, trials, listener, part)
@@ -246,7 +270,7 @@ class ProbeView(RunHandlers):
         again = regions_again(self.store, run).get(mine)
         if again is not None and shown.number is not None:
             again = [region for region in again if region.part == shown.number]
-        *grid, words = grid_figures(shown.plan, by_name, mine, measure, run.ended, again)
+        *grid, words = grid_figures(shown.plan, by_name, mine, measure, run.ended, again, marked)
         grid.append(words + floors_notice(run, shown))
         coloured = gr.update(visible=not isinstance(shown.plan, Procedure))
         return chooser, *grid, which, coloured, *procedures.live(shown, by_name[mine], mine)
@@ -286,6 +310,8 @@ class ProbeView(RunHandlers):
 
 
 _SKIPPED = (gr.skip(),) * 18
+_WAITING = (*(gr.skip(),) * 2, None, gr.skip(), None, *(gr.skip(),) * 13)
+"""Of another run than before, until it is drawn: no map and no curve."""
 _SKIPPED_FOUND = (gr.skip(),) * 3
 
 

@@ -28,10 +28,11 @@ NO_LEVEL = gr.update(visible=False)
 
 def grid_figures(
     plan: Plan, by_name: Trials, mine: str, measure: str, ended: bool,
-    again: Sequence[Region] | None = None,
+    again: Sequence[Region] | None = None, marked: bool = True,
 ) -> tuple:  # fmt: skip
     """Updates of map and curve with their boxes, of the level to hear, and the findings. `again`:
-    the regions as their confirmation left them, None before."""
+    the regions as their confirmation left them, None before; `marked`: with the marks of the front
+    end."""
     if isinstance(plan, Procedure):
         return *HIDDEN, *HIDDEN, NO_LEVEL, ""
     if isinstance(plan, CountConfusion):
@@ -43,8 +44,13 @@ def grid_figures(
     if len(plan.axes) == 1:
         levels = gr.update(choices=_levels(plan), visible=True)
         return *HIDDEN, *_shown(curves_value(found, measure)), levels, words
-    value = map_value(found[mine], measure, regions, title=mine)
+    value = map_value(found[mine], measure, regions, title=mine, marked=marked)
     return *_shown(value), *HIDDEN, NO_LEVEL, words
+
+
+def has_marks(plan: Plan) -> bool:
+    """Whether a plan's picture shows marks of the front end: maps do."""
+    return len(plan.axes) == 2 and not isinstance(plan, Procedure | CountConfusion)
 
 
 def pick_cell(

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from spectcount import actions, jobs, rates
 from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
+from spectcount.ui import pulse
 from spectcount.ui.header import Header
 from spectcount.ui.polling import (
     QUIET,
@@ -86,8 +86,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
             details = gr.HTML(notice(UNCHOSEN), elem_id="runs-details", apply_default_css=False)
 
     shown = {"inputs": [chosen, sent], "outputs": [table, details, sent]}
-    gr.Timer(1.0).tick(view.poll, **shown, **QUIET)
-    Context.root_block.load(view.poll, **shown, **QUIET)
+    pulse.follow(view.look, view.poll, shown)
     table.select(view.choose, outputs=[chosen, message, files], **QUIET).then(
         view.poll, **shown, **QUIET
     )
@@ -109,10 +108,15 @@ class RunsView:
         self.store = store
         self.feed = Feed(store)
 
+    def look(self, _: str) -> tuple[object, bool]:
+        """Whether any run has changed; keeps the queue going."""
+        pace = self.store.pace()
+        if pace.live:
+            jobs.tend(self.store, self.settings)
+        return pace.stamp, pace.live
+
     def poll(self, chosen: str | None, sent: dict[str, str]) -> tuple[Any, Any, dict[str, str]]:
-        """List and details, or nothing where neither changed since it was last sent; keeps the
-        queue going."""
-        jobs.tend(self.store, self.settings)
+        """List and details, or nothing where neither changed since it was last sent."""
         new = {"table": list_html(self.store.runs(), chosen), "details": self.details(chosen)}
         table, details = (
             gr.skip() if sent.get(name) == new[name] else new[name] for name in ("table", "details")

@@ -14,7 +14,7 @@ STYLES = [
     STATIC / f"{name}.css"
     for name in ("style", "runs", "compare", "you", "procedures", "benchmark", "models")
 ]
-SCRIPTS = ("page.js", "away.js", "figures.js", "form.js", "clip.js", "you.js")
+SCRIPTS = ("page.js", "pulse.js", "away.js", "figures.js", "form.js", "clip.js", "you.js")
 
 _SANS = ("Inter", "system-ui", "-apple-system", "Segoe UI", "Helvetica Neue", "sans-serif")
 _MONO = ("ui-monospace", "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", "monospace")

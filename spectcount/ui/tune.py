@@ -16,7 +16,7 @@ from spectcount.errors import UserError
 from spectcount.figures.spec import Line, lines_value
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
-from spectcount.ui import curriculum_form, room
+from spectcount.ui import curriculum_form, pulse, room
 from spectcount.ui.figures import line_chart
 from spectcount.ui.header import Header, adapter_choices
 from spectcount.ui.polling import QUIET, Feed, find_run, notice, progress_html, run_choices
@@ -75,8 +75,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     gr.on([form.source.change, header.base.change], form.show_regions,
           [form.source, header.base], form.regions, **QUIET)  # fmt: skip
     run.change(view.poll, **shown, **QUIET)
-    gr.Timer(1.0).tick(view.poll, **shown, **QUIET)
-    Context.root_block.load(view.poll, **shown, **QUIET)
+    pulse.follow(pulse.look_at(store, ("tune", "probe", "confirm")), view.poll, shown, run)
     Context.root_block.load(form.refresh, [form.source, header.base], form.source, **QUIET)
     stop.click(view.stop, run, message, api_visibility="private", queue=False)
     resume.click(view.resume, run, message, api_visibility="private")

@@ -7,7 +7,6 @@ from html import escape
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from spectcount import actions
 from spectcount.errors import UserError
@@ -19,7 +18,7 @@ from spectcount.probing.wordings import Crossed, chosen_wordings
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.trials import Trial
-from spectcount.ui import plan_form, room
+from spectcount.ui import plan_form, pulse, room
 from spectcount.ui.figures import heatmap, line_chart
 from spectcount.ui.header import Header, listener_spec
 from spectcount.ui.polling import (
@@ -90,8 +89,7 @@ def build(settings: Settings, store: Store, header: Header, form: plan_form.Plan
         view.poll, **shown, **QUIET
     )
     run.change(view.poll, **shown, **QUIET)
-    gr.Timer(2.0).tick(view.poll, **shown, **QUIET)
-    Context.root_block.load(view.poll, **shown, **QUIET)
+    pulse.follow(pulse.look_at(store, (KIND,)), view.poll, shown, run)
     stop.click(view.stop, run, message, api_visibility="private", queue=False)
     resume.click(view.resume, run, message, api_visibility="private")
 

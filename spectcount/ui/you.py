@@ -23,7 +23,7 @@ from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.synth import synthesise
 from spectcount.trials import Question
-from spectcount.ui import beside, plan_form
+from spectcount.ui import beside, plan_form, pulse
 from spectcount.ui.controls import form, params_of
 from spectcount.ui.header import Header, listener_spec
 from spectcount.ui.polling import QUIET, Feed, find_run, notice, run_choices
@@ -85,7 +85,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     export.click(
         view.export, run, [message, files], api_visibility="private", concurrency_id="files"
     )
-    gr.Timer(2.0).tick(view.fresh_results, run, shown, **QUIET)
+    pulse.follow(view.look, view.results, {"inputs": run, "outputs": shown}, run)
     Context.root_block.load(view.arrive, None, [run, stage], **QUIET).then(
         view.results, run, shown, **QUIET
     )
@@ -196,12 +196,10 @@ class YouView:
         run = find_run(self.store, run_id, KIND)
         return beside.show(run, self.store, self.feed)
 
-    def fresh_results(self, run_id: str | None) -> tuple[Any, ...]:
-        """The same, only while models are being asked."""
+    def look(self, run_id: str) -> tuple[object, bool]:
+        """How far the models are that are asked the same, and whether any still is."""
         run = find_run(self.store, run_id, KIND)
-        if run is None or not beside.growing(run, self.store):
-            return tuple(gr.skip() for _ in range(beside.N_OUTPUTS))
-        return self.results(run_id)
+        return beside.progress(run, self.store) if run else ("", False)
 
     def _sample(self, run_id: str) -> dict[str, Any]:
         question = actions.next_question(self.settings, run_id).question

@@ -1,0 +1,79 @@
+"""What takes longer than a page may wait, made behind it: once for all pages that show the same.
+
+Conventions: a *view* is what somebody looks at (a run, a listener, a measure), its *stamp* the
+state of the trials that it is made of. Of each view the newest is kept, and one is made at a time;
+states that come meanwhile are passed over.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any
+
+PATIENCE_S = 0.3
+"""How long a page waits for what is quickly made."""
+KEPT_VIEWS = 12
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was made of a view, and of which state of it."""
+
+    stamp: Hashable
+    value: Any
+
+
+class Behind:
+    """The newest of each view. Thread-safe."""
+
+    def __init__(self, name: str) -> None:
+        self._maker = ThreadPoolExecutor(1, name)
+        self._lock = threading.Lock()
+        self._made: OrderedDict[Hashable, Made] = OrderedDict()
+        self._under_way: dict[Hashable, Future[Made]] = {}
+        self._n_made = 0
+
+    @property
+    def at_work(self) -> tuple[bool, int]:
+        """Whether something is being made, and how often something was."""
+        with self._lock:
+            return any(not future.done() for future in self._under_way.values()), self._n_made
+
+    def newest(self, view: Hashable, stamp: Hashable, make: Callable[[], Any]) -> Made | None:
+        """What there is of a view; None before it is first made. Where that is of another state
+        than `stamp` it is made anew, and waited for `PATIENCE_S`. Raises what `make` raised."""
+        with self._lock:
+            future = self._collect(view)
+            made = self._made.get(view)
+            if future is None and (made is None or made.stamp != stamp):
+                future = self._maker.submit(self._make, stamp, make)
+                self._under_way[view] = future
+        if future is not None:
+            wait([future], PATIENCE_S)
+            with self._lock:
+                self._collect(view)
+                made = self._made.get(view)
+        return made
+
+    def _make(self, stamp: Hashable, make: Callable[[], Any]) -> Made:
+        try:
+            return Made(stamp, make())
+        finally:
+            with self._lock:
+                self._n_made += 1
+
+    def _collect(self, view: Hashable) -> Future[Made] | None:
+        """Keep what is ready of a view; what is not."""
+        future = self._under_way.get(view)
+        if future is None or not future.done():
+            return future
+        del self._under_way[view]
+        self._made[view] = future.result()
+        self._made.move_to_end(view)
+        while len(self._made) > KEPT_VIEWS:
+            self._made.popitem(last=False)
+        return None
