@@ -37,6 +37,7 @@ from spectcount.store.rows import (
     STATES,
     LogEvent,
     Metric,
+    Pace,
     Run,
     metric_of,
     run_of,
@@ -54,14 +55,6 @@ _UPDATABLE = (
 _THEIRS = "(:visitor IS NULL OR runs.owner = :visitor)"
 """Only what the acting visitor may see."""
 _OF_THEIRS = f"EXISTS (SELECT 1 FROM runs WHERE runs.id = :run AND {_THEIRS})"
-
-
-@dataclass(frozen=True)
-class Pace:
-    """What changes when runs do: equal stamps, nothing new. `live`: something goes on or waits."""
-
-    stamp: tuple[Any, ...]
-    live: bool
 
 
 class Store:

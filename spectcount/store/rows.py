@@ -118,6 +118,14 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """What changes when runs do: equal stamps, nothing new. `live`: something goes on or waits."""
+
+    stamp: tuple[Any, ...]
+    live: bool
+
+
+@dataclass(frozen=True)
 class Metric:
     """One number of a learning curve."""
 

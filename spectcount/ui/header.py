@@ -93,14 +93,9 @@ def build(settings: Settings, loader: Loader) -> Header:
             apply_default_css=False,
             js_on_load=None,
         )
-<<<<<<< HEAD
     if settings.demo:
         gr.HTML(_SHARED, apply_default_css=False, js_on_load=None)
-    timer = gr.Timer(1.0)
-    header = Header(base, tuned, status, timer)
-=======
     header = Header(base, tuned)
->>>>>>> 6a0df21 (Pages look for changes and ask only then: no timers, nothing from hidden tabs or of ended runs; figures are made once for all pages, a started probe shows at once)
 
     def look(chosen: str) -> tuple[object, bool]:
         loader.start()
