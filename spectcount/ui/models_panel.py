@@ -108,8 +108,8 @@ class ModelsView:
             return None
 
     def use(self, chosen: str) -> tuple[Any, ...]:
-        """Make the chosen model the base of every tab and load it: updates of base, tuned, the
-        header's timer, message."""
+        """Make the chosen model the base of every tab and load it: updates of base, tuned,
+        message."""
         try:
             whole = self._chosen(chosen)
             listeners.model_folder(whole, self.settings)
@@ -119,7 +119,7 @@ class ModelsView:
             if in_memory(spec) is None:
                 self.loader.load(spec)
         except UserError as error:
-            return gr.skip(), gr.skip(), gr.skip(), notice(str(error), "error")
+            return gr.skip(), gr.skip(), notice(str(error), "error")
         return (
             gr.update(choices=base_choices(self.settings, spec), value=spec),
             gr.update(choices=found, value=adapter or first_adapter(found)),

@@ -16,8 +16,8 @@ from tests.browser.page import free_port, open_page, start, wait_until_up
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(900)]
 
 MINUTES = 60_000
-N = 96 * 3 + 100
-"""Trials of the shipped quick map with three per cell."""
+N = 96 * 12 + 100
+"""Trials of the shipped quick map with twelve per cell."""
 
 
 class App:
@@ -62,7 +62,7 @@ def start_quick_map(page):
     open_tab(page, "Probe")
     page.locator("#probe-plan > button").click()
     trials = page.locator("#probe-map-trials input[type=number]").first
-    trials.fill("3")
+    trials.fill("12")
     trials.press("Enter")
     expect(page.locator("#probe-cost")).to_contain_text(f"{N} trials", timeout=MINUTES)
     page.locator("#probe-start").click()

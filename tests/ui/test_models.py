@@ -115,7 +115,7 @@ def test_a_model_is_made_base_and_loaded_behind_the_page(copied):
     view = ModelsView(copied, loading)
     assert "Choose a model in the list first" in view.use(" ")[-1]
     assert "is not on this machine" in view.use("qwen2-audio-7b")[-1]
-    base, tuned, _, told = view.use("other")
+    base, tuned, told = view.use("other")
     assert base["value"] == "other" and "other" in base["choices"] and tuned["value"] == "none"
     assert "other is the base of every tab now" in told
     wait(loading)
@@ -185,7 +185,7 @@ def test_a_run_says_its_speed_while_it_goes_on_and_at_its_end(settings, monkeypa
     store = Store(settings.database)
     run = store.create_run("probe", {"listeners": ["m", "dsp"]}, state="running")
     assert scoring.speed_html(settings, run) == '<p class="run-speed">m: staged path</p>'
-    store.update(run.id, done=50, total=150, started_at=100.0, heartbeat_at=110.0)
+    store.update(run.id, done=50, total=150, started_at=100.0, heartbeat_at=110.0, rate=5.0)
     assert "5 questions/s in all" in scoring.speed_html(settings, store.run(run.id))
     summary = {"listeners": {"m": {"clips_per_s": 95.04}, "dsp": {"clips_per_s": None}}}
     store.update(run.id, state="done", ended_at=120.0, summary=summary)
