@@ -16,6 +16,7 @@ from pathlib import Path
 from spectcount import carriers, devices, visitors
 from spectcount.errors import UserError
 
+MAX_HOME_BYTES = 480
 MODES = ("local", "demo")
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]
 _DEVICE = re.compile(r"cpu|mps|cuda(:\d+)?")
@@ -134,6 +135,22 @@ def typed_path(text: str | Path) -> Path:
     return path
 
 
+def _home(written: str | Path) -> Path:
+    """The home folder's path. Raises `UserError` for one whose store SQLite could not open: its
+    paths have 512 bytes."""
+    try:
+        folder = typed_path(written).resolve()
+    except RuntimeError as error:
+        raise UserError(f"the home folder cannot be used ({error}); give another") from None
+    n, most = len(os.fsencode(folder)), MAX_HOME_BYTES
+    if n > most:
+        raise UserError(
+            f"the home folder {str(folder)[:60]}... has a path of {n} bytes, the limit is {most}; "
+            "give another with --home or SPECTCOUNT_HOME"
+        )
+    return folder
+
+
 def load_settings(
     mode: str | None = None,
     home: str | Path | None = None,
@@ -147,7 +164,7 @@ def load_settings(
     usual = "demo" if environ.get("SPACE_ID") else "local"
     mode = mode or environ.get("SPECTCOUNT_MODE") or usual
     wanted = device or environ.get("SPECTCOUNT_DEVICE") or devices.AUTO
-    folder = Path(home or environ.get("SPECTCOUNT_HOME") or "~/.spectcount").expanduser().resolve()
+    folder = _home(home or environ.get("SPECTCOUNT_HOME") or "~/.spectcount")
     settings = Settings(
         mode=mode,
         home=folder,

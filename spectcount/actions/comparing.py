@@ -79,10 +79,10 @@ def start_wordings(
     """Queue a plan whose every stimulus is asked in `n_wordings` wordings, held-out ones among
     them, of one listener or of two."""
     from spectcount.probing.plan import plan_from_dict
-    from spectcount.probing.wordings import Crossed, chosen_wordings
+    from spectcount.probing.wordings import Crossed, chosen_wordings, crossable
 
     body = probe_plan(settings, plan, params)
-    chosen = chosen_wordings(plan_from_dict(body).asked, n_wordings)
+    chosen = chosen_wordings(crossable(plan_from_dict(body)).asked, n_wordings)
     crossed = Crossed.from_config(body, chosen)
     config = {"plan": body, "wordings": list(crossed.wordings)}
     specs = [listener] if tuned is None else [listener, tuned]

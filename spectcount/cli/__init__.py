@@ -6,6 +6,9 @@ Exit codes: 0 done, 1 the work failed or was stopped, 2 refused input. A file pe
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import sys
 
 import typer
@@ -28,13 +31,46 @@ from spectcount.cli import (  # noqa: F401 - each adds its verbs
 from spectcount.cli.root import app
 from spectcount.errors import UserError
 
-REFUSED = 2
+FAILED, REFUSED = 1, 2
 
 
 def main() -> None:
-    """Run the command line; refused input is one sentence on stderr and exit code 2."""
+    """Run the command line; refused input is one sentence on stderr and exit code 2, a disk that
+    is full or a file that cannot be read or written one sentence and exit code 1."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except UserError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(REFUSED)
+        sys.exit(_say(str(error), REFUSED))
+    except OSError as error:
+        sys.exit(_say(_words_of(error), FAILED))
+
+
+def _words_of(error: OSError) -> str:
+    """What the system refused, where, and what to do."""
+    why = error.strerror or str(error) or type(error).__name__
+    remedies = {
+        errno.ENOSPC: "free some space on its disk, or give another folder",
+        errno.EDQUOT: "free some space on its disk, or give another folder",
+        errno.EFBIG: "free some space on its disk, or give another folder",
+        errno.EROFS: "give a folder that can be written",
+        errno.EACCES: "give a folder that can be written, or change its permissions",
+        errno.EPERM: "give a folder that can be written, or change its permissions",
+        errno.ENAMETOOLONG: "give a shorter name",
+    }
+    remedy = remedies.get(error.errno or 0, "mend or remove what is there, or give another path")
+    return f"{error.filename or 'the output'}: {why}; {remedy}"
+
+
+def _say(words: str, code: int) -> int:
+    """Print a sentence on stderr, whatever became of the output; the exit code. What the output
+    still holds is dropped, for nothing can take it."""
+    with contextlib.suppress(OSError):
+        typer.echo(words, err=True)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        return code
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code

@@ -9,14 +9,17 @@ the options of `SimulatedThreshold`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spectcount import visitors
 from spectcount.errors import UserError
 from spectcount.listeners.base import Listener, Scores
+from spectcount.listeners.checkpoints.files import json_object, skip, text_of
 from spectcount.listeners.checkpoints.names import (
+    ADAPTER_CONFIG,
     PATH,
     adapter_by_place,
     model_folder,
@@ -83,8 +86,16 @@ def adapters(base: str, settings: Settings) -> dict[str, Path]:
         found[config.parent.name] = config.parent
     runs = sorted(settings.runs.glob("*/adapter/adapter_config.json"), reverse=True)
     for config in runs:
-        if _base_of(config) == base and visitors.may_use(config.parent.parent):
-            found[config.parent.parent.name] = config.parent
+        run = config.parent.parent
+        if not visitors.may_use(run):
+            continue
+        try:
+            made_on = _base_of(config)
+        except UserError as error:
+            skip(f"adapter {run.name}", str(error))
+            continue
+        if made_on == base:
+            found[run.name] = config.parent
     return found
 
 
@@ -98,6 +109,7 @@ def adapter_folder(spec: str, settings: Settings) -> Path | None:
         return adapter_by_place(named.adapter, settings)
     known = adapters(spec, settings)
     if named.adapter not in known:
+        _refuse_broken(named.adapter, settings)
         listed = ", ".join(known) or "none yet: tune first"
         raise UserError(
             f"adapter {named.adapter!r} of {named.model} is not known; known: {listed}; from "
@@ -106,11 +118,19 @@ def adapter_folder(spec: str, settings: Settings) -> Path | None:
     return known[named.adapter]
 
 
+def _refuse_broken(name: str, settings: Settings) -> None:
+    """Raise `UserError` where a run of this name has an adapter that cannot be read."""
+    config = settings.runs / Path(name).name / "adapter" / ADAPTER_CONFIG
+    if config.exists() and visitors.may_use(config.parent.parent):
+        try:
+            _base_of(config)
+        except UserError as error:
+            raise UserError(f"adapter {name} ({config}) cannot be used: {error}") from None
+
+
 def _base_of(config: Path) -> str:
     """The model that an adapter was made on, whatever it was loaded with."""
-    import json
-
-    name = str(json.loads(config.read_text()).get("base_model_name_or_path", ""))
+    name = text_of(json_object(config), "base_model_name_or_path")
     return parse(name).model if name else ""
 
 
@@ -140,7 +160,26 @@ def _loaded(
         if report is not None:
             report(f"{gone.name} was unloaded to make room for {name}", 0, 1)
     refuse_if_too_large(name, folder, wanted, settings, spread=options.spread)
-    return LoadedModel(folder, device, options.torch_dtype(device), report, **keywords)
+    with _named(name, folder):
+        return LoadedModel(folder, device, options.torch_dtype(device), report, **keywords)
+
+
+@contextmanager
+def _named(name: str, folder: Path) -> Iterator[None]:
+    """What transformers and its parts raise for damaged files, as a `UserError` naming the folder;
+    a lack of memory passes."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if isinstance(error, MemoryError | RuntimeError):
+            raise
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UserError(
+            f"{name} cannot be loaded from {folder} ({why}); its files are damaged or of another "
+            "version: get it again, or remove the folder. Other models are not touched"
+        ) from error
 
 
 def _observer(spec: str) -> Listener:

@@ -17,13 +17,26 @@ from dataclasses import dataclass
 from spectcount.errors import UserError
 from spectcount.probing.draws import CLIPS_PER_S, Cost, PlannedQuestion, cost_of
 from spectcount.probing.grid import BATCH, GridPlan
-from spectcount.probing.plan import plan_from_dict
+from spectcount.probing.plan import AnyPlan, Interleaved, plan_from_dict
 from spectcount.tasks import Task
 from spectcount.trials import Trial
 
 N_WORDINGS = 5
 STIMULUS = "stimulus"
 """Name of the coordinate that says which stimulus of the plan a trial is about, from 0."""
+
+
+def crossable(plan: AnyPlan) -> GridPlan:
+    """The plan, if it can be asked in several wordings; raises `UserError` for one that follows
+    the answers, or has several plans."""
+    if isinstance(plan, GridPlan):
+        return plan
+    why = (
+        f"{len(plan.parts)} plans cannot be crossed with wordings; each has its own"
+        if isinstance(plan, Interleaved)
+        else f"a plan of kind {plan.kind} follows the answers, so no two wordings get its stimuli"
+    )
+    raise UserError(f"{why}; give a map, a curve or a confusion")
 
 
 @dataclass(frozen=True)
@@ -49,13 +62,7 @@ class Crossed:
     @classmethod
     def from_config(cls, plan: dict, wordings: Iterable[int]) -> Crossed:
         """From plain data. Raises `UserError` for plans that follow the answers."""
-        made = plan_from_dict(plan)
-        if not isinstance(made, GridPlan):
-            raise UserError(
-                f"a plan of kind {made.kind} follows the answers, so no two wordings get its "
-                "stimuli; give a map, a curve or a confusion"
-            )
-        return cls(made, tuple(int(w) for w in wordings))
+        return cls(crossable(plan_from_dict(plan)), tuple(int(w) for w in wordings))
 
     @property
     def n_trials(self) -> int:

@@ -66,12 +66,12 @@ class Store:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise schema.unusable(self.path, error) from None
-        schema.prepare(self.path)
+        self._writes = schema.prepare(self.path)
 
     @property
     def read_only(self) -> bool:
         """Whether nothing can be written: runs can be looked at, none started or stopped."""
-        return not schema.writable(self.path)
+        return not (self._writes and schema.writable(self.path))
 
     # Runs
 
@@ -111,7 +111,7 @@ class Store:
 
     def run(self, run_id: str) -> Run:
         """The run called `run_id`; an unknown one is refused with the nearest known."""
-        if not isinstance(run_id, str):
+        if not isinstance(run_id, str) or not run_id.isprintable():
             raise UserError(f"{str(run_id)[:40]!r} is no run's id; list them with: runs list")
         with self._connect() as db:
             names = {"id": run_id, "visitor": visitors.acting()}
@@ -341,7 +341,7 @@ class Store:
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
         try:
-            with closing(schema.connect(self.path)) as db:
+            with closing(schema.connect(self.path, self._writes)) as db:
                 db.row_factory = sqlite3.Row
                 db.execute("PRAGMA synchronous = NORMAL")
                 yield db

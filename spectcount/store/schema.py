@@ -11,6 +11,7 @@ import fcntl
 import os
 import shutil
 import sqlite3
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -60,20 +61,35 @@ _MIGRATIONS = {
 """Schema version -> what makes the next one of it."""
 
 
-def prepare(path: Path) -> None:
-    """Make the store's file ready: made, brought up to date, or saved from damage. A home that
-    cannot be written is left as it is. Raises `UserError` for a file that is no place for a store
-    or was written by a newer release."""
+def prepare(path: Path) -> bool:
+    """Make the store's file ready: made, brought up to date, or saved from damage; whether it can
+    be written. A home that cannot be, or whose disk is full, is left as it is. Raises `UserError`
+    for a file that is no place for a store or was written by a newer release."""
     if path.is_dir():
         raise UserError(f"{path} is a folder, the store is a file; rename it, or give another home")
     if not writable(path):
-        return
+        return False
     try:
         _bring_up(path)
     except sqlite3.OperationalError as error:
-        raise unusable(path, error) from None
+        if not _readable_still(path):
+            raise unusable(path, error) from None
+        print(f"{unusable(path, error)}. Runs can be looked at, nothing else.", file=sys.stderr)
+        return False
     except sqlite3.DatabaseError as error:
-        _save(path, error)
+        try:
+            _save(path, error)
+        except OSError as refused:
+            raise unusable(path, refused) from None
+    return True
+
+
+def _readable_still(path: Path) -> bool:
+    """Whether a store that cannot be written, say for a full disk, can be read as it stands."""
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(connect(path, False)) as db:
+        _check_columns(db)
+        return bool(db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION)
+    return False
 
 
 def writable(path: Path) -> bool:
@@ -82,9 +98,9 @@ def writable(path: Path) -> bool:
     return all(os.access(place, os.W_OK) for place in places)
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, writes: bool = True) -> sqlite3.Connection:
     """A connection; one that only reads where the home cannot be written."""
-    if writable(path):
+    if writes and writable(path):
         return sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     return sqlite3.connect(address, uri=True, isolation_level=None)

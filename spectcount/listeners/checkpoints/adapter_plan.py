@@ -11,7 +11,6 @@ adapters lie on it by now. *Whole* tensors stand in for the base's own (`modules
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import Any
 import torch
 
 from spectcount.errors import UserError
+from spectcount.listeners.checkpoints.files import json_object
 
 PREFIX = "base_model.model."
 """What peft puts before the names of the model that it wraps."""
@@ -85,7 +85,7 @@ def plan_of(folder: Path, model: torch.nn.Module) -> Plan:
     base, a tensor has no place, or a place has no tensor."""
     from safetensors.torch import load_file
 
-    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    config = json_object(folder / "adapter_config.json")
     refuse_options(folder.name, config)
     tensors = load_file(folder / "adapter_model.safetensors")
     return _Reading(folder.name, config, tree_of(model)).plan(tensors)

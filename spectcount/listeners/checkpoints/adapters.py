@@ -22,6 +22,7 @@ from spectcount.errors import UserError
 from spectcount.listeners.checkpoints import identity, origin
 from spectcount.listeners.checkpoints.adapter_plan import UNUSED, Plan, misfit, tree_of
 from spectcount.listeners.checkpoints.cards import HUB_ID
+from spectcount.listeners.checkpoints.files import json_object, text_of
 from spectcount.listeners.checkpoints.hashes import hash_files, hash_tensors, hash_text
 
 
@@ -36,7 +37,7 @@ def digest_of(folder: Path) -> str:
             f"{folder.name} has no adapter_model.safetensors; other formats may hold code and are "
             "not read: save it as safetensors"
         )
-    options = json.loads(config.read_text(encoding="utf-8"))
+    options = json_object(config)
     used = {k: _unordered(v) for k, v in options.items() if v and k not in UNUSED}
     return hash_text(json.dumps([hash_tensors(weights), used], sort_keys=True))
 
@@ -51,7 +52,7 @@ def refuse_other_base(folder: Path, fingerprint: str, base: Path) -> None:
     `base`. Records of earlier releases name a hash of the base's files; adapters from elsewhere
     the base's name on the hub."""
     record = folder / "lineage.json"
-    made_on = json.loads(record.read_text()).get("base_fingerprint") if record.is_file() else None
+    made_on = text_of(json_object(record), "base_fingerprint") if record.is_file() else ""
     if not made_on:
         _refuse_other_hub_id(folder, base)
         return
@@ -69,7 +70,7 @@ def refuse_other_base(folder: Path, fingerprint: str, base: Path) -> None:
 
 def _refuse_other_hub_id(folder: Path, base: Path) -> None:
     """By the last part of the names: the first is a mirror's, or a folder's, as often as not."""
-    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    config = json_object(folder / "adapter_config.json")
     written, here = str(config.get("base_model_name_or_path") or ""), origin.hub_id(base)
     if not here or not HUB_ID.fullmatch(written):
         return

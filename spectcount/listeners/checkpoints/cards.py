@@ -20,6 +20,7 @@ from typing import Any
 
 from spectcount import documents
 from spectcount.errors import UserError
+from spectcount.listeners.checkpoints.files import skip
 from spectcount.params import Declared, param
 from spectcount.settings import Settings
 
@@ -100,8 +101,12 @@ def cards(settings: Settings) -> dict[str, Card]:
     folders = [settings.models] if settings.demo else [settings.models, settings.home / "models"]
     found: dict[str, Card] = {}
     for path in (p for folder in folders for p in sorted(folder.glob("*.yaml"))):
-        if path.stem not in found:
+        if path.stem in found:
+            continue
+        try:
             found[path.stem] = _read(path, path.stat().st_mtime_ns)
+        except (UserError, OSError) as error:
+            skip(f"model card {path}", str(error))
     return found
 
 

@@ -20,6 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from spectcount.errors import UserError
+from spectcount.listeners.checkpoints.files import json_object, text_of
+
 MEMORY = ".spectcount-hashes.json"
 LARGE_BYTES = 500_000_000
 DIGITS = 12
@@ -57,8 +60,7 @@ def weight_files(folder: Path) -> list[Path]:
     if whole.is_file():
         weights = [whole]
     elif index.is_file():
-        shards = json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values()
-        weights = [folder / name for name in sorted(set(shards))]
+        weights = [folder / name for name in sorted(_shards(index))]
     else:
         weights = [f for f in sorted(folder.glob("*.safetensors")) if "adapter_" not in f.name]
     within = folder / bundled_folder(folder)
@@ -66,12 +68,24 @@ def weight_files(folder: Path) -> list[Path]:
     return weights + (bundled if all(file.is_file() for file in bundled) else [])
 
 
+def _shards(index: Path) -> set[str]:
+    """The files that an index names; raises `UserError` where it is none, or one is missing."""
+    names = json_object(index).get("weight_map")
+    if not isinstance(names, dict) or not names:
+        raise UserError(f"{index} names no weights (weight_map); get the model again")
+    shards = {str(name) for name in names.values()}
+    missing = sorted(name for name in shards if not (index.parent / name).is_file())
+    if missing:
+        raise UserError(f"{index.parent} lacks {missing[0]}; get the model again")
+    return shards
+
+
 def bundled_folder(folder: Path) -> str:
     """The folder within a checkpoint with an adapter that belongs to the model; "" for none."""
     config = folder / "config.json"
     if not config.is_file():
         return ""
-    return BUNDLED.get(json.loads(config.read_text(encoding="utf-8")).get("model_type"), "")
+    return BUNDLED.get(text_of(json_object(config), "model_type"), "")
 
 
 def state_of(folder: Path) -> str:
@@ -101,13 +115,31 @@ class _Stored:
 
 def stored_tensors(file: Path) -> Iterator[_Stored]:
     """The tensors of a safetensors file, by its header (8 bytes of length, then JSON)."""
-    with file.open("rb") as handle:
-        (length,) = struct.unpack("<Q", handle.read(8))
-        header = json.loads(handle.read(length))
-    for name, facts in header.items():
-        if name != "__metadata__":
-            start, end = (8 + length + offset for offset in facts["data_offsets"])
-            yield _Stored(file, name, facts["dtype"], tuple(facts["shape"]), start, end)
+    size = file.stat().st_size
+    try:
+        with file.open("rb") as handle:
+            (length,) = struct.unpack("<Q", handle.read(8))
+            header = json.loads(handle.read(min(length, size)))
+        facts = [(n, *_facts(f, 8 + length)) for n, f in header.items() if n != "__metadata__"]
+    except (struct.error, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise _damaged(file) from None
+    for name, dtype, shape, start, end in facts:
+        if not 8 + length <= start <= end <= size:
+            raise _damaged(file)
+        yield _Stored(file, name, dtype, shape, start, end)
+
+
+def _facts(facts: dict[str, Any], first: int) -> tuple[str, tuple[int, ...], int, int]:
+    """Format, shape, first and last byte of a tensor by its entry in a header."""
+    start, end = facts["data_offsets"]
+    return str(facts["dtype"]), tuple(map(int, facts["shape"])), first + start, first + end
+
+
+def _damaged(file: Path) -> UserError:
+    return UserError(
+        f"{file} is no whole safetensors file ({file.stat().st_size} bytes); it was cut short or "
+        "damaged: get the model or the adapter again, or remove its folder"
+    )
 
 
 def common_name(name: str) -> str:
@@ -136,7 +168,7 @@ def _hash_tensors(files: Sequence[Path]) -> str:
     inputs = {content for name, _, content in rows if name.endswith("embed_tokens.weight")}
     # A head that is tied to the input embeddings may be stored with them or left out.
     own = sorted(r for r in rows if not (r[0] == "lm_head.weight" and r[2] in inputs))
-    settings = [json.loads(f.read_text(encoding="utf-8")) for f in files if f.suffix == ".json"]
+    settings = [json_object(f) for f in files if f.suffix == ".json"]
     return hash_text(json.dumps([own, settings], sort_keys=True))
 
 

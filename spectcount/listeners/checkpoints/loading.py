@@ -9,7 +9,6 @@ Conventions: `report(words, done, total)` is called as loading goes on.
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,9 @@ from typing import Any
 import torch
 
 from spectcount.errors import UserError
-from spectcount.listeners.families import Family
+from spectcount.listeners.checkpoints.files import json_object
+from spectcount.listeners.checkpoints.hashes import stored_tensors, weight_files
+from spectcount.listeners.families import Family, architecture
 from spectcount.params import Declared, param
 
 Report = Callable[[str, int, int], None]
@@ -139,24 +140,17 @@ def check_folder(folder: Path) -> None:
             f"{folder.name} is no model folder (no config.json); choose another or run "
             "`python -m spectcount pretrain`"
         )
-    config = _json(config_file)
-    _refuse_own_code(folder.name, config, (config.get("architectures") or ["none"])[0])
+    config = json_object(config_file)
+    _refuse_own_code(folder.name, config, architecture(config))
     for name in ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json"):
         if (folder / name).is_file():
-            part = _json(folder / name)
+            part = json_object(folder / name)
             named = part.get("processor_class") or part.get("tokenizer_class") or "none"
             _refuse_own_code(folder.name, part, str(named))
     _refuse_pickles(folder)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path} is not JSON ({error}); the download was cut short: get the model again"
-        ) from None
-    return found if isinstance(found, dict) else {}
+    for file in weight_files(folder):
+        if file.suffix == ".safetensors":
+            list(stored_tensors(file))  # its header must be whole
 
 
 def _refuse_own_code(name: str, config: dict[str, Any], kind: str) -> None:
@@ -174,7 +168,7 @@ def _refuse_pickles(folder: Path) -> None:
     weights = [p for p in folder.glob("*.safetensors") if not p.name.startswith("adapter_")]
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        shards = set(_json(index).get("weight_map", {}).values())
+        shards = set(json_object(index).get("weight_map", {}).values())
         lost = sorted(shard for shard in shards if not (folder / shard).is_file())
         if lost:
             raise UserError(

@@ -8,11 +8,12 @@ Conventions: a commit is 40 hex digits, "" where nothing tells; nothing here use
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
+from spectcount.errors import UserError
 from spectcount.listeners.checkpoints.cards import COMMIT
+from spectcount.listeners.checkpoints.files import json_object, skip, text_of
 
 SOURCE = "spectcount-source.json"
 """Beside the weights: where they come from."""
@@ -26,7 +27,7 @@ def revision_of(folder: Path) -> str:
     if COMMIT.fullmatch(folder.name) and folder.parent.name == "snapshots":
         return folder.name
     note = folder / ".cache" / "huggingface" / "download" / "config.json.metadata"
-    first = note.read_text().split("\n")[0].strip() if note.is_file() else ""
+    first = note.read_text(errors="replace").split("\n")[0].strip() if note.is_file() else ""
     return first if COMMIT.fullmatch(first) else ""
 
 
@@ -40,7 +41,13 @@ def hub_id(folder: Path) -> str:
 
 def _noted(folder: Path, key: str) -> str:
     source = folder / SOURCE
-    return str(json.loads(source.read_text()).get(key, "")) if source.is_file() else ""
+    if not source.is_file():
+        return ""
+    try:
+        return text_of(json_object(source), key)
+    except UserError as error:
+        skip(str(source), str(error))
+        return ""
 
 
 def cached(hub: str, revision: str = "") -> Path | None:
@@ -65,6 +72,9 @@ def _is_whole(folder: Path) -> bool:
     if not (folder / "config.json").is_file():
         return False
     if index.is_file():
-        shards = set(json.loads(index.read_text()).get("weight_map", {}).values())
-        return all((folder / shard).is_file() for shard in shards)
+        try:
+            shards = set(json_object(index).get("weight_map", {}).values())
+        except (UserError, AttributeError, TypeError):
+            return False
+        return all((folder / str(shard)).is_file() for shard in shards)
     return (folder / "model.safetensors").is_file()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from spectcount.listeners.checkpoints.files import json_object
 from spectcount.listeners.families.audio_flamingo3 import AudioFlamingo3
 from spectcount.listeners.families.base import SCOPES, Family
 from spectcount.listeners.families.gemma3n import Gemma3n
@@ -38,12 +40,17 @@ FAMILIES: dict[str, Family] = {
 def family_of(folder: Path) -> Family:
     """The family of a local checkpoint, `Generic` where none knows its architecture; raises
     `UserError` where transformers does not either."""
-    config = json.loads((folder / "config.json").read_text())
-    found = (config.get("architectures") or ["none"])[0]
+    found = architecture(json_object(folder / "config.json"))
     for family in FAMILIES.values():
         if found in family.architectures:
             return family
     return Generic(folder)
 
 
-__all__ = ["FAMILIES", "SCOPES", "Family", "family_of"]
+def architecture(config: Mapping[str, Any]) -> str:
+    """The first class that a configuration names, "none" where it names none."""
+    names = config.get("architectures")
+    return str(names[0]) if isinstance(names, list) and names else "none"
+
+
+__all__ = ["FAMILIES", "SCOPES", "Family", "architecture", "family_of"]

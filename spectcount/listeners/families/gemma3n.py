@@ -9,13 +9,13 @@ audio is speech.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
+from spectcount.listeners.checkpoints.files import json_object
 from spectcount.listeners.families import dates
 from spectcount.listeners.families.base import Family
 from spectcount.listeners.families.gemma4 import PADDED_TO, Gemma4
@@ -60,7 +60,7 @@ class Gemma3n(Gemma4):
         dates.stand_still(tokenizer)
         extractor = Gemma3nAudioFeatureExtractor.from_pretrained(folder, local_files_only=True)
         file = Path(folder) / "processor_config.json"
-        stated = json.loads(file.read_text()) if file.is_file() else {}
+        stated = json_object(file) if file.is_file() else {}
         return HearingProcessor(
             extractor, tokenizer, tokenizer.chat_template, stated.get("audio_seq_length", 188)
         )

@@ -13,7 +13,6 @@ torchvision, are not loaded. Clips beyond 30 s would be cut without a word, so t
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import numpy as np
 import torch
 
 from spectcount.errors import UserError
+from spectcount.listeners.checkpoints.files import json_object
 from spectcount.listeners.families import dates
 from spectcount.listeners.families.base import Family
 from spectcount.listeners.scoring.frontend import exact
@@ -46,7 +46,7 @@ class Gemma4(Family):
     source = "Google DeepMind (2026), Gemma 4 model card"
 
     def load(self, folder: str, device: str, dtype: torch.dtype, **options: Any) -> tuple[Any, Any]:
-        config = json.loads((Path(folder) / "config.json").read_text())
+        config = json_object(Path(folder) / "config.json")
         if not config.get("audio_config"):
             raise UserError(
                 f"{Path(folder).name} is a Gemma 4 without hearing (no audio_config); of its sizes "

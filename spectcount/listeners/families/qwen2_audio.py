@@ -14,7 +14,6 @@ window would be cut without a word, so they are refused.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from spectcount.listeners.checkpoints import origin
+from spectcount.listeners.checkpoints.files import json_object
 from spectcount.listeners.families.whisper import WhisperFamily
 
 CHAT_NAME = re.compile("instruct|chat", re.IGNORECASE)
@@ -95,7 +95,7 @@ def _chat_template(folder: Path) -> str:
         return own.read_text(encoding="utf-8")
     for name in ("chat_template.json", "processor_config.json"):
         if (folder / name).is_file():
-            data = json.loads((folder / name).read_text(encoding="utf-8"))
+            data = json_object(folder / name)
             if template := data.get("chat_template"):
                 return str(template)
     return ""

@@ -1,0 +1,150 @@
+"""Damaged homes: what is broken is skipped and named, what is whole still works."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spectcount import actions, listeners
+from spectcount.errors import UserError
+from spectcount.listeners.checkpoints.cards import cards
+from spectcount.listeners.checkpoints.hashes import stored_tensors, weight_files
+from spectcount.listeners.checkpoints.origin import revision_of
+from spectcount.settings import Settings, load_settings
+from spectcount.store import Store, schema
+
+BROKEN = {
+    "empty": b"",
+    "cut": b'{"base_model',
+    "list": b"[1]",
+    "deep": b"[" * 100_000,
+    "noise": bytes(range(256)),
+    "option": b'{"base_model_name_or_path": "tiny-lalm+nope"}',
+    "no adapter": b'{"base_model_name_or_path": "tiny-lalm@"}',
+    "number": b'{"base_model_name_or_path": [1]}',
+}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(home=tmp_path / "home", device="cpu", environ={})
+
+
+def _adapter(settings: Settings, run: str) -> Path:
+    source = settings.models / "tiny-lalm-adapters" / "example"
+    return Path(shutil.copytree(source, settings.runs / run / "adapter"))
+
+
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
+def test_a_broken_adapter_leaves_the_others(settings: Settings, content: bytes) -> None:
+    _adapter(settings, "tune-good")
+    (_adapter(settings, "tune-bad") / "adapter_config.json").write_bytes(content)
+    assert list(listeners.adapters("tiny-lalm", settings)) == ["example", "tune-good"]
+    with pytest.raises(UserError, match="tune-bad"):
+        listeners.adapter_folder("tiny-lalm@tune-bad", settings)
+    assert listeners.adapter_folder("tiny-lalm@tune-good", settings)
+
+
+def test_a_folder_in_place_of_a_config_is_skipped(settings: Settings) -> None:
+    config = _adapter(settings, "tune-bad") / "adapter_config.json"
+    config.unlink()
+    config.mkdir()
+    assert list(listeners.adapters("tiny-lalm", settings)) == ["example"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\x08", b"\xff" * 64, b"\x02" + bytes(7) + b"[]"])
+def test_damaged_weights_are_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=r"model\.safetensors is no whole safetensors"):
+        list(stored_tensors(file))
+
+
+def test_weights_cut_in_the_middle_are_refused(settings: Settings, tmp_path: Path) -> None:
+    whole = (settings.models / "tiny-lalm" / "model.safetensors").read_bytes()
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="cut short"):
+        list(stored_tensors(file))
+
+
+@pytest.mark.parametrize("index", [b"[]", b"{}", b'{"weight_map": {"a": "gone.safetensors"}}'])
+def test_a_broken_index_of_weights_is_refused(tmp_path: Path, index: bytes) -> None:
+    (tmp_path / "model.safetensors.index.json").write_bytes(index)
+    with pytest.raises(UserError, match="get"):
+        weight_files(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff\xfe\x00"])
+def test_a_broken_model_is_listed_with_its_reason(settings: Settings, content: bytes) -> None:
+    folder = settings.home / "models" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_bytes(content)
+    (folder / "spectcount-source.json").write_bytes(b"nope")
+    rows = {row.name: row for row in actions.models(settings)}
+    assert not rows["mine"].usable
+    assert rows["mine"].about
+    assert rows["tiny-lalm"].usable
+    assert revision_of(folder) == ""
+
+
+def test_a_broken_card_leaves_the_others(settings: Settings) -> None:
+    folder = settings.home / "models"
+    folder.mkdir()
+    (folder / "bad.yaml").write_bytes(b":\n - [")
+    (folder / "folder.yaml").mkdir()
+    assert "tiny-lalm" in cards(settings)
+    assert not {"bad", "folder"} & set(cards(settings))
+
+
+def test_a_full_disk_leaves_runs_to_be_read(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Store(settings.database).create_run("probe", {"plan": {}, "listeners": [], "seed": 0})
+
+    def full(path: Path) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(schema, "_bring_up", full)
+    store = Store(settings.database)
+    assert store.read_only
+    assert [r.id for r in store.runs()] == [run.id]
+    assert "disk I/O error" in capsys.readouterr().err
+    with pytest.raises(UserError, match="cannot be used"):
+        store.add_event(run.id, "more")
+    with pytest.raises(UserError, match="disk I/O error"):
+        Store(settings.home / "new.sqlite")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize("verb", [["families"], ["runs", "list"]])
+def test_output_that_cannot_be_written_is_a_sentence(settings: Settings, verb: list[str]) -> None:
+    Store(settings.database).create_run("probe", {"plan": {}, "listeners": [], "seed": 0})
+    command = [sys.executable, "-m", "spectcount", "--home", str(settings.home), *verb]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("free some space on its disk, or give another folder")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("home", ["x" * 3700, "/tmp/" + "/".join(["x" * 180] * 20), "~nobody-9/a"])
+def test_a_home_that_no_file_can_have_is_refused(home: str) -> None:
+    with pytest.raises(UserError, match="path"):
+        load_settings(home=home, environ={})
+
+
+def test_a_run_of_half_characters_is_refused(settings: Settings) -> None:
+    with pytest.raises(UserError, match="is no run's id"):
+        Store(settings.database).run("a\udcff")
+
+
+def test_interleaved_plans_are_not_crossed_with_wordings(settings: Settings) -> None:
+    with pytest.raises(UserError, match="2 plans cannot be crossed with wordings"):
+        actions.start_wordings(settings, "two-procedures", "first")
