@@ -12,15 +12,19 @@ import hashlib
 import json
 import math
 import time
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from spectcount.errors import UserError
-from spectcount.stimulus import Stimulus
+from spectcount.stimulus import Event, Stimulus
 from spectcount.synth import synthesise
 from spectcount.tasks import Task, task
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,39 @@ class Question:
         return self.waveform if self.stimulus is None else synthesise(self.stimulus)  # type: ignore[return-value]
 
 
+class _Packed:
+    """A field that holds plain data, or the bytes of `pack` in their place: a trial as long as
+    nobody looks at its stimulus has a tenth of the size, and a run may have a million."""
+
+    def __get__(self, trial: Trial | None, owner: type) -> Any:
+        if trial is None:
+            return self
+        value = trial.__dict__["_stimulus"]
+        return unpack(value) if isinstance(value, bytes) else value
+
+    def __set__(self, trial: Trial, value: dict[str, Any] | bytes | None) -> None:
+        trial.__dict__["_stimulus"] = value
+
+
+def pack(stimulus: dict[str, Any]) -> bytes:
+    """Plain data of a stimulus as few bytes, for `Trial`."""
+    packer = zlib.compressobj(1, wbits=-15, zdict=_usual())
+    return packer.compress(json.dumps(stimulus).encode()) + packer.flush()
+
+
+def unpack(packed: bytes) -> Any:
+    """What was packed."""
+    packer = zlib.decompressobj(wbits=-15, zdict=_usual())
+    return json.loads(packer.decompress(packed))
+
+
+@functools.cache
+def _usual() -> bytes:
+    """What the text of a stimulus repeats: names of fields and usual values."""
+    events = tuple(Event(0.2 + k, 0.05, 1000.0, -14.0) for k in range(2))
+    return json.dumps(Stimulus(2.0, events, 0.001).to_dict()).encode()
+
+
 @dataclass(frozen=True)
 class Trial:
     """One answered question. `log_probs` are normalised over `answers`; `coords` says where in a
@@ -107,7 +144,7 @@ class Trial:
     @property
     def answer(self) -> str:
         """The most probable answer of the closed set."""
-        return self.answers[int(np.argmax(self.log_probs))]
+        return self.answers[self.log_probs.index(max(self.log_probs))]
 
     @property
     def correct(self) -> bool | None:
@@ -117,6 +154,24 @@ class Trial:
     def yes_score(self) -> float:
         """log p(first answer) - log p(second): the graded score of a two-answer task."""
         return self.log_probs[0] - self.log_probs[1]
+
+
+Trial.stimulus = _Packed()  # type: ignore[assignment]
+
+
+def remembered(make: Callable[[Trial], T]) -> Callable[[Trial], T]:
+    """A function of a trial's stimulus, computed once for each trial."""
+    name = f"_{make.__module__}.{make.__qualname__}"
+
+    @functools.wraps(make)
+    def recall(trial: Trial) -> T:
+        known = trial.__dict__
+        if name not in known:
+            known[name] = make(trial)
+        value: T = known[name]
+        return value
+
+    return recall
 
 
 def normalise(log_probs: np.ndarray) -> np.ndarray:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
+import json
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -12,7 +15,9 @@ import pytest
 from spectcount.designs import Pulses, draw
 from spectcount.errors import UserError
 from spectcount.listeners.checkpoints.cards import Card
-from spectcount.report.rows import csv_text
+from spectcount.report.rows import csv_text, trials_csv, trials_jsonl
+from spectcount.stimulus import Event, Stimulus
+from spectcount.store import Store
 from spectcount.trials import Question, make_trial
 
 
@@ -41,3 +46,42 @@ def test_a_card_links_to_a_page_and_to_nothing_else():
     facts = {"full_name": "X", "about": "x", "family": "x", "licence": "x", "source": "x"}
     with pytest.raises(UserError, match="is no address of a page"):
         Card.from_dict({**facts, "link": "javascript:alert(1)"})
+
+
+def test_a_trial_of_the_store_unpacks_its_stimulus(tmp_path):
+    store = Store(tmp_path / "spectcount.sqlite")
+    run = store.create_run("probe", {})
+    stimulus = Stimulus(2.0, (Event(0.2, 0.1, 1000.0, -14.0),), 0.001, noise_seed=7)
+    asked = make_trial(
+        Question(stimulus, "detect"), np.log([0.75, 0.25]), 0.9, fingerprint="f", listener="tiny"
+    )
+    store.add_trials(run.id, [asked])
+    (read,) = store.trials(run.id)
+    assert read == asked
+    assert read.stimulus == stimulus.to_dict()
+    assert dataclasses.asdict(read) == dataclasses.asdict(asked)
+    assert isinstance(read.__dict__["_stimulus"], bytes)
+    assert len(read.__dict__["_stimulus"]) < len(stimulus.to_json()) / 4
+    assert pickle.loads(pickle.dumps(read)) == asked
+
+
+def test_rows_are_made_one_at_a_time():
+    n_read = 0
+
+    class Counted(tuple):
+        def __iter__(self):
+            nonlocal n_read
+            for item in super().__iter__():
+                n_read += 1
+                yield item
+
+    stimulus = Stimulus(2.0, (), 0.001, noise_seed=7)
+    asked = make_trial(
+        Question(stimulus, "detect"), np.log([0.75, 0.25]), 0.9, fingerprint="f", listener="tiny"
+    )
+    pieces = trials_jsonl(Counted([asked] * 100))
+    assert json.loads(next(pieces))["key"] == asked.key
+    assert n_read == 1
+    table = list(trials_csv([asked] * 100))
+    assert len(table) > 100
+    assert len(list(csv.DictReader(io.StringIO("".join(table))))) == 100

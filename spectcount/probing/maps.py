@@ -13,6 +13,7 @@ Sources: Green & Swets (1966) for the ideal observer, d' = sqrt(2E/N0).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,7 @@ from spectcount.psychophysics.sdt import Interval
 from spectcount.scales import noise_density
 from spectcount.stimulus import Event, Stimulus
 from spectcount.tasks import COUNTING, FORCED_CHOICE, Task, task
-from spectcount.trials import Trial
+from spectcount.trials import Trial, remembered
 
 Grid = dict[tuple[int, ...], list[Trial]]
 """Trials by cell (x, y)."""
@@ -230,6 +231,7 @@ def d_prime_of(asked: Task) -> Callable[..., Interval]:
     return sdt.d_prime_2afc if asked.kind == FORCED_CHOICE else sdt.d_prime
 
 
+@remembered
 def ideal_d_prime(trial: Trial) -> float:
     """d' of the ideal observer for a trial: sqrt(2E/N0), E being the energy of all events together
     (detect), of the least of them (count), or of the difference between signal and counterpart;
@@ -241,10 +243,24 @@ def ideal_d_prime(trial: Trial) -> float:
         distance = pair_d_prime(Stimulus.from_dict(stimulus), trial.task)
         forced = task(trial.task).kind == FORCED_CHOICE
         return distance / np.sqrt(2) if forced else distance
-    energies = [Event(**e).energy for e in stimulus["events"]]
+    energies = [_energy(*(e.get(name) for name in _ENERGETIC)) for e in stimulus["events"]]
     energy = min(energies) if trial.task == "count" else sum(energies)
     density = noise_density(stimulus["noise_sigma"], stimulus["sample_rate"])
     return float(np.sqrt(2 * energy / density)) if density > 0 else float("inf")
+
+
+_ENERGETIC = (
+    "duration_s", "level_dbfs", "attack_ms", "release_ms", "ramp",
+    "gap_ms", "gap_onset_ms", "gap_ramp_ms",
+)  # fmt: skip
+
+
+@functools.lru_cache(maxsize=4096)
+def _energy(*values: Any) -> float:
+    """Energy of an event by the fields that matter to it, which many trials share."""
+    fields = dict(zip(_ENERGETIC, values, strict=True))
+    given = {name: value for name, value in fields.items() if value is not None}
+    return Event(onset_s=0.0, frequency_hz=1000.0, **given).energy
 
 
 def signed_error(trial: Trial) -> float:
@@ -310,7 +326,14 @@ def _fill(plan: Plan, grid: Grid, of_cell: Any) -> np.ndarray:
 
 
 def _count(plan: Plan, grid: Grid, keep: Any) -> np.ndarray:
-    return _fill(plan, grid, lambda trials: sum(map(keep, trials)))
+    known: dict[int, int] = {}  # cells of one background share their list of catch trials
+
+    def count(trials: list[Trial]) -> int:
+        if id(trials) not in known:
+            known[id(trials)] = sum(map(keep, trials))
+        return known[id(trials)] if trials else 0
+
+    return _fill(plan, grid, count)
 
 
 def _mean(plan: Plan, grid: Grid, value: Any) -> np.ndarray:

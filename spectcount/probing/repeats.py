@@ -16,7 +16,7 @@ from typing import Any
 
 from spectcount.probing.base import Plan
 from spectcount.stimulus import Stimulus
-from spectcount.trials import Trial
+from spectcount.trials import Trial, remembered
 
 SAME_SCORE = 0.25
 """Difference of log-odds below which two answers to one question are one: what batches change."""
@@ -68,6 +68,7 @@ def _place(plan: Plan, trial: Trial) -> tuple[Any, ...]:
     return role, *cell
 
 
+@remembered
 def _repeatable(trial: Trial) -> bool:
     stimulus = trial.stimulus
     return (

@@ -18,7 +18,7 @@ from spectcount.errors import UserError
 from spectcount.report.evidence import Evidence
 from spectcount.report.facts import stimulus_hash, versions
 from spectcount.report.reproduce import shell_block
-from spectcount.report.rows import lines
+from spectcount.report.rows import json_lines
 from spectcount.stimulus import Stimulus
 from spectcount.trials import Trial
 
@@ -64,7 +64,7 @@ def write(evidence: Evidence, out: Path, progress: Callable[[int, int], None] | 
         save_clip(out / rows[-1]["file_name"], _stimulus(asked[0]))
         if progress:
             progress(k + 1, len(questions))
-    (out / "metadata.jsonl").write_text(lines(rows), encoding="utf-8")
+    (out / "metadata.jsonl").write_text(json_lines(rows), encoding="utf-8")
     (out / "README.md").write_text(card(evidence, len(rows)), encoding="utf-8")
     return len(rows)
 

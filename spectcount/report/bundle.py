@@ -15,6 +15,7 @@ RUN/
 from __future__ import annotations
 
 import json
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -38,13 +39,27 @@ def export(evidence: Evidence, out_dir: str | Path, clips: bool = False) -> Path
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name, content in contents(evidence, clips):
-            bundle.writestr(f"{run.id}/{name}", content)
+            write_entry(bundle, f"{run.id}/{name}", content)
         for file in _files(run):
             bundle.write(file, f"{run.id}/{file.relative_to(run.folder)}")
     return path
 
 
-def contents(evidence: Evidence, clips: bool = False) -> Iterator[tuple[str, str | bytes]]:
+Content = str | bytes | Iterator[str]
+"""Of a file: in full, or piece by piece where it grows with the trials."""
+
+
+def write_entry(bundle: zipfile.ZipFile, name: str, content: Content) -> None:
+    """Add a file to a zip."""
+    if isinstance(content, str | bytes):
+        bundle.writestr(name, content)
+        return
+    with bundle.open(zipfile.ZipInfo(name, time.localtime()[:6]), "w", force_zip64=True) as entry:
+        for piece in content:
+            entry.write(piece.encode())
+
+
+def contents(evidence: Evidence, clips: bool = False) -> Iterator[tuple[str, Content]]:
     """(name, content) of everything in the bundle that is made for it."""
     run, trials = evidence.run, evidence.trials
     figures = figures_of(evidence)
@@ -52,7 +67,7 @@ def contents(evidence: Evidence, clips: bool = False) -> Iterator[tuple[str, str
     yield "run.json", json.dumps(describe(run), indent=2, sort_keys=True) + "\n"
     yield input_file(run)
     if trials:
-        sheet = legend(run, trials)
+        sheet = legend(run, trials, evidence.digest)
         yield "trials.json", json.dumps(sheet, indent=2, sort_keys=True) + "\n"
         yield "trials.csv", trials_csv(trials)
         yield "trials.jsonl", trials_jsonl(trials)

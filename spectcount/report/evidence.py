@@ -28,6 +28,7 @@ from spectcount.probing.threshold_changes import ThresholdChange, changes_of
 from spectcount.probing.thresholds import Threshold, thresholds
 from spectcount.probing.weakness import Region, find_weakness
 from spectcount.probing.wording_table import Robustness, WordedChange, robustness, worded_change
+from spectcount.report.facts import evidence_digest
 from spectcount.store import LogEvent, Metric, Run, Store
 from spectcount.trials import Trial
 
@@ -111,6 +112,11 @@ class Evidence:
     def counted(self) -> bool:
         """Whether it is a count confusion."""
         return isinstance(self.plan, CountConfusion)
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """The digest of its trials."""
+        return evidence_digest(self.trials)
 
     @functools.cached_property
     def cells(self) -> dict[str, Cells]:

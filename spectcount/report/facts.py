@@ -7,7 +7,6 @@ agree exactly have the same.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import platform
@@ -21,7 +20,7 @@ from spectcount.probing.difference import CHANGE_OF_D_PRIME, MCNEMAR
 from spectcount.psychophysics.paired import SMOOTHED
 from spectcount.stimulus import VERSION, Stimulus
 from spectcount.store import Run
-from spectcount.trials import Trial
+from spectcount.trials import Trial, remembered
 
 RULES = {
     "rates": "log-linear: (k + 0.5) / (n + 1), Hautus 1995, BRMIC 27:46",
@@ -72,18 +71,16 @@ def digest(data: Any) -> str:
 def evidence_digest(trials: Iterable[Trial]) -> str:
     """The digest of trials: equal where two runs asked the same and got the same, to the last
     bit."""
-    rows = [
+    rows = (
         [t.listener, t.fingerprint, t.key, t.coords, t.truth, list(t.log_probs), t.mass]
         for t in trials
-    ]
-    return digest(sorted(rows, key=lambda row: json.dumps(row, sort_keys=True)))
+    )
+    text = ", ".join(sorted(json.dumps(row, sort_keys=True) for row in rows))
+    return hashlib.sha256(f"[{text}]".encode()).hexdigest()[:16]
 
 
+@remembered
 def stimulus_hash(trial: Trial) -> str:
     """Content hash of what a trial was about; empty for an uploaded clip."""
-    return "" if trial.stimulus is None else _hash(json.dumps(trial.stimulus, sort_keys=True))
-
-
-@functools.lru_cache(maxsize=20_000)
-def _hash(stimulus_json: str) -> str:
-    return Stimulus.from_dict(json.loads(stimulus_json)).hash
+    stimulus = trial.stimulus
+    return "" if stimulus is None else Stimulus.from_dict(stimulus).hash

@@ -59,7 +59,11 @@ def write_figure(evidence: Evidence, name: str, out: Path) -> list[Path]:
         (f"{name}.trials.jsonl", trials_jsonl(figure.trials)),
     ]:
         path = out / file_name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            with path.open("w", encoding="utf-8", newline="") as file:
+                file.writelines([content] if isinstance(content, str) else content)
         written.append(path)
     return written
 

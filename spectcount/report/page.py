@@ -14,7 +14,7 @@ from pathlib import Path
 from spectcount.report import sentences
 from spectcount.report.caveats import caveats
 from spectcount.report.evidence import Evidence
-from spectcount.report.facts import RULES, digest, evidence_digest, versions
+from spectcount.report.facts import RULES, digest, versions
 from spectcount.report.html import (
     Html,
     bullets,
@@ -237,6 +237,6 @@ def _rules(evidence: Evidence) -> Html:
     made = table(["Made with", "Version"], list(versions().items()))
     marks = [["configuration", tag("code", digest(evidence.run.config))]]
     if evidence.trials:
-        marks.append(["evidence (all questions and scores)", evidence_digest(evidence.trials)])
+        marks.append(["evidence (all questions and scores)", evidence.digest])
     same = paragraphs(["A run that repeats this one exactly has the same evidence digest."])
     return Html(rules + made + table(["Digest of the", "SHA-256, 16 digits"], marks) + same)

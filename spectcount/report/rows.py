@@ -9,8 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from spectcount.report.facts import RULES, evidence_digest, stimulus_hash, versions
@@ -21,6 +21,7 @@ _FIELDS = (
     "key", "listener", "fingerprint", "task", "wording", "reverse", "prompt", "truth", "answer",
     "correct", "mass", "reply", "at",
 )  # fmt: skip
+_HEADS = ("stimulus_hash", "family", "stimulus_seed")
 COLUMNS = {
     "stimulus_hash": "content hash of the clip; its data are in stimuli.jsonl",
     "family": "family of stimuli that the clip was drawn from",
@@ -62,24 +63,35 @@ def trial_row(trial: Trial) -> dict[str, Any]:
     return row | {f"at_{name}": value for name, value in trial.coords.items()}
 
 
-def trials_csv(trials: Iterable[Trial]) -> str:
-    """One line per trial, with a header."""
-    return csv_text([trial_row(t) for t in trials])
+def trials_csv(trials: Sequence[Trial]) -> Iterator[str]:
+    """One line per trial, with a header. The columns are those of all rows, in order of
+    appearance; rows are made one at a time, for a run may have a million."""
+    answers = dict.fromkeys(f"log_p({a})" for t in trials for a in t.answers)
+    coords = dict.fromkeys(f"at_{name}" for t in trials for name in t.coords)
+    yield from _csv_lines([*_HEADS, *_FIELDS, *answers, *coords], map(trial_row, trials))
 
 
-def trials_jsonl(trials: Iterable[Trial]) -> str:
+def trials_jsonl(trials: Iterable[Trial]) -> Iterator[str]:
     """One JSON object per trial; its stimulus by hash."""
-    return lines({**asdict(t), "stimulus": None, "stimulus_hash": stimulus_hash(t)} for t in trials)
+    names = [f.name for f in fields(Trial) if f.name != "stimulus"]
+    for t in trials:
+        row = {name: getattr(t, name) for name in names}
+        yield _line({**row, "stimulus": None, "stimulus_hash": stimulus_hash(t)})
 
 
-def stimuli_jsonl(trials: Iterable[Trial]) -> str:
+def stimuli_jsonl(trials: Iterable[Trial]) -> Iterator[str]:
     """Every different clip of the trials as data, by hash."""
-    found = {stimulus_hash(t): t.stimulus for t in trials if t.stimulus is not None}
-    return lines({"hash": h, "stimulus": s} for h, s in found.items())
+    done = {""}
+    for t in trials:
+        mark = stimulus_hash(t)
+        if mark not in done:
+            done.add(mark)
+            yield _line({"hash": mark, "stimulus": t.stimulus})
 
 
-def legend(run: Run, trials: Sequence[Trial]) -> dict[str, Any]:
-    """What goes with rows of trials: run, seed, plan, fingerprints, rules, versions, columns."""
+def legend(run: Run, trials: Sequence[Trial], digest: str = "") -> dict[str, Any]:
+    """What goes with rows of trials: run, seed, plan, fingerprints, rules, versions, columns.
+    `digest`: that of the trials, where it is known already."""
     return {
         "run": run.id,
         "kind": run.kind,
@@ -88,7 +100,7 @@ def legend(run: Run, trials: Sequence[Trial]) -> dict[str, Any]:
         "n_trials": len(trials),
         "roles": run.roles,
         "fingerprints": {t.listener: t.fingerprint for t in trials},
-        "evidence_digest": evidence_digest(trials),
+        "evidence_digest": digest or evidence_digest(trials),
         "rules": RULES,
         "versions": versions(),
         "columns": COLUMNS,
@@ -99,19 +111,33 @@ _FORMULA = tuple("=+-@\t\r")
 """How cells begin that spreadsheets compute."""
 
 
-def lines(rows: Iterable[Mapping[str, Any]]) -> str:
+def json_lines(rows: Iterable[Mapping[str, Any]]) -> str:
     """JSON lines, keys sorted."""
-    return "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows)
+    return "".join(map(_line, rows))
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    """A row as a JSON line, keys sorted."""
+    return json.dumps(row, sort_keys=True) + "\n"
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """CSV with the columns of all rows, in order of appearance."""
     columns = dict.fromkeys(name for row in rows for name in row)
+    return "".join(_csv_lines(list(columns), rows))
+
+
+def _csv_lines(columns: list[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """A header, then one line per row."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-    return text.getvalue()
+    for row in rows:
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue()
 
 
 def _cell(value: Any) -> Any:

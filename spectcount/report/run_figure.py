@@ -39,12 +39,13 @@ class RunFigure:
     def files(self, evidence: Evidence) -> Iterator[tuple[str, str | bytes]]:
         """(file name, content) of the figure itself and of its data sheet, without the trials."""
         source = source_line(evidence)
+        known = evidence.digest if self.trials is evidence.trials else ""
         sheet = {
             "figure": self.name,
             "heading": self.heading,
             "spec": self.spec,
             "listeners": list(dict.fromkeys(t.listener for t in self.trials)),
-            **legend(evidence.run, self.trials),
+            **legend(evidence.run, self.trials, known),
         }
         yield f"{self.name}.svg", self.svg
         yield f"{self.name}.png", paper.png(self.spec)

@@ -39,6 +39,7 @@ from spectcount.store.rows import (
     Metric,
     Pace,
     Run,
+    coords_of,
     metric_of,
     run_of,
     trial_of,
@@ -290,12 +291,13 @@ class Store:
             "JOIN trials AS t ON t.row = l.trial WHERE l.run = :run AND l.row > :row "
             f"AND {_OF_THEIRS} ORDER BY l.row"
         )
-        rows = self._since(query, run_id, row)
-        last = rows[-1]["row"] if rows else row
-        return last, [
-            trial_of(r["body"], listener=r["listener"], coords=json.loads(r["coords"]))
-            for r in rows
-        ]
+        names = {"run": run_id, "row": row, "visitor": visitors.acting()}
+        trials = []
+        with self._connect() as db:
+            for found in db.execute(query, names):
+                row, body, listener, coords = found
+                trials.append(trial_of(body, listener=listener, coords=coords_of(coords)))
+        return row, trials
 
     # Metrics and events
 

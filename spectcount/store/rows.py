@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sqlite3
+import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from spectcount.errors import UserError
-from spectcount.trials import Trial
+from spectcount.trials import Trial, pack
 
 STATES = ("queued", "running", "stopping", "stopped", "done", "failed", "interrupted", "open")
 """`open`: waits for a person, no worker ever takes it."""
@@ -171,13 +173,33 @@ def metric_of(row: sqlite3.Row) -> Metric:
 _TRIAL_FIELDS = {f.name for f in fields(Trial)}
 
 
+_SHARED = ("fingerprint", "listener", "task", "prompt", "truth")
+
+
+@functools.lru_cache(maxsize=4096)
+def _same(value: Any) -> Any:
+    """Equal words of many trials as one object."""
+    return value
+
+
+def coords_of(text: str) -> dict[str, Any]:
+    """The coords of a link, with names that all links share."""
+    return {sys.intern(name): value for name, value in json.loads(text).items()}
+
+
 def trial_of(body: str, **link: Any) -> Trial:
     """The trial in a row. Fields of a later release are left out; raises `UserError` for what is
     no trial."""
     try:
         values = {k: v for k, v in json.loads(body).items() if k in _TRIAL_FIELDS}
-        tuples = {name: tuple(values[name]) for name in ("answers", "log_probs")}
-        return Trial(**{**values, **tuples, **link})
+        if isinstance(values["stimulus"], dict):
+            values["stimulus"] = pack(values["stimulus"])
+        values |= link
+        for name in _SHARED:
+            values[name] = _same(values[name])
+        values["answers"] = _same(tuple(values["answers"]))
+        values["log_probs"] = tuple(values["log_probs"])
+        return Trial(**values)
     except (AttributeError, KeyError, TypeError, ValueError):
         raise UserError(
             f"a trial of the store cannot be read ({body[:60]!r}...); ask its run again in another "

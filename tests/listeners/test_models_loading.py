@@ -88,7 +88,7 @@ def test_a_broken_configuration_is_refused(tmp_path):
 
     folder = write(tmp_path / "m")
     (folder / "config.json").write_text('{"architectures": [')
-    with pytest.raises(UserError, match=r"is not JSON .* the download was cut short"):
+    with pytest.raises(UserError, match=r"is not JSON .* it was cut short"):
         check_folder(folder)
 
 

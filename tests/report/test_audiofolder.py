@@ -78,7 +78,9 @@ def test_a_folder_in_use_and_a_run_without_clips_are_refused(folder, lasting, tm
     settings = lasting.settings
     with pytest.raises(UserError, match="is not empty; give a new folder with --out"):
         actions.audiofolder(settings, evidence.run.id, path)
-    run = Store(settings.database).create_run("tune", {"base": "tiny-lalm"})
+    run = Store(settings.database).create_run(
+        "tune", {"base": "tiny-lalm", "curriculum": {}, "train": {}}
+    )
     with pytest.raises(UserError, match="has no clips of its own"):
         actions.audiofolder(settings, run.id, tmp_path / "none")
     assert not (tmp_path / "none").exists()
