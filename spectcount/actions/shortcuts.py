@@ -1,7 +1,7 @@
 """The shortcut audit of a preset, before anybody is asked.
 
-Conventions: settings come first; a preset is a name or the path of a YAML file; `params` is plain
-data that overrides a preset's; bad input raises `UserError`.
+Conventions: settings come first; a preset is a name or the path of a YAML file, a probe's also its
+plan as plain data; `params` is plain data that overrides a preset's; bad input raises `UserError`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ PAIRS = 200
 
 
 def shortcuts(
-    settings: Settings, preset: str, seed: int = 0, params: Mapping[str, Any] | None = None
+    settings: Settings,
+    preset: str | Mapping[str, Any],
+    seed: int = 0,
+    params: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """What one cue alone reaches on the clips of a probe preset at a seed, plan by plan, or on the
     pairs of a stimulus preset of a two-answer task: plain data, see `Audit.to_dict`. Raises
@@ -29,7 +32,7 @@ def shortcuts(
     from spectcount.probing.plan import plan_from_dict
     from spectcount.probing.shortcuts import audit_clips, clips_of, theory_of
 
-    if preset in presets.names("stimuli", settings):
+    if isinstance(preset, str) and preset in presets.names("stimuli", settings):
         found = [audit_clips(*_pairs(settings, preset, seed, params or {}))]
     else:
         plan = plan_from_dict(probe_plan(settings, preset, params))
@@ -40,7 +43,7 @@ def shortcuts(
     audits = [one.to_dict() for one in found if one is not None]
     if not audits:
         raise UserError(
-            f"{preset}: fewer than two right answers with enough clips each, so no cue can tell "
+            f"{preset if isinstance(preset, str) else 'this plan'}: fewer than two right answers with enough clips each, so no cue can tell "
             "them apart; give a plan of a task with a right answer, and more trials"
         )
     return audits

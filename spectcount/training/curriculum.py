@@ -391,8 +391,8 @@ class Sampler:
         c = self.curriculum
         ends_ms = each.get("event_duration_ms", (c.event_low_ms, c.event_high_ms))
         ends_dbfs = each.get("level_dbfs", (c.level_low_dbfs, c.level_high_dbfs))
-        short_ms, long_ms = np.exp(_share_of(np.log(ends_ms), c.spread, rng))
-        soft_dbfs, loud_dbfs = _share_of(np.asarray(ends_dbfs, float), c.spread, rng)
+        short_ms, long_ms = np.exp(share_of(np.log(ends_ms), c.spread, rng))
+        soft_dbfs, loud_dbfs = share_of(np.asarray(ends_dbfs, float), c.spread, rng)
         return {
             "event_duration_ms": (short_ms + long_ms) / 2,
             "event_duration_jitter_ms": (long_ms - short_ms) / 2,
@@ -402,7 +402,7 @@ class Sampler:
         }
 
 
-def _share_of(ends: np.ndarray, share: float, rng: np.random.Generator) -> tuple[float, float]:
+def share_of(ends: np.ndarray, share: float, rng: np.random.Generator) -> tuple[float, float]:
     """A part of a range, this share of it wide, at a random place."""
     width = share * (ends[1] - ends[0])
     low = ends[0] + rng.uniform() * (ends[1] - ends[0] - width)

@@ -2,7 +2,9 @@
 
 `HEARING` feeds the encoder's auxiliary objective only; `ALIGNMENT` feeds the answers. The second
 is the narrower one, the situation that the literature describes: the encoder carries cues that
-the alignment with language never used. Nothing outside these two ranges is trained on.
+the alignment with language never used. Nothing outside these two ranges is trained on. Every event
+of a clip has its own level and length, so that energy does not tell how many there are. (The
+shipped weights were made before that: one length for all events of a clip.)
 """
 
 from __future__ import annotations
@@ -17,8 +19,14 @@ from spectcount.params import Declared, param
 from spectcount.scales import mel_centres_hz
 from spectcount.stimulus import Event, Stimulus
 from spectcount.tasks import MAX_COUNT
+from spectcount.training.curriculum import share_of
 
 MIN_BAND_CHANNELS = 6
+ROVE_DB = (3.0, 9.0)
+"""Half the range over which the events of one clip differ in level; drawn for each clip."""
+LENGTH_SPREAD = 0.15
+"""Share of the range of lengths (logarithmic) over which the events of one clip differ; where that
+share lies is drawn for each clip, else the time that sounds would tell how many there are."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +107,15 @@ def _design(diet: Diet, rng: np.random.Generator, duration_s: float, n_events: i
     low = diet.channel_low + int(rng.integers(0, span - width + 1))
     centres = mel_centres_hz()
     regular = n_events > 0 and rng.random() < 0.5
-    rove_db = rng.uniform(0, 6)
+    rove_db = rng.uniform(*ROVE_DB)
+    short_ms, long_ms = np.exp(
+        share_of(np.log((diet.event_low_ms, diet.event_high_ms)), LENGTH_SPREAD, rng)
+    )
     return Pulses(
         duration_s=duration_s,
         n_events=n_events,
-        event_duration_ms=rng.uniform(diet.event_low_ms, diet.event_high_ms),
+        event_duration_ms=(short_ms + long_ms) / 2,
+        event_duration_jitter_ms=(long_ms - short_ms) / 2,
         placement="sequence" if regular else "random",
         onset_s=rng.uniform(0, duration_s / 2),
         gap_ms=rng.uniform(diet.gap_low_ms, diet.gap_high_ms),

@@ -118,6 +118,7 @@ def pretrain(
         "options": options.to_dict(),
         "alignment": diet.ALIGNMENT.to_dict(),
         "hearing": diet.HEARING.to_dict(),
+        "length_spread": diet.LENGTH_SPREAD,
         "minutes": round((time.time() - started) / 60, 1),
         "device": device,
         "parameters": sum(p.numel() for p in model.parameters()),

@@ -17,6 +17,7 @@ import gradio as gr
 from spectcount import actions, documents
 from spectcount.clips import wav_bytes
 from spectcount.errors import UserError
+from spectcount.measure.splatter import cautions
 from spectcount.settings import Settings
 from spectcount.store import Store
 from spectcount.synth import synthesise as synthesise_stimulus
@@ -55,7 +56,8 @@ def build(settings: Settings, store: Store) -> None:
                 family's usual task of two answers.
 
         Returns:
-            hash, stimulus (JSON object), sample_rate in Hz, wav_base64 (32-bit float WAV).
+            hash, stimulus (JSON object), sample_rate in Hz, wav_base64 (32-bit float WAV), cautions
+            (sentences on what its edges give away).
         """
         stimulus = actions.draw_stimulus(
             family, _mapping(params), seed, settings, task_name=task, side=side
@@ -66,6 +68,7 @@ def build(settings: Settings, store: Store) -> None:
             "stimulus": stimulus.to_dict(),
             "sample_rate": stimulus.sample_rate,
             "wav_base64": base64.b64encode(data).decode("ascii"),
+            "cautions": cautions(stimulus),
         }
 
     @_refusing

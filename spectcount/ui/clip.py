@@ -28,6 +28,7 @@ from spectcount.clips import wav_bytes
 from spectcount.designs import Pulses, draw
 from spectcount.errors import UserError
 from spectcount.measure import declared_and_measured
+from spectcount.measure.splatter import cautions
 from spectcount.scales import SAMPLE_RATE, erb_hz
 from spectcount.spectrogram import MEL_WINDOW_S, Spectrogram, log_mel, stft_db
 from spectcount.stimulus import Event, Stimulus
@@ -74,14 +75,15 @@ def stimulus_value(
     stimulus: Stimulus, *, query: str = "", note: str = "", table: bool = True
 ) -> str:
     """What a `clip_view` shows of a Stimulus. `query` is the part of a link after "?" that
-    reproduces it; `note` is a line of words; `table` compares declared and measured. Raises
-    `UserError` where the clip would exceed full scale."""
+    reproduces it; `note` is a line of words; `table` compares declared and measured, and says what
+    edges give away. Raises `UserError` where the clip would exceed full scale."""
     waveform = synthesise(stimulus)
     return _value(
         waveform,
         note=note,
         name=stimulus.hash,
         rows=declared_and_measured(stimulus, waveform) if table else [],
+        cautions=cautions(stimulus) if table else [],
         outlines=[
             *(_outline(event, "background") for event in stimulus.background),
             *(_outline(event, "event") for event in stimulus.events),
@@ -118,6 +120,7 @@ def _value(waveform: np.ndarray, **more: Any) -> str:
         "hear": _picture(stft_db(waveform, SAMPLE_RATE), *HEAR_RANGE_DB),
         "model": _picture(mel, top - MODEL_SPAN, top),
         "rows": [],
+        "cautions": [],
         "outlines": [],
         "stimulus": "",
         "query": "",

@@ -32,7 +32,13 @@ from spectcount.ui.polling import (
     redraw_step,
     run_choices,
 )
-from spectcount.ui.probe_figures import floors_notice, grid_figures, has_marks, pick_cell
+from spectcount.ui.probe_figures import (
+    audit_html,
+    floors_notice,
+    grid_figures,
+    has_marks,
+    pick_cell,
+)
 from spectcount.ui.run_controls import RunHandlers, newest, run_buttons, run_dropdown
 from spectcount.ui.scoring import speed_html
 
@@ -52,6 +58,8 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=320, elem_classes="panel"):
             plan = view.form = plan_form.build(settings, "probe", DEFAULT_SEED)
+            audit = gr.Button("What one cue alone reaches", elem_id="probe-audit", size="sm")
+            floors = gr.HTML(elem_id="probe-floors", apply_default_css=False)
             who = gr.CheckboxGroup(
                 list(WHO.items()), value=["base"], label="Who answers", elem_id="probe-who"
             )
@@ -93,6 +101,8 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     sent, sent_found = gr.State({}), gr.State({})
     asked = [*plan.inputs, who, header.base, header.tuned]
     gr.on([*plan.triggers, who.input], view.cost, asked, plan.cost, **QUIET)
+    audit.click(view.audit, plan.inputs, floors, api_visibility="private")
+    gr.on(plan.triggers, lambda: "", None, floors, **QUIET)
     shown = {
         "inputs": [run, listener, measure, part, sent],
         "outputs": [
@@ -160,6 +170,16 @@ class ProbeView(RunHandlers):
             return cost + room.room_html(room.for_scoring(self.settings, specs))
         except UserError as error:
             return notice(str(error), "error")
+
+    def audit(self, *values: Any) -> str:
+        """What one cue alone reaches on the clips of the form's plan; asks nobody."""
+        try:
+            plan, seed, preset = self.form.read(values)
+            source = plan_form.source_of(plan, preset, self.settings)
+            audits = actions.shortcuts(self.settings, source, seed)
+        except UserError as error:
+            return notice(str(error), "error")
+        return "".join(map(audit_html, audits))
 
     def start(self, *values: Any) -> tuple[Any, str]:
         """Queue the probe that the form describes."""

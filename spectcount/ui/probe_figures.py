@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -15,7 +16,8 @@ from spectcount.probing.maps import Confusion, confusion, measure_map
 from spectcount.probing.plan import CountConfusion, plan_from_dict
 from spectcount.probing.procedure import Procedure
 from spectcount.probing.shortfall import Criterion
-from spectcount.probing.weakness import Region, find_weakness
+from spectcount.probing.weakness import Region, find_weakness, percent
+from spectcount.psychophysics.sdt import Interval
 from spectcount.store import Run
 from spectcount.trials import Trial
 from spectcount.ui.parts import Part
@@ -96,6 +98,16 @@ def floors_notice(run: Run, part: Part) -> str:
     of_part = plans[part.number] if plans and part.number is not None else summary
     found = of_part.get("shortcuts") if run.ended else None
     return notice(f"Floors: {found['sentence']}.") if found else ""
+
+
+def audit_html(audit: Mapping[str, Any]) -> str:
+    """An audit of clips beforehand: its sentence, and what every cue reaches (HTML)."""
+    rows = "".join(
+        f"<li>{escape(floor['words'])}: {percent(Interval(**floor['rate']))}</li>"
+        for floor in audit["floors"]
+    )
+    listed = f"<details><summary>Every cue, 95 %</summary><ul>{rows}</ul></details>"
+    return notice(f"{audit['sentence']}.") + listed
 
 
 def _levels(plan: Plan) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ import soundfile
 from playwright.sync_api import expect
 
 from spectcount.designs import FAMILIES, Pulses, draw
+from spectcount.measure.splatter import cautions
 from spectcount.pairs import draw_pair
 from spectcount.synth import synthesise
 
@@ -90,6 +91,10 @@ def test_every_family_is_drawn_and_keeps_its_values_while_another_is_shown(visit
         choose_family(page, name)
         expect_clip(page, draw(FAMILIES[name](), 0))
         expect(page.locator("#design-form .param")).to_have_count(len(FAMILIES[name].params()))
+        said = cautions(draw(FAMILIES[name](), 0))
+        expect(page.locator(".clip-caution").first).to_have_text(
+            " ".join(f"Caution: {words}." for words in said)
+        )
     choose_family(page, "pulses")
     expect_clip(page, draw(Pulses(gap_ms=151), 0))
     choose(page, "Preset", "rhythm")

@@ -6,10 +6,11 @@ import json
 import numpy as np
 import pytest
 
+from spectcount.probing.shortcuts import audit_clips
 from spectcount.scales import mel_centres_hz
 from spectcount.stimulus import Event, Stimulus
 from spectcount.tasks import TASKS
-from spectcount.training import diet
+from spectcount.training import diet, embedded_card
 from spectcount.training.diet import DRAWS
 
 
@@ -45,6 +46,30 @@ def test_counts_fit_short_clips():
     ]
     assert min(counts) == 0
     assert max(counts) >= 5
+
+
+def test_no_cue_counts_what_the_next_model_hears():
+    clips = [
+        diet.draw_count(diet.ALIGNMENT, np.random.default_rng([1, i]), 3.0) for i in range(300)
+    ]
+    for stimulus in clips:
+        for values in ([e.level_dbfs for e in stimulus.events],
+                       [e.duration_s for e in stimulus.events]):  # fmt: skip
+            assert len(set(values)) == len(values)
+    found = audit_clips("count", [(s, str(len(s.events))) for s in clips])
+    assert found.best.rate.value < 0.28  # one length for all: 35 % by an energy ratio
+
+
+def test_the_card_says_how_events_of_a_clip_differed():
+    pretraining = {
+        "options": {"seed": 0, "steps": 1, "batch": 1, "hearing_batch": 1, "learning_rate": 1e-3,
+                    "threads": 1},
+        "alignment": diet.ALIGNMENT.to_dict(), "hearing": diet.HEARING.to_dict(), "minutes": 1,
+        "device": "cpu", "parameters": 1, "torch": "2",
+    }  # fmt: skip
+    assert "these weights were made before" in embedded_card.made_words(pretraining)
+    now = embedded_card.made_words({**pretraining, "length_spread": diet.LENGTH_SPREAD})
+    assert "every event has its own length" in now and "made before" not in now
 
 
 @pytest.mark.slow

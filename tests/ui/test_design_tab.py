@@ -15,6 +15,7 @@ from spectcount.clips import save_clip
 from spectcount.designs import FAMILIES, Pulses
 from spectcount.errors import UserError
 from spectcount.listeners import EMBEDDED
+from spectcount.measure.splatter import cautions
 from spectcount.settings import load_settings
 from spectcount.stimulus import Event, Stimulus
 from spectcount.tasks import TASKS, task
@@ -151,6 +152,23 @@ def test_outlines_tell_events_background_and_gaps_apart():
     assert second["gap_s"] == pytest.approx([0.3, 0.32])
     assert 800 < first["low_hz"] < 900 and 1100 < first["high_hz"] < 1200
     assert (second["low_hz"], second["high_hz"]) == (0.0, 8000.0)
+
+
+@pytest.mark.parametrize(
+    "name,params,words",
+    [
+        ("pulses", {"attack_ms": 0}, "ramps down to 0 ms clicks"),
+        ("forward_masking", {"ramp_ms": 2}, "sound of 20 ms with ramps down to 2 ms clicks"),
+        ("gap", {"carrier_wave": "tone", "gap_ramp_ms": 1}, "the gap's edges spread energy"),
+    ],
+)
+def test_what_edges_give_away_is_said_with_the_clip(made, name, params, words):
+    drawing = Drawing(FAMILIES[name](**params), 4)
+    value, _ = shown_by(made, lambda: (drawing, "", ""))
+    assert value["cautions"] == cautions(drawing.stimulus())
+    assert words in value["cautions"][0]
+    quiet, _ = shown_by(made, lambda: (Drawing(Pulses(), 4), "", ""))
+    assert quiet["cautions"] == []
 
 
 def test_an_observer_without_an_answer_declines_on_its_card(made):

@@ -7,13 +7,14 @@ import json
 import gradio as gr
 import pytest
 
-from spectcount import presets
+from spectcount import actions, presets
 from spectcount.designs import FAMILIES
 from spectcount.errors import UserError
 from spectcount.probing.plan import PLANS, plan_from_dict
 from spectcount.settings import PACKAGE_ROOT, load_settings
 from spectcount.store import Store
 from spectcount.ui import plan_form
+from spectcount.ui.probe import ProbeView
 
 PRESETS = sorted(path.stem for path in (PACKAGE_ROOT / "presets/probes").glob("*.yaml"))
 STAIRCASE = {
@@ -37,6 +38,25 @@ def read(made, preset, plan, clip=None):
     """What the form gives back when it shows a plan."""
     lines = plan_form.clip_lines(plan) if clip is None else clip
     return made.read([preset, lines, 3, plan_form.plan_value(plan)])
+
+
+def audit(made, settings, preset, plan):
+    view = ProbeView(settings, Store(settings.database))
+    view.form = made
+    return view.audit(preset, plan_form.clip_lines(plan), 3, plan_form.plan_value(plan))
+
+
+def test_a_plan_is_audited_before_anybody_is_asked(made, settings):
+    shipped = presets.load("probes", "count-confusion", settings).body["plan"]
+    (found,) = actions.shortcuts(settings, "count-confusion", 3)
+    shown = audit(made, settings, "count-confusion", shipped)
+    assert found["sentence"] in shown and shown.count("<li>") == len(found["floors"])
+    alike = {**shipped, "count_low": 2, "count_high": 3, "design": {}, "draw": {}}
+    assert "alone counts these clips" in audit(made, settings, "count-confusion", alike)
+    few = {**shipped, "trials": 1}
+    assert "this plan: fewer than two right answers" in audit(
+        made, settings, "count-confusion", few
+    )
 
 
 def described(kind):

@@ -310,6 +310,9 @@
       if (!value || value.error) return;
       note.textContent = value.note;
       note.hidden = !value.note;
+      const caution = find(".clip-caution");
+      caution.textContent = value.cautions.map((words) => `Caution: ${words}.`).join(" ");
+      caution.hidden = !value.cautions.length;
       shown = value;
       figures[0].paintPicture(value.hear);
       figures[1].paintPicture(value.model);
