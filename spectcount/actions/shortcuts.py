@@ -7,13 +7,16 @@ plan as plain data; `params` is plain data that overrides a preset's; bad input 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spectcount import presets
 from spectcount.errors import UserError
 from spectcount.pairs import draw_pair
 from spectcount.settings import Settings
 from spectcount.tasks import task
+
+if TYPE_CHECKING:
+    from spectcount.probing.shortcuts import Audit
 
 PAIRS = 200
 """Draws of a stimulus preset that are measured, signal and counterpart."""
@@ -25,28 +28,42 @@ def shortcuts(
     seed: int = 0,
     params: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """What one cue alone reaches on the clips of a probe preset at a seed, plan by plan, or on the
-    pairs of a stimulus preset of a two-answer task: plain data, see `Audit.to_dict`. Raises
-    `UserError` where there is nothing to tell apart."""
+    """What one cue alone reaches on the clips of a probe preset at a seed, plan by plan, of a panel,
+    part by part, or on the pairs of a stimulus preset of a two-answer task: plain data, see
+    `Audit.to_dict`, and the `part`'s name. Raises `UserError` where there is nothing to tell apart.
+    """
+    from spectcount.actions.comparing import panel_parts
     from spectcount.actions.runs import probe_plan
-    from spectcount.probing.plan import plan_from_dict
-    from spectcount.probing.shortcuts import audit_clips, clips_of, theory_of
+    from spectcount.probing.shortcuts import audit_clips
 
     if isinstance(preset, str) and preset in presets.names("stimuli", settings):
-        found = [audit_clips(*_pairs(settings, preset, seed, params or {}))]
-    else:
-        plan = plan_from_dict(probe_plan(settings, preset, params))
-        found = [
-            audit_clips(part.task, clips, theory=theory_of(part))
-            for part, clips in clips_of(plan, seed)
+        found = [("", audit_clips(*_pairs(settings, preset, seed, params or {})))]
+    elif isinstance(preset, str) and preset in presets.names("panels", settings):
+        parts = [
+            (part["name"], probe_plan(settings, part["plan"], params))
+            for part in panel_parts(settings, preset)
         ]
-    audits = [one.to_dict() for one in found if one is not None]
+        found = [(name, audit) for name, plan in parts for audit in _of_plan(plan, seed)]
+    else:
+        found = [("", one) for one in _of_plan(probe_plan(settings, preset, params), seed)]
+    audits = [{"part": name, **one.to_dict()} for name, one in found if one is not None]
     if not audits:
         raise UserError(
             f"{preset if isinstance(preset, str) else 'this plan'}: fewer than two right answers with enough clips each, so no cue can tell "
             "them apart; give a plan of a task with a right answer, and more trials"
         )
     return audits
+
+
+def _of_plan(plan: Mapping[str, Any], seed: int) -> list[Audit | None]:
+    """An audit of each plan that is asked."""
+    from spectcount.probing.plan import plan_from_dict
+    from spectcount.probing.shortcuts import audit_clips, clips_of, theory_of
+
+    return [
+        audit_clips(part.task, clips, theory=theory_of(part))
+        for part, clips in clips_of(plan_from_dict(plan), seed)
+    ]
 
 
 def _pairs(settings: Settings, preset: str, seed: int, params: Mapping[str, Any]) -> tuple:

@@ -33,7 +33,9 @@ def probe(
 @app.command()
 def shortcuts(
     context: typer.Context,
-    preset: Annotated[str, typer.Argument(help="A probe preset, its YAML, or a stimulus preset.")],
+    preset: Annotated[
+        str, typer.Argument(help="A probe preset, its YAML, a panel or a stimulus preset.")
+    ],
     set_: Sets = None,
     seed: Seed = 0,
     as_json: Json = False,
@@ -46,7 +48,7 @@ def shortcuts(
         show(found, as_json)
         return
     for one in found:
-        typer.echo(one["sentence"])
+        typer.echo(f"{one['part']}: {one['sentence']}" if one["part"] else one["sentence"])
         for floor in one["floors"]:
             rate = floor["rate"]
             typer.echo(

@@ -99,6 +99,17 @@ def test_no_cue_answers_a_shipped_pair(settings, name):
     assert_none_but_by_theory(Audit.from_dict(found))
 
 
+@pytest.mark.slow
+def test_the_panel_is_told_part_by_part(settings):
+    audits = actions.shortcuts(settings, "embedded", 7)
+    parts = [part["name"] for part in actions.panel_parts(settings, "embedded")]
+    assert [one["part"] for one in audits] == [name for name in parts if name != "Silence"]
+    for one in audits:
+        found = Audit.from_dict(one)
+        wrong = {f.cue for f in found.floors if not f.theory and f.rate.low > found.limit + NOISE}
+        assert wrong <= {"sounding"}, one["part"]
+
+
 def assert_none_but_by_theory(found):
     wrong = {f.cue: f.rate.value for f in found.floors if not f.theory}
     wrong = {cue: share for cue, share in wrong.items() if share > found.limit + NOISE}
