@@ -28,8 +28,8 @@ def shortcuts(
     seed: int = 0,
     params: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """What one cue alone reaches on the clips of a probe preset at a seed, plan by plan, of a panel,
-    part by part, or on the pairs of a stimulus preset of a two-answer task: plain data, see
+    """What one cue alone reaches on the clips of a probe preset at a seed, plan by plan, of a
+    panel, part by part, or on the pairs of a stimulus preset of a two-answer task: plain data, see
     `Audit.to_dict`, and the `part`'s name. Raises `UserError` where there is nothing to tell apart.
     """
     from spectcount.actions.comparing import panel_parts
@@ -48,8 +48,9 @@ def shortcuts(
         found = [("", one) for one in _of_plan(probe_plan(settings, preset, params), seed)]
     audits = [{"part": name, **one.to_dict()} for name, one in found if one is not None]
     if not audits:
+        name = preset if isinstance(preset, str) else "this plan"
         raise UserError(
-            f"{preset if isinstance(preset, str) else 'this plan'}: fewer than two right answers with enough clips each, so no cue can tell "
+            f"{name}: fewer than two right answers with enough clips each, so no cue can tell "
             "them apart; give a plan of a task with a right answer, and more trials"
         )
     return audits

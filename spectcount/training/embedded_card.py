@@ -153,13 +153,12 @@ used. No weakness was painted in: what is weak is what generalised badly.
 """
 
 
-_WITHIN = """Within a clip every event has its own length and level, so that total energy does not tell
-how many there are."""
+_WITHIN = """Within a clip every event has its own length and level, so that total energy does not
+tell how many there are."""
 _WITHIN_BEFORE = """Within a clip all events had one length, and levels that differed by up to
 12 dB, often by little. Total energy over that of the first sound alone counts such clips 35 % right
-(3 s, chance 11 %). The recipe now draws length and level for each event;
-these weights were made before. The numbers below are of clips as they are drawn now, without that
-cue."""
+(3 s, chance 11 %). The recipe now draws length and level for each event; these weights were made
+before. The numbers below are of clips as they are drawn now, without that cue."""
 
 
 def _heard(m: dict[str, Any]) -> str:
