@@ -63,6 +63,15 @@ def fewer_merges(folder):
     (folder / "tokenizer.json").write_text(json.dumps(data))
 
 
+def one_merge_less(folder):
+    """A merge that the canary's words do without."""
+    data = json.loads((folder / "tokenizer.json").read_text())
+    merges = data["model"]["merges"]
+    unused = [m for m in merges if "".join(m).replace("Ġ", " ") not in identity.CANARY]
+    merges.remove(next(m for m in unused if m[0].startswith("Ġ")))
+    (folder / "tokenizer.json").write_text(json.dumps(data))
+
+
 def one_weight(folder):
     tensors, meta = read(folder)
     (name,) = (n for n in tensors if n.endswith("multi_modal_projector.linear.bias"))
@@ -95,6 +104,7 @@ CHANGES = {
     "system prompt": system_prompt,
     "added token": added_token,
     "merges": fewer_merges,
+    "one merge": one_merge_less,
     "end of reply": lambda f: changed_json(f, "generation_config.json", eos_token_id=[2, 7]),
     "banned words": lambda f: changed_json(f, "generation_config.json", suppress_tokens=[30]),
     "weight": one_weight,
@@ -129,6 +139,12 @@ def resaved(folder):
     (folder / "model.safetensors").unlink()
 
 
+def resaved_words(folder):
+    from transformers import AutoProcessor
+
+    AutoProcessor.from_pretrained(folder).save_pretrained(folder)
+
+
 def copied_head(folder):
     tensors, meta = read(folder)
     (name,) = (n for n in tensors if n.endswith("embed_tokens.weight"))
@@ -147,7 +163,9 @@ def other_words(folder):
 
 
 @pytest.mark.parametrize(
-    "change", [resharded, resaved, copied_head, sampled, other_words], ids=lambda f: f.__name__
+    "change",
+    [resharded, resaved, resaved_words, copied_head, sampled, other_words],
+    ids=lambda f: f.__name__,
 )
 def test_what_could_not_change_an_answer_does_not(settings, loaded, placed, change):
     change(placed)

@@ -3,8 +3,8 @@
 A fingerprint reads WEIGHTS-SETTINGS-WORDS-SOUND-REPLIES-DTYPE-ATTENTION-PATH-ENGINE. WEIGHTS are
 the tensors by name and content; SETTINGS the configuration of the forward and of the front end;
 WORDS and SOUND a canary question as the model gets it (its token ids: template, system prompt,
-tokenizer; its features: the front end as it runs here); REPLIES how an answer is generated. The
-first three are the base that an adapter was made on, wherever it runs.
+tokenizer; its features: the front end as it runs here); REPLIES how words are cut into tokens
+(the canary does not need every rule) and how an answer is generated and ends. The first three are the base that an adapter was made on, wherever it runs.
 
 Conventions: parts are hex digits; features are averaged and rounded, so that the last bits of
 another machine's arithmetic are no other listener.
@@ -75,7 +75,9 @@ def parts_of(family: Family, model: Any, processor: Any) -> Parts:
         _hash([type(model).__name__, model.config.to_dict(), _front_end(processor)], NO_FORWARD),
         _hash([tensors["input_ids"].tolist(), _vocabulary(processor)]),
         _hash({k: _pooled(v) for k, v in tensors.items() if v.is_floating_point()}),
-        _hash([_replies(model), sorted(family.end_ids(model, processor))], NO_REPLY),
+        _hash(
+            [_replies(model), sorted(family.end_ids(model, processor)), _cuts(processor)], NO_REPLY
+        ),
     )
 
 
@@ -116,6 +118,16 @@ def _front_end(processor: Any) -> dict[str, Any]:
 
 def _vocabulary(processor: Any) -> str:
     return hash_text(json.dumps(sorted(processor.tokenizer.get_vocab().items())))
+
+
+def _cuts(processor: Any) -> str:
+    """The rules by which a tokenizer cuts words: a merge more or less shows in few words only."""
+    backend = getattr(processor.tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return ""
+    rules = json.loads(backend.to_str())
+    parts = [rules[key] for key in ("normalizer", "pre_tokenizer", "model")]
+    return hash_text(json.dumps(parts, sort_keys=True))
 
 
 def _replies(model: Any) -> dict[str, Any]:
