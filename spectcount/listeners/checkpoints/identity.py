@@ -3,8 +3,9 @@
 A fingerprint reads WEIGHTS-SETTINGS-WORDS-SOUND-REPLIES-DTYPE-ATTENTION-PATH-ENGINE. WEIGHTS are
 the tensors by name and content; SETTINGS the configuration of the forward and of the front end;
 WORDS and SOUND a canary question as the model gets it (its token ids: template, system prompt,
-tokenizer; its features: the front end as it runs here); REPLIES how words are cut into tokens
-(the canary does not need every rule) and how an answer is generated and ends. The first three are the base that an adapter was made on, wherever it runs.
+tokenizer; its features: the front end as it runs here); REPLIES how words are cut into tokens (the
+canary does not need every rule) and how an answer is generated and ends. The first three are the
+base that an adapter was made on, wherever it runs.
 
 Conventions: parts are hex digits; features are averaged and rounded, so that the last bits of
 another machine's arithmetic are no other listener.
