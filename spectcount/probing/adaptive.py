@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import Any, ClassVar, Self, cast
 
 from spectcount.errors import UserError
 from spectcount.params import param
@@ -35,8 +35,35 @@ _STEPS = (6, 12, 24)
 _AIMS = {"threshold": ("threshold",), "threshold and width": ("threshold", "width"), "all": ()}
 
 
+_ALWAYS_STORED = {"min_trials", "interval_width", "condition_values", "lapse", "conditions", "draw"}
+"""What a plan that was stored names in any case, and a preset that people write never does."""
+
+
+class _Checked(Procedure):
+    """A procedure in which some trials come at an easy level (`checks`)."""
+
+    checks: int
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build from plain data. A plan that was stored whole before there were checks has none, so
+        that its run goes on as it began."""
+        stored_before = "checks" not in values and values.keys() >= _ALWAYS_STORED
+        return super().from_dict({**values, "checks": 0} if stored_before else values)
+
+    def check_track(self) -> None:
+        self._check_checks()
+        super().check_track()
+
+    def _check_checks(self) -> None:
+        if self.checks == 1:
+            raise UserError(
+                "checks=1 leaves no trial to the procedure; give 2 or more, or 0 for none"
+            )
+
+
 @dataclass(frozen=True)
-class StaircasePlan(Procedure):
+class StaircasePlan(_Checked):
     """1-up n-down and weighted up-down staircases."""
 
     kind: ClassVar[str] = "staircase"
@@ -153,7 +180,7 @@ class _TwoParameters(Procedure):
 
 
 @dataclass(frozen=True)
-class QuestPlan(_TwoParameters):
+class QuestPlan(_TwoParameters, _Checked):
     """QUEST+ on one or two parameters."""
 
     kind: ClassVar[str] = "quest"
@@ -169,7 +196,7 @@ class QuestPlan(_TwoParameters):
         label="Aim", group="steps",
     )  # fmt: skip
     checks: int = param(
-        5, "After so many trials comes one at an easy level, where slips show, and answers that "
+        4, "After so many trials comes one at an easy level, where slips show, and answers that "
         "fall again; 0: never, as published.", low=0, high=50, step=1, label="Trials per easy one",
         group="steps",
     )  # fmt: skip
@@ -178,6 +205,7 @@ class QuestPlan(_TwoParameters):
         return QuestPlus(self.options)
 
     def check_track(self) -> None:
+        self._check_checks()
         self.options  # noqa: B018 - raises; the track itself takes a while to make
 
     @functools.cached_property

@@ -112,6 +112,11 @@ class Curve(GridPlan):
         "gaussian", "Psychometric function of the fit.", choices=tuple(FUNCTIONS),
         label="Function", group="fit",
     )  # fmt: skip
+    compare_at: float | None = param(
+        None, "The d' whose level is compared between two listeners where the task is yes or no; "
+        "empty: the first of 1, 1.5, 2, 2.5 and 3 that both listeners' trials hold.", kind=float,
+        low=0.1, high=4, step=0.1, label="Compared at d'", group="fit",
+    )  # fmt: skip
 
     @property
     def axis_names(self) -> tuple[str, ...]:

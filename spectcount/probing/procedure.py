@@ -91,6 +91,11 @@ class Procedure(Plan):
         None, "Rate of slips however easy the trial; empty: free.", kind=float, low=0, high=0.5,
         step=0.01, label="Lapse rate", group="fit",
     )  # fmt: skip
+    compare_at: float | None = param(
+        None, "The d' whose level is compared between two listeners where the task is yes or no; "
+        "empty: the first of 1, 1.5, 2, 2.5 and 3 that both listeners' trials hold.", kind=float,
+        low=0.1, high=4, step=0.1, label="Compared at d'", group="fit",
+    )  # fmt: skip
     min_trials: int = param(
         20, "Trials without catch trials before the interval may end a track.", low=1, high=1000,
         step=1, label="Trials at least", slider_high=100, group="stop",

@@ -3,9 +3,12 @@
 *Conventions*: a curve asks both the same questions, so the two fits are correlated and the change
 is paired; a procedure follows each listener's own answers, so it is not. Changes are in the
 parameter's unit, or log10 of the factor where its axis is logarithmic; a lower threshold is better
-unless larger values are harder. The threshold of a yes/no task is the level where d' = 1, by graded
-scores where both give them and by answers where not: the level of half the "yes" would move with
-the criterion. Two verdicts of a plan never point in two directions: where they would, both say so.
+unless larger values are harder. The threshold of a yes/no task is the level where d' has one value,
+by graded scores where both give them and by answers where not: the level of half the "yes" would
+move with the criterion. That value is the plan's `compare_at`; where it is empty, the first of
+`D_PRIMES` whose level both listeners' trials hold: a track of a listener that seldom says yes never
+comes as low as d' = 1. Two verdicts of a plan never point in two directions: where they would, both
+say so.
 """
 
 from __future__ import annotations
@@ -23,8 +26,15 @@ from spectcount.probing.difference import Change, change_over
 from spectcount.probing.maps import plain
 from spectcount.probing.pairing import pairs_of
 from spectcount.probing.plan import Curve
+from spectcount.probing.procedure import Procedure
 from spectcount.probing.sensitivity import Sensitivity
-from spectcount.probing.thresholds import Series, Threshold, series_of, thresholds
+from spectcount.probing.thresholds import (
+    Series,
+    Threshold,
+    fit_at_d_prime,
+    series_of,
+    thresholds,
+)
 from spectcount.probing.verdict import IMPROVED, WORSE, Measure, Verdict, opposed
 from spectcount.psychophysics.changes import fit_correlation, threshold_change
 from spectcount.psychophysics.graded import ScoreFit
@@ -33,18 +43,23 @@ from spectcount.psychophysics.sdt import Interval
 from spectcount.tasks import YES_NO
 from spectcount.trials import Trial
 
+D_PRIMES = (1.0, 1.5, 2.0, 2.5, 3.0)
+"""Values of d' tried in turn for the level that is compared."""
+Fits = tuple[ScoreFit | None, ScoreFit | None]
+
 
 @dataclass(frozen=True)
 class ThresholdChange:
-    """One track's thresholds and their `change`; `n` trials, paired or of each listener."""
+    """One track's thresholds and their `change`; `n` trials, paired or of each listener. `fits`:
+    of a yes/no task each listener's level of one d', which is what is compared then."""
 
     before: Threshold
     after: Threshold
     change: Interval
     n: int
     paired: bool
-    of_d_prime: bool = False
-    graded: bool = False
+    fits: Fits | None = None
+    d_prime: float = 1.0
     mixed: bool = False
 
     @property
@@ -52,8 +67,8 @@ class ThresholdChange:
         """Lower is better, unless larger values are harder."""
         head = self.before
         name = f"threshold of {head.parameter}"
-        if self.of_d_prime:
-            name = f"level of {head.parameter} where d' = 1"
+        if self.fits is not None:
+            name = f"level of {head.parameter} where d' = {self.d_prime:g}"
         if head.condition:
             name += f" at {head.condition}"
         better = 1 if head.falling else -1
@@ -69,9 +84,8 @@ class ThresholdChange:
     @property
     def sentence(self) -> str:
         """The verdict, with why a threshold is not measurable and what limits those that are."""
-        both = (("base", self.before), ("tuned", self.after))
-        reasons = [(name, self._reason(one)) for name, one in both]
-        why = [f"{name}: {reason}" for name, reason in reasons if reason]
+        reasons = [one.reason for one in self._compared]
+        why = [f"{name}: {r}" for name, r in zip(("base", "tuned"), reasons, strict=True) if r]
         return "; ".join([self.verdict.sentence, *why, *self.cautions])
 
     @property
@@ -80,16 +94,11 @@ class ThresholdChange:
         both = (("base", self.before), ("tuned", self.after))
         return [f"caution, {name}: {'; '.join(t.cautions)}" for name, t in both if t.cautions]
 
-    def _threshold(self, one: Threshold) -> Interval:
-        found = _d_prime_fit(one, self.graded) if self.of_d_prime else None
-        return one.threshold if found is None else found.threshold
-
-    def _reason(self, one: Threshold) -> str:
-        """Why a listener has no such threshold."""
-        if not self.of_d_prime:
-            return one.reason
-        found = _d_prime_fit(one, self.graded)
-        return found.reason if found is not None else one.reason
+    @property
+    def _compared(self) -> tuple[Threshold | ScoreFit, Threshold | ScoreFit]:
+        """What is compared, of either listener."""
+        before, after = self.fits or (None, None)
+        return before or self.before, after or self.after
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict as plain data, with both thresholds."""
@@ -98,8 +107,8 @@ class ThresholdChange:
             "sentence": self.sentence,
             "cautions": self.cautions,
             "condition": self.before.condition,
-            "before": plain(self._threshold(self.before)),
-            "after": plain(self._threshold(self.after)),
+            "before": plain(self._compared[0].threshold),
+            "after": plain(self._compared[1].threshold),
             "paired": self.paired,
         }
 
@@ -128,6 +137,8 @@ def threshold_changes(
     base, tuned = list(base), list(tuned)
     if isinstance(plan, Curve):
         return _of_curve(plan, base, tuned, level)
+    if not isinstance(plan, Procedure):
+        return []
     found = zip(thresholds(plan, base, level), thresholds(plan, tuned, level), strict=True)
     graded = _graded(plan, base, tuned)
     return [
@@ -183,29 +194,37 @@ def _answers(series: Series) -> np.ndarray:
 
 
 def _changed(
-    plan: Plan, before: Threshold, after: Threshold, r: float, n: int, paired: bool, graded: bool
+    plan: Procedure | Curve, before: Threshold, after: Threshold, r: float, n: int, paired: bool,
+    graded: bool,
 ) -> ThresholdChange:  # fmt: skip
-    """The change of the level of d' = 1 where the task is yes/no, else of the thresholds."""
-    fits = [_d_prime_fit(one, graded) for one in (before, after)]
-    level = before.threshold.level
+    """The change of the level of one d' where the task is yes/no, else of the thresholds."""
+    compared: tuple[Threshold | ScoreFit | None, ...] = (before, after)
+    fits, d_prime = None, 1.0
     if plan.asked.kind == YES_NO:
-        ends = [
-            one.threshold if one is not None and one.measurable else _unknown(level) for one in fits
-        ]
-        change = threshold_change(ends[0], ends[1], r, before.log)
-        return ThresholdChange(before, after, change, n, paired, True, graded)
-    found = [
-        one.threshold if one.measurable else _unknown(one.threshold.level)
-        for one in (before, after)
+        fits, d_prime = _fits_at_one_d_prime(plan.compare_at, before, after, graded)
+        compared = fits
+    level = before.threshold.level
+    ends = [
+        one.threshold if one is not None and one.measurable else _unknown(level) for one in compared
     ]
-    change = threshold_change(found[0], found[1], r, before.log)
-    return ThresholdChange(before, after, change, n, paired)
+    change = threshold_change(ends[0], ends[1], r, before.log)
+    return ThresholdChange(before, after, change, n, paired, fits, d_prime)
 
 
-def _d_prime_fit(one: Threshold, graded: bool) -> ScoreFit | None:
-    """The fit of the level where d' = 1 in a yes/no task."""
-    found = one.area if graded else one.answers
-    return found if isinstance(found, ScoreFit) else None
+def _fits_at_one_d_prime(
+    wanted: float | None, before: Threshold, after: Threshold, graded: bool
+) -> tuple[Fits, float]:
+    """Both listeners' levels of the d' `wanted`, or of the first of `D_PRIMES` that both have; of
+    the first where there is none."""
+    tried = []
+    for d_prime in D_PRIMES if wanted is None else (wanted,):
+        fits = tuple(fit_at_d_prime(one, d_prime, graded) for one in (before, after))
+        tried.append(((fits[0], fits[1]), d_prime))
+        if all(one is not None and one.measurable for one in fits):
+            return tried[-1]
+        if before.series is None or after.series is None:
+            break
+    return tried[0]
 
 
 def _unknown(level: float = 0.95) -> Interval:

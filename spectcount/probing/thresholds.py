@@ -19,7 +19,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -41,7 +41,7 @@ from spectcount.psychophysics.efficiency import Efficiency
 from spectcount.psychophysics.fit import Fit, fit
 from spectcount.psychophysics.graded import ScoreFit, auc_threshold, fit_answers, fit_scores
 from spectcount.psychophysics.measurable import UNMEASURABLE
-from spectcount.psychophysics.one_function import NO_BREAK, break_words
+from spectcount.psychophysics.one_function import NO_BREAK, break_reason
 from spectcount.psychophysics.sdt import Interval
 from spectcount.psychophysics.surface import Surface
 from spectcount.tasks import FORCED_CHOICE, YES_NO
@@ -57,7 +57,7 @@ IDEAL_DRAWS = 2
 class Threshold:
     """What one track says; see the module. `n` counts all trials, `n_catch` those without a
     signal; `ended` says why the track ended; `ideal` is the ideal observer's `d_prime_1`, nan
-    where not known."""
+    where not known; `series` the trials, None where they are not of one function."""
 
     track: int
     condition: str
@@ -78,6 +78,7 @@ class Threshold:
     surface: Surface | None = None
     ideal: float = math.nan
     efficiency: Efficiency | None = None
+    series: Series | None = field(default=None, repr=False, compare=False)
 
     @property
     def threshold(self) -> Interval:
@@ -101,8 +102,10 @@ class Threshold:
     def cautions(self) -> tuple[str, ...]:
         """What limits the threshold, in clauses: of the procedure's own estimate and of the fit to
         all answers, which may find the fault that the other does not."""
-        if self.reason or self.surface is not None:
+        if self.reason:
             return ()
+        if self.surface is not None:
+            return self.surface.cautions
         own = self.posterior.cautions if self.posterior else ()
         if self.posterior and self.fit:
             return own + _more_of(self.fit)
@@ -148,7 +151,8 @@ class Threshold:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, with `sentence`, `threshold`, `measurable` and `reason`; nan and infinities
         become None."""
-        kept = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        names = [f.name for f in dataclasses.fields(self) if f.name != "series"]
+        kept = {name: getattr(self, name) for name in names}
         parts = {k: _part(v) for k, v in kept.items() if v is not None}
         told = ("sentence", "threshold", "measurable", "reason", "cautions", "d_prime_1")
         return {**{k: plain(getattr(self, k)) for k in told}, **parts}
@@ -205,7 +209,8 @@ def _of_track(plan: Procedure, index: int, trials: Sequence[Trial], level: float
     )  # fmt: skip
     if isinstance(track.track, Staircase) and track.track.stuck:
         found = found.not_measurable(track.track.reason)
-    head = dataclasses.replace(head, fit=found, **own, **_by_d_prime(plan, series, found, level))
+    own |= _by_d_prime(plan, series, found, level)
+    head = dataclasses.replace(head, fit=found, series=series, **own)
     head = _of_one_function(head)
     return _against_ideal(head, plan, declared, lambda x, s: plan.at(index, (x,), s)[0])
 
@@ -225,7 +230,8 @@ def _of_curve(plan: Curve, trials: Sequence[Trial], level: float) -> Threshold:
         series.levels, series.success, function=plan.function, guess=guess, level=level,
         log=series.log, falling=series.falling, catch=series.catch_counts,
     )  # fmt: skip
-    head = dataclasses.replace(head, fit=found, **_by_d_prime(plan, series, found, level))
+    own = _by_d_prime(plan, series, found, level)
+    head = dataclasses.replace(head, fit=found, series=series, **own)
     head = _of_one_function(head)
     if declared.name == "mel_channel":
         return head  # a level of it is a band to draw from, no stimulus
@@ -238,25 +244,50 @@ def _by_d_prime(plan: Plan, series: Series, found: Fit, level: float) -> dict[st
         return {"answers": found.level_for(PC_AT_D_PRIME_1)}
     if plan.asked.kind != YES_NO or not series.catch:
         return {}
-    both = [*series.trials, *series.catch]
-    x = np.concatenate([series.levels, np.full(len(series.catch), series.levels[0])])
-    is_signal = np.arange(len(both)) < len(series.trials)
-    scores = np.array([t.yes_score for t in both])
-    said = np.array([t.answer == t.answers[0] for t in both])
-    shape: dict[str, Any] = {"level": level, "log": series.log, "falling": series.falling}
     return {
-        "answers": fit_answers(x, said, is_signal, **shape),
-        "scores": fit_scores(x, scores, is_signal, **shape),
-        "area": auc_threshold(x, scores, is_signal, auc=PC_AT_D_PRIME_1, **shape),
+        "answers": _answers_at(series, 1.0, level),
+        "scores": fit_scores(*_scores(series), level=level, log=series.log, falling=series.falling),
+        "area": _area_at(series, 1.0, level),
     }
+
+
+def fit_at_d_prime(one: Threshold, d_prime: float, graded: bool) -> ScoreFit | None:
+    """The level of a d' in a yes/no task, by graded scores or by answers; None where there are no
+    catch trials, or, but for d' = 1, where the answers are not of one function."""
+    known = one.area if graded else one.answers
+    if d_prime == 1.0 or one.series is None or not isinstance(known, ScoreFit):
+        return known if isinstance(known, ScoreFit) else None
+    return (_area_at if graded else _answers_at)(one.series, d_prime, known.threshold.level)
+
+
+def _answers_at(series: Series, d_prime: float, level: float) -> ScoreFit:
+    x, _, is_signal = _scores(series)
+    said = np.array([t.answer == t.answers[0] for t in (*series.trials, *series.catch)])
+    return fit_answers(
+        x, said, is_signal, d_prime=d_prime, level=level, log=series.log, falling=series.falling
+    )
+
+
+def _area_at(series: Series, d_prime: float, level: float) -> ScoreFit:
+    auc = float(ndtr(d_prime / math.sqrt(2)))
+    return auc_threshold(
+        *_scores(series), auc=auc, level=level, log=series.log, falling=series.falling
+    )
+
+
+def _scores(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Levels, graded scores and whether there was a signal, [n] each, catch trials last."""
+    both = (*series.trials, *series.catch)
+    x = np.concatenate([series.levels, np.full(len(series.catch), series.levels[0])])
+    return x, np.array([t.yes_score for t in both]), np.arange(len(both)) < len(series.trials)
 
 
 def _of_one_function(head: Threshold) -> Threshold:
     """The same without levels of d' = 1 where the track's own answers are not of one function."""
     broken = head.posterior.broken if head.posterior else head.fit.broken if head.fit else NO_BREAK
-    if not (broken.certain and head.fit):
+    if not (broken.forbids and head.fit):
         return head
-    why = f"{UNMEASURABLE}: not one function: {break_words(broken, head.fit.counts.to_level)}"
+    why = f"{UNMEASURABLE}: {break_reason(broken, head.fit.counts.to_level)}"
     unknown = Interval(math.nan, -math.inf, math.inf, head.fit.level, UNMEASURABLE)
     withdrawn: dict[str, Any] = {}
     for name in ("answers", "scores", "area"):
@@ -267,7 +298,7 @@ def _of_one_function(head: Threshold) -> Threshold:
             )
         elif found is not None:
             withdrawn[name] = unknown
-    return dataclasses.replace(head, **withdrawn)
+    return dataclasses.replace(head, series=None, **withdrawn)
 
 
 def _against_ideal(head: Threshold, plan: Plan, declared: Param, draw: Any) -> Threshold:

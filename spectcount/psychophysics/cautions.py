@@ -16,6 +16,9 @@ POOR_FIT = 0.05
 SLIPS = 0.1
 """A lapse rate from which on the best that a listener does is told beside its threshold."""
 _AT_BOUND = 0.96
+FALLS_UNTESTED = "whether the answers fall again at easy levels is not tested with two parameters"
+
+UNTESTED = "whether the answers are those of one function is not tested on a surface"
 
 
 def rate_cautions(

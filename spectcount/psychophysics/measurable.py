@@ -9,7 +9,7 @@ where
   successes become rarer where they should become more frequent (trend of z < -1.96);
 - performance never crosses the criterion in the tested range: the estimate lies outside it;
 - the answers are not those of one function (`one_function`): they fall again, or the listener
-  changed;
+  changed; or too few trials at the easy end tell whether they fall again;
 - the interval of the threshold leaves the tested range by more than a quarter of its length.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from spectcount.psychophysics.fit_data import Counts
 from spectcount.psychophysics.fit_grid import Model, log_likelihood
-from spectcount.psychophysics.one_function import Break, break_words
+from spectcount.psychophysics.one_function import Break, break_reason
 
 UNMEASURABLE = "not measurable"
 _FLAT = 3.84
@@ -52,8 +52,8 @@ def why_not_measurable(data: Counts, model: Model, threshold, likely, broken: Br
         )
     if outside:
         return f"{UNMEASURABLE}: {_side(data, likely[-1])}"
-    if broken.certain:
-        return f"{UNMEASURABLE}: not one function: {break_words(broken, data.to_level)}"
+    if broken.forbids:
+        return f"{UNMEASURABLE}: {break_reason(broken, data.to_level)}"
     if low < data.low - slack or high > data.high + slack:
         ends = sorted(float(data.to_level(u)) for u in (low, high))
         return (

@@ -32,9 +32,19 @@ from typing import Any
 import numpy as np
 from scipy.special import betaln, logsumexp
 
-LIMIT, DOUBT = 1.0, 1 / 3
-"""Evidence for a break over that for one function from which no threshold is told, and from which
-one is told with a caution."""
+_LIMITS = 0.2, 3.0
+_GAIN, _OFFSET = 0.4, -2.7
+"""The evidence for answers that fall again from which no threshold is told is exp(gain x nats +
+offset), held within the limits, where `nats` is what the easy trials can tell (`Break.nats`): where
+they tell little, guesses pass for right answers by chance, and the evidence must be the clearer.
+Calibrated on simulated listeners (docs/recovery.md): a threshold is told of at most 5 % of those
+whose answers fall again, and of most of those who slip in a fifth of the trials."""
+_CHANGE, _CHANGE_LIMITS = 3.0, (1.0, 10.0)
+"""For a listener that changed: so many times as high, held within these."""
+_SLIPS = 0.2
+_DOUBT = 0.5
+"""Share of a limit from which a threshold is told with a caution."""
+_EASY = 2 / 3
 _BREAKS = 10
 _LEAST = 6
 """Trials on either side of a change, at least."""
@@ -53,36 +63,79 @@ _EDGE = 1e-9
 class Break:
     """How much likelier the answers are with a break than as one function: `falls` from some level
     on, the likeliest being `level` (on the inner, rising axis); `changes` at some trial, the
-    likeliest being number `trial`. 0, nan and -1 where there is no place for one."""
+    likeliest being number `trial`. 0, nan and -1 where there is no place for one. `easy` counts the
+    trials in the easiest third of the tested range, `guess` is the rate of successes by guessing.
+    """
 
     falls: float = 0.0
     level: float = math.nan
     changes: float = 0.0
     trial: int = -1
+    easy: int = 0
+    guess: float = 0.5
 
     @property
-    def odds(self) -> float:
-        """The greater of the two."""
-        return max(self.falls, self.changes)
+    def nats(self) -> float:
+        """What the easy trials are expected to tell guesses from a listener that slips in a fifth
+        of them (Kullback-Leibler divergence)."""
+        g, best = min(max(self.guess, _EDGE), 1 - _EDGE), 1 - _SLIPS
+        return self.easy * (g * math.log(g / best) + (1 - g) * math.log((1 - g) / _SLIPS))
+
+    @property
+    def fall_limit(self) -> float:
+        """Highest evidence for answers that fall again with which a threshold is told."""
+        return _within(math.exp(min(_GAIN * self.nats + _OFFSET, 50.0)), _LIMITS)
+
+    @property
+    def change_limit(self) -> float:
+        """The same for a listener that changed."""
+        return _within(_CHANGE * self.fall_limit, _CHANGE_LIMITS)
 
     @property
     def certain(self) -> bool:
+        """Whether the answers are rather not those of one function."""
+        return self.falls > max(1.0, self.fall_limit) or self.changes > self.change_limit
+
+    @property
+    def unclear(self) -> bool:
+        """Whether they may be, but the easy trials do not tell."""
+        return not self.certain and self.falls > self.fall_limit
+
+    @property
+    def forbids(self) -> bool:
         """Whether no threshold may be told."""
-        return self.odds > LIMIT
+        return self.certain or self.unclear
 
     @property
     def doubtful(self) -> bool:
         """Whether a threshold may be told, but not without a caution."""
-        return DOUBT < self.odds <= LIMIT
+        pairs = ((self.falls, self.fall_limit), (self.changes, self.change_limit))
+        return not self.forbids and any(x > min(1.0, _DOUBT * limit) for x, limit in pairs)
 
 
 NO_BREAK = Break()
 
 
+def _within(x: float, ends: tuple[float, float]) -> float:
+    return min(max(x, ends[0]), ends[1])
+
+
+def break_reason(broken: Break, to_level: Callable[[float], Any]) -> str:
+    """Why there is no threshold, in a clause; for breaks that forbid one."""
+    if broken.certain:
+        return f"not one function: {break_words(broken, to_level)}"
+    return (
+        f"too few trials at the easy end ({broken.easy} in the easiest third) to tell whether "
+        f"{break_words(broken, to_level)}; ask more trials"
+    )
+
+
 def break_words(broken: Break, to_level: Callable[[float], Any]) -> str:
-    """The likelier break in words, with its evidence."""
-    odds = f"{broken.odds:.2g} times as likely as not" if broken.odds < 100 else "near certain"
-    if broken.falls >= broken.changes:
+    """The break that is nearer to its limit in words, with its evidence."""
+    falls = broken.falls / broken.fall_limit >= broken.changes / broken.change_limit
+    ratio = broken.falls if falls else broken.changes
+    odds = f"{ratio:.2g} times as likely as not" if ratio < 100 else "near certain"
+    if falls:
         from_level = float(to_level(broken.level))
         return f"from {from_level:.4g} on the answers fall again ({odds})"
     return (
@@ -109,7 +162,16 @@ class Answers:
 
     def evidence(self, right: np.ndarray, wrong: np.ndarray) -> np.ndarray:
         """Log evidence [T] of one function for each set of counts."""
-        return logsumexp(self.joint(right, wrong), axis=1)
+        joint = self.joint(right, wrong)
+        peak = joint.max(axis=1)
+        return peak + np.log(np.exp(joint - peak[:, None]).sum(axis=1))
+
+    @property
+    def guess(self) -> float:
+        """Mean chance of a success without a signal, given all answers."""
+        joint = self.joint(*self.counts(np.ones((1, len(self.place)))))[0]
+        mass = np.exp(joint - joint.max())
+        return float(mass @ self.chance[0] / mass.sum())
 
     def counts(self, used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Right and wrong answers per level [T, L] among the trials `used` [T, n]."""
@@ -135,7 +197,22 @@ def find_break(
     whole = float(answers.evidence(*answers.counts(np.ones((1, n))))[0])
     falls, level = _falls(answers, tested, whole)
     changes, trial = _changes(answers, whole) if ordered else (0.0, -1)
-    return Break(falls, float(tested[level]) if level >= 0 else math.nan, changes, trial)
+    hardest, easiest = tested[1] if len(tested) > 1 else 0.0, tested[-1]
+    easy = int(np.sum(np.asarray(places) >= hardest + _EASY * (easiest - hardest)))
+    from_level = float(tested[level]) if level >= 0 else math.nan
+    return Break(falls, from_level, changes, trial, easy, answers.guess)
+
+
+def find_change(place: np.ndarray, success, chance: np.ndarray, prior) -> Break:
+    """The evidence for a listener that changed alone: `place` [n] is the index of each trial's
+    level, 0 no signal, `chance` [L, C]; for levels that have no one order."""
+    n = len(place)
+    if n < 2 * _LEAST:
+        return Break()
+    answers = Answers(place, success, chance, prior)
+    whole = float(answers.evidence(*answers.counts(np.ones((1, n))))[0])
+    changes, trial = _changes(answers, whole)
+    return Break(changes=changes, trial=trial, easy=n // 3, guess=answers.guess)
 
 
 def _changes(answers: Answers, whole: float) -> tuple[float, int]:
@@ -173,28 +250,29 @@ def _falls(answers: Answers, tested: np.ndarray, whole: float) -> tuple[float, i
     fallen = (answers.place >= np.array(tops)[:, None]).astype(float)
     below, above_it = answers.counts(1 - fallen), answers.counts(fallen)
     as_guesses = answers.evidence(*_guessed(below, above_it))
-    joint = answers.joint(*below)
-    lower = np.array([
-        _fallen(answers, joint[t], answers.chance[i], above_it[0][t].sum(), above_it[1][t].sum())
-        for t, i in enumerate(tops)
-    ])  # fmt: skip
+    lower = _fallen(answers, answers.joint(*below), tops, above_it)
     by_level = np.logaddexp(as_guesses, lower) - np.log(2) - whole
     by_level = by_level + np.log(stretch / stretch.mean())
     return _mean(by_level), tops[int(np.argmax(by_level))]
 
 
-def _fallen(
-    answers: Answers, joint: np.ndarray, chance: np.ndarray, right: float, wrong: float
-) -> float:
-    """Log evidence of a function below a level, `joint` [C], and one lower rate from there on,
-    where the function's `chance` [C] is; listeners and rates share the prior of those that fit."""
+def _fallen(answers: Answers, joint: np.ndarray, tops: list[int], above) -> np.ndarray:
+    """Log evidence [T] of a function below each level of `tops`, `joint` [T, C], and one lower rate
+    from there on (counts `above` [T, L]); listeners and rates share the prior of those that fit."""
+    right, wrong = (counts.sum(axis=1) for counts in above)
+    chance, prior = answers.chance[tops], np.exp(answers.log_prior)
+    peak = joint.max(axis=1)
+    mass = np.exp(joint - peak[:, None])
     terms, shares = [], []
     for rate in _RATES:
         fits = chance > rate + _FALL
-        if fits.any():
-            terms.append(right * np.log(rate) + wrong * np.log1p(-rate) + logsumexp(joint[fits]))
-            shares.append(logsumexp(answers.log_prior[fits]))
-    return float(logsumexp(terms) - logsumexp(shares)) if terms else -np.inf
+        with np.errstate(divide="ignore"):
+            fitting = np.log(np.einsum("tc,tc->t", mass, fits)) + peak
+        terms.append(right * np.log(rate) + wrong * np.log1p(-rate) + fitting)
+        shares.append(fits @ prior)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.logaddexp.reduce(terms, axis=0) - np.log(np.sum(shares, axis=0))
+    return np.where(np.isnan(found), -np.inf, found)
 
 
 def _guessed(heard, guessed) -> tuple[np.ndarray, np.ndarray]:

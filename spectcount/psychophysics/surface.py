@@ -22,6 +22,7 @@ import numpy as np
 from scipy.special import expit
 
 from spectcount.errors import UserError
+from spectcount.psychophysics import cautions
 from spectcount.psychophysics.adaptive.base import Answer, Recorder
 from spectcount.psychophysics.measurable import UNMEASURABLE
 from spectcount.psychophysics.plain import plain
@@ -66,6 +67,13 @@ class Surface:
         first = next(reason for reason in self.reasons if reason)
         return f"{missing} of {len(self.x2)} places are not measurable; the first: {first}"
 
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What limits the thresholds, in clauses; none where there is no threshold."""
+        if not np.any(self.measurable):
+            return ()
+        return (*cautions.rate_cautions(self.guess, self.lapse, 1.0, 1.0), cautions.UNTESTED)
+
     def threshold_at(self, x2) -> np.ndarray:
         """Threshold at `x2` by straight lines on the axes between nodes; nan where a neighbouring
         node is not measurable, and outside the range."""
@@ -76,8 +84,8 @@ class Surface:
         return np.asarray(from_axis(found, options.log1))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: the surface, its intervals and the options."""
-        return plain(self)
+        """Plain data: the surface, its intervals, its cautions and the options."""
+        return {**plain(self), "cautions": list(self.cautions)}
 
 
 def fit_surface(

@@ -305,3 +305,14 @@ def test_actions_take_procedures_override_them_and_hold_the_caps(tmp_path):
     many = {"trials": 900, "condition": "attack_ms", "condition_values": "2, 3, 4"}
     with pytest.raises(UserError, match="2700 trials are above the limit 2000 of demo mode"):
         actions.start_probe(settings, "level-staircase", "sim:d=1,c=0", params=many)
+
+
+@pytest.mark.parametrize("kind,standard", [("staircase", 10), ("quest", 4)])
+def test_a_plan_stored_before_there_were_checks_has_none(kind, standard):
+    """Its run goes on as it began; what people write gets the standard ones."""
+    plan = plan_from_dict({"kind": kind, **DETECT})
+    stored = {name: value for name, value in plan.to_dict().items() if name != "checks"}
+    assert plan.checks == standard and plan_from_dict(stored).checks == 0
+    assert plan_from_dict(plan.to_dict()).checks == standard
+    with pytest.raises(UserError, match="checks=1 leaves no trial"):
+        plan_from_dict({"kind": kind, **DETECT, "checks": 1})

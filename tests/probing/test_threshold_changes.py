@@ -108,6 +108,19 @@ def test_a_procedure_is_not_paired():
     assert found.to_dict()["kind"] == "improved"
 
 
+def test_a_strict_listener_is_compared_where_its_track_was():
+    """It seldom says yes, so that its staircase never comes as low as d' = 1: "not measurable" was
+    said of every change."""
+    plan = plan_from_dict(STAIRS)
+    base, tuned = (asked(plan, Hears(t, 6, s, criterion=2.6), s) for t, s in ((-35, 1), (-50, 2)))
+    (found,) = threshold_changes(plan, base, tuned)
+    assert found.d_prime > 1 and found.verdict.kind == "improved"
+    assert f"where d' = {found.d_prime:g} " in found.sentence
+    wanted = plan.replace(compare_at=1.0)
+    (strict,) = threshold_changes(wanted, base, tuned)
+    assert strict.d_prime == 1 and strict.verdict.kind == "not measurable"
+
+
 def test_plans_without_thresholds_have_no_change():
     plan = plan_from_dict({"kind": "map", "nx": 1, "ny": 1, "trials": 4, "catch_trials": 4})
     trials = asked(plan, Hears(-40, 6, 1), "b")

@@ -8,7 +8,7 @@ from spectcount.psychophysics.adaptive.quest_options import standard_options
 from spectcount.psychophysics.adaptive.quest_plus import QuestPlus
 from spectcount.psychophysics.adaptive.staircase import up_down
 from spectcount.psychophysics.fit import fit
-from spectcount.psychophysics.one_function import LIMIT
+from spectcount.psychophysics.one_function import Break, break_reason
 from spectcount.psychophysics.psychometric import Psychometric
 
 LEVELS = np.linspace(-6, 6, 9)
@@ -61,7 +61,32 @@ def test_one_function_with_lapses_keeps_its_threshold(measure, lapse):
     claimed = [f for f in found if f.measurable]
     assert len(claimed) >= (1 if lapse else 2)
     assert sum(f.threshold.low <= 0 <= f.threshold.high for f in claimed) >= len(claimed) - 1
-    assert all(f.broken.odds <= LIMIT for f in claimed)
+    assert not any(f.broken.forbids for f in claimed)
+
+
+def test_few_easy_trials_must_speak_clearly_against_a_fall():
+    """Guesses of a forced choice pass for right answers by chance; "no" to loud sounds does not."""
+    few, many = Break(falls=0.4, easy=6), Break(falls=0.4, easy=30)
+    assert few.unclear and few.forbids and not many.forbids
+    assert not Break(falls=0.4, easy=6, guess=0.05).forbids
+    words = break_reason(few, lambda u: u)
+    assert words.startswith("too few trials at the easy end (6 in the easiest third)")
+    assert Break(falls=1.2, easy=6).certain and Break(changes=2.5, easy=6).certain
+    assert Break(falls=0.7, easy=30).doubtful and not Break(falls=0.4, easy=30).doubtful
+
+
+def test_two_parameters_tell_a_listener_that_begins_to_guess():
+    curve, broken = Psychometric("gaussian", 0, 3.29, 0.5, 0.05), []
+    for until in (999, 40):
+        options = standard_options(-6, 6, second=(0, 1), max_trials=80)
+        asked, rng = iter(range(999)), np.random.default_rng(2)
+
+        def chance(x, z, asked=asked, until=until):
+            return curve(x - 2 * z + 1) if next(asked) < until else 0.5
+
+        broken.append(simulate(QuestPlus(options), chance, rng).estimate().broken)
+    assert broken[1].changes > 20 * broken[0].changes and broken[1].certain
+    assert not broken[0].certain
 
 
 def test_counts_without_an_order_say_nothing_about_time():

@@ -30,7 +30,7 @@ MAX_CELLS = 25_000_000
 WEIBULL_DB = "weibull_db"
 _STANDARD_LAPSES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.22, 0.3, 0.4)
 _FEW_LAPSES = (0.0, 0.03, 0.1, 0.22, 0.4)
-_STANDARD_CHECKS = 5
+_STANDARD_CHECKS = 4
 _STANDARD_WIDTHS = (0.05, 1.0)
 _WIDE = 0.5
 _SECOND_LEVELS = 9
@@ -44,10 +44,10 @@ class QuestPlusOptions:
     first parameter are harder. `focus`: the parameters that the levels are chosen to tell about;
     empty: all of them, as published. `of`: the parameter that is the threshold. `check_every`:
     after so many trials comes one at an easy level, where lapses and answers that fall again show,
-    by turns the easiest and one halfway from the threshold to it; 0: never, as published. It ends
-    after `max_trials`, or, from `min_trials` on, once the threshold's posterior standard deviation
-    is `stop_sd` or less, its 95 % interval `stop_width` or less wide (both in decades where
-    `log`), or the entropy of all parameters `stop_bits` or less.
+    by turns the easiest and one three quarters of the way from the threshold to it; 0: never, as
+    published. It ends after `max_trials`, or, from `min_trials` on, once the threshold's posterior
+    standard deviation is `stop_sd` or less, its 95 % interval `stop_width` or less wide (both in
+    decades where `log`), or the entropy of all parameters `stop_bits` or less.
     """
 
     levels: tuple[tuple[float, ...], ...]
@@ -165,8 +165,8 @@ def standard_options(
 
     Levels and thresholds from `low` to `high`, the thresholds twice as fine; widths from a
     twentieth of that range to all of it, by equal factors, wide ones less likely; lapses
-    of 0 to 40 %, small ones likelier, as in `fit_grid`; every fifth trial (tenth, where there is a
-    second parameter) at an easy level, which tells about lapses; `guess` fixed, or free (None) in
+    of 0 to 40 %, small ones likelier, as in `fit_grid`; every fourth trial (eighth, where there is
+    a second parameter) at an easy level, which tells about lapses; `guess` fixed, or free (None) in
     0.02..0.9.
     `second` are the ends of a second stimulus parameter: then the grids are coarser, and the
     threshold may move by the whole range over it, `reference` being its middle. `n_levels` of the

@@ -29,7 +29,13 @@ from spectcount.psychophysics.adaptive import marginal
 from spectcount.psychophysics.adaptive.base import Answer, Recorder, in_words
 from spectcount.psychophysics.adaptive.quest_options import QuestPlusOptions
 from spectcount.psychophysics.measurable import UNMEASURABLE
-from spectcount.psychophysics.one_function import NO_BREAK, Break, break_words, find_break
+from spectcount.psychophysics.one_function import (
+    NO_BREAK,
+    Break,
+    break_reason,
+    find_break,
+    find_change,
+)
 from spectcount.psychophysics.plain import plain
 from spectcount.psychophysics.psychometric import from_axis, to_axis
 from spectcount.psychophysics.sdt import Interval
@@ -37,6 +43,9 @@ from spectcount.psychophysics.sdt import Interval
 RULE = "QUEST+ posterior median and equal-tailed interval"
 _TIE = 1e-10
 _SLACK = 0.1
+_CHECK_AT = 0.75
+_LONG = 12
+"""A grid of more values is thinned where the answers are weighed against a break."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +122,8 @@ class QuestPlus:
         return every > 0 and self.n % every == every - 1
 
     def _easy_level(self) -> tuple[float, ...]:
-        """The easiest level and, by turns, the one halfway to it from where the threshold is; of a
-        second parameter its grid in turn."""
+        """The easiest level and, by turns, the one three quarters of the way to it from where the
+        threshold is; of a second parameter its grid in turn."""
         turn = self.n // self.options.check_every
         first, of = np.asarray(self.options.levels[0]), self.options.of
         easiest = first[0] if self.options.falling else first[-1]
@@ -122,7 +131,7 @@ class QuestPlus:
             log = self.options.on_log_axis(of)
             middle = float(marginal.quantile(self.options.axis(of), self.marginal(of), 0.5))
             u = to_axis(first, log)
-            goal = (middle + float(to_axis(easiest, log))) / 2
+            goal = middle + _CHECK_AT * (float(to_axis(easiest, log)) - middle)
             easiest = first[int(np.argmin(np.abs(u - goal)))]
         return (
             float(easiest),
@@ -247,26 +256,46 @@ class QuestPlus:
         return from_axis(sign * u, self.options.on_log_axis(self.options.of))
 
     def _broken(self) -> Break:
-        """The evidence for more than one function; none where the function is the user's own or
-        follows two parameters."""
-        if not self._named or not self.n:
+        """The evidence for more than one function; of two parameters for a listener that changed
+        alone, none of the user's own function."""
+        options, answers = self.options, self._record.answers
+        if not (isinstance(options.function, str) and answers):
             return Break()
-        sign = -1 if self.options.falling else 1
-        log = self.options.on_log_axis(self.options.of)
-        answers = self._record.answers
+        if len(options.levels) > 1:
+            return self._changed()
+        sign, log = -1 if options.falling else 1, options.on_log_axis(options.of)
         places = np.array([
             -math.inf if a.is_catch else sign * float(to_axis(a.x[0], log)) for a in answers
         ])  # fmt: skip
+        listeners, prior = self._few_listeners()
 
         def chance_at(u: np.ndarray) -> np.ndarray:
             levels = np.where(
                 np.isfinite(u), from_axis(sign * np.where(np.isfinite(u), u, 0), log), 1
             )
-            heard = self.options.chance((levels,), self._listeners)
-            return np.where(np.isfinite(u), heard, self._listeners["guess"])
+            heard = options.chance((levels,), listeners)
+            return np.where(np.isfinite(u), heard, listeners["guess"])
 
-        success = [a.success for a in answers]
-        return find_break(places, success, chance_at, self._prior())
+        return find_break(places, [a.success for a in answers], chance_at, prior)
+
+    def _changed(self) -> Break:
+        """The evidence for a listener that changed, whatever the two levels of each trial."""
+        answers, (listeners, prior) = self._record.answers, self._few_listeners()
+        levels, at = np.unique(self._record.columns()[0], axis=0, return_inverse=True)
+        place, signal = np.zeros(len(answers), int), [not a.is_catch for a in answers]
+        place[signal] = at.ravel() + 1
+        heard = self.options.chance(tuple(levels.T[..., None]), listeners)
+        chance = np.concatenate([np.broadcast_to(listeners["guess"], heard[:1].shape), heard])
+        return find_change(place, [a.success for a in answers], chance, prior)
+
+    def _few_listeners(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Every second value of the long grids: parameters [C] by name and their prior [C]."""
+        strides = tuple(slice(None, None, 2 if n > _LONG else 1) for n in self._shape)
+        few = {
+            name: values.reshape(self._shape)[strides].ravel()
+            for name, values in self._listeners.items()
+        }
+        return few, self._prior().reshape(self._shape)[strides].ravel()
 
     def _goodness_p(self) -> float:
         """Of the mean function of the posterior; nan where the levels have no order."""
@@ -282,9 +311,11 @@ class QuestPlus:
         self, intervals: Mapping[str, Interval], broken: Break, p: float
     ) -> tuple[str, ...]:
         """What limits the threshold, in clauses."""
-        if not self._named:
+        if not isinstance(self.options.function, str):
             return ()
         grids, words = self.options.parameters, []
+        if len(self.options.levels) > 1:
+            words.append(cautions.FALLS_UNTESTED)
         if {"guess", "lapse"} <= grids.keys():
             ends = (grids["guess"][-1], grids["lapse"][-1])
             words += cautions.rate_cautions(intervals["guess"], intervals["lapse"], *ends)
@@ -307,8 +338,8 @@ class QuestPlus:
         if len(mass) > 1 and max(mass[0], mass[-1]) > (1 - level) / 2:
             end = self.options.parameters[of][0 if mass[0] > mass[-1] else -1]
             return f"{UNMEASURABLE}: the {of}'s posterior reaches the end of its grid, {end:g}"
-        if broken.certain:
-            return f"{UNMEASURABLE}: not one function: {break_words(broken, self._to_level)}"
+        if broken.forbids:
+            return f"{UNMEASURABLE}: {break_reason(broken, self._to_level)}"
         if not self._named:
             return ""
         tested = self.options.levels[0]
