@@ -1,12 +1,12 @@
 """How often is a sentence said when it is untrue?
 
-    python benchmarks/sentences.py [--runs 400] [--seed 1] [--only regions.] [--write]
+    python benchmarks/sentences.py [--runs 400] [--seed 1] [--jobs 1] [--only regions.] [--write]
 
 Simulated listeners whose truth is known are asked the shipped plans; every row counts how often
 the project says a sentence that is untrue of them. With --write the table becomes the first part
 of docs/recovery.md. Rows live in `benchmarks/sentence_rows`, one module per kind of sentence.
 
-*Conventions*: a row's random numbers depend on the seed and its name alone.
+*Conventions*: a row's random numbers depend on the seed and its name alone, not on the jobs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import argparse
 import sys
 import time
 import zlib
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +54,11 @@ def measure(name: str, seed: int, runs: int) -> Row:
     return load_rows()[name](rng, runs)
 
 
+def _timed(name: str, seed: int, runs: int) -> tuple[Row, float]:
+    start = time.perf_counter()
+    return measure(name, seed, runs), time.perf_counter() - start
+
+
 def page(measured: list[Row], command: str) -> str:
     """The part of the docs."""
     untrue = [row for row in measured if not row.power]
@@ -87,14 +94,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="rows whose name begins so")
     parser.add_argument("--write", action="store_true", help="write the part of docs/recovery.md")
+    parser.add_argument("--jobs", type=int, default=1, help="rows at a time")
     options = parser.parse_args()
+    names = [name for name in load_rows() if name.startswith(options.only)]
     measured = []
-    for name in load_rows():
-        if name.startswith(options.only):
-            start = time.perf_counter()
-            row = measure(name, options.seed, options.runs)
+    with ProcessPoolExecutor(options.jobs) as pool:
+        timed = pool.map(partial(_timed, seed=options.seed, runs=options.runs), names)
+        for name, (row, seconds) in zip(names, timed, strict=True):
             measured.append(row)
-            seconds = time.perf_counter() - start
             words = " | ".join(_line(row))
             print(f"{name}: {words} | {'' if row.holds else 'BEYOND '}{seconds:.0f} s", flush=True)
     if options.write:

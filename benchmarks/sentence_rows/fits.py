@@ -26,18 +26,26 @@ QUEST_TRIALS, STAIRCASE_TRIALS, LEVELS, PER_LEVEL = 100, 120, 8, 40
 FALLS_FROM = 3.5
 SHORT = 40
 """Trials of a short QUEST+ track."""
+YES_NO_TRIALS, FALSE_ALARMS = 48, 0.1
+"""Signal trials of a yes/no track of 60, every fifth trial a catch trial, and "yes" to those."""
 Chance = Callable[[float], float]
 Measure = Callable[[Chance, np.random.Generator], Estimate]
 
 
-def hears(threshold: float, lapse: float = 0.02, falls: float = np.inf, until: float = np.inf):
+def hears(
+    threshold: float,
+    lapse: float = 0.02,
+    falls: float = np.inf,
+    until: float = np.inf,
+    guess: float = GUESS,
+) -> Chance:
     """Chance of a success at a level: a guess above `falls`, and from trial `until` on."""
-    curve = Psychometric("gaussian", threshold, WIDTH, GUESS, lapse)
+    curve = Psychometric("gaussian", threshold, WIDTH, guess, lapse)
     count = iter(range(10**9))
 
     def chance(x: float) -> float:
         lost = next(count) >= until or x > falls
-        return GUESS if lost else float(curve(x))
+        return guess if lost else float(curve(x))
 
     return chance
 
@@ -46,6 +54,18 @@ def by_quest(chance: Chance, rng: np.random.Generator, trials: int = QUEST_TRIAL
     """QUEST+ over the range."""
     options = standard_options(-REACH, REACH, guess=GUESS, max_trials=trials)
     return simulate(QuestPlus(options), chance, rng).estimate()
+
+
+def by_short_quest(chance: Chance, rng: np.random.Generator) -> Any:
+    """The same in few trials."""
+    return by_quest(chance, rng, SHORT)
+
+
+def by_yes_no_quest(chance: Chance, rng: np.random.Generator) -> Any:
+    """QUEST+ with catch trials."""
+    options = standard_options(-REACH, REACH, guess=None, max_trials=YES_NO_TRIALS)
+    track = simulate(QuestPlus(options), chance, rng, catch_every=4, guess=FALSE_ALARMS)
+    return track.estimate()
 
 
 def by_staircase(chance: Chance, rng: np.random.Generator) -> Any:
@@ -63,8 +83,14 @@ def by_levels(chance: Chance, rng: np.random.Generator) -> Any:
     return fit(levels, [rng.random() < chance(x) for x in levels], guess=GUESS)
 
 
-TRIALS = {by_quest: QUEST_TRIALS, by_staircase: STAIRCASE_TRIALS, by_levels: LEVELS * PER_LEVEL}
-NAMES = {by_quest: "QUEST+", by_staircase: "a staircase", by_levels: "constant levels"}
+TRIALS = {
+    by_quest: QUEST_TRIALS, by_short_quest: SHORT, by_yes_no_quest: YES_NO_TRIALS,
+    by_staircase: STAIRCASE_TRIALS, by_levels: LEVELS * PER_LEVEL,
+}  # fmt: skip
+NAMES = {
+    by_quest: "QUEST+", by_short_quest: "QUEST+", by_yes_no_quest: "yes/no QUEST+",
+    by_staircase: "a staircase", by_levels: "constant levels",
+}  # fmt: skip
 
 
 def _threshold(rng: np.random.Generator) -> float:
@@ -73,6 +99,8 @@ def _threshold(rng: np.random.Generator) -> float:
 
 def _told(measure: Measure, rng: np.random.Generator, runs: int, **listener: float) -> int:
     """In how many runs there is a threshold."""
+    if measure is by_yes_no_quest:
+        listener = {"guess": FALSE_ALARMS, **listener}
     return sum(measure(hears(_threshold(rng), **listener), rng).measurable for _ in range(runs))
 
 
@@ -111,6 +139,18 @@ def _misses(
 def falls_quest(rng: np.random.Generator, runs: int) -> Row:
     """Answers that fall again, QUEST+."""
     return _fall(by_quest, rng, runs)
+
+
+@row
+def falls_short_quest(rng: np.random.Generator, runs: int) -> Row:
+    """The same in few trials."""
+    return _fall(by_short_quest, rng, runs)
+
+
+@row
+def falls_yes_no_quest(rng: np.random.Generator, runs: int) -> Row:
+    """The same with catch trials."""
+    return _fall(by_yes_no_quest, rng, runs)
 
 
 @row
@@ -164,17 +204,13 @@ def lapses_staircase(rng: np.random.Generator, runs: int) -> Row:
 @row
 def lapses_short_quest(rng: np.random.Generator, runs: int) -> Row:
     """A short QUEST+ track with few lapses."""
-    return _misses(
-        lambda chance, r: by_quest(chance, r, SHORT), rng, runs, 0.05, f"QUEST+, {SHORT} trials"
-    )
+    return _misses(by_short_quest, rng, runs, 0.05, f"QUEST+, {SHORT} trials")
 
 
 @row
 def many_lapses_short_quest(rng: np.random.Generator, runs: int) -> Row:
     """A short QUEST+ track with many lapses."""
-    return _misses(
-        lambda chance, r: by_quest(chance, r, SHORT), rng, runs, 0.3, f"QUEST+, {SHORT} trials"
-    )
+    return _misses(by_short_quest, rng, runs, 0.3, f"QUEST+, {SHORT} trials")
 
 
 @row
@@ -193,15 +229,49 @@ def _changed(before: Interval, after: Interval) -> bool:
     return bool(change.low > 0 or change.high < 0)
 
 
+def _power(measure: Measure, rng: np.random.Generator, runs: int, lapse: float) -> Row:
+    said = _told(measure, rng, runs, lapse=lapse)
+    words = f"there is a threshold ({NAMES[measure]}, {TRIALS[measure]} trials)"
+    return Row(words, f"{100 * lapse:.0f} % lapses", said, runs, power=True)
+
+
 @row
 def told_of_one_function(rng: np.random.Generator, runs: int) -> Row:
     """A listener with a threshold."""
-    said = _told(by_quest, rng, runs)
-    return Row("there is a threshold (QUEST+, 100 trials)", "2 % lapses", said, runs, power=True)
+    return _power(by_quest, rng, runs, 0.02)
 
 
 @row
 def told_with_lapses(rng: np.random.Generator, runs: int) -> Row:
     """A listener with a threshold who reaches 80 % at best."""
-    said = _told(by_quest, rng, runs, lapse=0.2)
-    return Row("there is a threshold (QUEST+, 100 trials)", "20 % lapses", said, runs, power=True)
+    return _power(by_quest, rng, runs, 0.2)
+
+
+@row
+def told_short(rng: np.random.Generator, runs: int) -> Row:
+    """A listener with a threshold in few trials."""
+    return _power(by_short_quest, rng, runs, 0.02)
+
+
+@row
+def told_short_with_lapses(rng: np.random.Generator, runs: int) -> Row:
+    """The same with many lapses."""
+    return _power(by_short_quest, rng, runs, 0.2)
+
+
+@row
+def told_yes_no_with_lapses(rng: np.random.Generator, runs: int) -> Row:
+    """Many lapses with catch trials."""
+    return _power(by_yes_no_quest, rng, runs, 0.2)
+
+
+@row
+def told_staircase(rng: np.random.Generator, runs: int) -> Row:
+    """A listener with a threshold, staircase."""
+    return _power(by_staircase, rng, runs, 0.02)
+
+
+@row
+def told_levels_with_lapses(rng: np.random.Generator, runs: int) -> Row:
+    """Many lapses at constant levels."""
+    return _power(by_levels, rng, runs, 0.2)

@@ -30,7 +30,9 @@ CASES = {
         dataclasses.replace(HEARS, seed=2), YES_NO,
     ),
     "staircase, count": ({"kind": "staircase", "reversals": 40, **GAP}, COUNTS, COUNTING),
-    "quest, yes/no": ({"kind": "quest", "candidates": 21, **LEVEL}, HEARS, YES_NO),
+    "quest, yes/no": (
+        {"kind": "quest", "candidates": 21, **LEVEL}, dataclasses.replace(HEARS, seed=2), YES_NO,
+    ),
     "quest, forced": ({"kind": "quest", "task": "interval", **LEVEL}, HEARS, FORCED_CHOICE),
     "curve, yes/no": (
         {"kind": "curve", "start": -80, "stop": -20, "levels": 9, "trials": 12, "design": SHORT},

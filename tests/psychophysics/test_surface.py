@@ -9,6 +9,7 @@ from scipy.special import expit
 
 from spectcount.errors import UserError
 from spectcount.psychophysics.adaptive.base import Track, replay, simulate
+from spectcount.psychophysics.cautions import UNTESTED
 from spectcount.psychophysics.surface import SurfaceOptions, SurfaceTrack, fit_surface
 from spectcount.psychophysics.surface_model import SurfaceData, SurfaceModel, draw, posterior
 from spectcount.psychophysics.surface_model import _log_posterior as log_posterior
@@ -160,6 +161,20 @@ def test_guess_and_lapse_can_be_free():
     assert found.lapse.low < LAPSE < found.lapse.high
     assert np.abs(found.threshold.value - wave(found.x2)).max() < 0.08
     assert found.n_catch == 400
+
+
+def test_a_surface_has_room_for_lapses_and_says_what_it_does_not_test():
+    rng, slips = np.random.default_rng(4), 0.3
+    x1, x2 = rng.random((2, 1500))
+    heard = (chance(x1, x2, guess=0.2) - 0.2) / (1 - 0.2 - LAPSE)
+    success = rng.random(1500) < 0.2 + (1 - 0.2 - slips) * heard
+    options = SurfaceOptions((0, 1), (0, 1), nodes=4, guess=None, lapse=None)
+    found = fit_surface(x1, x2, success, options=options, catch=(40, 200))
+    assert found.lapse.low < slips < found.lapse.high
+    held = (found.threshold.low <= wave(found.x2)) & (wave(found.x2) <= found.threshold.high)
+    assert found.measurable.all() and held.sum() >= 3
+    assert any("the best is about" in words for words in found.cautions)
+    assert found.cautions[-1] == UNTESTED == found.to_dict()["cautions"][-1]
 
 
 def test_catch_trials_tell_the_guess_rate_of_a_track():
