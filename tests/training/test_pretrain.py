@@ -67,7 +67,8 @@ def test_the_card_says_how_events_of_a_clip_differed():
         "alignment": diet.ALIGNMENT.to_dict(), "hearing": diet.HEARING.to_dict(), "minutes": 1,
         "device": "cpu", "parameters": 1, "torch": "2",
     }  # fmt: skip
-    assert "these weights were made before" in embedded_card.made_words(pretraining)
+    before = embedded_card.made_words(pretraining)
+    assert "these weights were made before" in " ".join(before.split())
     now = embedded_card.made_words({**pretraining, "length_spread": diet.LENGTH_SPREAD})
     assert "every event has its own length" in now and "made before" not in now
 
