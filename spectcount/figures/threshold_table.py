@@ -40,7 +40,7 @@ def thresholds_html(found: Mapping[str, Sequence[Threshold]]) -> str:
         for name, all_of in found.items() for t in all_of if t.cautions
     )  # fmt: skip
     return (
-        '<div class="findings thresholds"><h4>Thresholds, with intervals and trials</h4>'
+        '<div class="findings thresholds"><h3>Thresholds, with intervals and trials</h3>'
         '<div class="you-wide" tabindex="0" role="region" aria-label="Thresholds">'
         f'<table class="you-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
         f"</div>{f'<ol>{reasons}</ol>' if reasons else ''}"
@@ -53,7 +53,7 @@ def sentences_html(name: str, found: Sequence[Threshold]) -> str:
     if not found:
         return ""
     items = "".join(f"<li>{escape(t.sentence)}.</li>" for t in found)
-    return f'<div class="findings"><h4>{escape(name)}</h4><ul class="regions">{items}</ul></div>'
+    return f'<div class="findings"><h3>{escape(name)}</h3><ul class="regions">{items}</ul></div>'
 
 
 def _row(name: str, found: Threshold, why: dict[str, int]) -> str:

@@ -91,7 +91,7 @@ def regions_html(regions: Sequence[Region | Mapping[str, Any]], criterion: str, 
         return f'<div class="findings"><p>{escape(words)}</p></div>'
     items = "".join(f"<li>{escape(sentence_of(region))}</li>" for region in regions)
     return (
-        f'<div class="findings"><h4>{escape(regions_title(regions, criterion))}</h4>'
+        f'<div class="findings"><h3>{escape(regions_title(regions, criterion))}</h3>'
         f'<ol class="regions">{items}</ol></div>'
     )
 

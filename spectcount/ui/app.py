@@ -50,25 +50,39 @@ def build_app(settings: Settings) -> gr.Blocks:
     with nobody, Page(title=TITLE, analytics_enabled=False, delete_cache=sweep) as page:
         who = header.build(settings, models)
         models_panel.build(settings, who, models)
-        with gr.Tabs(elem_id="places"):
+        with gr.Tabs(elem_id="places") as places:
             with gr.Tab("Design", id="design"):
+                _heading("Design")
                 design.build(settings, who, page)
             with gr.Tab("Probe", id="probe"):
-                probe.build(settings, store, who)
+                _heading("Probe")
+                probing = probe.build(settings, store, who)
             with gr.Tab("Tune", id="tune"):
-                tune.build(settings, store, who)
+                _heading("Tune")
+                tuning = tune.build(settings, store, who)
+                tune.take_regions(settings, store, who, probing, tuning, places)
             with gr.Tab("Compare", id="compare"):
-                compare.build(settings, store, who)
+                _heading("Compare")
+                compare.build(settings, store, who, tuning)
             with gr.Tab("Benchmark", id="benchmark"):
+                _heading("Benchmark")
                 benchmark_tab.build(settings, store, who)
             with gr.Tab("You", id="you"):
+                _heading("You")
                 you.build(settings, store, who)
             with gr.Tab("Runs", id="runs"):
+                _heading("Runs")
                 runs.build(settings, store, who)
         api.build(settings, store)
     page.public = settings.demo
     page.queue(max_size=32, api_open=False, default_concurrency_limit=4)
     return page
+
+
+def _heading(words: str) -> None:
+    """A tab's name in the order of headings; who sees the page reads it on the tab."""
+    gr.HTML(f'<h2 class="heard">{words}</h2>', apply_default_css=False, js_on_load=None,
+            elem_classes="pulse-box")  # fmt: skip
 
 
 class Page(gr.Blocks):

@@ -138,7 +138,12 @@ def build(
         button = gr.Button("Ask", variant="primary", elem_id="ask-button")
         knows = gr.HTML(_knows(family_name), elem_id="ask-knows", apply_default_css=False,
                         js_on_load=None)  # fmt: skip
-        answers = gr.HTML(_EMPTY, elem_id="answers", apply_default_css=False, js_on_load=None)
+        answers = gr.HTML(
+            _EMPTY,
+            elem_id="answers",
+            apply_default_css=False,
+            js_on_load="SpectCount.live(element);",
+        )
     panel = Panel(chosen, wording, reverse, own, guess, upload, knows)
 
     chosen.input(panel.task_updates, chosen, panel.of_task, queue=False, **_QUIET)
@@ -147,6 +152,8 @@ def build(
     def hear(path: str | None, asked: str, shown: str) -> list[Any]:
         return [_hear(path, settings), *panel.updates("" if path else family_of(shown), asked)]
 
+    for control in (wording, reverse, own, upload, header.base, header.tuned):
+        control.change(None, js="() => SpectCount.stale()", api_visibility="private")
     upload.change(hear, [upload, chosen, source], [heard, *panel.outputs], **_QUIET)
 
     def answer_all(

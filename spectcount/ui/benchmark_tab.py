@@ -34,7 +34,14 @@ from spectcount.ui.polling import (
     redraw_step,
     run_choices,
 )
-from spectcount.ui.run_controls import RunHandlers, newest, run_buttons, run_dropdown
+from spectcount.ui.run_controls import (
+    RunHandlers,
+    newest,
+    reveal,
+    run_buttons,
+    run_dropdown,
+    started,
+)
 from spectcount.ui.runs import fresh_folder
 from spectcount.ui.scoring import speed_html
 
@@ -62,7 +69,11 @@ def build(settings: Settings, store: Store, header: Header) -> None:
                 "Start benchmark", variant="primary", elem_id="benchmark-start",
                 interactive=not settings.demo,
             )  # fmt: skip
-            message = gr.HTML(elem_id="benchmark-message", apply_default_css=False)
+            message = gr.HTML(
+                elem_id="benchmark-message",
+                apply_default_css=False,
+                js_on_load="SpectCount.live(element);",
+            )
         with gr.Column(scale=3, min_width=320):
             with gr.Row(equal_height=False):
                 run = run_dropdown(store, KIND)
@@ -71,13 +82,21 @@ def build(settings: Settings, store: Store, header: Header) -> None:
                     "Export predictions", size="sm", elem_id="benchmark-export", min_width=150,
                     scale=0,
                 )  # fmt: skip
-            told = gr.HTML(elem_id="benchmark-told", apply_default_css=False)
+            told = gr.HTML(
+                elem_id="benchmark-told",
+                apply_default_css=False,
+                js_on_load="SpectCount.live(element);",
+            )
             files = gr.File(
                 label="Predictions for the official script", visible=False, interactive=False,
                 elem_id="benchmark-files",
             )  # fmt: skip
             progress = gr.HTML(elem_id="benchmark-progress", apply_default_css=False)
-            result = gr.HTML(elem_id="benchmark-result", apply_default_css=False)
+            result = gr.HTML(
+                elem_id="benchmark-result",
+                apply_default_css=False,
+                js_on_load="SpectCount.live(element);",
+            )
 
     sent = gr.State({})
     opened = Context.root_block.load
@@ -89,10 +108,10 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     shown = {"inputs": [run, sent], "outputs": [run, progress, result, sent]}
     start.click(view.start, form.inputs, [run, message], api_visibility="private").then(
         view.poll, **shown, **QUIET
-    )
+    ).then(**reveal("benchmark"))
     run.change(view.poll, **shown, **QUIET)
     run.input(lambda: ("", gr.update(visible=False)), None, [told, files], **QUIET)
-    pulse.follow(pulse.look_at(store, (KIND,), view.results), view.poll, shown, run)
+    pulse.follow_run(store, KIND, run, view.poll, shown, view.results)
     stop.click(view.stop, run, told, api_visibility="private", queue=False)
     resume.click(view.resume, run, told, api_visibility="private")
     export.click(view.export, run, [told, files], api_visibility="private", concurrency_id="files")
@@ -118,7 +137,7 @@ class BenchmarkView(RunHandlers):
             run = actions.start_benchmark(self.settings, **asked)
         except UserError as error:
             return gr.skip(), notice(str(error), "error")
-        return gr.update(choices=run_choices(self.store, KIND), value=run.id), notice(made)
+        return gr.update(choices=run_choices(self.store, KIND), value=run.id), started(run, made)
 
     def export(self, run_id: str | None) -> tuple[str, Any]:
         """The chosen run's predictions as one zip, and how to run the official script on them."""

@@ -125,7 +125,7 @@ def table_html(plan: Plan, found: Answers) -> str:
 
 def _tables(part: Part, found: Answers, several: bool) -> str:
     """Rates and thresholds of one plan (HTML)."""
-    head = f"<h4>Plan {(part.number or 0) + 1}, {part.plan.kind}</h4>" if several else ""
+    head = f"<h3>Plan {(part.number or 0) + 1}, {part.plan.kind}</h3>" if several else ""
     fitted = {n: thresholds_of(part.plan, trials) for n, trials in found.items() if trials}
     return head + table_html(part.plan, found) + thresholds_html(fitted)
 

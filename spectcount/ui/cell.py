@@ -96,7 +96,12 @@ def build(
 ) -> CellPanel:
     """Lay out the panel; `where` (the tab's name) keeps its element ids apart."""
     at = gr.State(None)
-    answers = gr.HTML(notice(HINT), elem_id=f"{where}-answers", apply_default_css=False)
+    answers = gr.HTML(
+        notice(HINT),
+        elem_id=f"{where}-answers",
+        apply_default_css=False,
+        js_on_load="SpectCount.live(element);",
+    )
     with gr.Row():
         another = gr.Button("Next clip", size="sm", elem_id=f"{where}-next-clip")
         words = gr.Button("Ask both in words", size="sm", elem_id=f"{where}-in-words")
@@ -191,5 +196,5 @@ def replies_html(results: Sequence[actions.AskResult]) -> str:
         f"{' (unparsed)' if r.unparsed else ''}</li>"
         for r in results
     )
-    title = "<h4>In their own words, asked just now</h4>"
+    title = "<h3>In their own words, asked just now</h3>"
     return f'<div class="findings">{title}<ul>{items}</ul></div>'

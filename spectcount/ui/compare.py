@@ -32,9 +32,17 @@ from spectcount.ui.polling import (
     run_choices,
 )
 from spectcount.ui.probe_figures import pick_cell
-from spectcount.ui.run_controls import RunHandlers, newest, run_buttons, run_dropdown
+from spectcount.ui.run_controls import (
+    RunHandlers,
+    newest,
+    reveal,
+    run_buttons,
+    run_dropdown,
+    started,
+)
 from spectcount.ui.runs import fresh_folder
 from spectcount.ui.scoring import speed_html
+from spectcount.ui.tune import TuneTab
 
 EMPTY = (
     "No comparison yet. Choose a tuned adapter in the header, choose a plan on this page, and "
@@ -51,8 +59,8 @@ REDRAW_EVERY = 0.1
 """Share of new trials after which a running comparison is drawn again: a bootstrap costs time."""
 
 
-def build(settings: Settings, store: Store, header: Header) -> None:
-    """The Compare tab, inside its `gr.Tab`."""
+def build(settings: Settings, store: Store, header: Header, tuning: TuneTab) -> None:
+    """The Compare tab, inside its `gr.Tab`; it offers the plan that an adapter in use is from."""
     view = CompareView(settings, store)
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=320, elem_classes="panel"):
@@ -63,7 +71,11 @@ def build(settings: Settings, store: Store, header: Header) -> None:
                 elem_id="compare-margin",
             )  # fmt: skip
             start = gr.Button("Start comparison", variant="primary", elem_id="compare-start")
-            message = gr.HTML(elem_id="compare-message", apply_default_css=False)
+            message = gr.HTML(
+                elem_id="compare-message",
+                apply_default_css=False,
+                js_on_load="SpectCount.live(element);",
+            )
         with gr.Column(scale=3, min_width=320):
             with gr.Row(equal_height=False):
                 run = run_dropdown(store, "compare")
@@ -74,8 +86,17 @@ def build(settings: Settings, store: Store, header: Header) -> None:
             files = gr.File(
                 label="Exported bundle", visible=False, interactive=False, elem_id="compare-files"
             )
+            told = gr.HTML(
+                elem_id="compare-told",
+                apply_default_css=False,
+                js_on_load="SpectCount.live(element);",
+            )
             progress = gr.HTML(elem_id="compare-progress", apply_default_css=False)
-            summary = gr.HTML(elem_id="compare-summary", apply_default_css=False)
+            summary = gr.HTML(
+                elem_id="compare-summary",
+                apply_default_css=False,
+                js_on_load="SpectCount.live(element);",
+            )
             measure = gr.Radio(
                 list(MEASURES.items()),
                 value="d_prime",
@@ -112,12 +133,13 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     }  # fmt: skip
     start.click(view.start, [*asked, margin], [run, message], api_visibility="private").then(
         view.poll, **shown, **QUIET
-    )
+    ).then(**reveal("compare"))
     gr.on([run.change, measure.input], view.poll, **shown, **QUIET)
-    pulse.follow(pulse.look_at(store, ("compare",), view.pictures), view.poll, shown, run)
-    stop.click(view.stop, run, message, api_visibility="private", queue=False)
-    resume.click(view.resume, run, message, api_visibility="private")
-    export.click(view.export, run, [message, files], api_visibility="private")
+    pulse.follow_run(store, "compare", run, view.poll, shown, view.pictures)
+    stop.click(view.stop, run, told, api_visibility="private", queue=False)
+    resume.click(view.resume, run, told, api_visibility="private")
+    export.click(view.export, run, [told, files], api_visibility="private")
+    tuning.used.then(view.take_plan, [tuning.run, form.seed], form.everything, **QUIET)
     for figure in (base_map, tuned_map, change):
         panel.follow(figure.select(view.pick, run, panel.at, **QUIET))
 
@@ -133,6 +155,20 @@ class CompareView(RunHandlers):
         self.feed = Feed(store)
         self.pictures = Behind("comparison pictures")
 
+    def take_plan(self, run_id: str | None, seed: int) -> list[Any]:
+        """The plan of the map that a fine-tune got its regions from, at this tab's own seed;
+        nothing where there was none, or it is gone."""
+        tuned = find_run(self.store, run_id, "tune")
+        source = find_run(self.store, tuned.lineage.get("probe"), "probe") if tuned else None
+        skipped = [gr.skip()] * len(self.form.everything)
+        if source is None:
+            return skipped
+        preset = source.lineage.get("probe") or self.form.first[0]
+        try:
+            return self.form.show_kept(plan_form.KeptPlan(preset, seed, source.config["plan"]))
+        except UserError:
+            return skipped
+
     def cost(self, *values: Any) -> tuple[str, str]:
         """Who is compared, and what the plan would take or the sentence that refuses it."""
         *plan_values, base, tuned = values
@@ -140,12 +176,13 @@ class CompareView(RunHandlers):
         who = f'<p class="about">Base <b>{escape(base)}</b>, tuned <b>{escape(spec)}</b></p>'
         try:
             names = compared(base, tuned)
-            plan, seed, _ = self.form.read(plan_values)
+            plan, seed, preset = self.form.read(plan_values)
             plan.refuse_infeasible()
             _, seen = actions.seen_before(self.settings, spec, seed)
             cost = plan_form.cost_html(plan, names, self.store)
             needs = room.room_html(room.for_scoring(self.settings, names))
-            return who + "".join(map(notice, seen)), cost + needs
+            kept = self.form.kept(plan, preset, seed)
+            return who + "".join(map(notice, seen)), cost + needs + kept
         except UserError as error:
             return who, notice(str(error), "error")
 
@@ -160,7 +197,9 @@ class CompareView(RunHandlers):
             run = actions.start_compare(self.settings, source, *names, seed, margin=margin or None)
         except UserError as error:
             return gr.skip(), notice(str(error), "error")
-        return gr.update(choices=run_choices(self.store, "compare"), value=run.id), notice(made)
+        return gr.update(choices=run_choices(self.store, "compare"), value=run.id), started(
+            run, made
+        )
 
     def export(self, run_id: str | None) -> tuple[str, Any]:
         """The chosen comparison as one zip."""

@@ -1,8 +1,7 @@
 """The form of a fine-tune: whose weak regions, what the curriculum mixes, how the adapter learns.
 
-Regions are computed from the trials of a probe or comparison, by the same function that the
-Probe tab shows, so a stopped run's regions can be used too. Each says whether it is suspected or
-confirmed.
+Regions are computed from the trials of a probe, by the same function that the Probe tab shows, so
+a stopped run's regions can be used too. Each says whether it is suspected or confirmed.
 """
 
 from __future__ import annotations
@@ -26,8 +25,9 @@ from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.training import OPTIONS
 from spectcount.training.curriculum import Drawn, Sampler
+from spectcount.ui import pulse
 from spectcount.ui.controls import Form, form
-from spectcount.ui.plan_form import about_html
+from spectcount.ui.plan_form import about_html, changes
 from spectcount.ui.polling import QUIET, Feed, notice, run_label
 
 N_PREVIEWS = 5
@@ -48,6 +48,7 @@ class CurriculumForm:
     store: Store
     feed: Feed
     source: gr.Dropdown
+    picked: gr.State
     regions: gr.CheckboxGroup
     preset: gr.Dropdown
     about: gr.HTML
@@ -56,8 +57,12 @@ class CurriculumForm:
 
     @property
     def inputs(self) -> list[gr.components.Component]:
-        parts = [widget for part in self.forms.values() for widget in part.inputs]
-        return [self.source, self.regions, self.preset, self.seed, *parts]
+        return [self.source, self.regions, self.preset, self.seed, *self.options]
+
+    @property
+    def options(self) -> list[gr.components.Component]:
+        """The widgets of the training's options."""
+        return [widget for part in self.forms.values() for widget in part.inputs]
 
     @property
     def triggers(self) -> list[Any]:
@@ -67,15 +72,12 @@ class CurriculumForm:
     @property
     def outputs(self) -> list[gr.components.Component]:
         """What `show` updates."""
-        return [self.about, *[widget for part in self.forms.values() for widget in part.inputs]]
+        return [self.about, *self.options]
 
     def read(self, base: str, values: Sequence[Any]) -> dict[str, Any]:
         """{source, regions, config, seed} that the widgets' `values` describe, validated."""
         source, picked, preset, seed, *rest = values
-        config: dict[str, dict[str, Any]] = {}
-        for name, part in self.forms.items():
-            mine, rest = rest[: len(part.inputs)], rest[len(part.inputs) :]
-            config[name] = part.declared.from_dict(part.read(mine)).to_dict()
+        config = self._config(rest)
         if not isinstance(seed, (int, float)) or seed != int(seed) or seed < 0:
             raise UserError(f"seed={seed!r} is no seed; give a whole number, 0 or more")
         found = regions_of(self.feed, source_run(self.store, source), base)
@@ -87,6 +89,28 @@ class CurriculumForm:
             "preset": preset,
             "seed": int(seed),
         }
+
+    def _config(self, values: Sequence[Any]) -> dict[str, dict[str, Any]]:
+        """The training's options by part, validated."""
+        config: dict[str, dict[str, Any]] = {}
+        rest = list(values)
+        for name, part in self.forms.items():
+            mine, rest = rest[: len(part.inputs)], rest[len(part.inputs) :]
+            config[name] = part.declared.from_dict(part.read(mine)).to_dict()
+        return config
+
+    def describe(self, preset: str, *options: Any) -> Any:
+        """What the recipe is: its preset's words, or how the form differs from that."""
+        try:
+            loaded = presets.load("training", preset, self.settings)
+            config = self._config(options)
+            shipped = {
+                n: p.declared.from_dict(loaded.body[n]).to_dict() for n, p in self.forms.items()
+            }
+        except UserError:
+            return gr.skip()
+        changed = [words for name in config for words in changes(config[name], shipped[name])]
+        return about_html(loaded, changed)
 
     def show(self, preset: str) -> list[Any]:
         """Updates of `outputs` that show a preset."""
@@ -100,16 +124,28 @@ class CurriculumForm:
     def show_regions(self, source: str | None, base: str) -> Any:
         """The weak regions of the chosen map, all ticked."""
         run = source_run(self.store, source)
-        names = [region["sentence"] for region in regions_of(self.feed, run, base)]
-        label = f"Weak regions of {base} in this map" if names else NO_REGIONS
-        return gr.update(choices=names, value=names, label=label, visible=True)
+        return self._offer(
+            [region["sentence"] for region in regions_of(self.feed, run, base)], base
+        )
 
-    def refresh(self, source: str | None, base: str) -> Any:
-        """The maps of `base` that there are now; the newest where none of them is chosen."""
+    def refresh(self, source: str | None, base: str, picked: bool = False) -> Any:
+        """The maps of `base` that there are now; the newest, unless the reader `picked` one."""
         choices = source_choices(self.store, base)
         known = [run_id for _, run_id in choices]
-        value = source if source in known and source != NO_MAP else known[0]
-        return gr.update(choices=choices, value=value)
+        return gr.update(choices=choices, value=source if picked and source in known else known[0])
+
+    def renew_regions(self, source: str | None, base: str, shown: list[str] | None) -> Any:
+        """The weak regions of the chosen map where they are others than those `shown`, as they
+        are while it is asked or once its regions were confirmed; and which are shown then."""
+        found = regions_of(self.feed, source_run(self.store, source), base)
+        names = [region["sentence"] for region in found]
+        if names == shown:
+            return gr.skip(), gr.skip()
+        return self._offer(names, base), names
+
+    def _offer(self, names: list[str], base: str) -> Any:
+        label = f"Weak regions of {base} in this map" if names else NO_REGIONS
+        return gr.update(choices=names, value=names, label=label, visible=True)
 
     def preview(self, base: str, *values: Any) -> str:
         """The first clips that training will draw, to be played (HTML)."""
@@ -140,16 +176,26 @@ def build(settings: Settings, store: Store, feed: Feed, base: gr.Dropdown) -> Cu
         0, label="Seed", precision=0, minimum=0, elem_id="tune-seed",
         info="The same seed draws the same clips and the same first weights of the adapter.",
     )  # fmt: skip
-    made = CurriculumForm(settings, store, feed, source, regions, preset, about, forms, seed)
+    picked, shown = gr.State(False), gr.State(None)
+    made = CurriculumForm(
+        settings, store, feed, source, picked, regions, preset, about, forms, seed
+    )  # fmt: skip
     preset.input(made.show, preset, made.outputs, **QUIET)
-    gr.on([source.focus, base.change], made.refresh, [source, base], source, **QUIET)
+    source.input(lambda: True, None, picked, **QUIET)
+    maps = {"inputs": [source, base, picked], "outputs": source}
+    now = {"inputs": [source, base, shown], "outputs": [regions, shown]}
+    gr.on([source.focus, base.change], made.refresh, **maps, **QUIET)
+    beat = pulse.follow(pulse.look_at(store, ("probe", "confirm")), made.refresh, maps, source)
+    gr.on([beat.input, source.change, base.change], made.renew_regions, **now, **QUIET)
+    edits = [event for part in forms.values() for event in part.triggers]
+    gr.on(edits, made.describe, [preset, *made.options], about, **QUIET)
     return made
 
 
 def source_choices(store: Store, base: str) -> list[tuple[str, str]]:
-    """(label, id) of the runs in which `base` was mapped, newest first, then none."""
-    mapped = [r for r in store.runs() if r.kind in ("probe", "compare") and r.done]
-    runs = [r for r in mapped if base in r.config.get("listeners", [])]
+    """(label, id) of the probes in which `base` was mapped, newest first, then none. No
+    comparison: its clips are held out, and training on what they say would end that."""
+    runs = [r for r in store.runs("probe") if r.done and base in r.config.get("listeners", [])]
     return [*((run_label(run), run.id) for run in runs), ("no map", NO_MAP)]
 
 

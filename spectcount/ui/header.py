@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.context import Context
 
 from spectcount import listeners
 from spectcount.errors import UserError
 from spectcount.listeners import EMBEDDED, adapters
 from spectcount.listeners.checkpoints.cards import cards
 from spectcount.settings import Settings
-from spectcount.ui import pulse
+from spectcount.ui import address, pulse
 from spectcount.ui.loader import Loader, status_of
 from spectcount.ui.scoring import path_words
 
@@ -118,7 +119,14 @@ def build(settings: Settings, loader: Loader) -> Header:
         look, lambda chosen: status_html(settings, loader, chosen),
         {"inputs": base, "outputs": status}, base,
     )  # fmt: skip
-    base.change(choose, [base, tuned], [tuned, status], trigger_mode="always_last", **quiet)
+    base.input(choose, [base, tuned], [tuned, status], trigger_mode="always_last", **quiet)
+
+    def come(request: gr.Request) -> tuple[Any, Any]:
+        return arrive(settings, request)
+
+    Context.root_block.load(come, None, [base, tuned], **quiet)
+    address.keep("base", base)
+    address.keep("adapter", tuned)
     base.focus(lambda now: gr.update(choices=base_choices(settings, now)), base, base, **quiet)
     tuned.focus(
         lambda name, now: gr.update(choices=adapter_choices(settings, name, now)),
@@ -127,6 +135,30 @@ def build(settings: Settings, loader: Loader) -> Header:
         **quiet,
     )
     return header
+
+
+def arrive(settings: Settings, request: gr.Request) -> tuple[Any, Any]:
+    """Updates of base and tuned: what the address names, else what a new page shows."""
+    asked = address.query_of(request)
+    base, adapter = asked.get("base") or EMBEDDED, asked.get("adapter") or ""
+    try:
+        known = base_choices(settings)
+        if base not in known and (settings.demo or base.partition("+")[0] not in known):
+            raise UserError(
+                f"base={base!r} in the link is not on this machine; {EMBEDDED} is shown"
+            )
+        found = adapter_choices(settings, base, adapter if not settings.demo else None)
+        missing = adapter and adapter not in [name for _, name in found]
+    except UserError as error:
+        gr.Warning(str(error))
+        base, found, missing = EMBEDDED, adapter_choices(settings, EMBEDDED), bool(adapter)
+    if missing:
+        gr.Warning(f"adapter={adapter!r} in the link is not on this machine; another is shown")
+    chosen = adapter if adapter and not missing else first_adapter(found)
+    return (
+        gr.update(choices=base_choices(settings, base), value=base),
+        gr.update(choices=found, value=chosen),
+    )
 
 
 def base_choices(settings: Settings, chosen: str = EMBEDDED) -> list[str]:

@@ -49,7 +49,11 @@ def build(settings: Settings, header: Header, loader: Loader) -> None:
             use = gr.Button("Use as base", variant="primary", elem_id="models-use")
             get = gr.Button("Get", elem_id="models-get", visible=local)
             free = gr.Button("Unload", elem_id="models-unload", visible=local)
-        message = gr.HTML(elem_id="models-message", apply_default_css=False)
+        message = gr.HTML(
+            elem_id="models-message",
+            apply_default_css=False,
+            js_on_load="SpectCount.live(element);",
+        )
         progress = gr.HTML(elem_id="models-progress", apply_default_css=False)
         facts = gr.HTML(notice(UNCHOSEN), elem_id="models-facts", apply_default_css=False)
         sent = gr.State({})

@@ -29,7 +29,14 @@ from spectcount.ui.polling import (
     redraw_step,
     run_choices,
 )
-from spectcount.ui.run_controls import RunHandlers, newest, run_buttons, run_dropdown
+from spectcount.ui.run_controls import (
+    RunHandlers,
+    newest,
+    reveal,
+    run_buttons,
+    run_dropdown,
+    started,
+)
 from spectcount.ui.verdicts import seen_html, sentence_html
 
 KIND = "panel"
@@ -58,11 +65,20 @@ def build(settings: Settings, store: Store, header: Header) -> None:
                 preset = gr.Dropdown(names, value=names[0], label="Panel", elem_id="panel-preset")
                 cost = gr.HTML(elem_id="panel-cost", apply_default_css=False)
                 start = gr.Button("Start panel", elem_id="panel-start")
-                message = gr.HTML(elem_id="panel-message", apply_default_css=False)
+                message = gr.HTML(
+                    elem_id="panel-message",
+                    apply_default_css=False,
+                    js_on_load="SpectCount.live(element);",
+                )
             with gr.Column(scale=3, min_width=320):
                 with gr.Row(equal_height=False):
                     run = run_dropdown(store, KIND)
                     stop, resume = run_buttons(KIND)
+                told = gr.HTML(
+                    elem_id="panel-told",
+                    apply_default_css=False,
+                    js_on_load="SpectCount.live(element);",
+                )
                 progress = gr.HTML(elem_id="panel-progress", apply_default_css=False)
                 table = gr.HTML(elem_id="panel-table", apply_default_css=False)
 
@@ -74,11 +90,11 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     shown = {"inputs": [run, sent], "outputs": [run, progress, table, sent]}
     start.click(view.start, who, [run, message], api_visibility="private").then(
         view.poll, **shown, **QUIET
-    )
+    ).then(**reveal("panel"))
     run.change(view.poll, **shown, **QUIET)
-    pulse.follow(pulse.look_at(store, (KIND,)), view.poll, shown, run)
-    stop.click(view.stop, run, message, api_visibility="private", queue=False)
-    resume.click(view.resume, run, message, api_visibility="private")
+    pulse.follow_run(store, KIND, run, view.poll, shown)
+    stop.click(view.stop, run, told, api_visibility="private", queue=False)
+    resume.click(view.resume, run, told, api_visibility="private")
 
 
 class PanelView(RunHandlers):
@@ -113,7 +129,7 @@ class PanelView(RunHandlers):
             run = actions.start_panel(self.settings, preset, *names)
         except UserError as error:
             return gr.skip(), notice(str(error), "error")
-        return gr.update(choices=run_choices(self.store, KIND), value=run.id), notice(made)
+        return gr.update(choices=run_choices(self.store, KIND), value=run.id), started(run, made)
 
     def poll(self, run_id: str | None, sent: dict[str, Any]) -> tuple[Any, ...]:
         """Everything about the chosen run that is new since `sent`: run, progress, table, sent."""

@@ -27,6 +27,7 @@ from spectcount.probing.axes import AXIS_NAMES, declaration
 from spectcount.probing.plan import CLIPS_PER_S, PLANS, AnyPlan, plan_from_dict
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
+from spectcount.ui import address
 from spectcount.ui.controls import describe, form_component, form_data, params_of
 from spectcount.ui.polling import QUIET, duration_text, notice
 
@@ -39,10 +40,31 @@ _CLIP_FIELDS = ("design", "draw")
 
 
 @dataclass(frozen=True)
+class KeptPlan:
+    """A plan as a link holds it: a preset, the fields that differ from its own, the seed."""
+
+    preset: str
+    seed: int
+    changed: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, text: str) -> KeptPlan:
+        """From the text in an address; raises `UserError` for what is none."""
+        data = documents.mapping_from_json(text, "the plan in the link")
+        changed = data.get("plan") or {}
+        if not isinstance(changed, Mapping):
+            raise UserError("the plan in the link is no mapping of names to values; copy it again")
+        return cls(str(data.get("preset")), _seed(data.get("seed", 0)), changed)
+
+
+@dataclass(frozen=True)
 class PlanForm:
-    """The widgets; `inputs` go to `read` in their order."""
+    """The widgets; `inputs` go to `read` in their order. `where` is the tab's name, `first` the
+    preset and the seed of a new page."""
 
     settings: Settings
+    where: str
+    first: tuple[str, int]
     preset: gr.Dropdown
     about: gr.HTML
     plan: gr.HTML
@@ -60,7 +82,7 @@ class PlanForm:
         description arrives last), an edit. To be bound as one event, so that an answer about
         what was there before never arrives after the answer about what is there now."""
         opened = Context.root_block.load
-        return [opened, self.about.change, self.clip.change, self.seed.input, self.plan.input]
+        return [opened, self.about.change, self.clip.change, self.seed.change, self.plan.input]
 
     def read(self, values: Sequence[Any]) -> tuple[Any, int, str]:
         """(plan, seed, preset) that the widgets' `values` describe; raises `UserError`."""
@@ -85,6 +107,53 @@ class PlanForm:
     def outputs(self) -> list[Any]:
         return [self.clip, self.plan, self.about]
 
+    def describe(self, *values: Any) -> Any:
+        """What the plan of the form is: its preset's words, or how it differs from that."""
+        try:
+            plan, _, preset = self.read(values)
+            loaded = presets.load("probes", preset, self.settings)
+        except UserError:
+            return gr.skip()
+        return about_html(loaded, changes(plan.to_dict(), loaded.body["plan"]))
+
+    def show_kept(self, kept: KeptPlan) -> list[Any]:
+        """Updates of `everything` that show a plan of the address, or of a run. Raises
+        `UserError` for one that cannot be."""
+        loaded = presets.load("probes", kept.preset, self.settings)
+        shipped = loaded.body["plan"]
+        same_kind = kept.changed.get("kind", shipped["kind"]) == shipped["kind"]
+        plan = plan_from_dict({**(shipped if same_kind else {}), **kept.changed}).to_dict()
+        about = about_html(loaded, changes(plan, shipped))
+        return [kept.preset, _seed(kept.seed), _clip_update(plan), plan_value(plan), about]
+
+    @property
+    def everything(self) -> list[Any]:
+        """Outputs of `show_kept`."""
+        return [self.preset, self.seed, *self.outputs]
+
+    def kept(self, plan: AnyPlan, preset: str, seed: int) -> str:
+        """The plan for the address, beside its cost: "" where a new page shows it (HTML)."""
+        shipped = presets.load("probes", preset, self.settings).body["plan"]
+        now = plan.to_dict()
+        same_kind = now["kind"] == shipped["kind"]
+        changed = {k: v for k, v in now.items() if not same_kind or v != shipped.get(k)}
+        text = json.dumps(
+            {"preset": preset, "seed": seed, **({"plan": changed} if changed else {})}
+        )
+        new = not changed and (preset, seed) == self.first
+        return f'<span hidden data-kept="{"" if new else escape(text)}"></span>'
+
+    def arrive(self, request: gr.Request) -> list[Any]:
+        """The plan that the address names; nothing where it names none, or none that can be."""
+        text = address.query_of(request).get(f"{self.where}-plan")
+        if not text:
+            return [gr.skip()] * len(self.everything)
+        try:
+            return self.show_kept(KeptPlan.read(text))
+        except UserError as error:
+            gr.Warning(f"The plan in the link cannot be shown: {error}")
+            return [gr.skip()] * len(self.everything)
+
 
 def build(settings: Settings, where: str, seed: int, first: str = "quick-map") -> PlanForm:
     """Lay out the form; `where` (the tab's name) keeps its element ids apart from other tabs'."""
@@ -105,9 +174,14 @@ def build(settings: Settings, where: str, seed: int, first: str = "quick-map") -
             seed, label="Seed", precision=0, minimum=0, elem_id=f"{where}-seed",
             info="The same seed asks the same questions.",
         )  # fmt: skip
-    cost = gr.HTML(elem_id=f"{where}-cost", apply_default_css=False)
-    form = PlanForm(settings, preset, about, made, clip, number, cost)
+    cost = gr.HTML(
+        elem_id=f"{where}-cost", apply_default_css=False,
+        js_on_load=f"SpectCount.keepPlan(element, watch, '{where}-plan');",
+    )  # fmt: skip
+    form = PlanForm(settings, where, (first, seed), preset, about, made, clip, number, cost)
     preset.input(form.show, preset, form.outputs, **QUIET)
+    gr.on([made.input, clip.change], form.describe, form.inputs, about, **QUIET)
+    Context.root_block.load(form.arrive, None, form.everything, **QUIET)
     made.input(_follow_family, [made, clip], clip, **QUIET)
     return form
 
@@ -142,9 +216,23 @@ def source_of(plan: AnyPlan, preset: str, settings: Settings) -> str | dict[str,
     return preset if plan.to_dict() == shipped else plan.to_dict()
 
 
-def about_html(preset: presets.Preset) -> str:
-    """A preset's title and what it is for (HTML)."""
-    return f'<p class="about"><b>{escape(preset.title)}.</b> {escape(preset.about)}</p>'
+def about_html(preset: presets.Preset, changed: Sequence[str] = ()) -> str:
+    """A preset's title and what it is for; of an edited one what was changed instead (HTML)."""
+    if changed:
+        words = f"<b>{escape(preset.title)}, edited:</b> {escape('; '.join(changed))}."
+    else:
+        words = f"<b>{escape(preset.title)}.</b> {escape(preset.about)}"
+    return f'<p class="about">{words}</p>'
+
+
+def changes(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
+    """How values differ, in words: "nx 2 (was 8)"; of lists and mappings only that they do."""
+    differ = [name for name in {**before, **now} if now.get(name) != before.get(name)]
+    return [
+        f"another {name}" if isinstance(now.get(name, before.get(name)), Mapping | list)
+        else f"{name} {now.get(name, 'none')} (was {before.get(name, 'none')})"
+        for name in differ
+    ]  # fmt: skip
 
 
 def cost_html(plan: AnyPlan, listeners: list[str], store: Store) -> str:

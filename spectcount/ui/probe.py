@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -39,7 +40,14 @@ from spectcount.ui.probe_figures import (
     has_marks,
     pick_cell,
 )
-from spectcount.ui.run_controls import RunHandlers, newest, run_buttons, run_dropdown
+from spectcount.ui.run_controls import (
+    RunHandlers,
+    newest,
+    reveal,
+    run_buttons,
+    run_dropdown,
+    started,
+)
 from spectcount.ui.scoring import speed_html
 
 WHO = {"Base": "base", "Tuned": "tuned", "Ideal observer": "ideal", "DSP counter": "dsp"}
@@ -52,7 +60,17 @@ FIT_EVERY = 0.1
 """The same of fits and thresholds, which take seconds."""
 
 
-def build(settings: Settings, store: Store, header: Header) -> None:
+@dataclass(frozen=True)
+class ProbeTab:
+    """What other tabs need of this one: the chosen run, and the button that takes it to Tune with
+    the place for a word about it."""
+
+    run: gr.Dropdown
+    tune: gr.Button
+    said: gr.HTML
+
+
+def build(settings: Settings, store: Store, header: Header) -> ProbeTab:
     """The Probe tab, inside its `gr.Tab`."""
     view = ProbeView(settings, store)
     with gr.Row(equal_height=False):
@@ -64,11 +82,20 @@ def build(settings: Settings, store: Store, header: Header) -> None:
                 list(WHO.items()), value=["base"], label="Who answers", elem_id="probe-who"
             )
             start = gr.Button("Start probe", variant="primary", elem_id="probe-start")
-            message = gr.HTML(elem_id="probe-message", apply_default_css=False)
+            message = gr.HTML(
+                elem_id="probe-message",
+                apply_default_css=False,
+                js_on_load="SpectCount.live(element);",
+            )
         with gr.Column(scale=2, min_width=320):
             with gr.Row(equal_height=False):
                 run = run_dropdown(store, "probe")
                 stop, resume = run_buttons("probe")
+            told = gr.HTML(
+                elem_id="probe-told",
+                apply_default_css=False,
+                js_on_load="SpectCount.live(element);",
+            )
             progress = gr.HTML(elem_id="probe-progress", apply_default_css=False)
             with gr.Row(equal_height=False):
                 listener = gr.Dropdown(
@@ -93,9 +120,19 @@ def build(settings: Settings, store: Store, header: Header) -> None:
                 [], label="Hear a level of the curve", visible=False, allow_custom_value=True,
                 elem_id="probe-level",
             )  # fmt: skip
-            findings = gr.HTML(elem_id="probe-findings", apply_default_css=False)
-            confirm = gr.Button("Confirm on new seeds", elem_id="probe-confirm", size="sm")
-            confirming = gr.HTML(elem_id="probe-confirming", apply_default_css=False)
+            findings = gr.HTML(
+                elem_id="probe-findings",
+                apply_default_css=False,
+                js_on_load="SpectCount.live(element);",
+            )
+            with gr.Row():
+                confirm = gr.Button("Confirm on new seeds", elem_id="probe-confirm", size="sm")
+                tune = gr.Button("Tune on these regions", elem_id="probe-tune", size="sm")
+            confirming = gr.HTML(
+                elem_id="probe-confirming",
+                apply_default_css=False,
+                js_on_load="SpectCount.live(element);",
+            )
             panel = cell.build("probe", settings, view.feed, run, header)
 
     sent, sent_found = gr.State({}), gr.State({})
@@ -127,24 +164,26 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     }
     start.click(view.start, asked, [run, message], api_visibility="private").then(
         view.poll, **shown, **QUIET
-    )
+    ).then(**reveal("probe"))
     gr.on([run.change, listener.input, measure.input, part.input], view.poll, **shown, **QUIET)
     gr.on(
         [run.change, listener.input, part.input],
         lambda: (*procedures.FITTING, {}), None, fitted["outputs"], **QUIET,
     ).then(view.poll_found, **fitted, **QUIET)  # fmt: skip
-    look = pulse.look_at(store, ("probe", "confirm"), view.pictures, view.marks)
-    beat = pulse.follow(look, view.poll, shown, run)
+    beat = pulse.follow_run(
+        store, "probe", run, view.poll, shown, view.pictures, view.marks, also=("confirm",)
+    )
     beat.input(view.poll_found, **fitted, **QUIET)
     Context.root_block.load(view.poll_found, **fitted, **QUIET)
     confirm.click(view.confirm, [run, listener], confirming, api_visibility="private")
-    stop.click(view.stop, run, message, api_visibility="private", queue=False)
-    resume.click(view.resume, run, message, api_visibility="private")
+    stop.click(view.stop, run, told, api_visibility="private", queue=False)
+    resume.click(view.resume, run, told, api_visibility="private")
     panel.follow(heat.select(view.pick, [run, part], panel.at, **QUIET))
     panel.follow(level.input(view.pick_level, [run, part, level], panel.at, **QUIET))
     panel.follow(found.trial.input(view.pick_trial, [found.trial, listener], panel.at, **QUIET))
     for figure in (found.tracks.figure, found.surface.figure):
         panel.follow(figure.select(view.pick_point, listener, panel.at, **QUIET))
+    return ProbeTab(run, tune, confirming)
 
 
 class ProbeView(RunHandlers):
@@ -163,11 +202,12 @@ class ProbeView(RunHandlers):
         """What the plan of the form would take, or the sentence that refuses it."""
         *plan_values, who, base, tuned = values
         try:
-            plan, _, _ = self.form.read(plan_values)
+            plan, seed, preset = self.form.read(plan_values)
             plan.refuse_infeasible()
             specs = listeners_of(who, base, tuned)
             cost = plan_form.cost_html(plan, specs, self.store)
-            return cost + room.room_html(room.for_scoring(self.settings, specs))
+            kept = self.form.kept(plan, preset, seed)
+            return cost + room.room_html(room.for_scoring(self.settings, specs)) + kept
         except UserError as error:
             return notice(str(error), "error")
 
@@ -192,7 +232,7 @@ class ProbeView(RunHandlers):
             run = actions.start_probe(self.settings, source, specs, seed)
         except UserError as error:
             return gr.skip(), notice(str(error), "error")
-        return gr.update(choices=run_choices(self.store, "probe"), value=run.id), notice(made)
+        return gr.update(choices=run_choices(self.store, "probe"), value=run.id), started(run, made)
 
     def confirm(self, run_id: str | None, listener: str | None) -> str:
         """Queue new questions about the suspected regions that are shown."""

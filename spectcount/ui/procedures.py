@@ -92,7 +92,11 @@ def build(where: str) -> Panel:
     with gr.Row(equal_height=False):
         threshold = box("Posterior of the threshold", f"{where}-posterior", 280)
         width = box("Posterior of the width", f"{where}-width", 280)
-    words = gr.HTML(elem_id=f"{where}-thresholds", apply_default_css=False)
+    words = gr.HTML(
+        elem_id=f"{where}-thresholds",
+        apply_default_css=False,
+        js_on_load="SpectCount.live(element);",
+    )
     return Panel(tracks, surface, threshold, width, trial, function, words)
 
 

@@ -17,6 +17,7 @@ import gradio as gr
 from gradio.context import Context
 
 from spectcount.store import Store
+from spectcount.ui import address
 from spectcount.ui.polling import QUIET
 
 IDLE_S = 5.0
@@ -51,6 +52,22 @@ def follow(
     if chosen is not None:
         chosen.change(None, chosen, pulse, js="(now) => now ?? ''", api_visibility="private")
     return pulse
+
+
+def follow_run(
+    store: Store, kind: str, run: gr.Dropdown, poll: Callable[..., Any], shown: dict[str, Any],
+    *makers: Maker, also: Sequence[str] = (),
+) -> gr.HTML:  # fmt: skip
+    """`follow` the run of a kind that is chosen, which the address keeps; `also`: kinds of runs
+    that change what is shown of it."""
+
+    def arrive(request: gr.Request) -> Any:
+        return address.run_of(store, kind, request)
+
+    address.keep(kind, run)
+    look = look_at(store, (kind, *also), *makers)
+    Context.root_block.load(arrive, None, run, **QUIET).then(poll, **shown, **QUIET)
+    return follow(look, poll, shown, run, at_once=False)
 
 
 class Maker(Protocol):

@@ -34,6 +34,18 @@ def run_buttons(where: str) -> tuple[gr.Button, gr.Button]:
     )
 
 
+def started(run: Run, said: str = "") -> str:
+    """What stands under a start button: which run it began, and what gave way to it (HTML)."""
+    words = f"{run.id} is {run.state}; how far it is stands beside or below, and under Runs."
+    return notice(f"{words} {said}".strip())
+
+
+def reveal(where: str) -> dict[str, Any]:
+    """The event after a start that brings the run's progress into view, unless it was refused."""
+    return {"fn": None, "js": f"() => SpectCount.reveal('{where}')", "queue": False,
+            "api_visibility": "private"}  # fmt: skip
+
+
 def newest(store: Store, kind: str, run_id: str | None) -> Run | None:
     """The newest run of a kind, where none is chosen."""
     runs = [] if run_id else store.runs(kind)

@@ -65,7 +65,11 @@ def build(settings: Settings, store: Store, header: Header) -> None:
                 notice(EMPTY), js_on_load=_LIST_SCRIPT, elem_id="runs-list", apply_default_css=False
             )
         with gr.Column(scale=2, min_width=320):
-            message = gr.HTML(elem_id="runs-message", apply_default_css=False)
+            message = gr.HTML(
+                elem_id="runs-message",
+                apply_default_css=False,
+                js_on_load="SpectCount.live(element);",
+            )
             with gr.Row():
                 cancel = gr.Button("Stop", size="sm", elem_id="runs-stop", min_width=90)
                 resume = gr.Button("Resume", size="sm", elem_id="runs-resume", min_width=90)

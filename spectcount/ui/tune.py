@@ -6,6 +6,8 @@ and this tab shows it again from the store.
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -17,20 +19,46 @@ from spectcount.figures.spec import Line, lines_value
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.ui import curriculum_form, pulse, room
+from spectcount.ui.curriculum_form import source_choices
 from spectcount.ui.figures import line_chart
-from spectcount.ui.header import Header, adapter_choices
+from spectcount.ui.header import Header, adapter_choices, base_choices
 from spectcount.ui.polling import QUIET, Feed, find_run, notice, progress_html, run_choices
-from spectcount.ui.run_controls import RunHandlers, newest, run_buttons, run_dropdown
+from spectcount.ui.probe import ProbeTab
+from spectcount.ui.run_controls import (
+    RunHandlers,
+    newest,
+    reveal,
+    run_buttons,
+    run_dropdown,
+    started,
+)
 
 EMPTY = (
     "No fine-tune yet. Choose the map whose weak regions to train, listen to what will be drawn, "
     "and press Start fine-tune: it runs behind the page, and its curves appear here."
 )
+AGAIN = (
+    '<div data-again="">'
+    + notice(
+        "No weak region is chosen, so this would train on the paper's distribution alone. To do "
+        "that, press Start fine-tune again; else choose a map above, or start one in Probe."
+    )
+    + "</div>"
+)
 NO_CURVE = "The held-out accuracies appear here, in the weak regions and outside them."
 _ACCURACIES = {"weak_accuracy": "weak regions", "strong_accuracy": "outside them"}
 
 
-def build(settings: Settings, store: Store, header: Header) -> None:
+@dataclass(frozen=True)
+class TuneTab:
+    """What other tabs need of this one: the chosen run, and the event that an adapter is used."""
+
+    form: curriculum_form.CurriculumForm
+    run: gr.Dropdown
+    used: gr.events.Dependency
+
+
+def build(settings: Settings, store: Store, header: Header) -> TuneTab:
     """The Tune tab, inside its `gr.Tab`."""
     view = TuneView(settings, store)
     with gr.Row(equal_height=False):
@@ -40,13 +68,24 @@ def build(settings: Settings, store: Store, header: Header) -> None:
             previews = gr.HTML(elem_id="tune-previews", apply_default_css=False)
             needs = gr.HTML(elem_id="tune-room", apply_default_css=False)
             start = gr.Button("Start fine-tune", variant="primary", elem_id="tune-start")
-            message = gr.HTML(elem_id="tune-message", apply_default_css=False)
+            message = gr.HTML(
+                elem_id="tune-message",
+                apply_default_css=False,
+                js_on_load="SpectCount.live(element);",
+            )
         with gr.Column(scale=2, min_width=320):
             with gr.Row(equal_height=False):
                 run = run_dropdown(store, "tune")
                 stop, resume = run_buttons("tune")
+            told = gr.HTML(
+                elem_id="tune-told", apply_default_css=False, js_on_load="SpectCount.live(element);"
+            )
             progress = gr.HTML(elem_id="tune-progress", apply_default_css=False)
-            result = gr.HTML(elem_id="tune-result", apply_default_css=False)
+            result = gr.HTML(
+                elem_id="tune-result",
+                apply_default_css=False,
+                js_on_load="SpectCount.live(element);",
+            )
             use = gr.Button(
                 "Use as tuned", visible=False, variant="primary", elem_id="tune-use", size="sm"
             )
@@ -61,25 +100,51 @@ def build(settings: Settings, store: Store, header: Header) -> None:
             )
 
     sent = gr.State({})
+    unsure = gr.State("")
     shown = {
-        "inputs": [run, form.source, header.base, sent],
-        "outputs": [run, progress, result, use, accuracy, loss, form.regions, sent],
+        "inputs": [run, sent],
+        "outputs": [run, progress, result, use, accuracy, loss, sent],
     }
     asked = [header.base, *form.inputs]
     opened = Context.root_block.load
     gr.on([opened, header.base.change, *form.triggers], view.needs, asked, needs, **QUIET)
-    start.click(view.start, asked, [run, message], api_visibility="private").then(
-        view.poll, **shown, **QUIET
-    )
+    start.click(
+        view.start, [unsure, *asked], [run, message, unsure], api_visibility="private"
+    ).then(view.poll, **shown, **QUIET).then(**reveal("tune"))
     hear.click(form.preview, asked, previews, api_visibility="private", show_progress="minimal")
-    gr.on([form.source.change, header.base.change], form.show_regions,
-          [form.source, header.base], form.regions, **QUIET)  # fmt: skip
     run.change(view.poll, **shown, **QUIET)
-    pulse.follow(pulse.look_at(store, ("tune", "probe", "confirm")), view.poll, shown, run)
-    Context.root_block.load(form.refresh, [form.source, header.base], form.source, **QUIET)
-    stop.click(view.stop, run, message, api_visibility="private", queue=False)
-    resume.click(view.resume, run, message, api_visibility="private")
-    use.click(view.use, run, [header.tuned, message], api_visibility="private")
+    pulse.follow_run(store, "tune", run, view.poll, shown)
+    stop.click(view.stop, run, told, api_visibility="private", queue=False)
+    resume.click(view.resume, run, told, api_visibility="private")
+    used = use.click(view.use, run, [header.base, header.tuned, told], api_visibility="private")
+    return TuneTab(form, run, used)
+
+
+def take_regions(
+    settings: Settings, store: Store, header: Header, probing: ProbeTab, tuning: TuneTab,
+    places: gr.Tabs,
+) -> None:  # fmt: skip
+    """Let the button under Probe's findings open Tune with that run as the source of regions."""
+    form = tuning.form
+
+    def take(run_id: str | None, base: str) -> tuple[Any, Any, Any, str]:
+        run = find_run(store, run_id, "probe")
+        refusal = ""
+        if run is None:
+            refusal = "Choose a run first."
+        elif base not in run.config["listeners"]:
+            names = ", ".join(run.config["listeners"])
+            refusal = (
+                f"{run.id} asked {names}, not {base}, and a fine-tune trains the base: choose a "
+                "base that was asked at the top of the page."
+            )
+        if run is None or refusal:
+            return gr.skip(), gr.skip(), gr.skip(), notice(refusal, "error")
+        source = gr.update(choices=source_choices(store, base), value=run.id)
+        return gr.Tabs(selected="tune"), source, True, ""
+
+    outputs = [places, form.source, form.picked, probing.said]
+    probing.tune.click(take, [probing.run, header.base], outputs, **QUIET)
 
 
 class TuneView(RunHandlers):
@@ -92,10 +157,14 @@ class TuneView(RunHandlers):
         self.store = store
         self.feed = Feed(store)
 
-    def start(self, base: str, *values: Any) -> tuple[Any, str]:
-        """Queue the fine-tune that the form describes."""
+    def start(self, unsure: str, base: str, *values: Any) -> tuple[Any, str, str]:
+        """Queue the fine-tune that the form describes; one without weak regions only when it is
+        asked for again (`unsure`: the one that was asked for before)."""
         try:
             asked = self.form.read(base, values)
+            about = json.dumps([base, asked], sort_keys=True)
+            if not asked["regions"] and unsure != about:
+                return gr.skip(), AGAIN, about
             made = room.make_for_tuning(self.settings, base, asked["config"])
             run = actions.start_tune(
                 self.settings,
@@ -106,9 +175,9 @@ class TuneView(RunHandlers):
                 seed=asked["seed"],
             )
         except UserError as error:
-            return gr.skip(), notice(str(error), "error")
-        words = notice(made) + ("" if asked["regions"] else notice(curriculum_form.NO_REGIONS))
-        return gr.update(choices=run_choices(self.store, "tune"), value=run.id), words
+            return gr.skip(), notice(str(error), "error"), ""
+        chooser = gr.update(choices=run_choices(self.store, "tune"), value=run.id)
+        return chooser, started(run, made), ""
 
     def needs(self, base: str, *values: Any) -> str:
         """What the fine-tune of the form needs in memory, and what gives way to it (HTML)."""
@@ -118,27 +187,27 @@ class TuneView(RunHandlers):
             return ""
         return room.room_html(room.for_tuning(self.settings, base, config))
 
-    def use(self, run_id: str | None) -> tuple[Any, str]:
-        """Choose the run's adapter in the header."""
+    def use(self, run_id: str | None) -> tuple[Any, Any, str]:
+        """Choose the run's base and adapter in the header."""
         run = find_run(self.store, run_id, "tune")
         if run is None or not has_adapter(run):
-            return gr.skip(), notice("This run has no adapter yet; wait until it is done.", "error")
-        choices = adapter_choices(self.settings, run.config["base"])
-        words = f"{run.config['base']}@{run.id} is now the tuned listener of every tab."
-        return gr.update(choices=choices, value=run.id), notice(words)
+            words = "This run has no adapter yet; wait until it is done."
+            return gr.skip(), gr.skip(), notice(words, "error")
+        base = run.config["base"]
+        return (
+            gr.update(choices=base_choices(self.settings, base), value=base),
+            gr.update(choices=adapter_choices(self.settings, base), value=run.id),
+            notice(f"{base}@{run.id} is now the tuned listener of every tab."),
+        )
 
-    def poll(
-        self, run_id: str | None, source: str | None, base: str, sent: dict[str, Any]
-    ) -> tuple[Any, ...]:
+    def poll(self, run_id: str | None, sent: dict[str, Any]) -> tuple[Any, ...]:
         """Everything about the chosen run that is new since `sent`: run, progress, result, use,
-        accuracy, loss, regions, sent. A session that the app does not know (a new page, or an app
-        that was restarted under an open one) gets its regions too."""
-        regions = gr.skip() if sent else self.form.show_regions(source, base)
+        accuracy, loss, sent."""
         run = find_run(self.store, run_id, "tune") or newest(self.store, "tune", run_id)
         if run is None:
             words = f"There is no fine-tune {run_id!r}; choose a run." if run_id else EMPTY
             progress = gr.skip() if sent == {"empty": words} else notice(words)
-            return gr.skip(), progress, *[gr.skip()] * 4, regions, {"empty": words}
+            return gr.skip(), progress, *[gr.skip()] * 4, {"empty": words}
         curves = self.feed.metrics(run.id)
         points = sum(len(curve) for curve in curves.values())
         choices = run_choices(self.store, "tune")
@@ -157,7 +226,6 @@ class TuneView(RunHandlers):
             gr.update(visible=has_adapter(run)) if fresh["result"] else keep,
             accuracy_value(run, curves) if fresh["curves"] else keep,
             loss_value(run, curves) if fresh["curves"] else keep,
-            regions,
             now,
         )
 

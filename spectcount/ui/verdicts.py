@@ -84,7 +84,7 @@ def sentence_html(kind: str, sentence: str) -> str:
 def cells_html(changed: Difference) -> str:
     """How many cells changed for sure, and those that are worse, the worst first (HTML)."""
     found = changed.verdict
-    head = f"<h4>{found.noun.capitalize()} by {found.noun}</h4>"
+    head = f"<h3>{found.noun.capitalize()} by {found.noun}</h3>"
     said = f"<p>{sentence_html(found.kind, found.sentence)}.</p>"
     return head + said + worse_html(changed)
 
@@ -111,11 +111,11 @@ def held_out_html(parts: Iterable[Part], lineage: Mapping[str, Any]) -> str:
     """The trained and the never trained part with their verdicts, and what was seen before
     (HTML)."""
     if "trained" not in lineage:
-        return f"<h4>Held out</h4>{note_html(NOT_HELD_OUT)}"
+        return f"<h3>Held out</h3>{note_html(NOT_HELD_OUT)}"
     said = "".join(f"<li>{_part_html(part)}</li>" for part in parts)
     seen = seen_html(lineage)
     fresh = "" if seen else "<p>The seed of these questions is none that the adapter saw.</p>"
-    return f'<h4>Held out</h4><ul class="said-also">{said}</ul>{fresh}{seen}'
+    return f'<h3>Held out</h3><ul class="said-also">{said}</ul>{fresh}{seen}'
 
 
 def seen_html(lineage: Mapping[str, Any]) -> str:

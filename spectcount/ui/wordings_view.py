@@ -30,7 +30,14 @@ from spectcount.ui.polling import (
     redraw_step,
     run_choices,
 )
-from spectcount.ui.run_controls import RunHandlers, newest, run_buttons, run_dropdown
+from spectcount.ui.run_controls import (
+    RunHandlers,
+    newest,
+    reveal,
+    run_buttons,
+    run_dropdown,
+    started,
+)
 from spectcount.ui.verdicts import seen_html, verdicts_html
 
 KIND = "wordings"
@@ -63,13 +70,26 @@ def build(settings: Settings, store: Store, header: Header, form: plan_form.Plan
                 )
                 cost = gr.HTML(elem_id="wordings-cost", apply_default_css=False)
                 start = gr.Button("Start wordings", elem_id="wordings-start")
-                message = gr.HTML(elem_id="wordings-message", apply_default_css=False)
+                message = gr.HTML(
+                    elem_id="wordings-message",
+                    apply_default_css=False,
+                    js_on_load="SpectCount.live(element);",
+                )
             with gr.Column(scale=3, min_width=320):
                 with gr.Row(equal_height=False):
                     run = run_dropdown(store, KIND)
                     stop, resume = run_buttons(KIND)
+                told = gr.HTML(
+                    elem_id="wordings-told",
+                    apply_default_css=False,
+                    js_on_load="SpectCount.live(element);",
+                )
                 progress = gr.HTML(elem_id="wordings-progress", apply_default_css=False)
-                words = gr.HTML(elem_id="wordings-words", apply_default_css=False)
+                words = gr.HTML(
+                    elem_id="wordings-words",
+                    apply_default_css=False,
+                    js_on_load="SpectCount.live(element);",
+                )
                 with gr.Row(equal_height=False):
                     with gr.Column(min_width=320):
                         chart = line_chart("By wording", empty=NO_FIGURE, elem_id="wordings-chart")
@@ -87,11 +107,11 @@ def build(settings: Settings, store: Store, header: Header, form: plan_form.Plan
     shown = {"inputs": [run, sent], "outputs": [run, progress, words, chart, spread, sent]}
     start.click(view.start, asked, [run, message], api_visibility="private").then(
         view.poll, **shown, **QUIET
-    )
+    ).then(**reveal("wordings"))
     run.change(view.poll, **shown, **QUIET)
-    pulse.follow(pulse.look_at(store, (KIND,)), view.poll, shown, run)
-    stop.click(view.stop, run, message, api_visibility="private", queue=False)
-    resume.click(view.resume, run, message, api_visibility="private")
+    pulse.follow_run(store, KIND, run, view.poll, shown)
+    stop.click(view.stop, run, told, api_visibility="private", queue=False)
+    resume.click(view.resume, run, told, api_visibility="private")
 
 
 class WordingsView(RunHandlers):
@@ -127,7 +147,7 @@ class WordingsView(RunHandlers):
             run = actions.start_wordings(self.settings, source, *specs, seed=seed, n_wordings=count)
         except UserError as error:
             return gr.skip(), notice(str(error), "error")
-        return gr.update(choices=run_choices(self.store, KIND), value=run.id), notice(made)
+        return gr.update(choices=run_choices(self.store, KIND), value=run.id), started(run, made)
 
     def poll(self, run_id: str | None, sent: dict[str, Any]) -> tuple[Any, ...]:
         """Everything about the chosen run that is new since `sent`: run, progress, words, chart,

@@ -48,7 +48,11 @@ def build(settings: Settings, store: Store, header: Header) -> None:
             name = gr.Textbox("you", label="Your name in the results", max_length=40,
                               max_lines=1, elem_id="you-name")  # fmt: skip
             start = gr.Button("Start session", variant="primary", elem_id="you-start")
-            message = gr.HTML(elem_id="you-message", apply_default_css=False)
+            message = gr.HTML(
+                elem_id="you-message",
+                apply_default_css=False,
+                js_on_load="SpectCount.live(element);",
+            )
         with gr.Column(scale=2, min_width=320):
             with gr.Row(equal_height=False):
                 run = gr.Dropdown(
@@ -120,13 +124,12 @@ class YouView:
     def cost(self, *values: Any) -> str:
         """How long the plan of the form would take a person, or why it cannot be."""
         try:
-            plan, _, _ = self.form.read(values)
+            plan, seed, preset = self.form.read(values)
             plan.refuse_infeasible()
         except UserError as error:
             return notice(str(error), "error")
-        return notice(
-            f"At most {plan.n_trials} questions, about {beside.minutes(plan)} of listening."
-        )
+        words = f"At most {plan.n_trials} questions, about {beside.minutes(plan)} of listening."
+        return notice(words) + self.form.kept(plan, preset, seed)
 
     def start(self, *values: Any) -> tuple[Any, Any, str]:
         """Open a session of the form's plan."""

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import json
+
 import gradio as gr
 
+from spectcount import actions
 from spectcount.store import Store
 from spectcount.training.curriculum import Curriculum, Sampler
+from spectcount.ui import curriculum_form, room
 from spectcount.ui.curriculum_form import NO_MAP, previews_html, source_choices, source_run
 from spectcount.ui.polling import Feed
 from spectcount.ui.tune import TuneView, accuracy_value, has_adapter, loss_value, result_html
 
-CONFIG = {"base": "m", "train": {"held_out": 24}}
+CONFIG = {"base": "m", "curriculum": {}, "train": {"held_out": 24}}
 
 
-class Form:
-    def show_regions(self, source, base):
-        return f"regions of {base}"
+def form_of(settings, store):
+    """The form of the tab, laid out on a page that nobody sees."""
+    with gr.Blocks():
+        base = gr.Dropdown(["tiny-lalm"], value="tiny-lalm")
+        return curriculum_form.build(settings, store, Feed(store), base)
 
 
 def view_of(settings):
-    view = TuneView(settings, Store(settings.database))
-    view.form = Form()
-    return view
+    return TuneView(settings, Store(settings.database))
 
 
 def test_curves_grow_and_nothing_is_sent_twice(settings):
@@ -29,14 +33,13 @@ def test_curves_grow_and_nothing_is_sent_twice(settings):
     run = view.store.create_run("tune", CONFIG)
     view.store.add_metrics(run.id, 0, {"weak_accuracy": 0.1, "strong_accuracy": 0.9})
     view.store.add_metrics(run.id, 5, {"loss": 2.0, "memory_mb": 400})
-    _, progress, _, _, accuracy, loss, regions, sent = view.poll(run.id, None, "m", {})
+    _, progress, _, _, accuracy, loss, sent = view.poll(run.id, {})
     assert [line["name"] for line in accuracy["series"]] == ["weak regions", "outside them"]
     assert loss["series"][0]["y"] == [2.0] and "400 MB" in progress
-    assert regions == "regions of m"
-    *again, _ = view.poll(run.id, None, "m", sent)
+    *again, _ = view.poll(run.id, sent)
     assert all(update == gr.skip() for update in again)
     view.store.add_metrics(run.id, 10, {"loss": 1.0})
-    assert view.poll(run.id, None, "m", sent)[5]["series"][0]["x"] == [5, 10]
+    assert view.poll(run.id, sent)[5]["series"][0]["x"] == [5, 10]
 
 
 def test_result_names_the_adapter(settings):
@@ -73,6 +76,52 @@ def test_only_maps_of_the_base_are_offered(settings):
     assert [run_id for _, run_id in source_choices(store, "m")] == [run.id, NO_MAP]
     assert [run_id for _, run_id in source_choices(store, "other")] == [NO_MAP]
     assert source_run(store, NO_MAP) is None
+
+
+def test_a_comparison_is_no_source_and_the_newest_probe_is_one(settings):
+    store = Store(settings.database)
+    form = form_of(settings, store)
+    runs = []
+    for kind in ("probe", "probe", "compare"):
+        runs.append(store.create_run(kind, {"listeners": ["m"], "plan": {"kind": "map"}}).id)
+        store.update(runs[-1], done=5)
+    old, new, _ = runs
+    assert form.refresh(NO_MAP, "m")["value"] == form.refresh(old, "m")["value"] == new
+    assert form.refresh(old, "m", True)["value"] == old
+    assert form.refresh(NO_MAP, "m", True)["value"] == NO_MAP
+    assert [v for _, v in form.refresh(None, "m")["choices"]] == [new, old, NO_MAP]
+
+
+def test_no_map_is_asked_for_twice(settings, monkeypatch):
+    view = view_of(settings)
+    view.form = form_of(settings, view.store)
+    begun = []
+
+    def start(settings, config, base, **more):
+        begun.append((base, more["regions"]))
+        return view.store.create_run("tune", CONFIG)
+
+    monkeypatch.setattr(actions, "start_tune", start)
+    monkeypatch.setattr(room, "make_for_tuning", lambda *_: "")
+    values = [w.value for w in view.form.inputs]
+    values[0] = NO_MAP
+    _, words, unsure = view.start("", "tiny-lalm", *values)
+    assert not begun and "press Start fine-tune again" in words
+    values[3] = 7
+    _, words, unsure = view.start(unsure, "tiny-lalm", *values)
+    assert not begun and "again" in words, "another fine-tune than the one that was asked about"
+    _, words, unsure = view.start(unsure, "tiny-lalm", *values)
+    assert begun == [("tiny-lalm", [])] and "tune-" in words and unsure == ""
+
+
+def test_an_edited_recipe_says_what_was_changed(settings):
+    form = form_of(settings, Store(settings.database))
+    options = [w.value for w in form.options]
+    assert "edited" not in form.describe("laptop", *options)
+    said = json.loads(options[-1])
+    said["params"]["steps"] = 4
+    words = form.describe("laptop", *options[:-1], json.dumps(said))
+    assert "edited" in words and "steps 4 (was " in words
 
 
 def test_previews_play_and_tell_the_truth():

@@ -1,15 +1,15 @@
 // When the app goes away: the page stays and says so, and comes back by itself, on the same tab.
 (() => {
-  const PLACE = "spectcount-place", LOOK_MS = 5000, AWAY_MS = 2000, PATIENCE_MS = 10000;
+  const PLACE = "tab", LOOK_MS = 5000, AWAY_MS = 2000, PATIENCE_MS = 10000;
   const WORDS = "The app does not answer; this page reconnects by itself. Runs that were started go on.";
 
   const tabs = () => [...document.querySelectorAll('#places [role="tab"]')];
   const words = (tab) => tab.textContent.trim();
 
-  // A reload starts anew on the first tab; what was open before is opened again.
-  addEventListener("pagehide", () => {
-    const open = tabs().find((tab) => tab.getAttribute("aria-selected") === "true");
-    if (open) sessionStorage.setItem(PLACE, words(open));
+  // A new page shows the first tab; the address keeps another one.
+  document.addEventListener("click", (event) => {
+    const tab = event.target.closest?.('#places [role="tab"]');
+    if (tab) window.SpectCount.keep(PLACE, tab === tabs()[0] ? "" : words(tab));
   });
 
   function reopen(place) {
@@ -21,8 +21,8 @@
     });
     observer.observe(document.documentElement, { childList: true, subtree: true });
   }
-  const place = sessionStorage.getItem(PLACE);
-  if (place && performance.getEntriesByType("navigation")[0]?.type === "reload") reopen(place);
+  const place = new URLSearchParams(location.search).get(PLACE);
+  if (place) reopen(place);
 
   // The name of the running app, which is another one after each start; null where none answers.
   async function nameOfApp({ root, api_prefix }) {

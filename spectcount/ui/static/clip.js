@@ -98,7 +98,7 @@
       ctx.fillRect(x, area.top + i, 8, 1.5);
     }
     ctx.fillStyle = c.faint;
-    ctx.font = `11px ${S.font}`;
+    ctx.font = `12px ${S.font}`;
     ctx.textAlign = "left";
     ctx.textBaseline = "middle";
     for (const [at, words] of kind.scale(picture))
@@ -213,7 +213,7 @@
     const line = (cells) => { const tr = document.createElement("tr"); tr.append(...cells); return tr; };
     const body = rows.map((r) => line([cell("th", r.unit ? `${r.quantity} (${r.unit})` : r.quantity), cell("td", r.declared),
       cell("td", r.measured), cell("td", r.ok === null ? "" : r.ok ? "agrees" : "differs", r.ok === false ? "differs" : "agrees")]));
-    table.replaceChildren(line([cell("th", "Quantity"), cell("th", "Declared"), cell("th", "Measured"), cell("th", "")]), ...body);
+    table.replaceChildren(line([cell("th", "Quantity"), cell("th", "Declared"), cell("th", "Measured"), cell("th", "Agreement")]), ...body);
   }
 
   function address(query) {
@@ -285,7 +285,7 @@
         console.error(error);
       } finally { drawing = false; }
     }
-    if (props.live) S.move = (text) => { move(text); return text; };
+    if (props.live) S.move = (text) => { S.stale(); move(text); return text; };
 
     // What the outlines mean, where there is more than events.
     function explain(outlines) {
@@ -313,6 +313,7 @@
       const caution = find(".clip-caution");
       caution.textContent = value.cautions.map((words) => `Caution: ${words}.`).join(" ");
       caution.hidden = !value.cautions.length;
+      if (props.live && shown && shown.name !== value.name) S.stale();
       shown = value;
       figures[0].paintPicture(value.hear);
       figures[1].paintPicture(value.model);

@@ -76,7 +76,7 @@
       x: value.x.map((_, i) => i), y: value.y.map((_, i) => i), xgap: 1, ygap: 1, hoverongaps: true,
       colorscale: value.diverging ? S.diverging() : S.sequential,
       colorbar: { title: { text: value.z_label, side: "right", font: { size: 12 } }, thickness: 12, outlinewidth: 0,
-        len: 1, tickfont: { size: 11 } } };
+        len: 1, tickfont: { size: 12 } } };
     const points = { type: "scatter", mode: "markers", hoverinfo: "skip", showlegend: false, name: "cells",
       x: value.z.flatMap((line) => line.map((_, column) => column)), y: value.z.flatMap((line, row) => line.map(() => row)),
       marker: { opacity: 0, size: 4 }, selected: { marker: { opacity: 0.9, color: c.accent, size: 7 } },
@@ -84,11 +84,11 @@
     const shapes = (value.regions || []).map((region) => box(region, c.accent));
     if (cursor) shapes.push(box({ rows: [cursor[0], cursor[0]], columns: [cursor[1], cursor[1]] }, S.dark() ? "#ffffff" : "#000000"));
     const annotations = (value.regions || []).map((region, i) => ({ x: region.columns[0] - 0.4, y: region.rows[1] + 0.4,
-      text: region.label ?? String(i + 1), showarrow: false, xanchor: "left", yanchor: "top", font: { size: 11, color: "#ffffff" },
+      text: region.label ?? String(i + 1), showarrow: false, xanchor: "left", yanchor: "top", font: { size: 12, color: "#ffffff" },
       bgcolor: "rgba(10,20,28,0.75)", borderpad: 2 }));
     return { data: [trace, points, ...marks(value)],
       layout: layout(value, { dragmode: value.lasso ? "lasso" : "zoom", shapes, annotations, showlegend: true,
-        legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 11 } },
+        legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 12 } },
         xaxis: axis(value.x_label, { showgrid: false, range: [-0.5, value.x.length - 0.5], ...ticks(value.x, value.x_ticks, width < 500 ? 5 : 12) }),
         yaxis: axis(value.y_label, { showgrid: false, range: [-0.5, value.y.length - 0.5], ...ticks(value.y, value.y_ticks, 12) }) }) };
   }
@@ -121,7 +121,7 @@
     const shapes = (value.levels || []).map((level) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y0: level.y, y1: level.y,
       line: { color: c.faint, width: 1, dash: "dot" } }));
     const annotations = (value.levels || []).map((level) => ({ xref: "paper", x: 1, xanchor: "right", y: level.y,
-      yanchor: value.y_range && level.y > 0.9 * value.y_range[1] ? "top" : "bottom", text: level.label, showarrow: false, font: { size: 11, color: c.faint } }));
+      yanchor: value.y_range && level.y > 0.9 * value.y_range[1] ? "top" : "bottom", text: level.label, showarrow: false, font: { size: 12, color: c.faint } }));
     const top = legendHeight(value, width) + (value.title ? 38 : 10);
     return { data, layout: layout(value, { shapes, annotations, hovermode: "closest", showlegend: true,
       margin: { l: 10, r: 10, t: top, b: 10 },
@@ -208,7 +208,7 @@
   function tellNote(layout, note) {
     const lines = note.match(/.{1,120}(?:\s|$)/g) || [];
     layout.title = { ...titleStyle, ...layout.title, text: layout.title?.text || " ",
-      subtitle: { text: lines.join("<br>"), font: { size: 11, color: S.colours().faint } } };
+      subtitle: { text: lines.join("<br>"), font: { size: 12, color: S.colours().faint } } };
     layout.margin = { ...layout.margin, t: 66 + 16 * lines.length };
   }
 

@@ -32,3 +32,61 @@ window.SpectCount = {
       : ["#0072b2", "#d55e00", "#009e73", "#b2538d", "#8a7a00", "#5b6670"];
   },
 };
+
+// The address says what the page shows; a value that is none leaves it. Browsers allow few changes
+// of the address in a short time, so those that come together are one.
+(() => {
+  const S = window.SpectCount, waiting = new Map();
+  let settle = 0;
+  function write() {
+    const url = new URL(window.location.href);
+    for (const [name, value] of waiting) value ? url.searchParams.set(name, value) : url.searchParams.delete(name);
+    waiting.clear();
+    if (url.href !== window.location.href) history.replaceState(history.state, "", url);
+  }
+  S.keep = (name, value) => {
+    waiting.set(name, value === null || value === undefined ? "" : String(value));
+    clearTimeout(settle);
+    settle = setTimeout(write, 300);
+  };
+  addEventListener("pagehide", write);
+
+  // The plan of a form, as the server wrote it beside its cost; none while it cannot be read.
+  S.keepPlan = (element, watch, name) => {
+    const read = () => {
+      const plan = element.querySelector("[data-kept]");
+      if (plan) S.keep(name, plan.dataset.kept);
+    };
+    watch("value", read);
+    read();
+  };
+
+  // What appears here is read out, once it stands.
+  S.live = (element) => element.setAttribute("aria-live", "polite");
+
+  // After a start: the run's progress, where it is out of view.
+  S.reveal = (where) => {
+    const progress = document.querySelector(`#${where}-progress`);
+    if (!progress || document.querySelector(`#${where}-message :is([role="alert"], [data-again])`)) return;
+    const { top, bottom } = progress.getBoundingClientRect();
+    if (top < 0 || bottom > window.innerHeight) progress.scrollIntoView({ block: "center" });
+  };
+
+  // Answers belong to the sound and the question that they were asked about.
+  let current = false;
+  S.stale = () => {
+    current = false;
+    const answers = document.querySelector("#answers");
+    if (answers?.querySelector(".cards")) answers.dataset.stale = "";
+  };
+  function follow(answers) {
+    new MutationObserver(() => { if (current) delete answers.dataset.stale; }).observe(answers, { childList: true, subtree: true });
+  }
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("#ask-button, #new-draw");
+    if (!button) return;
+    const answers = document.querySelector("#answers");
+    if (answers && !answers.dataset.followed) { answers.dataset.followed = ""; follow(answers); }
+    if (button.id === "ask-button") current = true; else S.stale();
+  }, true);
+})();
