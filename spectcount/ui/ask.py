@@ -127,7 +127,9 @@ def build(
             list(task(first).answers), label="You: guess before the truth is shown (optional)",
             elem_id="ask-guess",
         )  # fmt: skip
-        with gr.Accordion("Ask about a recording instead", open=False, elem_classes="group"):
+        with gr.Accordion(
+            "Ask about a recording instead", open=False, elem_classes="group", elem_id="ask-fold"
+        ) as fold:
             upload = gr.File(
                 label="WAV, FLAC, OGG or MP3",
                 file_types=[".wav", ".flac", ".ogg", ".opus", ".mp3"],
@@ -154,15 +156,17 @@ def build(
 
     for control in (wording, reverse, own, upload, header.base, header.tuned):
         control.change(None, js="() => SpectCount.stale()", api_visibility="private")
+    fold.collapse(lambda: None, None, upload, queue=False, **_QUIET)
     upload.change(hear, [upload, chosen, source], [heard, *panel.outputs], **_QUIET)
 
     def answer_all(
-        base: str, tuned: str, name: str, which: int, order: bool, text: str, mine: str | None,
+        base: str, tuned: str, name: str, which: int, order: bool, text: str | None,
+        mine: str | None,
         path: str | None, shown: str,
     ) -> Iterator[str]:  # fmt: skip
         try:
             clip_of = _recording(path, settings) if path else current(shown)
-            question = _question(clip_of, name, which, order, text)
+            question = _question(clip_of, name, which, order, text or "")
         except UserError as error:
             yield f'<p class="refusal" role="alert">{html.escape(str(error))}</p>'
             return

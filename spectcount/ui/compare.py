@@ -15,6 +15,7 @@ import gradio as gr
 from spectcount import actions
 from spectcount.errors import UserError
 from spectcount.figures.words import MEASURES
+from spectcount.probing.plan import plan_from_dict
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.ui import cell, panel_view, plan_form, pulse, room, wordings_view
@@ -31,7 +32,7 @@ from spectcount.ui.polling import (
     redraw_step,
     run_choices,
 )
-from spectcount.ui.probe_figures import pick_cell
+from spectcount.ui.probe_figures import measure_update, pick_cell
 from spectcount.ui.run_controls import (
     RunHandlers,
     newest,
@@ -100,7 +101,7 @@ def build(settings: Settings, store: Store, header: Header, tuning: TuneTab) -> 
             measure = gr.Radio(
                 list(MEASURES.items()),
                 value="d_prime",
-                label="Colour (counting plans show accuracy)",
+                label="Colour",
                 elem_id="compare-measure",
             )
             with gr.Row(equal_height=False) as maps_box:
@@ -127,8 +128,8 @@ def build(settings: Settings, store: Store, header: Header, tuning: TuneTab) -> 
     shown = {
         "inputs": [run, measure, sent],
         "outputs": [
-            run, progress, summary, maps_box, base_map, tuned_map, change_box, change, chart_box,
-            chart, sent,
+            run, measure, progress, summary, maps_box, base_map, tuned_map, change_box, change,
+            chart_box, chart, sent,
         ],
     }  # fmt: skip
     start.click(view.start, [*asked, margin], [run, message], api_visibility="private").then(
@@ -216,23 +217,25 @@ class CompareView(RunHandlers):
         return pick_cell(find_run(self.store, run_id, "compare"), self.feed, event)
 
     def poll(self, run_id: str | None, measure: str, sent: dict[str, Any]) -> tuple[Any, ...]:
-        """Everything about the chosen run that is new since `sent`: run, progress, summary, maps,
-        difference and curves with their boxes, sent."""
+        """Everything about the chosen run that is new since `sent`: run, measure, progress,
+        summary, maps, difference and curves with their boxes, sent."""
         run = find_run(self.store, run_id, "compare") or newest(self.store, "compare", run_id)
         if run is None:
             words = f"There is no comparison {run_id!r}; choose a run." if run_id else EMPTY
             told = gr.skip() if sent == {"empty": words} else notice(words)
-            return gr.skip(), told, *[gr.skip()] * N_UPDATES, {"empty": words}
+            return gr.skip(), gr.skip(), told, *[gr.skip()] * N_UPDATES, {"empty": words}
         choices = run_choices(self.store, "compare")
         made = self.picture(run, measure)
         now = {
             "runs": [choices, run.id],
+            "measure": run.id,
             "progress": progress_html(run, self.store) + speed_html(self.settings, run),
             "figures": [run.id, measure, *(made.stamp if made else ["waiting"])],
         }
         fresh = {name: sent.get(name) != value for name, value in now.items()}
         return (
             gr.update(choices=choices, value=run.id) if fresh["runs"] else gr.skip(),
+            measure_update(plan_from_dict(run.config["plan"])) if fresh["measure"] else gr.skip(),
             now["progress"] if fresh["progress"] else gr.skip(),
             *((made.value if made else _WAITING) if fresh["figures"] else _SKIPPED),
             now,

@@ -19,7 +19,7 @@ from spectcount.listeners import EMBEDDED, adapters
 from spectcount.listeners.checkpoints.cards import cards
 from spectcount.settings import Settings
 from spectcount.ui import address, pulse
-from spectcount.ui.loader import Loader, status_of
+from spectcount.ui.loader import Loader, in_memory, status_of
 from spectcount.ui.scoring import path_words
 
 NO_ADAPTER = "none"
@@ -181,7 +181,9 @@ def status_html(settings: Settings, loader: Loader, base: str) -> str:
     dot = f'<span class="dot {kind}" aria-hidden="true"></span>'
     facts = filter(None, [words, path, f"{settings.device}, {settings.mode} mode"])
     about = f"{EMBEDDED} is {_LAB_ANIMAL}" if base == EMBEDDED else why.removesuffix(")")
+    row = in_memory(base) if kind == "ready" else None
+    longest = f' data-longest-s="{row["longest_s"]:g}"' if row else ""
     return (
-        f'<div role="status">{dot}{html.escape(" · ".join(facts))}<br>'
+        f'<div role="status"{longest}>{dot}{html.escape(" · ".join(facts))}<br>'
         f"<small>{html.escape(about)}</small></div>"
     )

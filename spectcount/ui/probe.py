@@ -38,6 +38,7 @@ from spectcount.ui.probe_figures import (
     floors_notice,
     grid_figures,
     has_marks,
+    measure_update,
     pick_cell,
 )
 from spectcount.ui.run_controls import (
@@ -108,7 +109,7 @@ def build(settings: Settings, store: Store, header: Header) -> ProbeTab:
                 measure = gr.Radio(
                     list(MEASURES.items()),
                     value="d_prime",
-                    label="Colour (counting plans show accuracy)",
+                    label="Colour",
                     elem_id="probe-measure",
                 )
             with gr.Column() as heat_box:
@@ -332,7 +333,7 @@ class ProbeView(RunHandlers):
             again = [region for region in again if region.part == shown.number]
         *grid, words = grid_figures(shown.plan, by_name, mine, measure, run.ended, again, marked)
         grid.append(words + floors_notice(run, shown))
-        coloured = gr.update(visible=not isinstance(shown.plan, Procedure))
+        coloured = measure_update(shown.plan, not isinstance(shown.plan, Procedure))
         return chooser, *grid, which, coloured, *procedures.live(shown, by_name[mine], mine)
 
     def asked_again(self, run: Run) -> list[str]:

@@ -10,10 +10,10 @@ import gradio as gr
 
 from spectcount.figures.counts import accuracy_value, confusion_value
 from spectcount.figures.maps import curves_value, map_value
-from spectcount.figures.words import regions_html
+from spectcount.figures.words import MEASURES, regions_html
 from spectcount.probing.base import Plan
 from spectcount.probing.maps import Confusion, confusion, measure_map
-from spectcount.probing.plan import CountConfusion, plan_from_dict
+from spectcount.probing.plan import AnyPlan, CountConfusion, plan_from_dict
 from spectcount.probing.procedure import Procedure
 from spectcount.probing.shortfall import Criterion
 from spectcount.probing.weakness import Region, find_weakness, percent
@@ -48,6 +48,13 @@ def grid_figures(
         return *HIDDEN, *_shown(curves_value(found, measure)), levels, words
     value = map_value(found[mine], measure, regions, title=mine, marked=marked)
     return *_shown(value), *HIDDEN, NO_LEVEL, words
+
+
+def measure_update(plan: AnyPlan, visible: bool = True) -> dict[str, Any]:
+    """The choice of a measure: those that the plan's task has. Counting has its accuracy alone."""
+    if isinstance(plan, Plan) and not plan.asked.two_class:
+        return gr.update(choices=[("Accuracy", "rate")], value="rate", visible=visible)
+    return gr.update(choices=list(MEASURES.items()), visible=visible)
 
 
 def has_marks(plan: Plan) -> bool:

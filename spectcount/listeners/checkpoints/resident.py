@@ -47,6 +47,7 @@ class Resident:
     bytes: int
     adapters: int
     used_at: float
+    longest_s: float = 30.0
 
 
 _entries: dict[Key, _Entry] = {}
@@ -87,6 +88,7 @@ def table() -> list[Resident]:
             entry.loaded.bytes,
             entry.loaded.n_adapters,
             entry.used_at,
+            entry.loaded.longest_s,
         )
         for entry in entries
     ]

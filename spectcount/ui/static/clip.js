@@ -139,6 +139,19 @@
     }
   }
 
+  // What lies beyond the longest clip that the chosen model takes.
+  function paintUnheard(ctx, area, duration_s) {
+    const from = area.left + (area.width * S.longest_s()) / duration_s;
+    if (from >= area.left + area.width) return;
+    ctx.fillStyle = "rgba(120,128,136,0.88)";
+    ctx.fillRect(from, area.top, area.left + area.width - from, area.height);
+    ctx.fillStyle = "#ffffff";
+    ctx.font = `600 12px ${S.font}`;
+    ctx.textAlign = "right";
+    ctx.textBaseline = "middle";
+    ctx.fillText("not heard", area.left + area.width - 8, area.top + area.height / 2);
+  }
+
   // Two arrow heads that meet the outline from outside, or from inside where there is no room.
   function paintGap(ctx, x, top, bottom, area) {
     const size = 8;
@@ -184,6 +197,7 @@
       const area = { left: 0, top: 0, width: on.width, height: on.height };
       const tokens = kind === MODEL && show.tokens ? paintTokens(on.ctx, area, shown.duration_s) : 0;
       if (show.outlines) paintOutlines(on.ctx, area, kind, shown.outlines, shown.duration_s);
+      if (kind === MODEL) paintUnheard(on.ctx, area, shown.duration_s);
       if (show.at_s > 0) paintPlayhead(on.ctx, area, show.at_s / shown.duration_s);
       return tokens;
     }
@@ -234,8 +248,11 @@
       const show = { outlines: find(".clip-outlines").checked, tokens: find(".clip-tokens").checked, at_s: audio.currentTime };
       const tokens = figures.map((figure) => figure.paintMarks(shown, show))[1];
       const grid = !tokens ? "" : tokens === 1 ? ", grid: one 40 ms token" : `, grid: ${tokens} tokens of 40 ms`;
-      find(".clip-model figcaption span").textContent = `log-mel, 128 channels, floor 80 dB below the loudest${grid}`;
+      find(".clip-model figcaption span").textContent = `log-mel, 128 channels, floor 80 dB below the loudest${grid}${unheard()}`;
     }
+
+    const unheard = () => shown.duration_s <= S.longest_s() ? ""
+      : `; the chosen model takes clips of at most ${S.longest_s()} s and refuses this one`;
 
     function repaint() {
       if (!shown) return;
@@ -307,6 +324,7 @@
       error.textContent = value?.error || "";
       error.hidden = !value?.error;
       root.classList.toggle("refused", !!value?.error);
+      for (const words of [note, find(".clip-caution")]) if (words && !value?.note) words.hidden = true;
       if (!value || value.error) return;
       note.textContent = value.note;
       note.hidden = !value.note;
@@ -349,6 +367,7 @@
     find(".clip-measured").open = !window.matchMedia("(max-width: 640px)").matches;
     watch("value", update);
     S.onTheme(repaint);
+    S.onBase(paintMarks);
     new ResizeObserver(repaint).observe(root);
     update();
   };

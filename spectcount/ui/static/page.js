@@ -7,6 +7,15 @@ window.SpectCount = {
     new MutationObserver(redraw).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   },
 
+  // The longest clip that the chosen base takes, seconds; Whisper's window while it is not loaded.
+  longest_s: () => +(document.querySelector("#status [data-longest-s]")?.dataset.longestS || 30),
+
+  // Calls `redraw` whenever another base is chosen or loaded.
+  onBase(redraw) {
+    const status = document.querySelector("#status");
+    if (status) new MutationObserver(redraw).observe(status, { childList: true, subtree: true, attributes: true });
+  },
+
   colours() {
     return this.dark()
       ? { text: "#dbe3ea", faint: "#8b99a7", grid: "#2a333d", panel: "#151b22", accent: "#7dbccb" }
