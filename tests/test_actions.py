@@ -81,6 +81,18 @@ def test_ask_gives_answer_truth_scores_and_fingerprint(settings):
     assert silent.reply is None and silent.parsed is None
 
 
+def test_an_answer_of_little_probability_carries_a_caution(settings):
+    from spectcount.ui.ask import Card, _render
+
+    question = Question(actions.preset_stimulus(settings, "early"), "count")
+    sure = actions.ask(settings, "dsp", question)
+    assert sure.caution == ""
+    unsure = dataclasses.replace(sure, trial=dataclasses.replace(sure.trial, mass=0.03))
+    assert "all answers together have 0.03 of the probability (below 0.1)" in unsure.caution
+    pages = [_render(question, [Card("x", "dsp", r)], None) for r in (sure, unsure)]
+    assert ["all answers together" in page for page in pages] == [False, True]
+
+
 def test_clips_from_files_can_be_asked_about(settings, tmp_path):
     files = actions.render(actions.preset_stimulus(settings, "early"), tmp_path)
     waveform, notes = actions.load_clip(files.clip, settings)

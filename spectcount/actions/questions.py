@@ -59,6 +59,18 @@ class AskResult:
         """A reply was given that names no single answer of the set."""
         return self.reply is not None and self.parsed is None
 
+    @property
+    def caution(self) -> str:
+        """Why the ranking of the answers stands for little, "" where it does not."""
+        from spectcount.probing.run import LEAST_MASS
+
+        if self.mass >= LEAST_MASS:
+            return ""
+        return (
+            f"all answers together have {self.mass:.2g} of the probability (below "
+            f"{LEAST_MASS:g}): {self.trial.listener} would say something else, see its own words"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data, JSON ready."""
         trial = self.trial

@@ -111,7 +111,8 @@ def ask(
     name = task or usual_task(context.obj, preset, family, other, sound.stimulus)
     asked = Question(sound.stimulus, name, wording, text=question, waveform=sound.waveform)
     answers = actions.ask_each(context.obj, listener, asked)
-    results = [{**answer.to_dict(), "notes": list(sound.notes)} for answer in answers]
+    notes = [[*sound.notes, *filter(None, [answer.caution])] for answer in answers]
+    results = [{**a.to_dict(), "notes": told} for a, told in zip(answers, notes, strict=True)]
     show(results[0] if len(results) == 1 else results, as_json)
 
 

@@ -277,7 +277,9 @@ def _render_card(card: Card, truth: str | None) -> str:
         f"{html.escape(card.speed)} · "
         f"<code>{html.escape(result.fingerprint)}</code></p>"
     )
-    return f'<section class="card">{title}{said}{words}{_bars(result, truth)}{foot}</section>'
+    caution = f'<p class="foot caution">{html.escape(result.caution)}</p>' if result.caution else ""
+    body = f"{said}{words}{_bars(result, truth)}{caution}{foot}"
+    return f'<section class="card">{title}{body}</section>'
 
 
 def _bars(result: actions.AskResult, truth: str | None) -> str:

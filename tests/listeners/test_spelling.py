@@ -104,6 +104,16 @@ def test_prefixes_count_no_reply_twice(even):
     assert not any(a != b and a[: len(b)] == b for a in words for b in words)
 
 
+def test_an_answer_that_another_begins_with_is_refused_with_prefixes(even):
+    """A reply "left ear" begins with "left" and would count for both."""
+    for answers in (("left", "left ear"), ("1.5", "1", "2"), ("Piano", "piano and flute")):
+        with pytest.raises(UserError, match=r"begins with the answer.* without \+prefix"):
+            speller(even, "prefix").closed_set(answers)
+        assert len(speller(even).closed_set(answers)) == len(answers)
+    for answers in (COUNTS, ("no", "nothing"), ("a", "A")):
+        speller(even, "prefix").closed_set(answers)
+
+
 def test_ends_come_from_template_and_generation_configuration(even):
     before = even.model.generation_config.eos_token_id
     even.model.generation_config.eos_token_id = [3, 5, 10**6]
@@ -135,3 +145,24 @@ def test_a_model_that_thinks_first_is_not_scored(random_model_folder, tmp_path):
     with pytest.raises(UserError, match="thinks before it answers"):
         listener.score([question])
     assert list(listener.reply(question))
+
+
+@pytest.mark.parametrize("mark", ["<think>", " <Thinking>", "[THINK]"])
+def test_a_thought_that_only_the_reply_opens_is_seen_in_pieces(even, monkeypatch, mark):
+    """No token of this tokenizer is the mark: the likeliest first one is a "<" or a space."""
+    import torch
+
+    from spectcount.listeners.scoring import gate
+
+    ids = even.processor.tokenizer.encode(mark + " hm", add_special_tokens=False)
+    assert even.processor.tokenizer.decode(ids[:1]).strip().lower() not in gate.THOUGHTS
+
+    def generate(input_ids, **_):
+        return torch.cat([input_ids, torch.tensor([ids])], dim=1)
+
+    monkeypatch.setattr(even.model, "generate", generate)
+    canary = torch.zeros(2, even.n_words)
+    canary[:, ids[0]] = 9
+    assert f"reply begins with {mark.strip().lower()}" in gate.thinks(even, canary)
+    monkeypatch.setattr(gate, "THOUGHTS", ("<other>",))
+    assert gate.thinks(even, canary) == ""

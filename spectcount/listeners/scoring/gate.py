@@ -206,7 +206,8 @@ def _parity_clips(rate: int) -> np.ndarray:
     return np.stack([noise, tone + 0.01 * noise]).clip(-1, 1).astype(np.float32)
 
 
-THOUGHTS = ("<think>", "<thinking>", "<thought>", "<reasoning>")
+THOUGHTS = ("<think>", "<thinking>", "<thought>", "<reasoning>", "[think]", "<|channel>thought")
+"""Marks that open a thought, in lower case; a tokenizer may cut them into several tokens."""
 
 
 def thinks(loaded: LoadedModel, canary: torch.Tensor) -> str:
@@ -215,16 +216,31 @@ def thinks(loaded: LoadedModel, canary: torch.Tensor) -> str:
     tokenizer = loaded.processor.tokenizer
     prompt = loaded.family.prompt_ids(CANARY, 1, loaded.processor)
     try:
-        behind = tokenizer.decode(prompt[-THOUGHT_TOKENS:]).rstrip()
-        first = tokenizer.decode([int(canary[1].argmax())]).strip()
+        behind = tokenizer.decode(prompt[-THOUGHT_TOKENS:]).rstrip().lower()
+        reply = tokenizer.decode([int(canary[1].argmax())]).strip().lower()
     except (ValueError, TypeError, KeyError):
         return ""
+    if any(mark.startswith(reply) and mark != reply for mark in THOUGHTS):
+        reply = _reply_to_tone(loaded).strip().lower()
     for mark in THOUGHTS:
         if behind.endswith(mark):
             return f"its prompt ends in an open {mark}"
-        if first == mark:
+        if reply.startswith(mark):
             return f"its reply begins with {mark}"
     return ""
+
+
+def _reply_to_tone(loaded: LoadedModel) -> str:
+    """The first words of the greedy reply to the canary's tone, marks included."""
+    tone = canary_clips(loaded.family.sample_rate(loaded.processor))[1]
+    parts = loaded.family, loaded.model, loaded.processor
+    inputs = stock.inputs_on(*parts, [CANARY], tone[None])
+    with torch.inference_mode():
+        ids = loaded.model.generate(
+            **inputs, max_new_tokens=THOUGHT_TOKENS, do_sample=False, repetition_penalty=1.0
+        )
+    begun: str = loaded.processor.tokenizer.decode(ids[0, inputs["input_ids"].shape[1] :])
+    return begun
 
 
 def refuse_deaf(name: str, canary: torch.Tensor) -> None:

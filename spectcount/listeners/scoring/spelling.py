@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 
+from spectcount.errors import UserError
 from spectcount.listeners.families import Family
 from spectcount.tasks import NUMBER_WORDS
 
@@ -62,7 +63,7 @@ class Speller:
 
     def closed_set(self, answers: Sequence[str]) -> ClosedSet:
         """The sequences of every answer. Raises `UserError` where one has a mark of the model's
-        own format in it."""
+        own format in it, or where replies that begin with one may begin with another."""
         key = tuple(answers)
         if key not in self._sets:
             self.family.check_words(key, self.processor)
@@ -77,7 +78,7 @@ class Speller:
         """[V]: whether a token carries a word or a number on."""
         if self._continues is None or len(self._continues) != vocabulary:
             texts = self.family.token_texts(self.processor)
-            flags = [t[:1].isascii() and t[:1].isalnum() for t in texts[:vocabulary]]
+            flags = [_goes_on(text) for text in texts[:vocabulary]]
             flags += [False] * (vocabulary - len(flags))
             self._continues = torch.tensor(flags)
         return self._continues.to(device)
@@ -87,8 +88,25 @@ class Speller:
         owners = Counter(tokens for answer in spelled for tokens in answer)
         own = [[t for k, t in enumerate(answer) if k == 0 or owners[t] == 1] for answer in spelled]
         if self.mode == "prefix":
+            self._refuse_beginnings(answers, own)
             return tuple(tuple((*t, WORD_ENDS) for t in _shortest(answer)) for answer in own)
         return tuple(tuple((*t, end) for t in answer for end in self.ends) for answer in own)
+
+    def _refuse_beginnings(
+        self, answers: Sequence[str], spelled: Sequence[Sequence[Tokens]]
+    ) -> None:
+        """Raise `UserError` where an answer goes on, after a whole word, to another answer: a
+        reply of the longer one would count for both."""
+        texts = self.family.token_texts(self.processor)
+        for short, ways in zip(answers, spelled, strict=True):
+            begun = {way for way in ways if way}
+            for long, others in zip(answers, spelled, strict=True):
+                heads = [(t[:k], t[k]) for t in others for k in range(1, len(t))]
+                if long != short and any(h in begun and not _goes_on(texts[t]) for h, t in heads):
+                    raise UserError(
+                        f"the answer {long!r} begins with the answer {short!r}: with +prefix a "
+                        "reply of the first would count for both; ask without +prefix"
+                    )
 
     def _spellings(self, answer: str) -> Iterator[Tokens]:
         plain = self.plain(answer)
@@ -101,6 +119,11 @@ class Speller:
             for lead in ("", " "):
                 for stop in stops:
                     yield self.plain(f"{lead}{form}{stop}")
+
+
+def _goes_on(text: str) -> bool:
+    """Whether a token's text carries a word or a number on."""
+    return text[:1].isascii() and text[:1].isalnum()
 
 
 def _shortest(answer: Sequence[Tokens]) -> list[Tokens]:
