@@ -174,6 +174,13 @@ def remembered(make: Callable[[Trial], T]) -> Callable[[Trial], T]:
     return recall
 
 
+@remembered
+def stimulus_hash(trial: Trial) -> str:
+    """Content hash of what a trial was about; empty for an uploaded clip."""
+    stimulus = trial.stimulus
+    return "" if stimulus is None else Stimulus.from_dict(stimulus).hash
+
+
 def normalise(log_probs: np.ndarray) -> np.ndarray:
     """Log-probabilities normalised over the last axis, [..., A]."""
     top = np.max(log_probs, axis=-1, keepdims=True)

@@ -30,7 +30,7 @@ from spectcount.psychophysics.sdt import Interval, wilson
 from spectcount.stimulus import Stimulus
 from spectcount.synth import synthesise
 from spectcount.tasks import COUNTING, SUBJECTIVE, task
-from spectcount.trials import Trial, make_trial, normalise
+from spectcount.trials import Trial, make_trial, normalise, stimulus_hash
 
 LIMIT = 0.65
 MOST_CLIPS = 400
@@ -140,19 +140,38 @@ class Audit:
 def audit(plan: Plan, trials: Mapping[str, Sequence[Trial]]) -> Audit | None:
     """The audit of a run's trials by listener; None where there are too few clips, or no right
     answer."""
-    clips: dict[str, tuple[Stimulus, str]] = {}
+    clips: dict[str, tuple[_Asked, str]] = {}
     for mine in trials.values():
         for trial in mine:
-            if trial.stimulus is not None and trial.truth is not None:
-                stimulus = Stimulus.from_dict(trial.stimulus)
-                clips.setdefault(stimulus.hash, (stimulus, trial.truth))
+            mark = stimulus_hash(trial)
+            if mark and mark not in clips and trial.truth is not None:
+                clips[mark] = (_Asked.about(trial), trial.truth)
     own = {name: share for name, mine in trials.items() if not math.isnan(share := _own(mine))}
     return audit_clips(plan.task, clips.values(), own, theory_of(plan))
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """The clip of a trial, made when it is measured: of many only a sample is."""
+
+    duration_s: float
+    trial: Trial
+
+    @classmethod
+    def about(cls, trial: Trial) -> _Asked:
+        return cls((trial.stimulus or {})["duration_s"], trial)
+
+    @property
+    def stimulus(self) -> Stimulus:
+        return Stimulus.from_dict(self.trial.stimulus or {})
+
+
+Clip = Stimulus | _Asked
+
+
 def audit_clips(
     task_name: str,
-    clips: Iterable[tuple[Stimulus, str]],
+    clips: Iterable[tuple[Clip, str]],
     own: Mapping[str, float] | None = None,
     theory: Mapping[str, str] | None = None,
 ) -> Audit | None:
@@ -165,7 +184,7 @@ def audit_clips(
     counts = Counter(truth for _, truth in used)
     if len(counts) < 2 or min(counts.values()) < FEWEST_PER_ANSWER:
         return None
-    shares = reached([_cues(s) for s, _ in used], [truth for _, truth in used])
+    shares = reached([_cues(_made(s)) for s, _ in used], [truth for _, truth in used])
     theory = THEORY.get(task_name, {}) if theory is None else theory
     floors = [
         Floor(cue, words, _wilson(shares[cue], len(used)), theory.get(cue, ""))
@@ -214,7 +233,11 @@ def _audited(task_name: str, truth: str) -> bool:
     return task(task_name).kind != COUNTING or int(truth) >= 2
 
 
-def _some(clips: list[tuple[Stimulus, str]]) -> list[tuple[Stimulus, str]]:
+def _made(clip: Clip) -> Stimulus:
+    return clip if isinstance(clip, Stimulus) else clip.stimulus
+
+
+def _some(clips: list[tuple[Clip, str]]) -> list[tuple[Clip, str]]:
     """At most as many as are cheap to measure, evenly from all; pairs stay together."""
     seconds = sum(s.duration_s for s, _ in clips)
     most = min(MOST_CLIPS, int(len(clips) * MOST_SECONDS / max(seconds, MOST_SECONDS)))

@@ -16,11 +16,11 @@ from typing import Any
 from spectcount.clips import save_clip
 from spectcount.errors import UserError
 from spectcount.report.evidence import Evidence
-from spectcount.report.facts import stimulus_hash, versions
+from spectcount.report.facts import versions
 from spectcount.report.reproduce import shell_block
 from spectcount.report.rows import json_lines
 from spectcount.stimulus import Stimulus
-from spectcount.trials import Trial
+from spectcount.trials import Trial, stimulus_hash
 
 CLIPS = "clips"
 COLUMNS = {

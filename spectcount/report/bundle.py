@@ -22,7 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from spectcount.report.evidence import Evidence
-from spectcount.report.facts import describe, stimulus_hash
+from spectcount.report.facts import describe
 from spectcount.report.figures import figures_of
 from spectcount.report.page import report_html
 from spectcount.report.reproduce import input_file
@@ -30,6 +30,7 @@ from spectcount.report.rows import csv_text, legend, stimuli_jsonl, trials_csv, 
 from spectcount.report.sounds import wav_bytes
 from spectcount.stimulus import Stimulus
 from spectcount.store import Run
+from spectcount.trials import stimulus_hash
 
 
 def export(evidence: Evidence, out_dir: str | Path, clips: bool = False) -> Path:

@@ -18,9 +18,9 @@ import spectcount
 from spectcount.probing.cell_changes import BY_SCORES
 from spectcount.probing.difference import CHANGE_OF_D_PRIME, MCNEMAR
 from spectcount.psychophysics.paired import SMOOTHED
-from spectcount.stimulus import VERSION, Stimulus
+from spectcount.stimulus import VERSION
 from spectcount.store import Run
-from spectcount.trials import Trial, remembered
+from spectcount.trials import Trial
 
 RULES = {
     "rates": "log-linear: (k + 0.5) / (n + 1), Hautus 1995, BRMIC 27:46",
@@ -77,10 +77,3 @@ def evidence_digest(trials: Iterable[Trial]) -> str:
     )
     text = ", ".join(sorted(json.dumps(row, sort_keys=True) for row in rows))
     return hashlib.sha256(f"[{text}]".encode()).hexdigest()[:16]
-
-
-@remembered
-def stimulus_hash(trial: Trial) -> str:
-    """Content hash of what a trial was about; empty for an uploaded clip."""
-    stimulus = trial.stimulus
-    return "" if stimulus is None else Stimulus.from_dict(stimulus).hash

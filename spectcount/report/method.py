@@ -58,9 +58,13 @@ def stimuli_words(evidence: Evidence) -> str:
     """What was played."""
     plan = evidence.asked_plan
     family = FAMILIES[plan.family]
-    sounds = [t.stimulus for t in evidence.trials if t.stimulus]
-    lengths = _span([s["duration_s"] for s in sounds], "s")
-    noise = _span([s["noise_sigma"] for s in sounds], "")
+    sounds = {
+        (s["duration_s"], s["noise_sigma"])
+        for t in evidence.trials
+        if (s := t.stimulus) is not None
+    }
+    lengths = _span([length for length, _ in sounds], "s")
+    noise = _span([sigma for _, sigma in sounds], "")
     hashes = len({t.key for t in evidence.trials})
     return (
         f"Stimuli were synthesised as mono sound at 16 kHz from the family “{family.title}” "

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from spectcount.report.facts import RULES, evidence_digest, stimulus_hash, versions
+from spectcount.report.facts import RULES, evidence_digest, versions
 from spectcount.store import Run
-from spectcount.trials import Trial
+from spectcount.trials import Trial, stimulus_hash
 
 _FIELDS = (
     "key", "listener", "fingerprint", "task", "wording", "reverse", "prompt", "truth", "answer",

@@ -299,6 +299,14 @@ class Store:
                 trials.append(trial_of(body, listener=listener, coords=coords_of(coords)))
         return row, trials
 
+    def n_trials(self, run_id: str) -> int:
+        """How many trials are linked to a run: what tells a page whether there is something new,
+        without reading any."""
+        query = f"SELECT COUNT(*) FROM run_trials WHERE run = :run AND {_OF_THEIRS}"
+        with self._connect() as db:
+            names = {"run": run_id, "visitor": visitors.acting()}
+            return int(db.execute(query, names).fetchone()[0])
+
     # Metrics and events
 
     def add_metrics(self, run_id: str, step: int, values: Mapping[str, float]) -> None:

@@ -45,15 +45,15 @@ class Behind:
 
     def newest(self, view: Hashable, stamp: Hashable, make: Callable[[], Any]) -> Made | None:
         """What there is of a view; None before it is first made. Where that is of another state
-        than `stamp` it is made anew, and waited for `PATIENCE_S`. Raises what `make` raised."""
+        than `stamp` it is made anew; who asks first waits `PATIENCE_S` for it.
+        Raises what `make` raised."""
         with self._lock:
-            future = self._collect(view)
-            made = self._made.get(view)
-            if future is None and (made is None or made.stamp != stamp):
-                future = self._maker.submit(self._make, stamp, make)
-                self._under_way[view] = future
-        if future is not None:
-            wait([future], PATIENCE_S)
+            under_way = self._collect(view)
+            made, begun = self._made.get(view), None
+            if under_way is None and (made is None or made.stamp != stamp):
+                begun = self._under_way[view] = self._maker.submit(self._make, stamp, make)
+        if begun is not None:
+            wait([begun], PATIENCE_S)
             with self._lock:
                 self._collect(view)
                 made = self._made.get(view)

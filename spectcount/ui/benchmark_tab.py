@@ -167,7 +167,7 @@ class BenchmarkView(RunHandlers):
             words = f"There is no benchmark run {run_id!r}; choose a run." if run_id else EMPTY
             told = gr.skip() if sent == {"empty": words} else notice(words)
             return gr.skip(), told, gr.skip(), {"empty": words}
-        n = len(self.feed.trials(run.id))
+        n = self.feed.n_trials(run.id)
         drawn = redraw_step(n, run.total, REDRAW_EVERY, run.ended)
         choices = run_choices(self.store, KIND)
         now: dict[str, Any] = {

@@ -243,8 +243,9 @@ class CompareView(RunHandlers):
 
     def picture(self, run: Run, measure: str) -> Made | None:
         """The newest updates of the figures, made behind the page: bootstraps take a moment."""
-        trials = self.feed.trials(run.id)
-        drawn = redraw_step(len(trials), run.total, REDRAW_EVERY, run.ended)
+        drawn = redraw_step(self.feed.n_trials(run.id), run.total, REDRAW_EVERY, run.ended)
         return self.pictures.newest(
-            (run.id, measure), (drawn, run.ended), lambda: figures(pair_of(run, trials), measure)
+            (run.id, measure),
+            (drawn, run.ended),
+            lambda: figures(pair_of(run, self.feed.trials(run.id)), measure),
         )

@@ -16,8 +16,8 @@ from spectcount.probing.maps import of_listener
 from spectcount.probing.panel import Panel
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
-from spectcount.trials import Trial
 from spectcount.ui import plan_form, pulse, room
+from spectcount.ui.behind import Behind
 from spectcount.ui.compare_figures import compared
 from spectcount.ui.header import Header
 from spectcount.ui.polling import (
@@ -44,6 +44,7 @@ INTRO = (
     "A fine-tune can cost what was fine before. A panel asks base and tuned about that, in pairs: "
     "other tasks, strong places of the map, clip lengths, silence, other wordings."
 )
+WAITING = "The table is worked out; a moment."
 EMPTY = (
     "No panel yet. Choose a tuned adapter in the header and a panel here, and press Start panel."
 )
@@ -92,7 +93,7 @@ def build(settings: Settings, store: Store, header: Header) -> None:
         view.poll, **shown, **QUIET
     ).then(**reveal("panel"))
     run.change(view.poll, **shown, **QUIET)
-    pulse.follow_run(store, KIND, run, view.poll, shown)
+    pulse.follow_run(store, KIND, run, view.poll, shown, view.tables)
     stop.click(view.stop, run, told, api_visibility="private", queue=False)
     resume.click(view.resume, run, told, api_visibility="private")
 
@@ -104,6 +105,7 @@ class PanelView(RunHandlers):
         self.settings = settings
         self.store = store
         self.feed = Feed(store)
+        self.tables = Behind("panel tables")
 
     def cost(self, preset: str, base: str, tuned: str) -> str:
         """What a panel is for and what it takes, or the sentence that refuses it."""
@@ -137,28 +139,29 @@ class PanelView(RunHandlers):
         if run is None:
             told = gr.skip() if sent == {"empty": EMPTY} else notice(EMPTY)
             return gr.skip(), told, gr.skip(), {"empty": EMPTY}
-        trials = self.feed.trials(run.id)
         choices = run_choices(self.store, KIND)
-        drawn = redraw_step(len(trials), run.total, REDRAW_EVERY, run.ended)
+        drawn = redraw_step(self.feed.n_trials(run.id), run.total, REDRAW_EVERY, run.ended)
+        made = self.tables.newest(run.id, (drawn, run.ended), lambda: result_html(run, self.feed))
         now = {
             "runs": [choices, run.id],
             "progress": progress_html(run, self.store),
-            "table": [run.id, drawn, run.ended],
+            "table": [run.id, *(made.stamp if made else ["waiting"])],
         }
         fresh = {name: sent.get(name) != value for name, value in now.items()}
         return (
             gr.update(choices=choices, value=run.id) if fresh["runs"] else gr.skip(),
             now["progress"] if fresh["progress"] else gr.skip(),
-            result_html(run, trials) if fresh["table"] else gr.skip(),
+            (made.value if made else notice(WAITING)) if fresh["table"] else gr.skip(),
             now,
         )
 
 
-def result_html(run: Run, trials: list[Trial]) -> str:
-    """The sentence and the table of a panel's run (HTML)."""
+def result_html(run: Run, feed: Feed) -> str:
+    """The sentence and the table of a panel's run (HTML): of an ended one from its summary."""
     found = (run.summary or {}).get("panel") if run.ended else None
     if found is None:
         base, tuned = run.config["listeners"]
+        trials = feed.trials(run.id)
         by_name = {name: of_listener(trials, name) for name in (base, tuned)}
         found = comparison.panel(run.config, by_name).to_dict()
     if not found["rows"]:

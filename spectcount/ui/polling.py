@@ -19,6 +19,8 @@ from spectcount.store import LogEvent, Metric, Run, Store
 from spectcount.trials import Trial
 
 KEPT_RUNS = 6
+KEPT_ROWS = 400_000
+"""A trial in memory has about 1.4 kB."""
 QUIET: dict[str, Any] = {
     "show_progress": "hidden",
     "api_visibility": "private",
@@ -47,10 +49,16 @@ class Feed:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._lock = threading.Lock()
+        self._reading: dict[tuple[str, str], threading.Lock] = {}
         self._rows: OrderedDict[tuple[str, str], tuple[int, list[Any]]] = OrderedDict()
 
+    def n_trials(self, run_id: str) -> int:
+        """How many trials are linked to the run so far; none is read."""
+        return self.store.n_trials(run_id)
+
     def trials(self, run_id: str) -> list[Trial]:
-        """Every trial linked to the run so far."""
+        """Every trial linked to the run so far. The first look at a great run takes seconds: to be
+        called behind the page."""
         return self._grow("trials", run_id, self.store.trials_since)
 
     def metrics(self, run_id: str) -> dict[str, dict[int, float]]:
@@ -66,14 +74,27 @@ class Feed:
         return self._grow("events", run_id, self.store.events_since)
 
     def _grow(self, what: str, run_id: str, since: Callable[..., tuple[int, list]]) -> list[Any]:
+        key = (what, run_id)
         with self._lock:
-            last, rows = self._rows.pop((what, run_id), (0, []))
+            reading = self._reading.setdefault(key, threading.Lock())
+        with reading:  # readers of other runs do not wait
+            with self._lock:
+                last, rows = self._rows.get(key, (0, []))
             last, new = since(run_id, last)
             rows = rows + new if new else rows
-            self._rows[what, run_id] = (last, rows)
-            while len(self._rows) > 3 * KEPT_RUNS:
-                self._rows.popitem(last=False)
+            with self._lock:
+                self._rows[key] = (last, rows)
+                self._rows.move_to_end(key)
+                self._forget()
             return rows
+
+    def _forget(self) -> None:
+        """Let go of what was looked at longest ago, beyond some runs or some rows."""
+        n_rows = sum(len(rows) for _, rows in self._rows.values())
+        while len(self._rows) > 3 * KEPT_RUNS or (n_rows > KEPT_ROWS and len(self._rows) > 1):
+            key, (_, rows) = self._rows.popitem(last=False)
+            n_rows -= len(rows)
+            self._reading.pop(key, None)
 
 
 def redraw_step(n: int, total: int, share: float, ended: bool) -> int:

@@ -172,7 +172,15 @@ def build(settings: Settings, store: Store, header: Header) -> ProbeTab:
         lambda: (*procedures.FITTING, {}), None, fitted["outputs"], **QUIET,
     ).then(view.poll_found, **fitted, **QUIET)  # fmt: skip
     beat = pulse.follow_run(
-        store, "probe", run, view.poll, shown, view.pictures, view.marks, also=("confirm",)
+        store,
+        "probe",
+        run,
+        view.poll,
+        shown,
+        view.pictures,
+        view.marks,
+        view.fits,
+        also=("confirm",),
     )
     beat.input(view.poll_found, **fitted, **QUIET)
     Context.root_block.load(view.poll_found, **fitted, **QUIET)
@@ -198,6 +206,7 @@ class ProbeView(RunHandlers):
         self.feed = Feed(store)
         self.pictures = Behind("probe pictures")
         self.marks = Behind("front end marks")
+        self.fits = Behind("probe fits")
 
     def cost(self, *values: Any) -> str:
         """What the plan of the form would take, or the sentence that refuses it."""
@@ -273,13 +282,12 @@ class ProbeView(RunHandlers):
     def picture(self, run: Run, view: tuple[Any, ...]) -> Made | None:
         """The newest updates of `figures`, made behind the page: fits take a moment, and the marks
         of the front end, which follow when they are ready, take longer."""
-        trials = self.feed.trials(run.id)
         _, listener, measure, part = view
         marked = self.marked(run, part)
-        drawn = redraw_step(len(trials), run.total, REDRAW_EVERY, run.ended)
+        drawn = redraw_step(self.feed.n_trials(run.id), run.total, REDRAW_EVERY, run.ended)
         stamp = (drawn, run.ended, *self.asked_again(run), marked)
         return self.pictures.newest(
-            view, stamp, lambda: self.figures(run, trials, listener, measure, part, marked)
+            view, stamp, lambda: self.figures(run, listener, measure, part, marked)
         )
 
     def marked(self, run: Run, part: str | None) -> bool:
@@ -297,33 +305,32 @@ class ProbeView(RunHandlers):
         run = find_run(self.store, run_id, "probe") or newest(self.store, "probe", run_id)
         if run is None:
             return *_SKIPPED_FOUND, sent
-        trials = self.feed.trials(run.id)
-        now = {
-            "run": [run.id, listener, part, run.ended],
-            "n": redraw_step(len(trials), run.total, FIT_EVERY, run.ended),
-        }
+        view = (run.id, listener, part, "found")
+        n = redraw_step(self.feed.n_trials(run.id), run.total, FIT_EVERY, run.ended)
+        made = self.fits.newest(
+            view, (n, run.ended), lambda: procedures.found(*self.chosen(run, listener, part))
+        )
+        now = {"found": [*view, *(made.stamp if made else ["waiting"])]}
         if now == sent:
             return *_SKIPPED_FOUND, sent
-        shown, by_name, mine = self.chosen(run, trials, listener, part)
-        return *procedures.found(shown, by_name, mine), now
+        return *(made.value if made else procedures.FITTING), now
 
     def chosen(
-        self, run: Run, trials: list[Trial], listener: str | None, part: str | None
+        self, run: Run, listener: str | None, part: str | None
     ) -> tuple[parts.Part, dict[str, list[Trial]], str]:
         """The part of the run that is looked at, its trials by listener, and whose are shown."""
         names: list[str] = run.config["listeners"]
         shown = parts.chosen(plan_from_dict(run.config["plan"]), part)
-        mine = shown.mine(trials)
+        mine = shown.mine(self.feed.trials(run.id))
         by_name = {name: of_listener(mine, name) for name in names}
         return shown, by_name, listener if listener in by_name else names[0]
 
     def figures(
-        self, run: Run, trials: list[Trial], listener: str | None, measure: str, part: str | None,
-        marked: bool = True,
-    ) -> tuple[Any, ...]:  # fmt: skip
+        self, run: Run, listener: str | None, measure: str, part: str | None, marked: bool = True
+    ) -> tuple[Any, ...]:
         """Updates of listener, map and curve with their boxes, level, findings, part, measure,
         tracks."""
-        shown, by_name, mine = self.chosen(run, trials, listener, part)
+        shown, by_name, mine = self.chosen(run, listener, part)
         names = list(by_name)
         chooser = gr.update(choices=names, value=mine, visible=len(names) > 1)
         options = parts.choices(plan_from_dict(run.config["plan"]))

@@ -19,6 +19,7 @@ from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.trials import Trial
 from spectcount.ui import plan_form, pulse, room
+from spectcount.ui.behind import Behind
 from spectcount.ui.figures import heatmap, line_chart
 from spectcount.ui.header import Header, listener_spec
 from spectcount.ui.polling import (
@@ -47,6 +48,7 @@ INTRO = (
     "plan above is asked in each of several wordings, held-out ones among them, in both orders of "
     "the options equally often."
 )
+_WAITING = [notice("The wordings are compared; a moment."), None, None]
 EMPTY = (
     "No run over wordings yet. Choose a plan at the top of this page (a map of few cells: each "
     "stimulus is asked several times), the number of wordings here, and press Start wordings."
@@ -109,7 +111,7 @@ def build(settings: Settings, store: Store, header: Header, form: plan_form.Plan
         view.poll, **shown, **QUIET
     ).then(**reveal("wordings"))
     run.change(view.poll, **shown, **QUIET)
-    pulse.follow_run(store, KIND, run, view.poll, shown)
+    pulse.follow_run(store, KIND, run, view.poll, shown, view.pictures)
     stop.click(view.stop, run, told, api_visibility="private", queue=False)
     resume.click(view.resume, run, told, api_visibility="private")
 
@@ -121,6 +123,7 @@ class WordingsView(RunHandlers):
         self.settings = settings
         self.store = store
         self.feed = Feed(store)
+        self.pictures = Behind("wordings pictures")
         self.form = form
 
     def cost(self, *values: Any) -> str:
@@ -156,19 +159,21 @@ class WordingsView(RunHandlers):
         if run is None:
             told = gr.skip() if sent == {"empty": EMPTY} else notice(EMPTY)
             return gr.skip(), told, *[gr.skip()] * 3, {"empty": EMPTY}
-        trials = self.feed.trials(run.id)
         choices = run_choices(self.store, KIND)
-        drawn = redraw_step(len(trials), run.total, REDRAW_EVERY, run.ended)
+        drawn = redraw_step(self.feed.n_trials(run.id), run.total, REDRAW_EVERY, run.ended)
+        made = self.pictures.newest(
+            run.id, (drawn, run.ended), lambda: figures(run, self.feed.trials(run.id))
+        )
         now = {
             "runs": [choices, run.id],
             "progress": progress_html(run, self.store),
-            "figures": [run.id, drawn, run.ended],
+            "figures": [run.id, *(made.stamp if made else ["waiting"])],
         }
         fresh = {name: sent.get(name) != value for name, value in now.items()}
         return (
             gr.update(choices=choices, value=run.id) if fresh["runs"] else gr.skip(),
             now["progress"] if fresh["progress"] else gr.skip(),
-            *(figures(run, trials) if fresh["figures"] else [gr.skip()] * 3),
+            *((made.value if made else _WAITING) if fresh["figures"] else [gr.skip()] * 3),
             now,
         )
 

@@ -40,9 +40,8 @@ def test_a_panels_table_reads_the_same_before_and_after_the_end(settings, store)
     run = actions.start_panel(settings, PARTS, *WHO)
     assert "fills in" in view.poll(run.id, {})[2]
     done = finish(settings, store, run)
-    trials = store.trials(run.id)
-    table = panel_view.result_html(done, trials)
-    running = panel_view.result_html(run, trials)
+    table = panel_view.result_html(done, view.feed)
+    running = panel_view.result_html(run, view.feed)
     assert table == running
     assert "Detecting &lt;it&gt;" in table and "Change, at 95 %" in table
     assert 'class="said said-no-change-shown"' in table and "forgotten shown in 1 tasks" in table
