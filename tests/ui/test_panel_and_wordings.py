@@ -78,7 +78,7 @@ def test_runs_over_wordings_are_shown_in_words_and_figures(settings, store):
         "the", "plan", 5, "base", "tiny-lalm", "none"
     )
     update, message = view.start("the", "plan", 5, "base", "tiny-lalm", "none")
-    assert message == "" and update["value"].startswith("wordings-")
+    assert "is queued" in message and update["value"].startswith("wordings-")
     run = actions.start_wordings(settings, MAP, *WHO, n_wordings=3)
     assert "as soon as" in wordings_view.figures(run, [])[0]
     done = finish(settings, store, run)
