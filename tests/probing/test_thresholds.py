@@ -131,7 +131,7 @@ def test_each_condition_has_its_own_threshold(probe):
         "level_dbfs", -50, 10, second="event_duration_ms", gradient=-0.1, reference=100
     )
     values = {
-        "kind": "quest", "task": "interval", "trials": 60, **LEVEL,
+        "kind": "quest", "task": "interval", "trials": 100, **LEVEL,
         "condition": "event_duration_ms", "condition_values": "50, 250",
     }  # fmt: skip
     plan, trials = probe(values, sees)
