@@ -127,6 +127,8 @@ def _of_cells(part: dict[str, Any]) -> str:
 
 def _row(row: dict[str, Any]) -> str:
     """One line of a panel's table."""
-    base, tuned = (row[name]["value"] for name in ("base", "tuned"))
+    from spectcount.psychophysics.sdt import interval_of
+
+    base, tuned = (interval_of(row[name]) for name in ("base", "tuned"))
     note = "" if row["fine_before"] else " (not fine before)"
-    return f"{row['name']}: {base:.2f} -> {tuned:.2f}, {row['verdict']['sentence']}{note}"
+    return f"{row['name']}: {base} -> {tuned}, {row['verdict']['sentence']}{note}"

@@ -56,8 +56,10 @@ def show(result: Any, as_json: bool) -> None:
 def _terse(value: Any) -> Any:
     """For reading: an interval as `value [low, high]`, a region as its sentence, local times."""
     if isinstance(value, Mapping):
-        if {"value", "low", "high"} <= set(value):
-            return f"{_short(value['value'])} [{_short(value['low'])}, {_short(value['high'])}]"
+        if {"value", "low", "high"} <= set(value) and not isinstance(value["value"], list):
+            from spectcount.psychophysics.sdt import interval_of, interval_text
+
+            return interval_text(interval_of(value), _short)
         if "sentence" in value:
             return value["sentence"]
         return {k: _moment(v) if k.endswith("_at") else _terse(v) for k, v in value.items()}

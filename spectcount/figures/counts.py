@@ -9,6 +9,7 @@ import numpy as np
 from spectcount.figures.spec import Line, Spec, heatmap_value, lines_value
 from spectcount.figures.words import level_text, span_text
 from spectcount.probing.maps import Confusion
+from spectcount.probing.repeats import left_out_words
 
 
 def confusion_value(found: Confusion, title: str = "") -> Spec:
@@ -34,7 +35,15 @@ def confusion_value(found: Confusion, title: str = "") -> Spec:
         marks={"right": diagonal},
         symbols={"right": "square-open"},
         title=title,
-        note=f"shares of each row; n = {span_text(totals)} trials per row",
+        note="; ".join(
+            filter(
+                None,
+                [
+                    f"shares of each row; n = {span_text(totals)} trials per row",
+                    left_out_words(found.repeated),
+                ],
+            )
+        ),
         key=f"confusion {len(found.truths)}",
     )
 

@@ -25,6 +25,7 @@ from spectcount.figures.tracks import (
 )
 from spectcount.figures.words import span_text
 from spectcount.probing.procedure import Procedure
+from spectcount.psychophysics.sdt import interval_of, interval_text
 
 UNMEASURED = "not measurable there"
 
@@ -65,8 +66,8 @@ def surface_value(
 
 def _line(k: int, name: str, state: State, ends: tuple[float, float]) -> Line:
     low, high = cut(state["low"], ends, ends[0]), cut(state["high"], ends, ends[1])
-    hover = [f"[{_end(a)}, {_end(b)}] at {LEVEL}"
-             for a, b in zip(state["low"], state["high"], strict=True)]  # fmt: skip
+    places = zip(state["threshold"], state["low"], state["high"], strict=True)
+    hover = [f"{_words(*place)} at {LEVEL}" for place in places]
     name = f"threshold, {name}" if name else "threshold"
     return Line(name, state["nodes"], state["threshold"], low, high, hover, colour=track_colour(k),
                 symbol="diamond", width=2.6)  # fmt: skip
@@ -105,5 +106,6 @@ def _measured_words(states: Mapping[str, State]) -> str:
     return ", ".join(f"{n} of {of} places measurable" for n, of in counts)
 
 
-def _end(value: float | None) -> str:
-    return "unbounded" if value is None else f"{value:.4g}"
+def _words(*place: float | None) -> str:
+    found = interval_of(dict(zip(("value", "low", "high"), place, strict=True)))
+    return interval_text(found, "{:.4g}".format)

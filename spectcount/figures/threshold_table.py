@@ -14,7 +14,7 @@ from html import escape
 from spectcount.probing.thresholds import Threshold, interval_words
 from spectcount.psychophysics.cautions import POOR_FIT
 from spectcount.psychophysics.graded import ScoreFit
-from spectcount.psychophysics.sdt import Interval
+from spectcount.psychophysics.sdt import Interval, interval_text
 
 _HEADS = ("Trials", "Threshold (own rule)", "d′ = 1, answers", "d′ = 1, scores", "AUC 0.76",
           "Ideal, d′ = 1", "Efficiency", "Guess; lapse", "Fit")  # fmt: skip
@@ -122,7 +122,7 @@ def _efficiency(found: Threshold) -> str:
         return "–"
     share = found.efficiency.efficiency
     loss = interval_words(found.efficiency.loss_db, "dB")
-    return f"{_share(share.value)} [{_share(share.low)}, {_share(share.high)}], {loss} lost"
+    return f"{interval_text(share, lambda x: f'{100 * x:.2g} %')}, {loss} lost"
 
 
 def _rates(found: Threshold) -> str:
@@ -139,7 +139,3 @@ def _fit(found: Threshold) -> str:
         return "–"
     p = found.fit.goodness_p
     return f"p = {p:.2g}" + (", poor" if p < POOR_FIT else "")
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.2g} %" if math.isfinite(value) else "?"

@@ -15,7 +15,7 @@ import numpy as np
 
 from spectcount.probing.axes import Axis
 from spectcount.probing.base import Plan
-from spectcount.probing.maps import Cells
+from spectcount.probing.maps import Cells, rate_words
 from spectcount.probing.weakness import SUSPECTED, Region
 from spectcount.psychophysics.sdt import Interval
 
@@ -32,8 +32,9 @@ def measured(cells: Cells, measure: str) -> tuple[str, str, Interval]:
 
 def measure_words(measure: str, plan: Plan) -> str:
     """A measure's name for an axis."""
-    right = "hit rate" if plan.asked.two_class else "accuracy"
-    return {"d_prime": "d′", "rate": right, "auc": "AUC", "criterion": "criterion c"}[measure]
+    return {"d_prime": "d′", "rate": rate_words(plan), "auc": "AUC", "criterion": "criterion c"}[
+        measure
+    ]
 
 
 def interval_text(values: Interval, at: tuple[int, int]) -> str:
@@ -41,7 +42,7 @@ def interval_text(values: Interval, at: tuple[int, int]) -> str:
     one = values.at(at)
     if math.isnan(one.value):
         return "not measured yet"
-    return f"{one.value:.2f} [{_bound(one.low)}, {_bound(one.high)}] at {level_text(one)}"
+    return f"{one} at {level_text(one)}"
 
 
 def level_text(values: Interval) -> str:
@@ -118,7 +119,3 @@ def _band(low_hz: float, high_hz: float) -> str:
     """A band of frequencies in one unit: "440–790 Hz", "3.1–6.4 kHz"."""
     unit, by = ("kHz", 1000.0) if high_hz >= 1000 else ("Hz", 1.0)
     return f"{low_hz / by:.2g}–{high_hz / by:.2g} {unit}"
-
-
-def _bound(value: float) -> str:
-    return f"{value:.2f}" if math.isfinite(value) else "?"

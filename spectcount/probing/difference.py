@@ -21,7 +21,7 @@ from spectcount.probing.base import Plan
 from spectcount.probing.cell_changes import BY_SCORES, GradedCells, smallest_words
 from spectcount.probing.maps import plain, signed_error
 from spectcount.probing.pairing import Pair, false_alarm_table, hit_table, pairs_of
-from spectcount.probing.sensitivity import of_pairs
+from spectcount.probing.sensitivity import for_wordings, of_pairs
 from spectcount.probing.verdict import (
     ACCURACY,
     ALARMS,
@@ -61,7 +61,8 @@ class Difference:
     with paired bootstrap intervals. The last two, `p_d_prime` and its discoveries
     `changed_d_prime` are None where the task has no d'; `area_change`: of the area under the
     ROC, where they rest on graded scores;
-    `smallest`: the smallest change that could have been marked, in words."""
+    `smallest`: the smallest change that could have been marked, in words; `headline`: the kind of
+    the verdict over all trials, if that is told too."""
 
     plan: Plan
     n: np.ndarray
@@ -77,6 +78,7 @@ class Difference:
     changed_d_prime: np.ndarray | None = None
     area_change: np.ndarray | None = None
     smallest: str = ""
+    headline: str = ""
 
     def sure(self, measure: str = "d_prime") -> np.ndarray:
         """Cells whose `measure` changed for sure: d_prime where the task has one, else the
@@ -104,6 +106,7 @@ class Difference:
         return MapVerdict(
             better, worse, asked - better - worse, p.size - asked, self.q, self.test(),
             "level" if len(self.plan.axes) == 1 else "cell", self.smallest,
+            self.headline,
         )  # fmt: skip
 
     def test(self, measure: str = "d_prime") -> str:
@@ -147,13 +150,8 @@ class Change:
     bias: Interval | None = None
     error: Interval | None = None
     d_a: Interval | None = None
-    n_words: int = 1
+    words: str = ""
     mixed: bool = False
-
-    @property
-    def words(self) -> str:
-        """What the intervals are for: the wordings (with their order of answers) that were used."""
-        return f"for {'this wording' if self.n_words == 1 else f'these {self.n_words} wordings'}"
 
     def verdicts(self, margin: float | None = None) -> list[Verdict]:
         """What may be said, the main measure first: d_a or d' (or accuracy), then bias, then what
@@ -220,6 +218,12 @@ def difference(
     return Difference(plan, n, gained, lost, p, benjamini_hochberg(p, q), q, rate, **parts)
 
 
+def under(whole: Change | None, cells: Difference) -> Difference:
+    """The cells beside the change over all of them, whose verdict theirs never contradicts."""
+    first = None if whole is None else whole.verdict
+    return cells if first is None else dataclasses.replace(cells, headline=first.kind)
+
+
 def change_over(
     plan: Plan, base: Iterable[Trial], tuned: Iterable[Trial],
     cells: Iterable[tuple[int, ...]] | None = None, level: float = 0.95, seed: int = 0,
@@ -249,7 +253,7 @@ def change_of(
         if both.graded:
             parts["d_a"] = both.d_a_change(level)
     counted = [*signal, *catch]
-    parts["n_words"] = len({x.prompt for x, _ in counted}) or 1
+    parts["words"] = for_wordings(x for x, _ in counted)
     if plan.asked.kind == COUNTING and len(counted) >= 2:
         x, y = (np.array([signed_error(pair[who]) for pair in counted]) for who in (0, 1))
         parts["bias"] = mean_change(x, y, level)

@@ -22,13 +22,14 @@ import numpy as np
 
 from spectcount.listeners.observers.ideal import pair_d_prime
 from spectcount.probing.base import Plan
-from spectcount.probing.repeats import counted
-from spectcount.probing.sensitivity import Sensitivity
+from spectcount.probing.repeats import counted, left_out_words
+from spectcount.probing.sensitivity import Sensitivity, for_wordings
 from spectcount.psychophysics import sdt
+from spectcount.psychophysics.roc import Roc
 from spectcount.psychophysics.sdt import Interval
 from spectcount.scales import noise_density
 from spectcount.stimulus import Event, Stimulus
-from spectcount.tasks import COUNTING, FORCED_CHOICE, Task, task
+from spectcount.tasks import COUNTING, FORCED_CHOICE, SUBJECTIVE, Task, task
 from spectcount.trials import Trial, remembered
 
 Grid = dict[tuple[int, ...], list[Trial]]
@@ -75,8 +76,9 @@ class Cells:
 @dataclass(frozen=True)
 class Pooled:
     """Several cells together: what a region's or a whole run's trials say. Rates are pooled; d', c
-    and AUC are compared within cells and wordings and averaged; `d_a` is there where scores are
-    graded (`sensitivity`). `repeated`: trials left out as repeats of one waveform (`repeats`)."""
+    and AUC are compared within cells and wordings and averaged; `d_a` and `roc` are there where
+    scores are graded (`sensitivity`). `wordings`: what the intervals are for, in words; `name`: of
+    the rate. `repeated`: trials left out as repeats of one waveform (`repeats`)."""
 
     n: int
     n_catch: int
@@ -88,24 +90,38 @@ class Pooled:
     ideal: float
     mass: float
     d_a: Interval | None = None
+    roc: Roc | None = None
     repeated: int = 0
+    wordings: str = ""
+    name: str = ""
 
     @property
     def caution(self) -> str:
-        """Where d' from the answers misleads: it lies apart from d_a; empty where not."""
-        if self.d_a is None or self.d_prime is None:
-            return ""
-        d_a, d = self.d_a, self.d_prime
-        if d.low <= d_a.high and d_a.low <= d.high:
-            return ""
-        return (
-            f"d' {d.value:.2f} and d_a {d_a.value:.2f} lie apart: cells differ, or scores are not "
-            "of equal variance, so that d' depends on where the criterion lies; go by d_a"
-        )
+        """That d' from the answers misleads; empty where variances may be equal."""
+        return "" if self.roc is None else self.roc.caution
+
+    @property
+    def words(self) -> str:
+        """The leading measure with its interval, its trials and what it is for; slope and caution
+        where there is an ROC; the repeats left out."""
+        main = (("d_a", self.d_a), ("d'", self.d_prime), (self.name, self.rate))
+        name, found = next((n, x) for n, x in main if x is not None)
+        catch = f" and {self.n_catch} catch" if self.n_catch else ""
+        parts = [
+            f"{name} {found} at {100 * found.level:.4g} %, {self.n} signal{catch} trials, "
+            f"{self.wordings}"
+        ]
+        if self.roc is not None:
+            parts.append(self.caution or self.roc.words)
+        return "; ".join([*parts, *filter(None, [left_out_words(self.repeated)])])
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; nan and infinities become None."""
-        kept = {k: plain(v) for k, v in vars(self).items() if v is not None}
+        """Plain data with `words`; nan and infinities become None."""
+        hidden = ("roc", "name", "wordings")
+        listed = {k: v for k, v in vars(self).items() if v is not None and k not in hidden}
+        kept = {k: plain(v) for k, v in listed.items()} | {"words": self.words}
+        if self.roc is not None:
+            kept["roc"] = self.roc.to_dict()
         return {**kept, **({"caution": self.caution} if self.caution else {})}
 
 
@@ -114,7 +130,8 @@ class Confusion:
     """`matrix` [truth, answer]: how often each number was said; `truths` and `answers` label it.
     `accuracy` per truth with its interval, `overall` for all trials; `bias` and `error`: mean
     signed and absolute error per truth; `unparsed`: free replies in which no number was found;
-    `low_mass`: share of trials where the closed set got less than half of the probability."""
+    `low_mass`: share of trials where the closed set got less than half of the probability;
+    `repeated`: trials left out as repeats of one waveform (`repeats`)."""
 
     truths: tuple[str, ...]
     answers: tuple[str, ...]
@@ -128,6 +145,7 @@ class Confusion:
     unparsed: int
     n_replies: int
     low_mass: float
+    repeated: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; nan becomes None."""
@@ -153,8 +171,10 @@ def measure_map(plan: Plan, trials: Iterable[Trial], level: float = 0.95) -> Cel
     }
     if plan.asked.two_class:
         counts = (hits, n, false_alarms, n_catch)
-        cells["d_prime"] = d_prime_of(plan.asked)(*counts, level=level)
-        cells["criterion"] = sdt.criterion(*counts, level=level)
+        scale = 2**-0.5 if plan.asked.kind == FORCED_CHOICE else 1.0
+        d_prime = d_prime_of(plan.asked)(*counts, level=level)
+        cells["d_prime"] = sdt.resolved(d_prime, 0, *counts, scale)
+        cells["criterion"] = sdt.resolved(sdt.criterion(*counts, level=level), 1, *counts)
         cells["auc"] = _auc_map(plan, grid, catch, level)
     elif plan.asked.kind == COUNTING:
         cells["bias"] = _mean(plan, grid, signed_error)
@@ -186,16 +206,20 @@ def pool(
         criterion=both.criterion(level) if detect else None,
         auc=both.auc(level) if detect else None,
         d_a=both.d_a(level) if detect and both.graded else None,
+        roc=both.roc(level) if detect else None,
         ideal=_average([d for d in map(ideal_d_prime, signal) if not np.isnan(d)]),
         mass=_average([t.mass for t in signal + catch]),
         repeated=len(asked) - len(listed),
+        wordings=for_wordings(signal + catch),
+        name=rate_words(plan),
     )
 
 
 def confusion(trials: Iterable[Trial], level: float = 0.95) -> Confusion:
     """How many there were against how many were said, over counting trials (catch trials are
     zeros)."""
-    listed = [t for t in trials if t.task == "count" and t.truth is not None]
+    asked = [t for t in trials if t.task == "count" and t.truth is not None]
+    listed = counted(None, asked)
     truths = tuple(str(n) for n in sorted({int(t.truth or 0) for t in listed}))
     answers = listed[0].answers if listed else ()
     matrix = np.zeros((len(truths), len(answers)), int)
@@ -217,7 +241,15 @@ def confusion(trials: Iterable[Trial], level: float = 0.95) -> Confusion:
         unparsed=sum(parsed(t) is None for t in replies),
         n_replies=len(replies),
         low_mass=_average([float(t.mass < 0.5) for t in listed]),
+        repeated=len(asked) - len(listed),
     )
+
+
+def rate_words(plan: Plan) -> str:
+    """Name of the rate of signal trials that were right; without a truth, of the first answer."""
+    if plan.asked.kind == SUBJECTIVE:
+        return f"share of “{plan.asked.answers[0]}”"
+    return "hit rate" if plan.asked.two_class else "accuracy"
 
 
 def hit(trial: Trial) -> bool:
@@ -279,10 +311,11 @@ def of_listener(trials: Iterable[Trial], name: str) -> list[Trial]:
 
 
 def plain(value: Any) -> Any:
-    """Arrays, intervals and numbers as JSON-ready data: nan and infinities become None."""
+    """Arrays, intervals and numbers as JSON-ready data: nan and infinities become None, of an
+    interval with a word for why ("open")."""
     if isinstance(value, Interval):
         parts = {k: plain(getattr(value, k)) for k in ("value", "low", "high")}
-        return {**parts, "level": value.level, "rule": value.rule}
+        return {**parts, **_open(value), "level": value.level, "rule": value.rule}
     if isinstance(value, np.ndarray):
         return plain(value.tolist())
     if isinstance(value, (list, tuple)):
@@ -290,6 +323,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, (float, np.floating)):
         return float(value) if np.isfinite(value) else None
     return value
+
+
+def _open(found: Interval) -> dict[str, Any]:
+    """{"open": why a None stands for a number}, in the shape of the interval; nothing where no
+    end is open."""
+    ends = [np.asarray(x, float) for x in (found.value, found.low, found.high)]
+    words = np.vectorize(sdt.open_word, otypes=[object])(*ends)
+    return {"open": words.tolist()} if np.any(words != "") else {}
 
 
 def by_cell(plan: Plan, trials: Iterable[Trial], role: str) -> Grid:

@@ -25,8 +25,9 @@ _CLIPS: dict[str, str] = {}
 _MOST_CLIPS = 200_000
 
 
-def counted(plan: Plan, trials: Iterable[Trial]) -> list[Trial]:
-    """The trials without repeats, in their order; see the module."""
+def counted(plan: Plan | None, trials: Iterable[Trial]) -> list[Trial]:
+    """The trials without repeats, in their order; see the module. Without a plan one waveform is
+    one question in whatever role and cell."""
     listed = list({(t.key, _place(plan, t)): t for t in trials}.values())
     quiet = [t for t in listed if _repeatable(t)]
     if len(quiet) < 2:
@@ -38,6 +39,11 @@ def counted(plan: Plan, trials: Iterable[Trial]) -> list[Trial]:
     quiet = _once(left, lambda t: (clips[id(t)], _place(plan, t))) or left
     kept = {id(t) for t in quiet}
     return [t for t in listed if id(t) not in clips or id(t) in kept]
+
+
+def left_out_words(n: int) -> str:
+    """How many trials were left out as repeats, in a clause; empty where none was."""
+    return f"{n} trials left out as repeats of one waveform" if n else ""
 
 
 def _once(trials: list[Trial], alike: Callable[[Trial], Any]) -> list[Trial] | None:
@@ -59,8 +65,10 @@ def _far(one: Trial, other: Trial) -> bool:
     return any(abs(x - y) > SAME_SCORE for x, y in pairs if max(x, y) > -5)
 
 
-def _place(plan: Plan, trial: Trial) -> tuple[Any, ...]:
+def _place(plan: Plan | None, trial: Trial) -> tuple[Any, ...]:
     """Role, with the cell of a signal trial or the background of a catch trial."""
+    if plan is None:
+        return ()
     cell = int(trial.coords.get("x", 0)), int(trial.coords.get("y", 0))
     role = trial.coords.get("role")
     if role == "catch":

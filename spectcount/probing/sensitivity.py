@@ -11,12 +11,13 @@ wordings.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from spectcount.probing.base import Plan
 from spectcount.psychophysics import sdt
 from spectcount.psychophysics.changes import joined_change
+from spectcount.psychophysics.roc import Roc, roc
 from spectcount.psychophysics.sdt import Interval
 from spectcount.psychophysics.stratified import (
     Areas,
@@ -95,6 +96,13 @@ class Sensitivity:
 
     # Of one listener
 
+    def roc(self, level: float = 0.95) -> Roc | None:
+        """ROC and z-ROC slope of the only listener; None where scores are not graded, or few."""
+        if not (self.measurable and self.graded):
+            return None
+        signal, catch = ([t.yes_score for t in part[0]] for part in (self.signal, self.catch))
+        return roc(signal, catch, self.labels, level)
+
     def auc(self, level: float = 0.95) -> Interval:
         """AUC of the only listener."""
         return self.areas.interval(0, level)
@@ -158,6 +166,12 @@ class Sensitivity:
             max(found.high, found.value + whole.high - whole.value), level,
             f"{found.rule}, exact bounds where rates are near 0 or 1",
         )  # fmt: skip
+
+
+def for_wordings(trials: Iterable[Trial]) -> str:
+    """What intervals are for: the wordings that were used; their variation is not in them."""
+    n = len({t.prompt for t in trials}) or 1
+    return f"for {'this wording' if n == 1 else f'these {n} wordings'}"
 
 
 def of_pairs(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spectcount.probing.base import Plan
-from spectcount.probing.difference import Change, difference
+from spectcount.probing.difference import Change, difference, under
 from spectcount.probing.maps import confusion, pool
 from spectcount.probing.plan import AnyPlan, Interleaved, parts_of
 from spectcount.probing.procedure import Procedure
@@ -91,7 +91,7 @@ def _headline(plan: Plan, trials: Sequence[Trial]) -> dict[str, Any]:
 def _change(
     plan: Plan, whole: Change, base: Sequence[Trial], tuned: Sequence[Trial]
 ) -> dict[str, Any]:
-    cells = difference(plan, base, tuned)
+    cells = under(whole, difference(plan, base, tuned))
     return {
         **whole.to_dict(),
         "cells_better": int(cells.better.sum()),

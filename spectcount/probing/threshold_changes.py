@@ -162,7 +162,8 @@ def _of_curve(
     plan = dataclasses.replace(plan, harder=_harder(plan, x, y))
     ((before,), (after,)) = (thresholds(plan, who, level) for who in (x, y))
     r = _correlation(plan, before, after, x, y)
-    return [_changed(plan, before, after, r, len(pairs), True, _graded(plan, x, y))]
+    n = min(before.n, after.n)
+    return [_changed(plan, before, after, r, n, True, _graded(plan, x, y))]
 
 
 def _harder(plan: Curve, x: list[Trial], y: list[Trial]) -> str:

@@ -32,7 +32,9 @@ from spectcount.probing.ideal_level import efficiency_at, ideal_d_prime, ideal_t
 from spectcount.probing.maps import plain
 from spectcount.probing.plan import Curve
 from spectcount.probing.procedure import Procedure
+from spectcount.probing.repeats import counted, left_out_words
 from spectcount.probing.replay import level_of, presentations, replayed
+from spectcount.probing.sensitivity import for_wordings
 from spectcount.probing.series import Series, series_of
 from spectcount.probing.tracks import CATCH, succeeded
 from spectcount.psychophysics.adaptive.quest_plus import QuestPlusEstimate
@@ -42,7 +44,7 @@ from spectcount.psychophysics.fit import Fit, fit
 from spectcount.psychophysics.graded import ScoreFit, auc_threshold, fit_answers, fit_scores
 from spectcount.psychophysics.measurable import UNMEASURABLE
 from spectcount.psychophysics.one_function import NO_BREAK, break_reason
-from spectcount.psychophysics.sdt import Interval
+from spectcount.psychophysics.sdt import Interval, interval_text
 from spectcount.psychophysics.surface import Surface
 from spectcount.tasks import FORCED_CHOICE, YES_NO
 from spectcount.trials import Trial
@@ -56,8 +58,10 @@ IDEAL_DRAWS = 2
 @dataclass(frozen=True)
 class Threshold:
     """What one track says; see the module. `n` counts all trials, `n_catch` those without a
-    signal; `ended` says why the track ended; `ideal` is the ideal observer's `d_prime_1`, nan
-    where not known; `series` the trials, None where they are not of one function."""
+    signal, `repeated` those left out as repeats of one waveform; `wordings` says what the
+    intervals are for; `ended` says why the track ended; `ideal` is the ideal observer's
+    `d_prime_1`, nan where not known; `series` the trials, None where
+    they are not of one function."""
 
     track: int
     condition: str
@@ -79,6 +83,8 @@ class Threshold:
     ideal: float = math.nan
     efficiency: Efficiency | None = None
     series: Series | None = field(default=None, repr=False, compare=False)
+    repeated: int = 0
+    wordings: str = ""
 
     @property
     def threshold(self) -> Interval:
@@ -139,8 +145,10 @@ class Threshold:
 
     def _trial_words(self) -> str:
         catch = f", {self.n_catch} of them catch trials" if self.n_catch else ""
-        told = not self.ended or self.ended in (self.reason, f"{self.n} trials")
-        return f"{self.n} trials{catch}" + ("" if told else f" ({self.ended})")
+        shown = f"{self.n + self.repeated} trials"
+        told = not self.ended or self.ended in (self.reason, shown)
+        words = f"{self.n} trials{catch}" + ("" if told else f" ({self.ended})")
+        return ", ".join(filter(None, [words, left_out_words(self.repeated), self.wordings]))
 
     def _efficiency_words(self) -> str:
         if self.efficiency is None or not math.isfinite(self.efficiency.loss_db.value):
@@ -164,36 +172,43 @@ def thresholds(plan: Plan, trials: Iterable[Trial], level: float = 0.95) -> list
     listed = list(trials)
     if isinstance(plan, Procedure):
         return [_of_track(plan, i, listed, level) for i in range(len(plan.tracks))]
-    return [_of_curve(plan, listed, level)] if isinstance(plan, Curve) else []
+    if isinstance(plan, Curve):
+        n = len(listed)
+        listed = counted(plan, listed)
+        found = _of_curve(plan, listed, level)
+        return [dataclasses.replace(found, repeated=n - len(listed))]
+    return []
 
 
 def interval_words(found: Interval, unit: str = "") -> str:
     """An interval to read: "42 ms [37, 48] at 95 %"; digits follow its width."""
     digits = _digits(found)
-    value, low, high = (_number(x, digits) for x in (found.value, found.low, found.high))
-    unit = f" {unit}" if unit else ""
-    return f"{value}{unit} [{low}, {high}] at {100 * found.level:.4g} %"
+    words = interval_text(found, lambda x: _number(x, digits), unit)
+    return f"{words} at {100 * found.level:.4g} %"
 
 
 def _of_track(plan: Procedure, index: int, trials: Sequence[Trial], level: float) -> Threshold:
-    mine = presentations(trials, index)
-    track = replayed(plan, index, mine)
+    shown = presentations(trials, index)
+    track = replayed(plan, index, shown)
+    mine = counted(None, shown)
+    estimated = track if len(mine) == len(shown) else replayed(plan, index, mine)
     declared = plan.levels[0].declared
     yes_no = plan.asked.kind == YES_NO
     catch = tuple(t for t in mine if yes_no and t.coords["role"] == CATCH)
     head = Threshold(
         track=index, condition=plan.tracks[index].words, parameter=declared.name,
         label=declared.axis_label, unit=declared.unit, log=plan.log, falling=plan.falling,
-        n=len(mine), n_catch=len(catch), ended=track.reason,
+        n=len(mine), n_catch=len(catch), ended=track.reason, repeated=len(shown) - len(mine),
+        wordings=for_wordings(mine) if mine else "",
     )  # fmt: skip
     moving = tuple(t for t in mine if not (yes_no and t.coords["role"] == CATCH))
     if not moving:
         return head
     if isinstance(plan, SurfacePlan):
-        return dataclasses.replace(head, surface=cast(Any, track.track.estimate(level)))
+        return dataclasses.replace(head, surface=cast(Any, estimated.track.estimate(level)))
     own: dict[str, Any] = {}
     if isinstance(plan, QuestPlan):
-        own["posterior"] = track.track.estimate(level)
+        own["posterior"] = estimated.track.estimate(level)
         if len(plan.tracked) > 1:
             return dataclasses.replace(head, **own)
     if isinstance(track.track, Staircase):
@@ -222,6 +237,7 @@ def _of_curve(plan: Curve, trials: Sequence[Trial], level: float) -> Threshold:
         track=0, condition="", parameter=declared.name, label=declared.axis_label,
         unit=declared.unit, log=series.log, falling=series.falling,
         n=len(series.trials) + len(series.catch), n_catch=len(series.catch),
+        wordings=for_wordings(trials) if trials else "",
     )  # fmt: skip
     if not series.trials:
         return head

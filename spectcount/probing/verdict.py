@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ import numpy as np
 
 from spectcount.errors import UserError
 from spectcount.probing.maps import plain
-from spectcount.psychophysics.sdt import Interval
+from spectcount.psychophysics.sdt import Interval, interval_text
 
 IMPROVED, WORSE, CHANGED = "improved", "worse", "changed"
 NOT_SHOWN, EQUIVALENT, NOT_MEASURABLE = "no change shown", "equivalent", "not measurable"
@@ -179,7 +180,8 @@ def verdict(
 
 @dataclass(frozen=True)
 class MapVerdict:
-    """How many cells of a map changed for sure, at false-discovery rate `q`."""
+    """How many cells of a map changed for sure, at false-discovery rate `q`; `headline`: the kind
+    of the verdict over all trials, which the cells never contradict."""
 
     better: int
     worse: int
@@ -189,6 +191,7 @@ class MapVerdict:
     test: str
     noun: str = "cell"
     smallest: str = ""
+    headline: str = ""
 
     @property
     def of(self) -> int:
@@ -197,12 +200,19 @@ class MapVerdict:
 
     @property
     def kind(self) -> str:
-        """improved, worse or changed (some cells each way), no change shown, not measurable."""
+        """improved, worse or changed (some cells each way, or against the headline), no change
+        shown, not measurable."""
         if not self.of:
             return NOT_MEASURABLE
-        if self.better and self.worse:
+        if (self.better and self.worse) or self.against:
             return CHANGED
         return IMPROVED if self.better else WORSE if self.worse else NOT_SHOWN
+
+    @property
+    def against(self) -> bool:
+        """Whether some cells changed for sure in the direction opposite to the headline's."""
+        opposite = {IMPROVED: self.worse, WORSE: self.better}
+        return bool(opposite.get(self.headline, 0))
 
     @property
     def sentence(self) -> str:
@@ -211,10 +221,11 @@ class MapVerdict:
             return f"not measurable: no {self.noun} was asked in pairs"
         missing = f" ({self.unmeasured} more not asked yet)" if self.unmeasured else ""
         smallest = f"; {self.smallest}" if self.smallest else ""
+        against = f"; all trials together say {self.headline}" if self.against else ""
         return (
             f"of {self.of} {self.noun}s, {self.better} better, {self.worse} worse, "
             f"{self.not_shown} no change shown{missing} ({self.test}, false-discovery rate "
-            f"{100 * self.q:g} %{smallest})"
+            f"{100 * self.q:g} %{smallest}){against}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -225,16 +236,11 @@ class MapVerdict:
 def signed(change: Interval) -> str:
     """A change with its sign and interval, with so many digits that an end never looks like, or
     beyond, zero when it is not; "at least" or "at most" where the other end is open."""
-    ends = (float(change.value), float(change.low), float(change.high))
-    if math.isinf(ends[1]) != math.isinf(ends[2]):
-        word, end = ("at most", ends[2]) if math.isinf(ends[1]) else ("at least", ends[1])
-        digits = next((k for k in range(2, MAX_DIGITS) if _keeps_side(end, k)), MAX_DIGITS)
-        return f"{word} {_signed(end, digits)}"
+    ends = (float(change.low), float(change.high))
     digits = next(
-        (k for k in range(2, MAX_DIGITS) if all(_keeps_side(x, k) for x in ends[1:])), MAX_DIGITS
+        (k for k in range(2, MAX_DIGITS) if all(_keeps_side(x, k) for x in ends)), MAX_DIGITS
     )
-    value, low, high = (_signed(x, digits) for x in ends)
-    return f"{value} [{low}, {high}]"
+    return interval_text(change, lambda x: _signed(x, digits))
 
 
 def factor_words(change: Interval) -> str:
@@ -247,7 +253,8 @@ def factor_words(change: Interval) -> str:
         (k for k in range(2, MAX_DIGITS) if all(_keeps_side(x - 1, k) for x in (low, high))),
         MAX_DIGITS,
     )
-    return f"×{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    factor = Interval(value, low if low > 0 else -math.inf, high)
+    return re.sub(r"(\d)", r"×\1", interval_text(factor, lambda x: f"{x:.{digits}f}"), count=1)
 
 
 def first_named(verdicts: Sequence[Verdict]) -> list[Verdict]:

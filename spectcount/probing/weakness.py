@@ -25,7 +25,7 @@ from spectcount.probing.maps import by_cell, plain
 from spectcount.probing.shortfall import RATE, SENSITIVITY, Criterion, Judge
 from spectcount.probing.words import place_words
 from spectcount.psychophysics.paired import benjamini_hochberg
-from spectcount.psychophysics.sdt import Interval
+from spectcount.psychophysics.sdt import Interval, interval_of, interval_text
 from spectcount.tasks import SUBJECTIVE
 from spectcount.trials import Trial
 
@@ -62,7 +62,9 @@ class Confirmed:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Confirmed:
         """From plain data."""
-        intervals = {k: _interval(values[k]) for k in ("rate", "d_prime") if values[k] is not None}
+        intervals = {
+            k: interval_of(values[k]) for k in ("rate", "d_prime") if values[k] is not None
+        }
         return cls(**{**values, **intervals})
 
 
@@ -226,26 +228,10 @@ def _size(first: Sequence[int], last: Sequence[int], n_cells: int) -> str:
 
 
 def open_interval(interval: Interval) -> str:
-    """An estimate with its interval; "at most" or "at least" where one end is open."""
-    value, low, high = (float(x) for x in (interval.value, interval.low, interval.high))
-    if np.isinf(low) and np.isinf(high):
-        return "not measurable"
-    if np.isinf(value) or np.isinf(low) or np.isinf(high):
-        return f"at most {high:.1f}" if np.isfinite(high) else f"at least {low:.1f}"
-    value, low, high = (round(v, 1) + 0.0 for v in (value, low, high))
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+    """An estimate with its interval to one decimal, or what an open end leaves."""
+    return interval_text(interval, lambda x: f"{round(x, 1) + 0.0:.1f}")
 
 
 def percent(interval: Interval) -> str:
     """A rate in per cent with its interval."""
     return f"{100 * interval.value:.0f} % [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
-
-
-def _interval(values: Mapping[str, Any]) -> Interval:
-    """From plain data, in which an open end is None."""
-    low, high = values["low"], values["high"]
-    low, high = (-np.inf if low is None else low), (np.inf if high is None else high)
-    value = values["value"]
-    if value is None:
-        value = -np.inf if np.isinf(low) else np.inf
-    return Interval(value, low, high, values["level"], values["rule"])

@@ -85,8 +85,7 @@ class Robustness:
         main, name = self.main, self.measure
         low, high = float(np.min(main.by_wording)), float(np.max(main.by_wording))
         return (
-            f"{name} {main.like_these.value:.2f} [{main.like_these.low:.2f}, "
-            f"{main.like_these.high:.2f}] at {100 * main.like_these.level:.4g} % for wordings like "
+            f"{name} {main.like_these} at {100 * main.like_these.level:.4g} % for wordings like "
             f"these; from {low:.2f} to {high:.2f} over {len(self.by_wording)} wordings, ends that "
             f"were picked and lie too far apart (sd {main.sd:.2f}, of which {main.true_sd:.2f} is "
             "more than so few stimuli scatter). "

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,9 @@ UNCORRECTED = "uncorrected rates"
 WILSON = "Wilson score"
 EXACT = "exact bounds (Clopper & Pearson 1934) by square-and-add"
 MANN_WHITNEY = "Mann-Whitney, score interval (Newcombe 2006, method 5)"
+AT_LEAST, AT_MOST, NOT_MEASURABLE = "at least", "at most", "not measurable"
+UNRESOLVED = 1
+"""Hits (or misses, false alarms, ...) of one cell up to which its rate is told by exact bounds."""
 _BISECTIONS = 60
 _MAX_D_PRIME = 20.0
 _QUADRATURE = np.linspace(-9.0, 9.0, 1801)
@@ -57,10 +61,47 @@ class Interval:
             self, value=self.value * factor, low=self.low * factor, high=self.high * factor
         )
 
+    @property
+    def open(self) -> str:
+        """`AT_LEAST`, `AT_MOST` or `NOT_MEASURABLE` where an end is open; empty where none is."""
+        return open_word(*(float(x) for x in (self.value, self.low, self.high)))
+
     def __str__(self) -> str:
-        if np.ndim(self.value):
-            return repr(self)
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+        return repr(self) if np.ndim(self.value) else interval_text(self)
+
+
+def open_word(value: float, low: float, high: float) -> str:
+    """What an interval with an open end says; empty where both ends are known."""
+    no_low, no_high = not math.isfinite(low), not math.isfinite(high)
+    if math.isnan(value) or (no_low and no_high):
+        return NOT_MEASURABLE
+    return AT_MOST if no_low else AT_LEAST if no_high else ""
+
+
+def interval_text(
+    found: Interval, number: Callable[[float], str] = "{:.2f}".format, unit: str = ""
+) -> str:
+    """An interval to read, the one place where it is put into words: "1.20 ms [0.80, 1.60]"; "at
+    least 0.80 ms" or "at most 1.60 ms" where the other end is open, "not measurable" where both
+    are."""
+    value, low, high = (float(x) for x in (found.value, found.low, found.high))
+    unit = f" {unit}" if unit else ""
+    word = open_word(value, low, high)
+    if word == NOT_MEASURABLE:
+        return word
+    if word:
+        return f"{word} {number(low if word == AT_LEAST else high)}{unit}"
+    return f"{number(value)}{unit} [{number(low)}, {number(high)}]"
+
+
+def interval_of(values: Mapping[str, Any]) -> Interval:
+    """An interval from plain data, in which what is not finite is None: an end that is open, a
+    value beyond an open end."""
+    value, low, high = (values[name] for name in ("value", "low", "high"))
+    low, high = -math.inf if low is None else low, math.inf if high is None else high
+    if value is None:
+        value = {AT_LEAST: math.inf, AT_MOST: -math.inf}.get(open_word(0, low, high), math.nan)
+    return Interval(value, low, high, values.get("level", 0.95), values.get("rule", ""))
 
 
 @dataclass(frozen=True)
@@ -141,30 +182,46 @@ def d_prime_2afc(
 
 
 def exact_sensitivity(
-    hits: int, n_signal: int, false_alarms: int, n_noise: int, level: float = 0.95
+    hits, n_signal, false_alarms, n_noise, level: float = 0.95
 ) -> tuple[Interval, Interval]:
     """d' and c with intervals from exact bounds of both rates (Clopper & Pearson 1934), joined by
     square-and-add: open on the side on which a rate of 0 or 1 leaves them open. Values by the
     log-linear rule."""
-    values = ndtri(np.array(rates(hits, n_signal, false_alarms, n_noise)))
-    ends = [_exact_z(k, n, level) for k, n in ((hits, n_signal), (false_alarms, n_noise))]
-    down, up = ([v - e[0] for v, e in zip(values, ends, strict=True)],
-                [e[1] - v for v, e in zip(values, ends, strict=True)])  # fmt: skip
-    z_h, z_f = (float(v) for v in values)
+    z_h, z_f = (ndtri(x) for x in rates(hits, n_signal, false_alarms, n_noise))
+    h_low, h_high = _exact_z(hits, n_signal, level)
+    f_low, f_high = _exact_z(false_alarms, n_noise, level)
     rule = f"{LOG_LINEAR}, {EXACT}"
     d, c = z_h - z_f, -(z_h + z_f) / 2
-    return (
-        Interval(d, d - math.hypot(down[0], up[1]), d + math.hypot(up[0], down[1]), level, rule),
-        Interval(c, c - math.hypot(*up) / 2, c + math.hypot(*down) / 2, level, rule),
-    )
+    d_ends = d - np.hypot(z_h - h_low, f_high - z_f), d + np.hypot(h_high - z_h, z_f - f_low)
+    up, down = np.hypot(h_high - z_h, f_high - z_f), np.hypot(z_h - h_low, z_f - f_low)
+    return _interval(d, *d_ends, level, rule), _interval(c, c - up / 2, c + down / 2, level, rule)
 
 
-def _exact_z(k: int, n: int, level: float) -> tuple[float, float]:
+def resolved(
+    found: Interval, measure: int, hits, n_signal, false_alarms, n_noise, scale: float = 1.0
+) -> Interval:
+    """d' (`measure` 0) or c (1) of cells, times `scale`, as `found` has it, with the ends of exact
+    bounds where hits, misses, false alarms or correct rejections are at most `UNRESOLVED` and
+    these are wider: there the log-linear interval may cover nothing."""
+    counts = hits, n_signal, false_alarms, n_noise
+    k, n, f, m = np.broadcast_arrays(*(np.asarray(x, float) for x in counts))
+    near = np.minimum.reduce([k, n - k, f, m - f]) <= UNRESOLVED
+    exact = exact_sensitivity(*counts, found.level)[measure].scaled(scale)
+    with np.errstate(invalid="ignore"):
+        low = np.where(near, np.fmin(exact.low, found.low), found.low)
+        high = np.where(near, np.fmax(exact.high, found.high), found.high)
+    rule = f"{found.rule}, exact bounds where rates are near 0 or 1"
+    return _interval(np.asarray(found.value), low, high, found.level, rule)
+
+
+def _exact_z(k, n, level: float) -> tuple[np.ndarray, np.ndarray]:
     """z of the exact bounds of a rate; infinite at 0 and 1."""
+    k, n = np.broadcast_arrays(np.asarray(k, float), np.asarray(n, float))
     tail = (1 - level) / 2
-    low = float(beta.ppf(tail, k, n - k + 1)) if k else 0.0
-    high = float(beta.ppf(1 - tail, k + 1, n - k)) if k < n else 1.0
-    return float(ndtri(low)), float(ndtri(high))
+    with np.errstate(invalid="ignore"):
+        low = np.where(k > 0, beta.ppf(tail, np.maximum(k, 1), n - k + 1), 0.0)
+        high = np.where(k < n, beta.ppf(1 - tail, k + 1, np.maximum(n - k, 1)), 1.0)
+    return ndtri(low), ndtri(high)
 
 
 def auc(signal_scores, noise_scores, level: float = 0.95) -> Interval:

@@ -16,7 +16,7 @@ from typing import Any
 from spectcount.jobs.confirmations import KIND, regions_again
 from spectcount.probing import comparison
 from spectcount.probing.base import Plan
-from spectcount.probing.difference import Change, Difference, difference
+from spectcount.probing.difference import Change, Difference, difference, under
 from spectcount.probing.heldout import Part
 from spectcount.probing.maps import Cells, Confusion, Pooled, confusion, measure_map, pool
 from spectcount.probing.panel_table import PanelResult
@@ -188,7 +188,7 @@ class Evidence:
         """What changed per cell, in a comparison."""
         if self.pair is None or not self.gridded:
             return None
-        return difference(self.asked_plan, *self.pair)
+        return under(self._changes[1], difference(self.asked_plan, *self.pair))
 
     @functools.cached_property
     def _changes(self) -> tuple[list[ThresholdChange], Change | None]:

@@ -15,6 +15,7 @@ from spectcount.errors import UserError
 from spectcount.figures.counts import accuracy_value, confusion_value
 from spectcount.figures.functions import functions_value
 from spectcount.figures.maps import curves_value, difference_value, map_value
+from spectcount.figures.roc import ROCS, roc_value
 from spectcount.figures.shortcuts import shortcuts_value
 from spectcount.figures.spec import Line, lines_value
 from spectcount.figures.surfaces import surface_value
@@ -77,8 +78,19 @@ def _of_part(part: Evidence) -> list[RunFigure]:
         one = len(part.asked_plan.axes) == 1
         made = (_of_curves if one else _of_maps) if part.gridded else _of_tracks
     shown = part.run.kind not in ("panel", "wordings")
-    found = [*made(part), *_of_shortcuts(part)]
+    found = [*made(part), *_of_rocs(part), *_of_shortcuts(part)]
     return [dataclasses.replace(f, primary=f.primary and shown) for f in found]
+
+
+def _of_rocs(part: Evidence) -> Iterator[RunFigure]:
+    """ROC and z-ROC of all listeners whose scores are graded."""
+    if not (part.gridded and part.asked_plan.asked.two_class):
+        return
+    found = {name: pooled.roc for name, pooled in part.pooled.items()}
+    for name, axes in ROCS.items():
+        spec = roc_value(found, axes)
+        if spec is not None:
+            yield RunFigure(slug(name), f"{name} of all trials", spec, part.trials)
 
 
 def _of_shortcuts(part: Evidence) -> Iterator[RunFigure]:

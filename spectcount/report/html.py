@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from spectcount.params import Declared
-from spectcount.psychophysics.sdt import Interval
+from spectcount.psychophysics.sdt import Interval, interval_text
 
 
 class Html(str):
@@ -95,11 +95,8 @@ def figure(svg: str, heading: str, caption: str, number: int) -> Html:
 
 
 def interval(found: Interval | None, digits: int = 2) -> str:
-    """ "1.20 [0.80, 1.60]"; a dash where there is nothing."""
-    if found is None or math.isnan(float(found.value)):
-        return "–"
-    ends = (number(float(v), digits) for v in (found.value, found.low, found.high))
-    return "{} [{}, {}]".format(*ends)
+    """ "1.20 [0.80, 1.60]", or what an open end leaves; a dash where there is nothing."""
+    return "–" if found is None else interval_text(found, lambda x: number(x, digits))
 
 
 def number(value: float | None, digits: int = 2) -> str:

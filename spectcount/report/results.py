@@ -15,6 +15,7 @@ from spectcount.figures.threshold_table import thresholds_html
 from spectcount.figures.words import axis_ticks
 from spectcount.probing.maps import Cells, Confusion, Pooled
 from spectcount.probing.marks import front_end_marks
+from spectcount.probing.repeats import left_out_words
 from spectcount.probing.shortcuts import Audit, Floor
 from spectcount.probing.shortfall import Criterion
 from spectcount.probing.tracks import CATCH
@@ -54,20 +55,21 @@ def headline_html(evidence: Evidence) -> Html:
         for measure in next(iter(columns.values()), {})
     ]
     caption = "All trials of each listener together, intervals at 95 % for these cells and wordings"
-    return table(["", *columns], rows, caption)
+    said = [f"{name}: {pooled.words}." for name, pooled in evidence.pooled.items()]
+    return Html(table(["", *columns], rows, caption) + bullets(said))
 
 
 def _numbers(found: Pooled, asked: Task) -> dict[str, str]:
     if not asked.two_class:
         return {
-            f"share of “{asked.answers[0]}”": interval(found.rate),
+            found.name: interval(found.rate),
             "n": str(found.n),
             "mean mass": number(found.mass, 3),
         }
     return {
         "d_a, from graded scores": interval(found.d_a),
         "d′, from answers": interval(found.d_prime),
-        "d_a against d′": found.caution or "–",
+        "slope of the z-ROC": _slope(found),
         "criterion c": interval(found.criterion),
         "AUC": interval(found.auc),
         "hit rate": f"{interval(found.rate)}, n = {found.n}",
@@ -77,9 +79,16 @@ def _numbers(found: Pooled, asked: Task) -> dict[str, str]:
     }
 
 
+def _slope(found: Pooled) -> str:
+    if found.roc is None:
+        return "–"
+    return found.caution or (interval(found.roc.slope) if found.roc.measurable else found.roc.words)
+
+
 def _count_numbers(found: Confusion) -> dict[str, str]:
     return {
         "accuracy": f"{interval(found.overall)}, n = {int(found.matrix.sum())}",
+        "left out": left_out_words(found.repeated) or "–",
         "bias (said − there, events)": number(found.mean_bias),
         "mean absolute error (events)": number(found.mean_error),
         "unparsed replies": f"{found.unparsed} of {found.n_replies}",

@@ -14,6 +14,7 @@ import gradio as gr
 
 from spectcount import actions
 from spectcount.errors import UserError
+from spectcount.figures.roc import ROCS
 from spectcount.figures.words import MEASURES
 from spectcount.probing.plan import plan_from_dict
 from spectcount.settings import Settings
@@ -99,9 +100,9 @@ def build(settings: Settings, store: Store, header: Header, tuning: TuneTab) -> 
                 js_on_load="SpectCount.live(element);",
             )
             measure = gr.Radio(
-                list(MEASURES.items()),
+                [*MEASURES.items(), *ROCS.items()],
                 value="d_prime",
-                label="Colour",
+                label="Colour or chart",
                 elem_id="compare-measure",
             )
             with gr.Row(equal_height=False) as maps_box:

@@ -16,6 +16,7 @@ import gradio as gr
 from spectcount.errors import UserError
 from spectcount.figures.counts import accuracy_value, confusion_value
 from spectcount.figures.maps import curves_value, difference_value, map_value
+from spectcount.figures.roc import ROCS
 from spectcount.probing.difference import difference
 from spectcount.probing.maps import confusion, measure_map, of_listener
 from spectcount.probing.plan import AnyPlan, CountConfusion, plan_from_dict
@@ -23,7 +24,7 @@ from spectcount.store import Run
 from spectcount.trials import Trial
 from spectcount.ui.header import listener_spec
 from spectcount.ui.polling import notice
-from spectcount.ui.probe_figures import confusion_words
+from spectcount.ui.probe_figures import confusion_words, roc_figure
 from spectcount.ui.verdicts import comparison_html
 
 NO_CHANGE = "The difference appears once both have answered the same questions."
@@ -76,12 +77,15 @@ def figures(pair: Pair, measure: str) -> list[Any]:
     if isinstance(pair.plan, CountConfusion):
         return _confusions(pair, words)
     found = {name: measure_map(pair.plan, asked) for name, asked in pair.trials.items()}
+    rocs = roc_figure(pair.plan, pair.trials, measure)
+    measure = "d_prime" if measure in ROCS.values() else measure
     if len(pair.plan.axes) == 1:
-        return [words, *_HIDDEN, gr.skip(), *_HIDDEN, *_shown(curves_value(found, measure))]
+        chart = rocs or curves_value(found, measure)
+        return [words, *_HIDDEN, gr.skip(), *_HIDDEN, *_shown(chart)]
     base, tuned = (map_value(found[name], measure, title=name) for name in pair.names)
     changed = difference(pair.plan, pair.base, pair.tuned)
     change = difference_value(changed, measure, title="tuned − base")
-    return [words, *_shown(base), tuned, *_shown(change), *_HIDDEN]
+    return [words, *_shown(base), tuned, *_shown(change), *(_shown(rocs) if rocs else _HIDDEN)]
 
 
 def _confusions(pair: Pair, words: str) -> list[Any]:

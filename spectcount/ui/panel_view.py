@@ -14,6 +14,7 @@ from spectcount.errors import UserError
 from spectcount.probing import comparison
 from spectcount.probing.maps import of_listener
 from spectcount.probing.panel import Panel
+from spectcount.psychophysics.sdt import interval_of
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.ui import plan_form, pulse, room
@@ -197,9 +198,4 @@ def _row(row: Mapping[str, Any]) -> str:
 
 
 def _value(interval: Mapping[str, Any]) -> str:
-    value, low, high = (_number(interval[name]) for name in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
-
-
-def _number(value: float | None) -> str:
-    return "?" if value is None else f"{value:.2f}"
+    return str(interval_of(interval))

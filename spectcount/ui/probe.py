@@ -11,6 +11,7 @@ from gradio.context import Context
 
 from spectcount import actions
 from spectcount.errors import UserError
+from spectcount.figures.roc import ROCS
 from spectcount.figures.words import MEASURES
 from spectcount.jobs.confirmations import confirmation_run, regions_again
 from spectcount.probing.maps import of_listener
@@ -35,11 +36,11 @@ from spectcount.ui.polling import (
 )
 from spectcount.ui.probe_figures import (
     audit_html,
-    floors_notice,
     grid_figures,
     has_marks,
     measure_update,
     pick_cell,
+    summary_notices,
 )
 from spectcount.ui.run_controls import (
     RunHandlers,
@@ -107,9 +108,9 @@ def build(settings: Settings, store: Store, header: Header) -> ProbeTab:
                     elem_id="probe-part",
                 )  # fmt: skip
                 measure = gr.Radio(
-                    list(MEASURES.items()),
+                    [*MEASURES.items(), *ROCS.items()],
                     value="d_prime",
-                    label="Colour",
+                    label="Colour or chart",
                     elem_id="probe-measure",
                 )
             with gr.Column() as heat_box:
@@ -339,7 +340,7 @@ class ProbeView(RunHandlers):
         if again is not None and shown.number is not None:
             again = [region for region in again if region.part == shown.number]
         *grid, words = grid_figures(shown.plan, by_name, mine, measure, run.ended, again, marked)
-        grid.append(words + floors_notice(run, shown))
+        grid.append(words + summary_notices(run, shown))
         coloured = measure_update(shown.plan, not isinstance(shown.plan, Procedure))
         return chooser, *grid, which, coloured, *procedures.live(shown, by_name[mine], mine)
 

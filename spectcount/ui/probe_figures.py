@@ -10,14 +10,16 @@ import gradio as gr
 
 from spectcount.figures.counts import accuracy_value, confusion_value
 from spectcount.figures.maps import curves_value, map_value
+from spectcount.figures.roc import ROCS, roc_value
 from spectcount.figures.words import MEASURES, regions_html
 from spectcount.probing.base import Plan
-from spectcount.probing.maps import Confusion, confusion, measure_map
+from spectcount.probing.maps import Confusion, confusion, measure_map, pool
 from spectcount.probing.plan import AnyPlan, CountConfusion, plan_from_dict
 from spectcount.probing.procedure import Procedure
+from spectcount.probing.repeats import left_out_words
 from spectcount.probing.shortfall import Criterion
 from spectcount.probing.weakness import Region, find_weakness, percent
-from spectcount.psychophysics.sdt import Interval
+from spectcount.psychophysics.sdt import interval_of
 from spectcount.store import Run
 from spectcount.trials import Trial
 from spectcount.ui.parts import Part
@@ -43,18 +45,29 @@ def grid_figures(
     regions = find_weakness(plan, by_name[mine], criterion) if again is None else again
     words = regions_html(regions, criterion.words(plan.task), ended)
     found = {name: measure_map(plan, asked) for name, asked in by_name.items()}
+    colour = "d_prime" if measure in ROCS.values() else measure
+    rocs = roc_figure(plan, by_name, measure)
     if len(plan.axes) == 1:
         levels = gr.update(choices=_levels(plan), visible=True)
-        return *HIDDEN, *_shown(curves_value(found, measure)), levels, words
-    value = map_value(found[mine], measure, regions, title=mine, marked=marked)
-    return *_shown(value), *HIDDEN, NO_LEVEL, words
+        return *HIDDEN, *_shown(rocs or curves_value(found, colour)), levels, words
+    value = map_value(found[mine], colour, regions, title=mine, marked=marked)
+    chart = _shown(rocs) if rocs else HIDDEN
+    return *_shown(value), *chart, NO_LEVEL, words
+
+
+def roc_figure(plan: Plan, by_name: Trials, measure: str) -> Any:
+    """The chart of all listeners' ROCs where `measure` is one of `ROCS`; None where it is not, or
+    nobody's scores are graded."""
+    if measure not in ROCS.values():
+        return None
+    return roc_value({name: pool(plan, asked).roc for name, asked in by_name.items()}, measure)
 
 
 def measure_update(plan: AnyPlan, visible: bool = True) -> dict[str, Any]:
     """The choice of a measure: those that the plan's task has. Counting has its accuracy alone."""
     if isinstance(plan, Plan) and not plan.asked.two_class:
         return gr.update(choices=[("Accuracy", "rate")], value="rate", visible=visible)
-    return gr.update(choices=list(MEASURES.items()), visible=visible)
+    return gr.update(choices=[*MEASURES.items(), *ROCS.items()], visible=visible)
 
 
 def has_marks(plan: Plan) -> bool:
@@ -82,10 +95,11 @@ def pick_cell(
 def confusion_words(found: Confusion) -> str:
     """A confusion matrix in a sentence."""
     right = found.overall
-    return (
+    words = (
         f"{100 * right.value:.0f} % right [{100 * right.low:.0f}, {100 * right.high:.0f}] at 95 %, "
         f"n = {int(found.matrix.sum())}, mean error {found.mean_bias:+.2f} events"
     )
+    return "; ".join(filter(None, [words, left_out_words(found.repeated)]))
 
 
 def _confusion_figures(by_name: Trials, mine: str) -> tuple:
@@ -98,19 +112,27 @@ def _confusion_figures(by_name: Trials, mine: str) -> tuple:
     return *_shown(matrix), *_shown(accuracy_value(tables)), NO_LEVEL, words
 
 
-def floors_notice(run: Run, part: Part) -> str:
-    """What one cue alone reaches on the clips of an ended run; nothing before."""
+def summary_notices(run: Run, part: Part) -> str:
+    """Of an ended run the headline of each listener, and what one cue alone reaches on its clips;
+    nothing before."""
     summary = run.summary or {}
     plans = summary.get("plans", [])
     of_part = plans[part.number] if plans and part.number is not None else summary
-    found = of_part.get("shortcuts") if run.ended else None
-    return notice(f"Floors: {found['sentence']}.") if found else ""
+    if not run.ended:
+        return ""
+    heads = [
+        f"{name}: {one['words']}." for name, one in of_part.get("overall", {}).items()
+        if "words" in one
+    ]  # fmt: skip
+    if "shortcuts" in of_part:
+        heads.append(f"Floors: {of_part['shortcuts']['sentence']}.")
+    return "".join(map(notice, heads))
 
 
 def audit_html(audit: Mapping[str, Any]) -> str:
     """An audit of clips beforehand: its sentence, and what every cue reaches (HTML)."""
     rows = "".join(
-        f"<li>{escape(floor['words'])}: {percent(Interval(**floor['rate']))}</li>"
+        f"<li>{escape(floor['words'])}: {percent(interval_of(floor["rate"]))}</li>"
         for floor in audit["floors"]
     )
     listed = f"<details><summary>Every cue, 95 %</summary><ul>{rows}</ul></details>"

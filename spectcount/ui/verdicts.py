@@ -11,7 +11,7 @@ from html import escape
 from typing import Any
 
 from spectcount.probing import comparison
-from spectcount.probing.difference import Difference, difference
+from spectcount.probing.difference import Difference, change_over, difference, under
 from spectcount.probing.heldout import Part
 from spectcount.probing.plan import CountConfusion
 from spectcount.probing.verdict import (
@@ -45,7 +45,7 @@ def comparison_html(
     if not found:
         return note_html(NO_PAIRS)
     cells = [
-        difference(plan, base, tuned)
+        under(change_over(plan, base, tuned), difference(plan, base, tuned))
         for plan, base, tuned in comparison.compared_plans(config, trials)
         if not plan.adaptive and not isinstance(plan, CountConfusion)
     ]

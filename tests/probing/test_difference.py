@@ -15,6 +15,7 @@ from spectcount.probing.difference import change_over, difference
 from spectcount.probing.pairing import pairs_of
 from spectcount.probing.plan import DetectionMap, plan_from_dict
 from spectcount.probing.verdict import CHANGED, IMPROVED, NOT_SHOWN
+from spectcount.psychophysics import sdt
 from spectcount.psychophysics.paired import pair_table, sdt_changes
 from spectcount.trials import make_trial
 
@@ -69,6 +70,18 @@ def z_of(trials, role, plan):
     return ndtri((yes + 0.5) / (len(mine) + 1))
 
 
+def d_a_change(base, tuned):
+    """From all scores together; cells and wordings of these listeners are alike."""
+    ends = []
+    for who in (base, tuned):
+        signal, catch = (
+            [t.yes_score for t in who if t.coords["role"] == role] for role in ("signal", "catch")
+        )
+        scale = 1 if who[0].task == "detect" else 2**-0.5
+        ends.append(scale * math.sqrt(2) * ndtri(sdt.auc(signal, catch).value))
+    return ends[1] - ends[0]
+
+
 @pytest.mark.parametrize("task,scale", [("detect", 1.0), ("interval", 2**-0.5)])
 def test_values_are_the_differences_of_the_listeners_own(task, scale):
     plan = plan_from_dict({**MAP, "task": task})
@@ -77,7 +90,9 @@ def test_values_are_the_differences_of_the_listeners_own(task, scale):
     h, f = ([z_of(t, role, plan) for t in (base, tuned)] for role in ("signal", "catch"))
     assert found.d_prime.value == pytest.approx(scale * ((h[1] - f[1]) - (h[0] - f[0])), abs=0.1)
     assert found.criterion.value == pytest.approx(-(h[1] + f[1] - h[0] - f[0]) / 2, abs=0.05)
-    assert found.d_a is not None and found.d_a.low <= 1 <= found.d_a.high
+    by_scores = d_a_change(base, tuned)
+    assert found.d_a is not None and found.d_a.value == pytest.approx(by_scores, abs=0.1)
+    assert found.d_a.low <= by_scores <= found.d_a.high
     assert found.d_prime.low <= 1 <= found.d_prime.high
     assert found.criterion.low <= -0.5 <= found.criterion.high
     assert found.auc is not None and found.auc.low > 0

@@ -9,9 +9,10 @@ import pytest
 
 from spectcount.listeners.base import Scores
 from spectcount.listeners.observers.simulated import SimulatedObserver
-from spectcount.probing.maps import pool
+from spectcount.probing.maps import confusion, pool
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.run import execute
+from spectcount.probing.thresholds import thresholds
 from spectcount.trials import normalise
 
 QUIET = {
@@ -38,6 +39,13 @@ class OfTheWaveform:
         return [np.random.default_rng(list(seed)).normal(), 0.0]
 
 
+class CountsTheWaveform(OfTheWaveform):
+    """Always the same count."""
+
+    def _row(self, q):
+        return [float(k == 0) for k in range(len(q.answers))]
+
+
 @pytest.fixture
 def trials_of(context):
     def ask(listener, values=QUIET):
@@ -54,6 +62,36 @@ def test_a_hundred_times_silence_is_one_catch_trial(trials_of):
     found = pool(plan, trials)
     assert len(clips) == 1 and found.n_catch == 1
     assert found.repeated >= 59 and found.n + found.n_catch + found.repeated == len(trials)
+
+
+def test_thresholds_count_one_waveform_once_and_say_how_many_they_left_out(trials_of):
+    plan, trials = plan_from_dict(QUIET), trials_of(OfTheWaveform())
+    (found,) = thresholds(plan, trials)
+    assert found.repeated >= 59 and found.n_catch == 1
+    assert found.n + found.repeated == len(trials) == found.to_dict()["repeated"] + found.n
+    assert f"{found.repeated} trials left out as repeats of one waveform" in found.sentence
+
+
+def test_tracks_count_one_waveform_once(trials_of):
+    values = {
+        "kind": "quest", "trials": 60, "parameter": "level_dbfs", "low": -30, "high": -20,
+        "candidates": 5, "design": QUIET["design"],
+    }  # fmt: skip
+    plan, trials = plan_from_dict(values), trials_of(OfTheWaveform(), values)
+    (found,) = thresholds(plan, trials)
+    assert found.n_catch == 1 and found.repeated > 0
+    assert found.n + found.repeated == len(trials)
+
+
+def test_a_confusion_counts_one_waveform_once(trials_of):
+    values = {
+        "kind": "confusion", "trials": 20, "count_low": 0, "count_high": 1,
+        "design": QUIET["design"],
+    }  # fmt: skip
+    trials = trials_of(CountsTheWaveform(), values)
+    found = confusion(trials)
+    assert found.matrix[0].sum() == 1 and found.repeated >= 19
+    assert found.matrix.sum() + found.repeated == len(trials)
 
 
 def test_other_words_are_another_question_to_who_heeds_them(trials_of):

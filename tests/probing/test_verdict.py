@@ -170,3 +170,10 @@ def test_the_largest_loss_is_found_whatever_the_direction():
     assert worst([gain, unknown, loss]) is loss
     assert worst([unknown]) is None
     assert signed(gain.interval) == "+0.50 [+0.10, +0.90]"
+
+
+def test_cells_never_contradict_the_verdict_over_all_trials():
+    cells = MapVerdict(2, 0, 46, 0, 0.05, "a test", headline=WORSE)
+    assert cells.kind == "changed" and cells.sentence.endswith("all trials together say worse")
+    assert MapVerdict(2, 0, 46, 0, 0.05, "a test", headline=IMPROVED).kind == IMPROVED
+    assert MapVerdict(0, 2, 46, 0, 0.05, "a test", headline=NOT_SHOWN).kind == WORSE

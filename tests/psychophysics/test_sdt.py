@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
+from scipy.stats import binom
 
 from spectcount.errors import UserError
+from spectcount.probing.maps import plain
 from spectcount.psychophysics import sdt
+from spectcount.psychophysics.sdt import Interval, interval_of, resolved
 
 CELL = (20, 25, 10, 25)
 
@@ -216,3 +220,35 @@ def test_auc_becomes_the_d_prime_of_gaussian_scores():
     assert np.isnan(unknown.value) and (unknown.low, unknown.high) == (-np.inf, np.inf)
     with pytest.raises(UserError, match=r"AUC of 1\.2"):
         sdt.auc_sensitivity(sdt.Interval(1.2, 0.5, 1.0))
+
+
+@pytest.mark.parametrize(
+    "found,words",
+    [
+        (Interval(1.2, 0.8, 1.6), "1.20 [0.80, 1.60]"),
+        (Interval(3.1, 1.9, np.inf), "at least 1.90"),
+        (Interval(-3.1, -np.inf, -1), "at most -1.00"),
+        (Interval(np.nan, -np.inf, np.inf), "not measurable"),
+        (Interval(0.0, -np.inf, np.inf), "not measurable"),
+    ],
+)
+def test_an_open_end_is_a_word_in_text_and_json(found, words):
+    assert str(found) == words
+    plainly = plain(found)
+    assert plainly.get("open", "") == words.removesuffix(" 1.90").removesuffix(" -1.00") * (
+        "[" not in words
+    )
+    assert str(interval_of(plainly)) == words
+
+
+@pytest.mark.parametrize(
+    "d,c,n,m", [(4, 2, 8, 96), (3, 1.5, 60, 120), (4, 2, 60, 120), (4, 0, 8, 16)]
+)
+def test_cells_with_counts_at_an_end_cover_the_truth(d, c, n, m):
+    """By all tables there can be: log-linear intervals hold d' 4 at c 2 in 1 to 36 %."""
+    k, f = np.meshgrid(np.arange(n + 1), np.arange(m + 1), indexing="ij")
+    chance = binom.pmf(k, n, ndtr(d / 2 - c)) * binom.pmf(f, m, ndtr(-d / 2 - c))
+    found = resolved(sdt.d_prime(k, n, f, m), 0, k, n, f, m)
+    assert np.sum(chance * ((found.low <= d) & (d <= found.high))) > 0.945
+    bias = resolved(sdt.criterion(k, n, f, m), 1, k, n, f, m)
+    assert np.sum(chance * ((bias.low <= c) & (c <= bias.high))) > 0.945

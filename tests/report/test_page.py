@@ -69,13 +69,15 @@ def test_counts_on_the_page_are_those_of_the_trials(make_run, plans, report_of):
     head = page.text.index("from which every rate, d′ and c can be recomputed Listener")
     numbers = page.text[head:]
     for i, j in evidence.plan.cells:
-        row = re.search(rf"\({i}, {j}\) \S+ \S+ (\d+) (\d+) (\d+) (\d+) ([−\d.]+) \[", numbers)
+        words = r"(at least|at most)? ?([−\d.]+)"
+        row = re.search(rf"\({i}, {j}\) \S+ \S+ (\d+) (\d+) (\d+) (\d+) {words}", numbers)
         assert row, (i, j)
         found = [int(v) for v in row.groups()[:4]]
         expected = [cells.n, cells.hits, cells.n_catch, cells.false_alarms]
         assert found == [int(v[j, i]) for v in expected]
-        d_prime = float(row.group(5).replace("−", "-"))
-        assert d_prime == pytest.approx(cells.d_prime.value[j, i], abs=0.005)
+        known = {"at least": cells.d_prime.low, "at most": cells.d_prime.high}
+        d_prime = known.get(row.group(5), cells.d_prime.value)[j, i]
+        assert float(row.group(6).replace("−", "-")) == pytest.approx(d_prime, abs=0.005)
 
 
 @pytest.mark.parametrize("kind", ["curve", "confusion", "order"])
