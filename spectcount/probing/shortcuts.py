@@ -26,7 +26,7 @@ from spectcount.listeners.observers.shortcuts import CUES, Cues, cues_of, reache
 from spectcount.probing.base import Plan
 from spectcount.probing.draws import PlannedQuestion
 from spectcount.probing.plan import AnyPlan, Interleaved
-from spectcount.psychophysics.sdt import Interval, wilson
+from spectcount.psychophysics.sdt import Interval, interval_of, wilson
 from spectcount.stimulus import Stimulus
 from spectcount.synth import synthesise
 from spectcount.tasks import COUNTING, SUBJECTIVE, task
@@ -132,7 +132,7 @@ class Audit:
     def from_dict(cls, data: Mapping[str, Any]) -> Audit:
         """From what `to_dict` wrote."""
         floors = tuple(
-            Floor(f["cue"], f["words"], Interval(**f["rate"]), f["theory"]) for f in data["floors"]
+            Floor(f["cue"], f["words"], interval_of(f["rate"]), f["theory"]) for f in data["floors"]
         )
         return cls(data["task"], data["n"], data["chance"], data["limit"], floors, data["own"])
 

@@ -132,7 +132,7 @@ def summary_notices(run: Run, part: Part) -> str:
 def audit_html(audit: Mapping[str, Any]) -> str:
     """An audit of clips beforehand: its sentence, and what every cue reaches (HTML)."""
     rows = "".join(
-        f"<li>{escape(floor['words'])}: {percent(interval_of(floor["rate"]))}</li>"
+        f"<li>{escape(floor['words'])}: {percent(interval_of(floor['rate']))}</li>"
         for floor in audit["floors"]
     )
     listed = f"<details><summary>Every cue, 95 %</summary><ul>{rows}</ul></details>"
