@@ -221,6 +221,8 @@ REFUSED = {
     "kasa": ({"kasa_config": {"beta": 0.1}}, r"has kasa_config=.* which is not read here"),
     "copies of layers": ({"layer_replication": [[0, 2], [1, 3]]}, r"has layer_replication="),
     "of the future": ({"use_tomorrow": 1}, r"has use_tomorrow=1, which is not read here"),
+    "no expression": ({"target_modules": "(q_proj"}, r"'.*\(q_proj.*' in its .* no regular expres"),
+    "no pattern": ({"rank_pattern": {"q_proj[": 4}}, r"q_proj\[.* is no regular expression"),
     "another kind": ({"peft_type": "IA3"}, r"is of type IA3, and only LORA is read"),
     "all zero": (
         {"change": lambda n, t: t * 0 if "lora_B" in n else t}, r"changes nothing: .* still zero",

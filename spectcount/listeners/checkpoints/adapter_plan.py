@@ -88,7 +88,13 @@ def plan_of(folder: Path, model: torch.nn.Module) -> Plan:
     config = json_object(folder / "adapter_config.json")
     refuse_options(folder.name, config)
     tensors = load_file(folder / "adapter_model.safetensors")
-    return _Reading(folder.name, config, tree_of(model)).plan(tensors)
+    try:
+        return _Reading(folder.name, config, tree_of(model)).plan(tensors)
+    except re.error as error:
+        raise misfit(
+            folder.name,
+            f"{error.pattern!r} in its configuration is no regular expression ({error})",
+        ) from None
 
 
 def refuse_options(name: str, config: Mapping[str, Any]) -> None:
