@@ -105,5 +105,5 @@ def open_page(browser: Browser, url: str, **context: object) -> tuple[Page, list
 
     page.route(lambda address: address.startswith(("http:", "https:", "ws")), guard)
     page.goto(url)
-    page.wait_for_selector(".clip[data-clip]", timeout=60_000)
+    page.wait_for_selector(".clip[data-clip]", state="attached", timeout=60_000)
     return page, outside

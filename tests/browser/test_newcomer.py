@@ -1,0 +1,159 @@
+"""What a newcomer must not stumble over, in a real browser: idle tabs, the buttons of figures, and
+axe over every tab in empty, running and finished state."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from spectcount.jobs.context import JobContext
+from spectcount.jobs.kinds import KINDS
+from spectcount.settings import load_settings
+from spectcount.store import Store
+from tests.browser.page import open_page, serve
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
+
+LIMIT = 60_000
+PLAN = {"kind": "map", "nx": 2, "ny": 3, "trials": 2, "catch_trials": 4}
+TABS = ("Design", "Probe", "Tune", "Compare", "Benchmark", "You", "Runs")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A home folder with two finished probes, a comparison, and a fine-tune's curves."""
+    folder = tmp_path_factory.mktemp("home")
+    settings = load_settings(home=folder)
+    store = Store(settings.database)
+    names = ["sim:d=1,c=0,seed=0", "sim:d=3,c=0,seed=1"]
+    for kind, heard, plan in (
+        ("probe", names[:1], PLAN),
+        ("probe", names[:1], {**PLAN, "task": "count"}),
+        ("compare", names, PLAN),
+    ):
+        run = store.create_run(kind, {"plan": plan, "listeners": heard, "seed": 0})
+        store.claim(run.id)
+        summary = KINDS[kind](JobContext(store.run(run.id), store), settings)
+        store.update(run.id, state="done", summary=summary, ended_at=2.0)
+    tune = store.create_run("tune", {"base": "tiny-lalm", "curriculum": {}, "train": {}})
+    for step in range(3):
+        store.add_metrics(tune.id, step, {"loss": 2.0 - step, "weak_accuracy": 0.1 * step})
+    store.update(tune.id, state="done", done=3, total=3, started_at=1.0, ended_at=2.0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def url(home):
+    """Address of an app on that home."""
+    with serve(home) as address:
+        yield address
+
+
+def go(page, tab):
+    page.get_by_role("tab", name=tab, exact=True).click()
+
+
+def drawn(page, figure):
+    page.wait_for_selector(f"#{figure} .figure:not(.empty) .xaxislayer-above text", timeout=LIMIT)
+
+
+def axe(page):
+    """What axe objects to on the page as it is."""
+    folder = importlib.util.find_spec("axe_playwright_python").submodule_search_locations[0]
+    page.evaluate((Path(folder) / "axe.min.js").read_text())
+    found = page.evaluate(
+        "rules => axe.run(document, {resultTypes: ['violations'], runOnly: rules})", RULES
+    )
+    return [
+        (v["id"], node["target"], node["any"][:1])
+        for v in found["violations"]
+        for node in v["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_on_an_empty_page(browser, tmp_path, theme):
+    with serve(tmp_path) as url:
+        page, _ = open_page(browser, f"{url}?__theme={theme}", bypass_csp=True)
+        page.set_default_timeout(LIMIT)
+        for tab in TABS:
+            go(page, tab)
+            assert axe(page) == [], tab
+        page.context.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_while_runs_go_on_and_after(browser, home, url, theme):
+    page, _ = open_page(browser, f"{url}?__theme={theme}", bypass_csp=True)
+    page.set_default_timeout(LIMIT)
+    for tab, figure in (("Probe", "probe-map"), ("Tune", "tune-loss"),
+                        ("Compare", "compare-base-map"), ("Runs", "")):  # fmt: skip
+        go(page, tab)
+        if figure:
+            drawn(page, figure)
+        assert axe(page) == [], tab
+    store = Store(load_settings(home=home).database)
+    run = store.create_run("probe", {"plan": PLAN, "listeners": ["tiny-lalm"], "seed": 0})
+    store.update(run.id, state="running", done=1, total=10)
+    try:
+        go(page, "Probe")
+        page.goto(f"{url}?__theme={theme}&tab=Probe&probe={run.id}")
+        expect(page.locator("#probe-progress")).to_contain_text("1 of 10", timeout=LIMIT)
+        assert axe(page) == []
+    finally:
+        store.update(run.id, state="stopped", ended_at=3.0)
+    page.context.close()
+
+
+def test_no_figure_offers_to_upload_itself(browser, url, tmp_path):
+    page, outside = open_page(browser, url, accept_downloads=True)
+    page.set_default_timeout(LIMIT)
+    script = """() => [...document.querySelectorAll('.js-plotly-plot')].map((plot) => ({
+      buttons: [...plot.querySelectorAll('.modebar-btn')].map((b) => b.dataset.title || ''),
+      links: [...plot.querySelectorAll('a[href]')].map((a) => a.href),
+      server: plot._context.plotlyServerURL }))"""
+    seen = 0
+    for tab, figure in (("Probe", "probe-map"), ("Tune", "tune-loss"),
+                        ("Compare", "compare-base-map")):  # fmt: skip
+        go(page, tab)
+        drawn(page, figure)
+        for plot in page.evaluate(script):
+            seen += 1
+            assert plot["server"] == "" and plot["links"] == [] and plot["buttons"]
+            assert not [b for b in plot["buttons"] if "share" in b.lower() or "cloud" in b.lower()]
+    assert seen >= 3
+    page.locator("#compare-base-map .figure-files summary").click()
+    with page.expect_download() as waiting:
+        page.locator("#compare-base-map [data-save=html]").click()
+    saved = tmp_path / "figure.html"
+    waiting.value.save_as(saved)
+    alone = browser.new_context(offline=True).new_page()
+    alone.goto(saved.as_uri())
+    alone.wait_for_selector("#figure .xaxislayer-above text")
+    for plot in alone.evaluate(script):
+        assert plot["server"] == "" and plot["links"] == []
+        assert not [b for b in plot["buttons"] if "share" in b.lower() or "cloud" in b.lower()]
+    alone.context.close()
+    page.context.close()
+    assert outside == []
+
+
+def test_nothing_is_polled_of_an_ended_run_or_from_a_hidden_window(browser, url):
+    page, _ = open_page(browser, f"{url}?tab=Probe")
+    drawn(page, "probe-map")
+    asked: list[str] = []
+    page.wait_for_timeout(8_000)
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(12_000)
+    assert not [a for a in asked if "/queue/join" in a or "/run/" in a]
+    assert len([a for a in asked if "component_server" in a]) <= 2 * 12 / 5 + 2
+    page.evaluate("() => Object.defineProperty(document, 'hidden', { get: () => true })")
+    page.wait_for_timeout(6_000)
+    asked.clear()
+    page.wait_for_timeout(12_000)
+    assert not [a for a in asked if "component_server" in a]
+    page.context.close()
