@@ -48,6 +48,8 @@ _SPACE_FRAMES = "https://huggingface.co https://*.hf.space"
 _OPEN_PATHS = ("/startup-events", "/gradio_api/startup-events")
 """What the app asks itself when it starts."""
 _JSON_PLACES = ("/queue/join", "/run/", "/api/", "/call/", "/component_server", "/cancel", "/reset")
+_FILES_OF_THE_PAGE = ("/assets/", "/static/", "/theme.css")
+"""Read from disk and the same for all: not counted, since one look at the page takes 90."""
 _UPLOADS = ("/upload", "/process_recording")
 _MULTIPART_BYTES = 4096
 """What a form adds around one file."""
@@ -192,7 +194,8 @@ class Doors:
         known = bool(key) and _same(signature, self._sign(key))
         who = key if known else NEWCOMERS
         kind = "post" if scope["method"] not in _SAFE else "get"
-        self.policy.rates.spend(who, kind)
+        if kind == "post" or not scope["path"].startswith(_FILES_OF_THE_PAGE):
+            self.policy.rates.spend(who, kind)
         if not known:
             key = secrets.token_hex(16)
             if kind == "get" and scope["path"] == "/":
