@@ -25,7 +25,7 @@ DESIGNS = {
     "roved": Pulses(level_dbfs=-20, level_rove_db=15, n_events=8, frequency_order="shuffled"),
     "close frequencies": Pulses(frequency_overlap=0.95, n_events=5, frequency_order="shuffled"),
     "chirps": Pulses(wave="chirp"),
-    "harmonic": Pulses(wave="harmonic", frequency_high_hz=1900),
+    "harmonic": Pulses(wave="harmonic", frequency_high_hz=1850),
 }
 
 

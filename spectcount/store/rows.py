@@ -21,12 +21,12 @@ JSON_FIELDS = ("config", "lineage", "summary")
 COMPARING = ("compare", "panel", "wordings", "benchmark")
 """Kinds of run whose two listeners are base and tuned."""
 _NEEDED = {
-    "probe": ("plan", "listeners", "seed"),
-    "compare": ("plan", "listeners", "seed"),
-    "wordings": ("plan", "listeners", "seed"),
-    "listen": ("plan", "listeners", "seed"),
+    "probe": ("plan", "listeners"),
+    "compare": ("plan", "listeners"),
+    "wordings": ("plan", "listeners"),
+    "listen": ("plan", "listeners"),
     "panel": ("parts", "listeners"),
-    "tune": ("base", "curriculum", "train"),
+    "tune": ("base",),
     "benchmark": ("benchmark", "listeners"),
 }
 """What the configuration of a kind must hold for the run to be read."""
@@ -116,7 +116,8 @@ class Run:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, JSON ready."""
-        return {**asdict(self), "folder": str(self.folder), "roles": self.roles}
+        plain = {"folder": str(self.folder), "unreadable": list(self.unreadable)}
+        return {**asdict(self), **plain, "roles": self.roles}
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,8 @@ def in_memory(spec: str) -> dict[str, Any] | None:
     in this process, or the listener is no model."""
     from spectcount.listeners.checkpoints.names import parse
 
+    if not isinstance(spec, str):
+        return None
     head = spec.removeprefix("silence:")
     if head in ("ideal", "dsp", "first") or head.startswith("sim:"):
         return None

@@ -4,7 +4,9 @@ import json
 import os
 
 import huggingface_hub
+import numpy as np
 import pytest
+import safetensors.numpy
 from huggingface_hub import errors
 
 from spectcount import listeners
@@ -17,10 +19,11 @@ from spectcount.listeners.checkpoints.origin import revision_of
 from spectcount.settings import load_settings
 
 COMMIT = "c" * 40
+WEIGHTS = safetensors.numpy.save({"a": np.zeros(1, np.float32)})
 SPEC = f"owner/name#{COMMIT}"
 FILES = {
     "config.json": b'{"architectures": ["Qwen2AudioForConditionalGeneration"]}',
-    "model.safetensors": b"weights",
+    "model.safetensors": WEIGHTS,
 }
 
 NO_DISK = "spectcount.listeners.checkpoints.download._refuse_full_disk"
@@ -54,7 +57,7 @@ def hub(monkeypatch):
 
 
 def test_an_adapter_is_fetched_and_is_no_model(hub, settings):
-    hub.files = {"adapter_config.json": b"{}", "adapter_model.safetensors": b"weights"}
+    hub.files = {"adapter_config.json": b"{}", "adapter_model.safetensors": WEIGHTS}
     folder = fetch(SPEC, settings)
     assert listeners.adapter_folder(f"tiny-lalm@{SPEC}", settings) == folder
     assert fetch(SPEC, settings) == folder and len(hub.asked) == 1
