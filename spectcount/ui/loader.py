@@ -118,9 +118,7 @@ def in_memory(spec: str) -> dict[str, Any] | None:
     in this process, or the listener is no model."""
     from spectcount.listeners.checkpoints.names import parse
 
-    if not isinstance(spec, str):
-        return None
-    head = spec.removeprefix("silence:")
+    head = str(spec).removeprefix("silence:")
     if head in ("ideal", "dsp", "first") or head.startswith("sim:"):
         return None
     named = parse(head)
