@@ -176,4 +176,4 @@ def test_results_are_printed_as_valid_json(capsys):
         "value": 1.5, "low": None, "high": None, "level": 0.95, "rule": "",
     }  # fmt: skip
     cli.output.show(found, as_json=False)
-    assert "d_prime: 1.5 [-, -]" in capsys.readouterr().out
+    assert "d_prime: not measurable" in capsys.readouterr().out

@@ -32,6 +32,10 @@ from spectcount.psychophysics.psychometric import shape
 NAMES = ("threshold", "log_width", "lapse", "guess", "eta")
 GUESS_MAX, ETA_MAX = 0.95, 0.9
 _LAPSE_SHAPE, ETA_SHAPE = 20, 10
+_OPEN_SHARE = 0.25
+"""Weight of the flat part of the lapse prior: enough for listeners that lapse in a third of the
+trials, and little enough that thresholds of careful ones are not drawn down (by half: 0.14 of a
+slope unit in a 1-up 2-down track; by a quarter: 0.09)."""
 LAPSE_MAX = 0.5
 _LAPSE_LEAST_RANGE = 0.1
 """Share of 1 - guess that no lapse rate takes away."""
@@ -157,10 +161,12 @@ def log_prior(data: Counts, model: Model, threshold, log_width, lapse, guess, et
 
 
 def lapse_prior(lapse) -> np.ndarray:
-    """Density of a free lapse rate: half Beta(1, 20), half equally likely up to `LAPSE_MAX`."""
+    """Density of a free lapse rate: three quarters Beta(1, 20), one equally likely up
+    to `LAPSE_MAX`."""
     lapse = np.asarray(lapse, float)
     careful = _LAPSE_SHAPE * (1 - lapse) ** (_LAPSE_SHAPE - 1)
-    return (careful + (lapse <= LAPSE_MAX + 1e-12) / LAPSE_MAX) / 2
+    flat = (lapse <= LAPSE_MAX + 1e-12) / LAPSE_MAX
+    return (1 - _OPEN_SHARE) * careful + _OPEN_SHARE * flat
 
 
 def cell_sizes(nodes: np.ndarray) -> np.ndarray:

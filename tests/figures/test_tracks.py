@@ -123,7 +123,7 @@ def test_without_a_threshold_there_are_points_and_a_reason_and_no_curve():
 
 
 def test_a_surface_marks_the_places_that_are_not_measurable():
-    plan, found = states("surface", 8)
+    plan, found = states("surface", 6)
     spec = surface_value(plan, found)
     missing = [bool(reason) for reason in found[""]["estimate"]["reasons"]]
     assert any(missing)

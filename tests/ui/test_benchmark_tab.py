@@ -197,7 +197,8 @@ def test_started_exported_and_told_how_to_run_the_official_script(settings, data
     assert "there is nothing at" in view.start(*values("/nowhere"))[1]
     chosen, words = view.start(*values(data["mmau"]))
     run = store.run(chosen["value"])
-    assert words == "" and run.config["listeners"] == ["first"]
+    assert run.id in words and "notice-error" not in words
+    assert run.config["listeners"] == ["first"]
     assert benchmark_form.last_path(store, "mmau") == run.config["path"]
     assert view.form.choose("mmau")[1] == run.config["path"], "the path is remembered"
     assert "has no reply yet" in view.export(run.id)[0] and not view.export(run.id)[1]["visible"]

@@ -236,10 +236,10 @@ def test_a_fine_tune_that_fits_nowhere_is_refused_before_it_is_queued(settings, 
         "spectcount.listeners.checkpoints.needs.free_bytes", lambda device: int(2e9)
     )
     view = TuneView(settings, Store(settings.database))
-    asked = {"config": config, "source": None, "regions": [], "seed": 0}
+    asked = {"config": config, "source": None, "regions": [{"x": [0, 1]}], "seed": 0}
     view.form = SimpleNamespace(read=lambda base, values: asked)
     assert "It will be refused unless something else on cpu ends" in view.needs("qwen2-audio-7b")
-    started, words = view.start("qwen2-audio-7b")
+    started, words, _ = view.start("", "qwen2-audio-7b")
     assert started == gr.skip() and "tuning qwen2-audio-7b needs" in words and "2.0 GB are" in words
     assert view.store.runs() == []
 
