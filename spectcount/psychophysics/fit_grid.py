@@ -32,10 +32,10 @@ from spectcount.psychophysics.psychometric import shape
 NAMES = ("threshold", "log_width", "lapse", "guess", "eta")
 GUESS_MAX, ETA_MAX = 0.95, 0.9
 _LAPSE_SHAPE, ETA_SHAPE = 20, 10
-_OPEN_SHARE = 0.25
-"""Weight of the flat part of the lapse prior: enough for listeners that lapse in a third of the
-trials, and little enough that thresholds of careful ones are not drawn down (by half: 0.14 of a
-slope unit in a 1-up 2-down track; by a quarter: 0.09)."""
+OPEN_SHARE, TRACK_OPEN_SHARE = 0.5, 0.25
+"""Weight of the flat part of the lapse prior: half, so that intervals hold for listeners that lapse
+in a third of the trials; a quarter for a track that seldom leaves the threshold's surroundings,
+where half draws the thresholds of careful listeners down (by 0.14 of a slope unit; by 0.09)."""
 LAPSE_MAX = 0.5
 _LAPSE_LEAST_RANGE = 0.1
 """Share of 1 - guess that no lapse rate takes away."""
@@ -60,6 +60,7 @@ class Model:
     lapse: float | None
     lapse_max: float
     overdispersion: bool
+    open_share: float = OPEN_SHARE
 
     @property
     def lapse_bound(self) -> float:
@@ -150,7 +151,7 @@ def log_prior(data: Counts, model: Model, threshold, log_width, lapse, guess, et
         _plateau(np.exp(log_width), spacing, 2 * spacing, data.spread, 3 * data.spread),
     ]
     if model.lapse is None:
-        parts.append(lapse_prior(lapse))
+        parts.append(lapse_prior(lapse, model.open_share))
     if model.overdispersion:
         parts.append((1 - np.asarray(eta)) ** (ETA_SHAPE - 1))
     with np.errstate(divide="ignore"):
@@ -160,13 +161,13 @@ def log_prior(data: Counts, model: Model, threshold, log_width, lapse, guess, et
     return np.where(np.asarray(guess) + lapse < 1, density, -np.inf)
 
 
-def lapse_prior(lapse) -> np.ndarray:
-    """Density of a free lapse rate: three quarters Beta(1, 20), one equally likely up
-    to `LAPSE_MAX`."""
+def lapse_prior(lapse, open_share: float = OPEN_SHARE) -> np.ndarray:
+    """Density of a free lapse rate: Beta(1, 20), and by `open_share` equally likely up to
+    `LAPSE_MAX`."""
     lapse = np.asarray(lapse, float)
     careful = _LAPSE_SHAPE * (1 - lapse) ** (_LAPSE_SHAPE - 1)
     flat = (lapse <= LAPSE_MAX + 1e-12) / LAPSE_MAX
-    return (1 - _OPEN_SHARE) * careful + _OPEN_SHARE * flat
+    return (1 - open_share) * careful + open_share * flat
 
 
 def cell_sizes(nodes: np.ndarray) -> np.ndarray:

@@ -64,7 +64,7 @@ def test_what_may_be_said_stands_first_on_a_small_screen(tmp_path, browser, monk
         page, outside = open_page(browser, url, viewport=PHONE)
         go(page)
         said = page.locator("#compare-summary .said")
-        expect(said).to_contain_text("worse: d'", timeout=60_000)
+        expect(said).to_contain_text("worse: d_a", timeout=60_000)
         expect(page.locator("#panel-table .said")).to_contain_text("Forgotten: 1 of 1")
         expect(page.locator("#panel-table tbody tr")).to_have_count(1)
         expect(page.locator("#wordings-words tbody tr")).to_have_count(3)

@@ -29,6 +29,7 @@ import numpy as np
 from spectcount.errors import UserError
 from spectcount.psychophysics.adaptive.base import Answer, Recorder, in_words
 from spectcount.psychophysics.fit import Fit, fit
+from spectcount.psychophysics.fit_grid import TRACK_OPEN_SHARE
 from spectcount.psychophysics.plain import plain
 
 _MAX_DOWN = 4
@@ -259,7 +260,7 @@ class Staircase:
             levels[:, 0], successes, np.ones_like(successes),
             function=options.function, guess=options.guess, lapse=options.lapse, level=level,
             log=bool(options.log), falling=options.harder == "up",
-            catch=self._record.catch_counts,
+            open_share=TRACK_OPEN_SHARE, catch=self._record.catch_counts,
         )  # fmt: skip
         return found.not_measurable(self.reason) if self.stuck else found
 
