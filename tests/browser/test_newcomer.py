@@ -4,9 +4,7 @@ buttons of figures, and axe over every tab in empty, running and finished state.
 from __future__ import annotations
 
 import importlib.util
-import json
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import expect
@@ -142,25 +140,6 @@ def test_no_figure_offers_to_upload_itself(browser, url, tmp_path):
     alone.context.close()
     page.context.close()
     assert outside == []
-
-
-def test_a_link_and_a_reload_show_the_same(browser, home, url):
-    store = Store(load_settings(home=home).database)
-    older = [run.id for run in store.runs("probe") if run.state == "done"][-1]
-    plan = json.dumps({"preset": "quick-map", "seed": 5, "plan": {"nx": 3}})
-    query = urlencode({"adapter": "none", "probe": older, "tab": "Probe", "probe-plan": plan})
-    page, _ = open_page(browser, f"{url}?{query}")
-    for _ in range(2):
-        expect(page.locator("#probe-progress")).to_contain_text(older, timeout=LIMIT)
-        expect(page.locator("#probe-about")).to_contain_text("nx 3 (was 8)", timeout=LIMIT)
-        expect(page.locator("#tuned input")).to_have_value("none", timeout=LIMIT)
-        page.reload()
-    page.get_by_role("button", name="Edit the plan").first.click()
-    field = page.locator("#probe-seed input")
-    expect(field).to_have_value("5", timeout=LIMIT)
-    field.fill("6")
-    page.wait_for_function("() => /%22seed%22%3A\\+?6/.test(location.search)", timeout=LIMIT)
-    page.context.close()
 
 
 def test_answers_of_another_sound_are_dimmed_at_once(browser, url):
