@@ -1,7 +1,7 @@
 // One clip: two pictures on canvas, a player with a playhead, a table, links and files.
 (() => {
   const S = window.SpectCount;
-  const MARGIN = { left: 66, right: 64, top: 8, bottom: 36 };
+  const MARGIN = { left: 66, right: 78, top: 8, bottom: 36 };
   const SCALE = ["#000004", "#180f3d", "#440f76", "#721f81", "#9e2f7f", "#cd4071", "#f1605d", "#fd9668", "#fcfdbf"];
   const NYQUIST_HZ = 8000, TOKEN_S = 0.04;
 
