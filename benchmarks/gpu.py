@@ -32,6 +32,7 @@ import numpy as np
 import psutil
 import torch
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 if TYPE_CHECKING:
     from spectcount.listeners.audio_lm import AudioLM
     from spectcount.listeners.loaded import LoadedModel
