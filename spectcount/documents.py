@@ -79,11 +79,6 @@ def mapping_from_json(text: Any, what: str) -> dict[str, Any]:
     return data
 
 
-def read_json(path: Path, what: str) -> Any:
-    """The plain data in a JSON file."""
-    return from_json(read_text(path, what, limits.MAX_JSON_BYTES), what)
-
-
 def read_yaml(path: Path, what: str) -> Any:
     """The plain data in a YAML file."""
     return from_yaml(read_text(path, what, limits.MAX_YAML_BYTES), what)

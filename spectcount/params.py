@@ -244,9 +244,3 @@ def split_assignments(assignments: Iterable[str]) -> dict[str, str]:
             raise UserError(f"--set gives {name} twice ({values[name]}, {value}); leave one out")
         values[name] = value
     return values
-
-
-def parse_assignments(cls: type[Declared], assignments: Iterable[str]) -> dict[str, Any]:
-    """`["gap_ms=40", ...]` -> {"gap_ms": 40.0, ...}, validated against `cls`."""
-    written = split_assignments(assignments)
-    return {name: cls.param(name).parse(value) for name, value in written.items()}

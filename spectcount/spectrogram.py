@@ -31,7 +31,6 @@ MEL_WINDOW_S = 30.0
 TOKEN_S = 0.04
 DYNAMIC_RANGE_LOG10 = 8.0
 """The loudest 80 dB are kept: 8 in log10 of power, 2 in the picture's units."""
-DB_PER_UNIT = 40.0
 FLOOR_POWER = 1e-10
 
 STFT_N_FFT = 512

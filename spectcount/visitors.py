@@ -32,12 +32,6 @@ def owner() -> str:
     return _acting.get() or ""
 
 
-def may(owner: str) -> bool:
-    """Whether who is acting may see and change what belongs to `owner`."""
-    visitor = _acting.get()
-    return visitor is None or visitor == owner
-
-
 def mark(folder: Path, owner: str) -> None:
     """Note in a run's folder whose it is, for those who do not ask the store."""
     if owner:
@@ -46,10 +40,11 @@ def mark(folder: Path, owner: str) -> None:
 
 def may_use(folder: Path) -> bool:
     """Whether who is acting may use what lies in a run's folder."""
-    if acting() is None:
+    visitor = acting()
+    if visitor is None:
         return True
     try:
-        return may((folder / _MARK).read_text())
+        return (folder / _MARK).read_text() == visitor
     except OSError:
         return False
 

@@ -114,7 +114,7 @@ def test_another_encoding_is_named(tmp_path, encoding, words):
 @pytest.mark.parametrize("place", [".", "nothing", "/dev/zero"])
 def test_what_is_no_file_is_refused(tmp_path, place):
     with pytest.raises(UserError, match="there is no file"):
-        documents.read_json(tmp_path / place, "stimulus x")
+        documents.read_yaml(tmp_path / place, "stimulus x")
 
 
 def test_a_few_aliases_and_everything_that_is_written_come_back():

@@ -41,7 +41,6 @@ def heatmap_value(
     marks: Mapping[str, Sequence[tuple[int, int]]] | None = None,
     symbols: Mapping[str, str] | None = None,
     regions: Sequence[Mapping[str, Any]] | None = None,
-    lasso: bool = False,
     title: str = "",
     note: str = "",
     key: str = "",
@@ -58,7 +57,6 @@ def heatmap_value(
         maps a name to "changed", "confounded", "weak" or a Plotly symbol.
     regions : {"rows": [first, last], "columns": [first, last], "label": "1",
         "dashed": false}, outlined.
-    lasso : dragging picks cells instead of zooming.
     key : identity of the axes; zoom survives while it stays the same.
     """
     return {
@@ -77,7 +75,6 @@ def heatmap_value(
         "marks": {m: [[int(r), int(c)] for r, c in cells] for m, cells in (marks or {}).items()},
         "symbols": dict(symbols or {}),
         "regions": [dict(region) for region in regions or ()],
-        "lasso": lasso,
         "title": title,
         "note": note,
         "key": key,

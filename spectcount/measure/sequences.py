@@ -19,7 +19,6 @@ NOT_RESOLVED = "not resolved"
 ASYNCHRONY_MS = 2.0
 JITTER_PERCENT = 1.0
 LATE_MS = 2.0
-SAME_HZ = 3.0
 COMMON_S = 1e-6
 
 

@@ -57,11 +57,6 @@ class Cells:
     bias: np.ndarray | None = None
     error: np.ndarray | None = None
 
-    @property
-    def complete(self) -> bool:
-        """Whether every cell has all its trials."""
-        return bool(np.all(self.n >= self.plan.trials))
-
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the page and for exports; nan and infinities become None."""
         fields = {k: v for k, v in vars(self).items() if k != "plan" and v is not None}

@@ -25,7 +25,6 @@ WINDOW = math.inf
 """The model's window, of which a lineage does not tell the length."""
 CLIP_LEVEL = ("duration_s", "noise_sigma")
 """Parameters that a clip without any event has too."""
-EVENT_LEVEL = ("frequency_hz", "level_dbfs", "event_duration_ms", "gap_ms", "onset_s", "n_events")
 UNITS = {
     "frequency_hz": "Hz", "level_dbfs": "dBFS", "event_duration_ms": "ms", "gap_ms": "ms",
     "onset_s": "s", "duration_s": "s", "noise_sigma": "", "n_events": "",

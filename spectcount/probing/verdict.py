@@ -24,7 +24,6 @@ from spectcount.psychophysics.sdt import Interval, interval_text
 
 IMPROVED, WORSE, CHANGED = "improved", "worse", "changed"
 NOT_SHOWN, EQUIVALENT, NOT_MEASURABLE = "no change shown", "equivalent", "not measurable"
-KINDS = (IMPROVED, WORSE, CHANGED, NOT_SHOWN, EQUIVALENT, NOT_MEASURABLE)
 MAX_DIGITS = 12
 
 
@@ -54,7 +53,6 @@ RATE = Measure("hit rate")
 HITS = Measure("hit rate", better=0, up="more hits: d' says whether it hears better",
                down="fewer hits: d' says whether it hears worse")  # fmt: skip
 ACCURACY = Measure("accuracy")
-AUC = Measure("AUC")
 FIRST_ANSWERS = Measure(
     "rate of the first answer", better=0, up="said more often", down="said less often"
 )

@@ -21,12 +21,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.special import ndtr, ndtri
-from scipy.stats import binom, bootstrap, false_discovery_control
+from scipy.stats import binom, false_discovery_control
 
 from spectcount.errors import UserError
 from spectcount.psychophysics.sdt import LOG_LINEAR, Interval
 
-PERCENTILE = "paired percentile bootstrap"
 SMOOTHED = "paired bootstrap of questions, half a trial added"
 N_RESAMPLES = 2000
 _QUARTER = 0.25
@@ -42,39 +41,6 @@ def mcnemar(b, c):
         raise UserError(f"{b.min()} and {c.min()} discordant pairs cannot be; give 0 or more")
     p = np.minimum(1.0, 2 * binom.cdf(np.minimum(b, c), b + c, 0.5))
     return float(p) if p.ndim == 0 else p
-
-
-def paired_bootstrap(
-    x,
-    y,
-    rng: np.random.Generator,
-    statistic: Callable[[np.ndarray], np.ndarray] | None = None,
-    n_resamples: int = N_RESAMPLES,
-    level: float = 0.95,
-) -> Interval:
-    """Interval of statistic(y) - statistic(x), pairs resampled together, nothing added.
-
-    `x` and `y` are [n], n >= 2; `statistic` reduces the last axis (default: the mean).
-    """
-    x, y = np.asarray(x, float), np.asarray(y, float)
-    if x.shape != y.shape or x.ndim != 1 or len(x) < 2:
-        raise UserError(
-            f"paired answers of shapes {x.shape} and {y.shape} cannot be compared; "
-            "give two lists of one length, 2 or more"
-        )
-    reduce = statistic or (lambda v: np.mean(v, axis=-1))
-    found = bootstrap(
-        (x, y),
-        lambda a, b, axis=-1: reduce(b) - reduce(a),
-        paired=True,
-        vectorized=True,
-        n_resamples=n_resamples,
-        confidence_level=level,
-        method="percentile",
-        rng=rng,
-    ).confidence_interval
-    value = float(reduce(y) - reduce(x))
-    return Interval(value, float(found.low), float(found.high), level, PERCENTILE)
 
 
 def pair_table(x, y) -> np.ndarray:
@@ -126,31 +92,6 @@ def sdt_changes(
         _percentile(step_h - step_f, level, rule),
         _percentile(-(step_h + step_f) / 2, level, rule),
     )
-
-
-def sdt_change(
-    signal_x,
-    signal_y,
-    noise_x,
-    noise_y,
-    rng: np.random.Generator,
-    n_resamples: int = N_RESAMPLES,
-    level: float = 0.95,
-) -> tuple[Interval, Interval]:
-    """`sdt_changes` of one block of trials.
-
-    Arguments are "said yes" (0 or 1) per trial: signal trials [n_s] and catch trials [n_n] of
-    both listeners, paired, 1 or more each.
-    """
-    tables = []
-    for role, x, y in (("signal", signal_x, signal_y), ("catch", noise_x, noise_y)):
-        if len(x) == 0 or np.shape(x) != np.shape(y):
-            raise UserError(
-                f"{role} answers of shapes {np.shape(x)} and {np.shape(y)} cannot be paired; "
-                "give two lists of one length, 1 or more"
-            )
-        tables.append(pair_table(x, y))
-    return sdt_changes(tables[0], tables[1], rng, n_resamples, level)
 
 
 def sdt_change_p(signal, noise):

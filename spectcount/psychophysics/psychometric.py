@@ -181,35 +181,3 @@ class Psychometric:
     def to_dict(self) -> dict[str, Any]:
         """Plain data; `Psychometric(**data)` gives the function back."""
         return dataclasses.asdict(self)
-
-    def to_weibull(self) -> tuple[float, float]:
-        """alpha and beta of a rising Weibull function on a log axis (see `from_weibull`)."""
-        if self.function != "weibull" or not self.log or self.falling:
-            raise UserError("alpha and beta belong to a rising Weibull function on a log axis")
-        beta = _WEIBULL / (self.width * math.log(10))
-        return self.threshold * math.log(2) ** (-1 / beta), beta
-
-
-def from_gaussian(mean: float, sigma: float, **options: Any) -> Psychometric:
-    """The cumulative Gaussian of mean `mean` and standard deviation `sigma` (decades where
-    log=True, `mean` then being in the unit of x)."""
-    return Psychometric("gaussian", mean, sigma * _GAUSSIAN, **options)
-
-
-def from_weibull(alpha: float, beta: float, **options: Any) -> Psychometric:
-    """F = 1 - exp(-(x / alpha)^beta), x in linear units: a Weibull function on a log axis."""
-    _check_beta(beta)
-    threshold = alpha * math.log(2) ** (1 / beta)
-    return Psychometric("weibull", threshold, _WEIBULL / (beta * math.log(10)), log=True, **options)
-
-
-def from_weibull_db(alpha_db: float, beta: float, **options: Any) -> Psychometric:
-    """F = 1 - exp(-10^(beta (x - alpha) / 20)), x in dB, as in QUEST+ (Watson 2017)."""
-    _check_beta(beta)
-    threshold = alpha_db + 20 / beta * _LOG_LN2 / math.log(10)
-    return Psychometric("weibull", threshold, 20 * _WEIBULL / (beta * math.log(10)), **options)
-
-
-def _check_beta(beta: float) -> None:
-    if not (math.isfinite(beta) and beta > 0):
-        raise UserError(f"beta={beta} is no slope of a Weibull function; give a number above 0")

@@ -279,21 +279,6 @@ def d_prime_mafc(pc, m: int):
     return _plain(np.vectorize(_d_prime_mafc, otypes=[float])(pc, m))
 
 
-def mafc_sensitivity(n_correct, n, m: int, level: float = 0.95) -> Interval:
-    """d' of `n_correct` right answers in `n` m-alternative trials, unbiased observer.
-
-    Counts or arrays of one shape. The interval is Wilson's of the proportion correct, each end
-    taken through the same monotone curve as the value, so its coverage is Wilson's. Below chance
-    (1/m) d' is negative. All right: d' inf, interval [low, inf]; none right: -inf, [-inf, high];
-    no trials: nan, unbounded.
-    """
-    share = wilson(n_correct, n, level)
-    value, low, high = (
-        _monotone(x, lambda pc: d_prime_mafc(pc, m)) for x in (share.value, share.low, share.high)
-    )
-    return Interval(value, low, high, level, f"{m}-AFC d' of a {WILSON} proportion")
-
-
 def auc_sensitivity(area: Interval) -> Interval:
     """d_a = sqrt 2 z(AUC) of an AUC and its interval: the d' of equal-variance Gaussian scores
     with that AUC (Macmillan & Creelman 2005, chapter 3). An end at 0 or 1 is unbounded; nan stays

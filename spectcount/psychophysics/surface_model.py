@@ -158,11 +158,6 @@ class Draws:
     theta: np.ndarray
     weight: np.ndarray
 
-    @property
-    def effective(self) -> float:
-        """How many unweighed draws tell as much (Kish)."""
-        return float(1 / np.sum(self.weight**2))
-
     def quantile(self, p: float) -> np.ndarray:
         """Quantile of each parameter, [P]."""
         order = np.argsort(self.theta, axis=0)

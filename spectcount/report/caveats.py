@@ -20,7 +20,6 @@ LOW_MASS = 0.5
 SMALL_N = 20
 SMALL_TRACK = 40
 FLOORS = ("first", "silence", "dsp")
-HIGH, LOW = 4.0, 0.3
 LOPSIDED = 0.5
 """A criterion this far from 0 is a strong bias."""
 

@@ -50,8 +50,6 @@ class Charts:
         return [c for each in (self.curve, self.tracks, self.function) for c in each.outputs]
 
 
-N_OUTPUTS = 7
-"""The table, and the charts' outputs."""
 _NO_CHARTS = HIDDEN * 3
 
 

@@ -121,13 +121,6 @@ class CurriculumForm:
         parts = [part.updates(loaded.body[name]) for name, part in self.forms.items()]
         return [about_html(loaded), *[update for part in parts for update in part]]
 
-    def show_regions(self, source: str | None, base: str) -> Any:
-        """The weak regions of the chosen map, all ticked."""
-        run = source_run(self.store, source)
-        return self._offer(
-            [region["sentence"] for region in regions_of(self.feed, run, base)], base
-        )
-
     def refresh(self, source: str | None, base: str, picked: bool = False) -> Any:
         """The maps of `base` that there are now; the newest, unless the reader `picked` one."""
         choices = source_choices(self.store, base)

@@ -5,7 +5,6 @@ How a tab uses it::
     view = heatmap("Detection map", empty="Start a probe to fill this map.")
     timer.tick(lambda: heatmap_value(z, x, y, ...), outputs=view, show_progress="hidden")
     view.select(on_cell)      # def on_cell(event: gr.SelectData): row, column = event.index
-    view.lasso(on_cells)      # def on_cells(event: gr.EventData): event.cells -> [[row, column]]
 
 An event handler returns a new value (a plain dict, made by `spectcount.figures`) and the figure is
 redrawn in place; None shows the `empty` sentence. Zoom and pan survive as long as the value's `key`
@@ -38,14 +37,14 @@ _TEMPLATE = """<div class="figure empty" tabindex="0" role="figure" aria-label="
 
 
 def heatmap(label: str, *, empty: str, height: int = 420, elem_id: str | None = None) -> gr.HTML:
-    """A heat map that shows `empty` until it is given a `heatmap_value`. Its events: `select`
-    (gr.SelectData, `index` = (row, column)) and `lasso` (gr.EventData, `cells`)."""
+    """A heat map that shows `empty` until it is given a `heatmap_value`. Its event: `select`
+    (gr.SelectData, `index` = (row, column))."""
     return _figure(
         label,
         empty,
         height,
         elem_id,
-        "SpectCount.heatmap(element, props, watch, trigger); /* 'select' 'lasso' */",
+        "SpectCount.heatmap(element, props, watch, trigger); /* 'select' */",
         "",
     )
 

@@ -16,7 +16,6 @@ from spectcount.errors import UserError
 from spectcount.listeners import EMBEDDED
 from spectcount.settings import Settings
 
-GB = 1e9
 Work = Callable[[Callable[[str, int, int], None]], Any]
 
 

@@ -11,7 +11,7 @@ from spectcount.errors import UserError
 from spectcount.listeners.observers.dsp import DspCounter
 from spectcount.listeners.observers.floors import AlwaysFirst, Silence
 from spectcount.listeners.observers.human import Human
-from spectcount.listeners.observers.ideal import IdealObserver, d_prime_ideal, simulated_d_prime
+from spectcount.listeners.observers.ideal import IdealObserver, d_prime_ideal
 from spectcount.listeners.observers.simulated import SimulatedObserver
 from spectcount.psychophysics import sdt
 from spectcount.scales import sigma_for_e_n0
@@ -44,13 +44,29 @@ def interval_clip(second: bool, sigma=0.001, seed=0, tone=TONE) -> Stimulus:
     return clip((event,), sigma, seed)
 
 
+def matched_filter_scores(stimulus: Stimulus, n: int, seed: int) -> np.ndarray:
+    """Scores [2, n] of catch and signal clips in fresh noise, the catch clips told the template."""
+    seeds = np.random.default_rng(seed).integers(2**31, size=(2, n))
+    template = {"template": [event.to_dict() for event in stimulus.events]}
+    rows = []
+    for events, row in zip(((), stimulus.events), seeds, strict=True):
+        clips = [
+            dataclasses.replace(stimulus, events=events, noise_seed=int(s), meta=template)
+            for s in row
+        ]
+        log_probs = IdealObserver().score([Question(c, "detect") for c in clips]).log_probs
+        rows.append(log_probs[:, 0] - log_probs[:, 1])
+    return np.array(rows)
+
+
 @pytest.mark.parametrize("d", [1.0, 2.0])
 def test_ideal_observer_recovers_the_design_d_prime(d):
     stimulus = at_d_prime(d)
     assert d_prime_ideal(stimulus) == pytest.approx(d, rel=1e-6)
-    found = simulated_d_prime(stimulus, n=600, seed=7, level=0.99)
-    assert found.low <= d <= found.high
-    assert found.high - found.low < 0.5
+    scores = matched_filter_scores(stimulus, n=600, seed=7)
+    measured = np.diff(scores.mean(1))[0] / np.sqrt(scores.var(1, ddof=1).mean())
+    error = np.sqrt(2 / 600 + d**2 / 2400)  # Hedges & Olkin (1985), chapter 5
+    assert abs(measured - d) < 2.6 * error
 
 
 def test_ideal_d_prime_follows_from_the_declared_energy():

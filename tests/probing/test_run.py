@@ -124,7 +124,7 @@ def test_every_probe_preset_runs(path, context, deaf):
         cells = maps.measure_map(part, mine)
         assert cells.n.sum() > 0 and cells.to_dict()["axes"][0]["label"]
         if not part.adaptive:
-            assert cells.complete and maps.pool(part, mine).rate.value == 1
+            assert cells.n.min() >= part.trials and maps.pool(part, mine).rate.value == 1
 
 
 def test_presets_that_are_named_elsewhere_are_shipped():

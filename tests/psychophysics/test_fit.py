@@ -11,7 +11,8 @@ from spectcount.errors import UserError
 from spectcount.psychophysics import goodness
 from spectcount.psychophysics.fit import BAYES, FIXED, fit
 from spectcount.psychophysics.fit_data import MAX_LEVELS
-from spectcount.psychophysics.psychometric import Psychometric, from_gaussian
+from spectcount.psychophysics.psychometric import Psychometric
+from tests.psychophysics.conversions import from_gaussian
 
 # psignifit's example: 2AFC, 90 trials at each level. Its MAP threshold is .0046448 (Matlab) or
 # .0046464 (Python 4.3).

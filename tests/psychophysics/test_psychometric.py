@@ -8,13 +8,8 @@ import pytest
 from scipy.integrate import quad
 
 from spectcount.errors import UserError
-from spectcount.psychophysics.psychometric import (
-    FUNCTIONS,
-    Psychometric,
-    from_gaussian,
-    from_weibull,
-    from_weibull_db,
-)
+from spectcount.psychophysics.psychometric import FUNCTIONS, Psychometric
+from tests.psychophysics.conversions import from_gaussian, from_weibull, from_weibull_db
 
 NAMES = sorted(FUNCTIONS)
 
@@ -80,7 +75,6 @@ def test_weibull_of_linear_levels_is_the_textbook_one():
     f = from_weibull(alpha=2.0, beta=3.0, guess=0.25, lapse=0.01)
     x = np.array([0.0, 0.5, 2.0, 5.0])
     assert f(x) == pytest.approx(0.25 + 0.74 * (1 - np.exp(-((x / 2) ** 3))))
-    assert f.to_weibull() == pytest.approx((2.0, 3.0))
 
 
 def test_weibull_of_decibels_is_watsons():
@@ -123,10 +117,3 @@ def test_a_function_goes_through_json():
 def test_impossible_functions_are_refused(values, match):
     with pytest.raises(UserError, match=match):
         Psychometric(**values)
-
-
-def test_impossible_conversions_are_refused():
-    with pytest.raises(UserError, match="beta=0 is no slope"):
-        from_weibull(2.0, 0)
-    with pytest.raises(UserError, match="rising Weibull function on a log axis"):
-        Psychometric("weibull").to_weibull()

@@ -183,35 +183,6 @@ def test_an_interval_reads_as_words():
     assert str(sdt.Interval(1.234, 0.5, 2.0)) == "1.23 [0.50, 2.00]"
 
 
-@pytest.mark.parametrize("m,d", [(2, 0.9539), (3, 1.4338), (4, 1.6822)])
-def test_golden_mafc_of_counts_lies_inside_its_interval(m, d):
-    found = sdt.mafc_sensitivity(75, 100, m)
-    assert found.value == pytest.approx(d, abs=5e-5)
-    assert found.low < d < found.high
-    ends = sdt.wilson(75, 100)
-    assert sdt.pc_mafc(found.low, m) == pytest.approx(ends.low, abs=1e-6)
-    assert sdt.pc_mafc(found.high, m) == pytest.approx(ends.high, abs=1e-6)
-
-
-def test_mafc_ends_are_unbounded_and_never_nan():
-    found = sdt.mafc_sensitivity([20, 0, 5, 0], [20, 20, 20, 0], 4)
-    assert found.value[:2].tolist() == [np.inf, -np.inf]
-    assert found.high[0] == np.inf and np.isfinite(found.low[0]) and found.low[0] > 0
-    assert found.low[1] == -np.inf and found.high[1] < 0
-    assert found.value[2] == pytest.approx(0, abs=1e-8) and found.low[2] < 0 < found.high[2]
-    assert np.isnan(found.value[3]) and (found.low[3], found.high[3]) == (-np.inf, np.inf)
-
-
-@pytest.mark.parametrize("m,d", [(2, 0.5), (3, 1.5), (8, 2.5)])
-def test_mafc_intervals_cover_a_simulated_observer(m, d):
-    rng = np.random.default_rng(3)
-    values = rng.normal(size=(2000, 40, m))
-    values[..., 0] += d
-    correct = (values.argmax(-1) == 0).sum(-1)
-    found = sdt.mafc_sensitivity(correct, 40, m)
-    assert 0.92 <= np.mean((found.low <= d) & (d <= found.high)) <= 0.98
-
-
 def test_auc_becomes_the_d_prime_of_gaussian_scores():
     assert sdt.auc_sensitivity(sdt.Interval(0.76025, 0.5, 1.0)).value == pytest.approx(1, abs=1e-4)
     found = sdt.auc_sensitivity(sdt.auc(np.arange(50), -1 - np.arange(50)))

@@ -7,13 +7,9 @@ import pytest
 
 from spectcount.errors import UserError
 from spectcount.psychophysics.adaptive.base import Track, replay, simulate
-from spectcount.psychophysics.adaptive.staircase import (
-    Staircase,
-    StaircaseOptions,
-    up_down,
-    weighted_up_down,
-)
-from spectcount.psychophysics.psychometric import Psychometric, from_gaussian
+from spectcount.psychophysics.adaptive.staircase import Staircase, StaircaseOptions, up_down
+from spectcount.psychophysics.psychometric import Psychometric
+from tests.psychophysics.conversions import from_gaussian
 
 
 def walk(track, answers):
@@ -47,9 +43,9 @@ def test_a_parameter_that_is_harder_upwards_moves_the_other_way():
 
 
 def test_weighted_steps_balance_at_the_target():
-    track = weighted_up_down(0.75, 10, 0, 30, steps=(1,))
+    track = up_down(1, 10, 0, 30, target=0.75, steps=(1,))
     assert walk(track, "++-") == [10, 9, 8, 11]
-    factors = weighted_up_down(0.75, 8, 1, 600, steps=(2,), scale="multiplicative")
+    factors = up_down(1, 8, 1, 600, target=0.75, steps=(2,), scale="multiplicative")
     assert walk(factors, "+-") == [8, 4, 32]
 
 
@@ -176,7 +172,7 @@ def test_the_state_is_plain_json_at_every_stage():
         (lambda: up_down(2, 1, 0, 2, scale="dB"), "scale='dB'"),
         (lambda: up_down(2, 1, 0, 2, harder="left"), "harder='left'"),
         (lambda: up_down(2, 1, 0, 2, max_trials=0), "end a staircase before it starts"),
-        (lambda: weighted_up_down(1.0, 1, 0, 2), "target=1.0"),
+        (lambda: up_down(1, 1, 0, 2, target=1.0), "target=1.0"),
         (lambda: StaircaseOptions(1, 0, 2, down=2, target=0.75), "down=1"),
         (lambda: up_down(2, 1, 0, 2).update((float("nan"),), True), "nan"),
         (lambda: up_down(2, 1, 0, 2).update((1, 2), True), "is no level of this track"),

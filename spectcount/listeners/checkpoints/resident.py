@@ -69,11 +69,6 @@ def get(key: Key, name: str, make: Callable[[], LoadedModel], state: str = "") -
         return entry.loaded
 
 
-def has(key: Key) -> bool:
-    """Whether a model is in memory."""
-    return key in _entries
-
-
 def table() -> list[Resident]:
     """The models in memory, the last used first."""
     with _lock:

@@ -28,7 +28,6 @@ from spectcount.listeners.families import bundled, dates
 from spectcount.listeners.families.base import Family
 
 LONGEST_S = 300.0
-AUDIO = "<|audio|>"
 NO_ADAPTER = {"adapter_kwargs": {"subfolder": "none"}}
 """Loads the base alone: with the adapter, the report on missing weights covers only it."""
 

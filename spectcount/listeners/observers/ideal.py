@@ -8,17 +8,15 @@ Tanner & Birdsall (1958), J. Acoust. Soc. Am. 30:922; Green & Swets (1966), chap
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 
 import numpy as np
-from scipy.special import logsumexp, ndtri
+from scipy.special import logsumexp
 
 from spectcount.errors import UserError
 from spectcount.listeners.observers.observer import Observer
 from spectcount.pairs import pair_of
-from spectcount.psychophysics.sdt import Interval
 from spectcount.stimulus import VERSION, Event, Stimulus
 from spectcount.synth import event_waveform
 from spectcount.tasks import MAX_COUNT
@@ -82,32 +80,6 @@ def d_prime_ideal(stimulus: Stimulus) -> float:
     if stimulus.noise_sigma == 0:
         return math.inf if energy > 0 else 0.0
     return math.sqrt(energy) / stimulus.noise_sigma
-
-
-def simulated_d_prime(stimulus: Stimulus, n: int, seed: int, level: float = 0.95) -> Interval:
-    """The ideal observer's d' as measured: `n` signal and `n` catch clips of fresh noise, scored
-    by the matched filter; distance of the mean scores over their common standard deviation.
-
-    Interval by the large-sample variance of a standardised difference, 2/n + d'^2 / 4n (Hedges &
-    Olkin 1985, Statistical Methods for Meta-Analysis, chapter 5).
-    """
-    template = [e.to_dict() for e in templates(stimulus)]
-    noise_seeds = np.random.default_rng(seed).integers(2**31, size=(2, n))
-    observer = IdealObserver()
-    scores = []
-    for events, row in zip((templates(stimulus), ()), noise_seeds, strict=True):
-        clips = [
-            dataclasses.replace(
-                stimulus, events=events, noise_seed=int(s), meta={"template": template}
-            )
-            for s in row
-        ]
-        log_probs = observer.score([Question(clip, "detect") for clip in clips]).log_probs
-        scores.append(log_probs[:, 0] - log_probs[:, 1])
-    sd = math.sqrt((scores[0].var(ddof=1) + scores[1].var(ddof=1)) / 2)
-    value = float((scores[0].mean() - scores[1].mean()) / sd)
-    half = ndtri((1 + level) / 2) * math.sqrt(2 / n + value**2 / (4 * n))
-    return Interval(value, value - half, value + half, level, "standardised mean difference")
 
 
 def _signal(stimulus: Stimulus) -> np.ndarray:

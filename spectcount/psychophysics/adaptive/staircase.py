@@ -135,13 +135,6 @@ def up_down(down: int, start: float, low: float, high: float, **options: Any) ->
     return Staircase(StaircaseOptions(start, low, high, down=down, **options))
 
 
-def weighted_up_down(
-    target: float, start: float, low: float, high: float, **options: Any
-) -> Staircase:
-    """A weighted up-down staircase that settles at the chance `target` (Kaernbach 1991)."""
-    return Staircase(StaircaseOptions(start, low, high, down=1, target=target, **options))
-
-
 class Staircase:
     """A running staircase over one parameter; see `StaircaseOptions` and `base.Track`."""
 

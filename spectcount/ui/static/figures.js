@@ -87,7 +87,7 @@
       text: region.label ?? String(i + 1), showarrow: false, xanchor: "left", yanchor: "top", font: { size: 12, color: "#ffffff" },
       bgcolor: "rgba(10,20,28,0.75)", borderpad: 2 }));
     return { data: [trace, points, ...marks(value)],
-      layout: layout(value, { dragmode: value.lasso ? "lasso" : "zoom", shapes, annotations, showlegend: true,
+      layout: layout(value, { dragmode: "zoom", shapes, annotations, showlegend: true,
         legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 12 } },
         xaxis: axis(value.x_label, { showgrid: false, range: [-0.5, value.x.length - 0.5], ...ticks(value.x, value.x_ticks, width < 500 ? 5 : 12) }),
         yaxis: axis(value.y_label, { showgrid: false, range: [-0.5, value.y.length - 0.5], ...ticks(value.y, value.y_ticks, 12) }) }) };
@@ -255,9 +255,6 @@
       holder.on("plotly_click", (event) => {
         const point = event.points.find((p) => p.data.type === "heatmap") || event.points[0];
         select(Math.round(point.y), Math.round(point.x));
-      });
-      holder.on("plotly_selected", (event) => {
-        if (event) trigger("lasso", { cells: event.points.map((p) => [p.y, p.x]) });
       });
     });
     const steps = { ArrowUp: [1, 0], ArrowDown: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] };
