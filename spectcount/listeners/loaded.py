@@ -32,7 +32,7 @@ from spectcount.listeners.checkpoints.loading import (
 )
 from spectcount.listeners.families import family_of
 from spectcount.listeners.scoring import gate, staged, stock
-from spectcount.listeners.scoring.limits import LIMITS
+from spectcount.listeners.scoring.limits import LIMITS, widened
 from spectcount.listeners.scoring.spelling import Speller
 
 Asked = tuple[str, tuple[str, ...]]
@@ -221,10 +221,12 @@ class LoadedModel:
         known = own.isfinite()
         share = ((tuned - own)[known].square().mean().sqrt() / own[known].std()).item()
         if share > limit:
+            limit = widened(self.dtype, gate.rounding_floor(self)).rms_share
+        if share > limit:
             raise misfit(
                 name,
                 f"with it the {self.path} path is not the model's own forward: logits differ by "
-                f"rms {share:.2g} of their spread (limit {limit:g})",
+                f"rms {share:.2g} of their spread (limit {limit:.2g})",
             )
 
     def _drift(self) -> float:

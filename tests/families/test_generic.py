@@ -154,6 +154,48 @@ def test_a_fault_is_named(fault, reason):
         trial.run(bad, "some model", bad, None)
 
 
+class Rounded(torch.nn.Module):
+    """A padded family and model in one, in bfloat16: deep and wide enough that rounding alone makes
+    more than the fixed limit, or with padding that is heard (`leak`)."""
+
+    device, dtype = torch.device("cpu"), torch.bfloat16
+    sample_rate, stock_inputs = Bad.sample_rate, Bad.stock_inputs
+
+    def __init__(self, leak):
+        super().__init__()
+        torch.manual_seed(0)
+        self.fault, self.leak = "", leak
+        layers = [torch.nn.Linear(64, 64, bias=False) for _ in range(24)]
+        self.layers = torch.nn.ModuleList(layers).to(torch.bfloat16)
+        self.norm, self.bend = torch.nn.LayerNorm(64, elementwise_affine=False), torch.nn.Tanh()
+        for layer in layers:
+            torch.nn.init.normal_(layer.weight, std=0.8)
+
+    def in_halves(self, layer, states):
+        """The same product, summed in two parts, as devices do for a single row."""
+        return states[:, :32] @ layer.weight[:, :32].T + states[:, 32:] @ layer.weight[:, 32:].T
+
+    def forward(self, attention_mask, input_features, use_cache):
+        level = input_features.abs().mean(dim=1, keepdim=True)
+        padded = (attention_mask == 0).sum(dim=1, keepdim=True).bfloat16()
+        hidden = (level + 0.1 + self.leak * padded) * torch.linspace(-1, 1, 64).bfloat16()
+        for layer in self.layers:
+            states = self.norm(hidden)
+            out = layer(states) if len(states) > 1 else self.in_halves(layer, states)
+            hidden = hidden + self.bend(out)
+        return type("Out", (), {"logits": hidden[:, None]})
+
+
+def test_rounding_in_a_batch_is_no_missing_mask():
+    sound, leaking = Rounded(0.0), Rounded(0.05)
+    for model in (sound, leaking):
+        batch = model.stock_inputs(trial.PROMPTS, trial.clips(16_000), None)
+        assert trial._rounding("m", model, batch) > 0.03  # the fixed limit
+    trial.run(sound, "some model", sound, None)
+    with pytest.raises(UserError, match=r"check of batches.*rounding alone moves"):
+        trial.run(leaking, "some model", leaking, None)
+
+
 def test_no_fault_is_no_refusal():
     good = Bad("")
     trial.run(good, "some model", good, None)

@@ -24,6 +24,16 @@ def float32(tmp_path_factory):
     return deep(torch.float32, tmp_path_factory.mktemp("home"))
 
 
+@pytest.fixture(scope="module")
+def loud(tmp_path_factory):
+    """bfloat16, where rounding makes as much as it does at a real model's full width."""
+    import torch
+
+    from tests.listeners.deep import FULL_GAIN, deep
+
+    return deep(torch.bfloat16, tmp_path_factory.mktemp("home"), logit_std=3.0, gain=FULL_GAIN)
+
+
 def faulty(loaded, **methods):
     """The model's family with some of its methods replaced: f(original, ...)."""
     kind = type(loaded.family)
@@ -44,6 +54,11 @@ def without_layer(hidden, model, *given):
         return hidden(model, *given)
     finally:
         inner.layers = layers
+
+
+def later(hidden, model, embeds, mask, positions):
+    """Positions that run twice as fast: a shift alone changes nothing under rotary positions."""
+    return hidden(model, embeds, mask, 2 * positions)
 
 
 FAULTS = {
@@ -90,8 +105,69 @@ def test_the_gate_measures_no_scale(tmp_path):
     assert gate.choose_path(deep(torch.bfloat16, tmp_path, logit_std=15.0)).name == "staged"
 
 
+def test_what_rounding_makes_of_a_wide_model_is_no_fault(loud):
+    """The staged path differs from the stock one by more than the fixed limit, yet lies no further
+    from it than the stock forward, rounded at random, lies from itself."""
+    from spectcount.listeners.scoring import gate
+    from spectcount.listeners.scoring.limits import LIMITS
+
+    near = gate.compare(gate._seen(loud, "staged"), gate._seen(loud, "appended"), 0.0)
+    floor = gate.rounding_floor(loud)
+    assert LIMITS[loud.dtype].rms_share < near.rms_share < 1.1 * floor.rms_share
+    path = gate.choose_path(loud)
+    assert path.name == "staged", path.words
+    assert f"rounding alone moves this model's stock forward by rms {floor.floor:.2g}" in path.words
+
+
+def test_the_floor_is_measured_only_where_it_is_needed(bf16, monkeypatch):
+    from spectcount.listeners.scoring import gate
+
+    monkeypatch.setattr(gate, "rounding_floor", lambda loaded: 1 / 0)
+    assert gate.choose_path(bf16).name == "staged"
+    missing = faulty(bf16, **FAULTS["shifted mask"])
+    assert gate.choose_path(missing).name == "stock"  # beyond what any floor would allow
+
+
+def test_float32_has_no_floor(float32):
+    """What rounding makes in float32 is far below any fault: no excuse is taken."""
+    import torch
+
+    from spectcount.listeners.scoring import gate
+    from spectcount.listeners.scoring.limits import LIMITS, Limit, widened
+
+    assert gate.rounding_floor(float32).rms_share == 0
+    assert widened(torch.float32, Limit(1.0, 1.0)) == LIMITS[torch.float32]
+
+
+def test_beyond_the_ceiling_nothing_passes():
+    import torch
+
+    from spectcount.listeners.scoring.limits import CEILINGS, Limit, widened
+
+    most = widened(torch.bfloat16, Limit(0.5, 2.0))
+    assert most.rms_share == CEILINGS[torch.bfloat16].rms_share
+    assert most.answers_share == CEILINGS[torch.bfloat16].answers_share
+    least = widened(torch.bfloat16, Limit(0.001, 0.001))
+    assert least.rms_share == 0.03
+
+
+def test_rounding_at_random_leaves_the_model_as_it_was(loud):
+    import torch
+
+    from spectcount.listeners.scoring import gate, rounding
+
+    before = gate.canary_logits(loud, "stock")
+    with rounding.shaken(loud.model, 0):
+        one = gate.canary_logits(loud, "stock")
+    with rounding.shaken(loud.model, 0):
+        again = gate.canary_logits(loud, "stock")
+    assert torch.equal(one, again)
+    assert not torch.equal(one, before)
+    assert torch.equal(gate.canary_logits(loud, "stock"), before)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("kind", ["bf16", "float32"])
+@pytest.mark.parametrize("kind", ["bf16", "float32", "loud"])
 def test_a_wrong_staged_path_is_refused(kind, fault, request):
     from spectcount.listeners.scoring import gate
 
@@ -100,6 +176,16 @@ def test_a_wrong_staged_path_is_refused(kind, fault, request):
     assert path.name == "stock", fault
     assert path.cached
     assert "not the stock forward" in path.words
+
+
+@pytest.mark.parametrize("kind", ["float32", "loud"])
+def test_wrong_positions_are_refused(kind, request):
+    """Where attention looks about evenly (narrow layers at their usual start) bfloat16 hides what
+    positions make, so it is tried where it does not."""
+    from spectcount.listeners.scoring import gate
+
+    wrong = faulty(request.getfixturevalue(kind), hidden=later)
+    assert gate.choose_path(wrong).name == "stock"
 
 
 def test_a_tree_whose_branches_see_each_other_is_refused(bf16, monkeypatch):

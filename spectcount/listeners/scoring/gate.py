@@ -16,8 +16,14 @@ import numpy as np
 import torch
 
 from spectcount.errors import UserError
-from spectcount.listeners.scoring import staged, stock
-from spectcount.listeners.scoring.limits import GATE_TOLERANCE, LIMITS, Limit
+from spectcount.listeners.scoring import rounding, staged, stock
+from spectcount.listeners.scoring.limits import (
+    CEILINGS,
+    GATE_TOLERANCE,
+    LIMITS,
+    Limit,
+    widened,
+)
 from spectcount.listeners.scoring.spelling import ClosedSet, Speller
 
 if TYPE_CHECKING:
@@ -103,8 +109,8 @@ class Parity:
         order = "" if self.order_kept else ", another order of the answers"
         return (
             f"logits differ by rms {self.rms_share:.2g} of their spread (limit "
-            f"{limit.rms_share:g}), answers by {self.answers_nats:.2g} nats (limit "
-            f"{limit.answers_share * self.spread:.2g}){order}"
+            f"{limit.rms_share:.2g}), answers by {self.answers_nats:.2g} nats (limit "
+            f"{limit.answers_share * self.spread:.2g}){order}{limit.words}"
         )
 
 
@@ -145,6 +151,7 @@ def choose_path(loaded: LoadedModel) -> Path:
         if near.within(limit):
             return Path("staged", "", near.words(limit))
     whole = _seen(loaded, "appended")
+    limit = _limit_for(loaded, [seen for seen in (staged, cached) if seen is not None], whole)
     why = failure or f"{loaded.family.name} has no staged path"
     if staged is not None:
         near = compare(staged, whole, limit.answers_share)
@@ -155,6 +162,30 @@ def choose_path(loaded: LoadedModel) -> Path:
         return Path("stock", why, f"its cache cannot be used: {no_cache}", cached=False)
     near = compare(cached, whole, limit.answers_share)
     return Path("stock", why, near.words(limit), cached=near.within(limit))
+
+
+def _limit_for(loaded: LoadedModel, ways: Sequence[Seen], whole: Seen) -> Limit:
+    """The number format's limit, or, where a way lies between it and the ceiling, the limit from
+    this model's own rounding."""
+    fixed = LIMITS[loaded.dtype]
+    ceiling = CEILINGS.get(loaded.dtype, fixed)
+    for seen in ways:
+        outside = not compare(seen, whole, fixed.answers_share).within(fixed)
+        if outside and compare(seen, whole, ceiling.answers_share).within(ceiling):
+            return widened(loaded.dtype, rounding_floor(loaded))
+    return fixed
+
+
+def rounding_floor(loaded: LoadedModel) -> Limit:
+    """How far the stock forward lies from itself on the parity check's questions when it is
+    rounded at random: rms over `DRAWS` draws, the largest difference of an answer."""
+    way = "appended" if _tried(loaded, "cached")[0] is None else "cached"
+    plain, draws = _seen(loaded, way), []
+    for seed in range(rounding.DRAWS):
+        with rounding.shaken(loaded.model, seed):
+            draws.append(compare(_seen(loaded, way), plain, 0.0))
+    rms = float(np.sqrt(np.mean([draw.rms_share**2 for draw in draws])))
+    return Limit(rms, max(draw.answers_share for draw in draws), rms)
 
 
 def _tried(loaded: LoadedModel, way: str) -> tuple[Seen | None, str]:
