@@ -125,11 +125,12 @@ def constant(listener, truth, rng, *, levels: int, trials: int, reach: float, ca
 
 
 def staircase(listener, truth, rng, *, trials: int, catch_every: int = 0, **rule):
-    """A staircase from 3 slope units above the middle, steps 2, 1 and 0.5."""
+    """A staircase from 3 slope units above the middle, steps 2, 1 and 0.5; every fifth trial comes
+    at the easiest level, as in a plan."""
     easy = -3.0 if listener.falling else 3.0
     track = Staircase(StaircaseOptions(
         start=easy, low=-RANGE, high=RANGE, steps=(2.0, 1.0, 0.5), max_trials=trials,
-        max_reversals=trials, harder="up" if listener.falling else "down",
+        max_reversals=trials, harder="up" if listener.falling else "down", check_every=5,
         guess=listener.fitted_guess, function=listener.function, **rule,
     ))  # fmt: skip
     return _adaptive(track, listener, truth, rng, catch_every)
@@ -264,7 +265,8 @@ guess rate of 0.5: width and lapse rate are free everywhere, the guess rate too 
 {verdict}
 
 How: constant stimuli lie from -3 to 3. Staircases start 3 above the middle (below it where the
-function falls) with steps of 2, 1, then 0.5 and end after a fixed number of trials; QUEST+ chooses
+function falls) with steps of 2, 1, then 0.5, ask every fifth trial at the easiest level (as plans
+do) and end after a fixed number of trials; QUEST+ chooses
 among 33 levels from -{range:g} to {range:g}. Catch trials come after every third trial, or as a
 block of 40 with constant stimuli. Estimates of constant stimuli and of staircases are posterior
 medians of the Bayesian fit to all trials (`spectcount.psychophysics.fit`), those of QUEST+ medians

@@ -1,10 +1,13 @@
 """How often is a sentence said when it is untrue?
 
     python benchmarks/sentences.py [--runs 400] [--seed 1] [--jobs 1] [--only regions.] [--write]
+        [--rows FILE]
 
 Simulated listeners whose truth is known are asked the shipped plans; every row counts how often
 the project says a sentence that is untrue of them. With --write the table becomes the first part
-of docs/recovery.md. Rows live in `benchmarks/sentence_rows`, one module per kind of sentence.
+of docs/recovery.md. With --rows every finished row is appended to a file, and rows that stand there
+with the same runs and seed are not run again, so that the table may be made in pieces. Rows live in
+`benchmarks/sentence_rows`, one module per kind of sentence.
 
 *Conventions*: a row's random numbers depend on the seed and its name alone, not on the jobs.
 """
@@ -12,6 +15,8 @@ of docs/recovery.md. Rows live in `benchmarks/sentence_rows`, one module per kin
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 import sys
 import time
 import zlib
@@ -59,6 +64,32 @@ def _timed(name: str, seed: int, runs: int) -> tuple[Row, float]:
     return measure(name, seed, runs), time.perf_counter() - start
 
 
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Finished rows in a file (None: nowhere), one JSON object a line: name, seed, runs that were
+    asked for, and the row."""
+
+    path: Path | None
+    seed: int
+    runs: int
+
+    def read(self) -> dict[str, Row]:
+        """By name, those of this seed and number of runs."""
+        if self.path is None or not self.path.exists():
+            return {}
+        lines = map(json.loads, self.path.read_text().splitlines())
+        mine = (x for x in lines if (x["seed"], x["asked"]) == (self.seed, self.runs))
+        return {x["name"]: Row(**x["row"]) for x in mine}
+
+    def add(self, name: str, row: Row) -> None:
+        """Append one."""
+        if self.path is None:
+            return
+        line = {"name": name, "seed": self.seed, "asked": self.runs, "row": dataclasses.asdict(row)}
+        with self.path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
 def page(measured: list[Row], command: str) -> str:
     """The part of the docs."""
     untrue = [row for row in measured if not row.power]
@@ -95,19 +126,23 @@ def main() -> None:
     parser.add_argument("--only", default="", help="rows whose name begins so")
     parser.add_argument("--write", action="store_true", help="write the part of docs/recovery.md")
     parser.add_argument("--jobs", type=int, default=1, help="rows at a time")
+    parser.add_argument("--rows", type=Path, help="file of finished rows, read and appended to")
     options = parser.parse_args()
     names = [name for name in load_rows() if name.startswith(options.only)]
-    measured = []
+    finished = Rows(options.rows, options.seed, options.runs)
+    measured = finished.read()
+    missing = [name for name in names if name not in measured]
     with ProcessPoolExecutor(options.jobs) as pool:
-        timed = pool.map(partial(_timed, seed=options.seed, runs=options.runs), names)
-        for name, (row, seconds) in zip(names, timed, strict=True):
-            measured.append(row)
+        timed = pool.map(partial(_timed, seed=options.seed, runs=options.runs), missing)
+        for name, (row, seconds) in zip(missing, timed, strict=True):
+            measured[name] = row
+            finished.add(name, row)
             words = " | ".join(_line(row))
             print(f"{name}: {words} | {'' if row.holds else 'BEYOND '}{seconds:.0f} s", flush=True)
     if options.write:
         command = f"python benchmarks/sentences.py --runs {options.runs} --seed {options.seed}"
         command += f" --only {options.only}" if options.only else ""
-        RECOVERY.write("sentences", page(measured, f"{command} --write"))
+        RECOVERY.write("sentences", page([measured[name] for name in names], f"{command} --write"))
 
 
 if __name__ == "__main__":

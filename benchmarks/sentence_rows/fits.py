@@ -69,10 +69,10 @@ def by_yes_no_quest(chance: Chance, rng: np.random.Generator) -> Any:
 
 
 def by_staircase(chance: Chance, rng: np.random.Generator) -> Any:
-    """A 1-up 2-down staircase with a check at every tenth trial, as a plan has it."""
+    """A 1-up 2-down staircase with a check at every fifth trial, as a plan has it."""
     track = up_down(
         2, REACH, -REACH, REACH, steps=(2.0, 1.0, 0.5), max_trials=STAIRCASE_TRIALS,
-        max_reversals=STAIRCASE_TRIALS, check_every=10, guess=GUESS,
+        max_reversals=STAIRCASE_TRIALS, check_every=5, guess=GUESS,
     )  # fmt: skip
     return simulate(track, chance, rng).estimate()
 
@@ -202,6 +202,18 @@ def lapses_staircase(rng: np.random.Generator, runs: int) -> Row:
 
 
 @row
+def many_lapses_staircase(rng: np.random.Generator, runs: int) -> Row:
+    """Lapses of three tenths, which keep a 1-up 2-down staircase from settling."""
+    return _misses(by_staircase, rng, runs, 0.3, NAMES[by_staircase])
+
+
+@row
+def few_lapses_staircase(rng: np.random.Generator, runs: int) -> Row:
+    """Lapses of a tenth, staircase."""
+    return _misses(by_staircase, rng, runs, 0.1, NAMES[by_staircase])
+
+
+@row
 def lapses_short_quest(rng: np.random.Generator, runs: int) -> Row:
     """A short QUEST+ track with few lapses."""
     return _misses(by_short_quest, rng, runs, 0.05, f"QUEST+, {SHORT} trials")
@@ -269,6 +281,12 @@ def told_yes_no_with_lapses(rng: np.random.Generator, runs: int) -> Row:
 def told_staircase(rng: np.random.Generator, runs: int) -> Row:
     """A listener with a threshold, staircase."""
     return _power(by_staircase, rng, runs, 0.02)
+
+
+@row
+def told_staircase_with_lapses(rng: np.random.Generator, runs: int) -> Row:
+    """A listener with a threshold who reaches 90 % at best, staircase."""
+    return _power(by_staircase, rng, runs, 0.1)
 
 
 @row

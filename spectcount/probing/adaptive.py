@@ -95,7 +95,7 @@ class StaircasePlan(_Checked):
         label="Reversals at most", slider_high=40, group="stop",
     )  # fmt: skip
     checks: int = param(
-        10, "After so many trials comes one at an easy level, where slips show, and answers that "
+        5, "After so many trials comes one at an easy level, where slips show, and answers that "
         "fall again; 0: never, as published.", low=0, high=50, step=1, label="Trials per easy one",
         group="steps",
     )  # fmt: skip

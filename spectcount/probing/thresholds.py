@@ -217,13 +217,14 @@ def _of_track(plan: Procedure, index: int, trials: Sequence[Trial], level: float
         declared, np.array([level_of(t)[0] for t in moving]),
         np.array([succeeded(plan.asked, t) for t in moving]), moving, catch, plan.log, plan.falling,
     )  # fmt: skip
-    found = fit(
-        series.levels, series.success, function=plan.function, guess=plan.guess_rate,
-        lapse=plan.lapse, level=level, log=plan.log, falling=plan.falling,
-        catch=series.catch_counts,
-    )  # fmt: skip
-    if isinstance(track.track, Staircase) and track.track.stuck:
-        found = found.not_measurable(track.track.reason)
+    if isinstance(track.track, Staircase):
+        found = track.track.fitted(series.levels, series.success, series.catch_counts, level)
+    else:
+        found = fit(
+            series.levels, series.success, function=plan.function, guess=plan.guess_rate,
+            lapse=plan.lapse, level=level, log=plan.log, falling=plan.falling,
+            catch=series.catch_counts,
+        )  # fmt: skip
     own |= _by_d_prime(plan, series, found, level)
     head = dataclasses.replace(head, fit=found, series=series, **own)
     head = _of_one_function(head)

@@ -162,20 +162,22 @@ def fit(
     lapse_max: float = LAPSE_MAX,
     open_share: float = OPEN_SHARE,
     catch: tuple[int, int] = (0, 0),
+    reach: tuple[float, float] | None = None,
 ) -> Fit:
     """Fit psi = guess + (1 - guess - lapse) F to counts.
 
     `levels`, `successes` and `trials` are lists of one length, [n]; without `trials` each row is
     one trial, and the rows stand in the order of their time. Equal levels are pooled. `guess` and
     `lapse`: a fixed rate, or None for a free one (lapse within 0..`lapse_max`, `open_share` of its
-    prior flat). `catch`: "yes"
-    answers and trials without a signal. `overdispersion` widens the intervals where the counts
-    vary more than binomials (levels are then pooled beyond 40). Raises `UserError`.
+    prior flat). `catch`: "yes" answers and trials without a signal. `reach`: lowest and highest
+    level that might have been given, where the answers chose the levels. `overdispersion` widens
+    the intervals where the counts vary more than binomials (levels are then pooled beyond 40).
+    Raises `UserError`.
     """
     model = Model(function, guess, lapse, lapse_max, overdispersion, open_share)
     _check(model, level)
     data = counts(
-        levels, successes, trials, log=log, falling=falling, catch=catch,
+        levels, successes, trials, log=log, falling=falling, catch=catch, reach=reach,
         max_levels=_OVERDISPERSED_LEVELS if overdispersion else MAX_LEVELS,
     )  # fmt: skip
     found = posterior(data, model)

@@ -32,6 +32,9 @@ class Counts:
     catch: tuple[int, int]
     log: bool
     falling: bool
+    reach: tuple[float, float] | None = None
+    """Ends, on the inner axis, of the levels that might have been given, where the answers chose
+    which ones were."""
 
     @property
     def low(self) -> float:
@@ -47,6 +50,13 @@ class Counts:
     def spread(self) -> float:
         """Length of the tested range; 1 where only one level was tested."""
         return self.high - self.low if self.high > self.low else 1.0
+
+    @property
+    def likely(self) -> tuple[float, float]:
+        """Ends of the range in which the threshold is equally likely beforehand: the tested range
+        and all that might have been tested."""
+        ends = (self.low, self.high, *(self.reach or ()))
+        return min(ends), max(ends)
 
     @property
     def spacing(self) -> float:
@@ -85,13 +95,23 @@ def counts(
     falling: bool,
     catch: tuple[int, int],
     max_levels: int = MAX_LEVELS,
+    reach: tuple[float, float] | None = None,
 ) -> Counts:
     """Check the data, pool them, and put them on the inner axis. Raises `UserError`."""
     x, k, n = _columns(levels, successes, trials)
     u = to_axis(x, log)
     _check_finite(u, x)
     u, k, n = _pool(-u if falling else u, k, n, max_levels)
-    return Counts(u, k, n, _check_catch(catch), log, falling)
+    return Counts(u, k, n, _check_catch(catch), log, falling, _inner(reach, log, falling))
+
+
+def _inner(
+    reach: tuple[float, float] | None, log: bool, falling: bool
+) -> tuple[float, float] | None:
+    if reach is None:
+        return None
+    ends = np.sort(to_axis(np.asarray(reach, float), log) * (-1 if falling else 1))
+    return float(ends[0]), float(ends[1])
 
 
 def _columns(levels, successes, trials) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -6,16 +6,17 @@ parameter is an axis of one node. Densities, and so the mode, are per unit of th
 
 Priors, after Schuett, Harmeling, Macke & Wichmann (2016), Vision Res. 122:105: the threshold is
 equally likely within the tested range and falls off, as a raised cosine, to nothing half a range
-beyond it; the width is possible from the smallest spacing of levels (1 to 5 % of the range), fully
-so from twice that up to the range, and falls off to nothing at three times the range; eta is
-Beta(1, 10). Different from there, as the recovery of simulated listeners asks for (docs/recovery):
-the width is equally likely per unit of its logarithm, not of itself, which would favour shallow
-functions where an adaptive track leaves the width open; lapse is Beta(1, 20) for one half of the
-listeners, careful ones, and equally likely up to a half for the others, models of which many reach
-70 to 80 % at best, cut off at its bound; and a free guess is equally likely anywhere in 0..0.95,
-since listeners that say yes too often are the rule, not the exception. With overdispersion eta the
-successes at a level are beta-binomial with psi (1 / eta^2 - 1) and (1 - psi) (1 / eta^2 - 1),
-eta = 0 being binomial.
+beyond it (of a staircase within its bounds: a listener that slips often keeps it from the hard
+levels, so that the tested ones tell nothing about where the threshold may be); the width is
+possible from the smallest spacing of levels (1 to 5 % of the range), fully so from twice that up to
+the range, and falls off to nothing at three times the range; eta is Beta(1, 10). Different from
+there, as the recovery of simulated listeners asks for (docs/recovery): the width is equally likely
+per unit of its logarithm, not of itself, which would favour shallow functions where an adaptive
+track leaves the width open; lapse is Beta(1, 20) for one half of the listeners, careful ones, and
+equally likely up to a half for the others, models of which many reach 70 to 80 % at best, cut off
+at its bound; and a free guess is equally likely anywhere in 0..0.95, since listeners that say yes
+too often are the rule, not the exception. With overdispersion eta the successes at a level are
+beta-binomial with psi (1 / eta^2 - 1) and (1 - psi) (1 / eta^2 - 1), eta = 0 being binomial.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ GUESS_MAX, ETA_MAX = 0.95, 0.9
 _LAPSE_SHAPE, ETA_SHAPE = 20, 10
 OPEN_SHARE, TRACK_OPEN_SHARE = 0.5, 0.25
 """Weight of the flat part of the lapse prior: half, so that intervals hold for listeners that lapse
-in a third of the trials; a quarter for a track that seldom leaves the threshold's surroundings,
-where half draws the thresholds of careful listeners down (by 0.14 of a slope unit; by 0.09)."""
+in a third of the trials; a quarter for a track without trials at easy levels, where half draws the
+thresholds of careful listeners down (by 0.14 of a slope unit; by 0.1)."""
 LAPSE_MAX = 0.5
 _LAPSE_LEAST_RANGE = 0.1
 """Share of 1 - guess that no lapse rate takes away."""
@@ -69,9 +70,9 @@ class Model:
 
     def bounds(self, data: Counts) -> dict[str, tuple[float, float]]:
         """Where the prior of each parameter is above 0; equal ends where it is fixed."""
-        half = data.spread / 2
+        half, (low, high) = data.spread / 2, data.likely
         return {
-            "threshold": (data.low - half, data.high + half),
+            "threshold": (low - half, high + half),
             "log_width": (math.log(data.spacing), math.log(3 * data.spread)),
             "lapse": (0.0, self.lapse_bound) if self.lapse is None else (self.lapse, self.lapse),
             "guess": (0.0, GUESS_MAX) if self.guess is None else (self.guess, self.guess),
@@ -145,9 +146,9 @@ def log_likelihood(data: Counts, function: str, threshold, log_width, lapse, gue
 
 def log_prior(data: Counts, model: Model, threshold, log_width, lapse, guess, eta):
     """Log prior density up to a constant; -inf outside the bounds."""
-    half, spacing = data.spread / 2, data.spacing
+    half, spacing, (low, high) = data.spread / 2, data.spacing, data.likely
     parts = [
-        _plateau(threshold, data.low - half, data.low, data.high, data.high + half),
+        _plateau(threshold, low - half, low, high, high + half),
         _plateau(np.exp(log_width), spacing, 2 * spacing, data.spread, 3 * data.spread),
     ]
     if model.lapse is None:

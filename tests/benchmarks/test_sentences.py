@@ -71,3 +71,16 @@ def test_rows_beyond_the_limit_are_named():
     assert "Beyond the limit: b (ever)." in text
     assert text.index("| a |") < text.index("### Power") < text.index("| c |")
     assert "All 1 lines are within" in sentences.page(rows[:1], "command")
+
+
+def test_rows_of_a_file_are_not_run_again(tmp_path):
+    rows = sentences.Rows(tmp_path / "rows.jsonl", seed=1, runs=200)
+    assert rows.read() == {}
+    rows.add("fits.a", Row("a", "never", 2, 105))
+    rows.add("fits.b", Row("b", "ever", 0, 200, True))
+    assert rows.read() == {
+        "fits.a": Row("a", "never", 2, 105),
+        "fits.b": Row("b", "ever", 0, 200, True),
+    }
+    assert sentences.Rows(rows.path, seed=1, runs=400).read() == {}
+    assert sentences.Rows(None, seed=1, runs=200).read() == {}

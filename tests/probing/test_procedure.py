@@ -307,7 +307,7 @@ def test_actions_take_procedures_override_them_and_hold_the_caps(tmp_path):
         actions.start_probe(settings, "level-staircase", "sim:d=1,c=0", params=many)
 
 
-@pytest.mark.parametrize("kind,standard", [("staircase", 10), ("quest", 4)])
+@pytest.mark.parametrize("kind,standard", [("staircase", 5), ("quest", 4)])
 def test_a_plan_stored_before_there_were_checks_has_none(kind, standard):
     """Its run goes on as it began; what people write gets the standard ones."""
     plan = plan_from_dict({"kind": kind, **DETECT})

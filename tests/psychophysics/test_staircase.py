@@ -183,3 +183,30 @@ def test_the_state_is_plain_json_at_every_stage():
 def test_impossible_staircases_are_refused(call, match):
     with pytest.raises(UserError, match=match):
         call()
+
+
+def track_of(lapse, seed):
+    """A finished 1-up 2-down staircase on a listener of threshold 0, as a plan has it."""
+    rng = np.random.default_rng(seed)
+    track = up_down(
+        2, 6, -6, 6, steps=(2, 1, 0.5), max_trials=120, max_reversals=120, check_every=5
+    )
+    return simulate(track, from_gaussian(0.0, 1.0, lapse=lapse), rng)
+
+
+def test_a_listener_that_slips_in_three_of_ten_has_no_threshold_by_staircase():
+    """Its answers settle nowhere: a threshold told of the easy levels alone is wrong."""
+    found = [track_of(0.3, seed).estimate() for seed in range(12)]
+    assert sum(f.measurable for f in found) <= 1
+    reasons = [f.reason for f in found if not f.measurable]
+    assert sum("constant levels or QUEST+" in reason for reason in reasons) >= 9
+    careful = [track_of(0.02, seed).estimate() for seed in range(6)]
+    assert all(f.measurable for f in careful)
+
+
+def test_the_threshold_may_lie_wherever_the_track_might_have_gone():
+    found = track_of(0.3, 1).estimate()
+    assert found.counts.reach == (-6.0, 6.0) and found.counts.low > -6.0
+    falling = Staircase(StaircaseOptions(0.5, 0.1, 10, (2,), scale="multiplicative", harder="up"))
+    walk(falling, "++-+--+-")
+    assert falling.estimate().counts.likely == pytest.approx((-1.0, 1.0))

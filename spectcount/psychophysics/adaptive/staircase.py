@@ -10,7 +10,9 @@ not measurable.
 The mean of the reversals is shown because everybody looks at it. It is no estimate with an
 interval: reversals depend on each other, their spread depends on the step size, and their mean is
 biased by the start and by the bounds. `Staircase.estimate` therefore fits a psychometric function
-to all trials, with lapses free, and takes threshold and interval from the posterior.
+to all trials, with lapses free, and takes threshold and interval from the posterior. A listener
+whose best lies near the share of successes at which the staircase settles keeps it from the hard
+levels: then the answers leave the threshold open over much of the range, and there is none.
 
 Sources: Levitt (1971), J. Acoust. Soc. Am. 49:467, for 1-up n-down, which settles where a success
 has the chance 0.5^(1/n): 50, 70.7, 79.4, 84.1 %; Kaernbach (1991), Percept. Psychophys. 49:227,
@@ -29,10 +31,13 @@ import numpy as np
 from spectcount.errors import UserError
 from spectcount.psychophysics.adaptive.base import Answer, Recorder, in_words
 from spectcount.psychophysics.fit import Fit, fit
-from spectcount.psychophysics.fit_grid import TRACK_OPEN_SHARE
+from spectcount.psychophysics.fit_grid import OPEN_SHARE, TRACK_OPEN_SHARE
 from spectcount.psychophysics.plain import plain
 
 _MAX_DOWN = 4
+_HEARS, _ROOM = 0.1, 0.15
+"""A best at least so far above the guess rate, and not so far above the share of successes at which
+a staircase settles, is named as the reason where there is no threshold."""
 
 
 @dataclass(frozen=True)
@@ -247,15 +252,33 @@ class Staircase:
     def estimate(self, level: float = 0.95) -> Fit:
         """The fit to all trials: the threshold (F = 0.5) and its interval; `level_for` of it gives
         the level for any other performance, such as `options.settles_at`."""
-        options = self.options
         levels, successes = self._record.columns()
+        return self.fitted(levels[:, 0], successes, self._record.catch_counts, level)
+
+    def fitted(
+        self, levels: np.ndarray, successes: np.ndarray, catch: tuple[int, int], level: float = 0.95
+    ) -> Fit:
+        """The fit to trials of this track in the order of their time: `levels` and `successes` [n],
+        "yes" answers and trials without a signal."""
+        options = self.options
         found = fit(
-            levels[:, 0], successes, np.ones_like(successes),
+            levels, successes,
             function=options.function, guess=options.guess, lapse=options.lapse, level=level,
             log=bool(options.log), falling=options.harder == "up",
-            open_share=TRACK_OPEN_SHARE, catch=self._record.catch_counts,
+            open_share=OPEN_SHARE if options.check_every else TRACK_OPEN_SHARE,
+            catch=catch, reach=(options.low, options.high),
         )  # fmt: skip
-        return found.not_measurable(self.reason) if self.stuck else found
+        return found.not_measurable(self.reason) if self.stuck else self._explained(found)
+
+    def _explained(self, found: Fit) -> Fit:
+        """Where slips may be why there is no threshold: that, and what to ask instead."""
+        best, settles = 1 - found.lapse.value, self.options.settles_at
+        if found.measurable or not found.guess.value + _HEARS < best < settles + _ROOM:
+            return found
+        return found.not_measurable(
+            f"{found.reason}; the best is about {100 * best:.0f} % successes, too near the "
+            f"{100 * settles:.0f} % where this staircase settles: ask constant levels or QUEST+"
+        )
 
     def state(self) -> dict[str, Any]:
         levels, successes = self._record.columns()
