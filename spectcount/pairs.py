@@ -1,4 +1,4 @@
-"""Signal and counterpart: the two sounds that a two-answer task must tell apart.
+"""One drawn sound, and the pair of sounds that a two-answer task must tell apart.
 
 *Conventions*: of a pair, the first answer of the task is true of the signal and the second of the
 counterpart; both come from one draw and differ in nothing else. Each carries in `meta` its design
@@ -8,15 +8,88 @@ and seed, from which `pair_of` finds the other again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Self
 
-from spectcount.designs import Design, draw, family
+from spectcount.designs import Design, Pulses, draw, family
 from spectcount.errors import UserError
+from spectcount.params import Param
 from spectcount.stimulus import Stimulus
 from spectcount.tasks import task
 
 Pair = tuple[Stimulus, Stimulus]
+SIGNAL, COUNTERPART = SIDES = ("signal", "counterpart")
+_USUAL = "usual"
+_SEED = Param("seed", int, 0, "Which draw of the design.", low=0, high=2**31 - 1, step=1)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One sound: draw `seed` of a design, and which side of which task it is.
+
+    Of a two-answer task the first answer is true of side "signal" (as drawn, where the design has
+    no such pair), the second of "counterpart". Left out, the task is the family's usual one; with
+    "" it is what the design draws, or the counterpart in the family's usual two-answer task.
+    """
+
+    design: Design = field(default_factory=Pulses)
+    seed: int = 0
+    task: str = _USUAL
+    side: str = SIGNAL
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seed", _SEED.validate(self.seed))
+        if self.task == _USUAL:
+            object.__setattr__(self, "task", usual_task(self.design.family))
+        if self.task:
+            task(self.task)
+        if self.side not in SIDES:
+            raise UserError(f"side={self.side!r} is not known; choose one of {', '.join(SIDES)}")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """From {family, params, seed, task, side}; raises `UserError` for what cannot be."""
+        missing = [n for n in ("family", "params", "seed", "task", "side") if n not in data]
+        if missing:
+            raise UserError(f"the sound lacks its {', '.join(missing)}; reload the page")
+        design = family(data["family"]).from_dict(data["params"])
+        return cls(design, data["seed"], data["task"] or _USUAL, data["side"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The inverse of `from_dict`: JSON ready."""
+        return {
+            "family": self.design.family,
+            "params": self.design.to_dict(),
+            "seed": self.seed,
+            "task": self.task,
+            "side": self.side,
+        }
+
+    def stimulus(self) -> Stimulus:
+        """The sound; raises `UserError` for one that cannot be drawn, or has no counterpart."""
+        if self.side == COUNTERPART:
+            asked = self.task or usual_task(self.design.family, side=COUNTERPART)
+            return draw_pair(self.design, self.seed, asked)[1]
+        if self.task in pair_tasks(self.design.family):
+            try:
+                return draw_pair(self.design, self.seed, self.task)[0]
+            except UserError:  # no such pair: as drawn; what cannot be drawn is refused again
+                return draw(self.design, self.seed)
+        return draw(self.design, self.seed)
+
+
+def pair_tasks(family_name: str) -> list[str]:
+    """The two-answer tasks of a family, the usual one first."""
+    return [name for name in family(family_name).tasks if task(name).two_class]
+
+
+def usual_task(family_name: str, wanted: str = "", side: str = SIGNAL) -> str:
+    """`wanted` where the family has that task, else the family's usual one; of a counterpart, a
+    two-answer task. Raises `UserError` where there is none."""
+    known = family(family_name).tasks if side == SIGNAL else pair_tasks(family_name)
+    if not known:
+        raise UserError(f"{family_name} has no task of two answers; leave the other side out")
+    return wanted if wanted in known else known[0]
 
 
 def draw_pair(design: Design, seed: int, task_name: str) -> Pair:
@@ -58,10 +131,8 @@ def _marked(signal: Stimulus, counterpart: Stimulus) -> Pair:
     missing."""
     if counterpart.hash == signal.without_events().hash:
         template = [event.to_dict() for event in signal.events]
-        return signal, replace(
-            counterpart, meta={**signal.meta, "catch": True, "template": template}
-        )
+        return signal, counterpart.with_meta(**signal.meta, catch=True, template=template)
     return (
-        replace(signal, meta={**signal.meta, "pair": counterpart.hash}),
-        replace(counterpart, meta={**signal.meta, "catch": True, "pair": signal.hash}),
+        signal.with_meta(pair=counterpart.hash),
+        counterpart.with_meta(**signal.meta, catch=True, pair=signal.hash),
     )

@@ -16,6 +16,7 @@ import functools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -101,7 +102,7 @@ class Param:
             return "choose one of " + ", ".join(self.choices)
         if self.low is not None and self.high is not None:
             unit = f" {self.unit}" if self.unit else ""
-            return f"give a value from {self.low:g} to {self.high:g}{unit}"
+            return f"give a value from {_plain(self.low)} to {_plain(self.high)}{unit}"
         return "give a value"
 
     def _bool(self, value: Any) -> bool:
@@ -132,14 +133,20 @@ class Param:
             raise UserError(f"{self.name}={value!r} is not a whole number; {self._limits()}")
         below = self.low is not None and number < self.low
         above = self.high is not None and number > self.high
-        if below or above:
-            word, limit = ("below", self.low) if below else ("above", self.high)
+        limit = self.low if below else self.high
+        if limit is not None and (below or above):
+            word = "below" if below else "above"
             unit = f" {self.unit}" if self.unit else ""
             raise UserError(
-                f"{self.name}={number:g}{unit} is {word} the limit {limit:g}{unit}; "
+                f"{self.name}={_plain(number)}{unit} is {word} the limit {_plain(limit)}{unit}; "
                 f"{self._limits()}"
             )
         return int(number) if self.kind is int else number
+
+
+def _plain(number: float) -> str:
+    """A number without an exponent where it is whole."""
+    return f"{number:g}" if number != int(number) else f"{int(number)}"
 
 
 def param(
@@ -193,10 +200,10 @@ class Declared:
         """Hook for rules that join several parameters; raises `UserError`."""
 
     @classmethod
-    def params(cls) -> dict[str, Param]:
-        """Name -> declaration, in the order of declaration."""
+    def params(cls) -> Mapping[str, Param]:
+        """Name -> declaration, in the order of declaration; read-only."""
         found: Any = cls  # a class is hashable, though its instances' __hash__ hides it from mypy
-        return dict(_declarations(found))
+        return _declarations(found)
 
     @classmethod
     def param(cls, name: str) -> Param:
@@ -226,11 +233,8 @@ class Declared:
 
 @functools.cache
 def _declarations(cls: type[Declared]) -> Mapping[str, Param]:
-    return {
-        f.name: Param(name=f.name, **f.metadata["param"])
-        for f in dataclasses.fields(cls)
-        if "param" in f.metadata
-    }
+    fields = [f for f in dataclasses.fields(cls) if "param" in f.metadata]
+    return MappingProxyType({f.name: Param(name=f.name, **f.metadata["param"]) for f in fields})
 
 
 def split_assignments(assignments: Iterable[str]) -> dict[str, str]:

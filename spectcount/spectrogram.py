@@ -53,20 +53,30 @@ class Spectrogram:
 
 def stft_db(waveform: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Spectrogram:
     """STFT in dB re a full-scale sine, Hann 512, at most about 1600 frames."""
-    n = len(waveform)
-    hop = max(STFT_HOP, -(-n // STFT_MAX_FRAMES))
+    power, hop = stft_power(waveform)
+    return Spectrogram(
+        values=power_db(power),
+        times_s=np.arange(power.shape[1]) * hop / sample_rate,
+        frequencies_hz=np.arange(power.shape[0]) * sample_rate / STFT_N_FFT,
+        unit="dB re full-scale sine",
+        floor=STFT_FLOOR_DB,
+    )
+
+
+def stft_power(waveform: np.ndarray) -> tuple[np.ndarray, int]:
+    """STFT power re a full-scale sine, float32 [F, T], and its hop in samples; see `stft_db`."""
+    hop = max(STFT_HOP, -(-len(waveform) // STFT_MAX_FRAMES))
     spectrum = librosa.stft(
         np.asarray(waveform, np.float32), n_fft=STFT_N_FFT, hop_length=hop, pad_mode="constant"
     )
     scale = 2 / np.sum(librosa.filters.get_window("hann", STFT_N_FFT))
-    amplitude = np.maximum(np.abs(spectrum) * scale, 10 ** (STFT_FLOOR_DB / 20))
-    return Spectrogram(
-        values=20 * np.log10(amplitude),
-        times_s=np.arange(spectrum.shape[1]) * hop / sample_rate,
-        frequencies_hz=np.arange(spectrum.shape[0]) * sample_rate / STFT_N_FFT,
-        unit="dB re full-scale sine",
-        floor=STFT_FLOOR_DB,
-    )
+    return (spectrum.real**2 + spectrum.imag**2) * np.float32(scale**2), hop
+
+
+def power_db(power: np.ndarray) -> np.ndarray:
+    """Power re a full-scale sine in dB, no less than `STFT_FLOOR_DB`."""
+    kept = np.maximum(power, np.float32(10 ** (STFT_FLOOR_DB / 10)))
+    return np.maximum(10 * np.log10(kept), np.float32(STFT_FLOOR_DB))
 
 
 def log_mel(

@@ -8,6 +8,7 @@ loss, and carries a content hash that names its synthesis version.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import hashlib
@@ -355,6 +356,12 @@ class Stimulus:
         }  # fmt: skip
         data.pop("meta")
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+    def with_meta(self, **meta: Any) -> Stimulus:
+        """The same sound with more provenance; content and hash are as they were."""
+        same = copy.copy(self)
+        object.__setattr__(same, "meta", {**self.meta, **meta})
+        return same
 
     def without_events(self) -> Stimulus:
         """The catch trial of this stimulus: the same noise and background, no event."""

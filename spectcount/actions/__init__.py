@@ -67,20 +67,16 @@ from spectcount.actions.runs import (
 )
 from spectcount.actions.shortcuts import shortcuts
 from spectcount.actions.sounds import (
-    COUNTERPART,
-    SIDES,
-    SIGNAL,
     Rendered,
     describe_families,
     draw_stimulus,
     load_clip,
-    pair_tasks,
     preset_stimulus,
     read_stimulus,
     render,
     sent_stimulus,
-    usual_task,
 )
+from spectcount.pairs import COUNTERPART, SIDES, SIGNAL, pair_tasks, usual_task
 
 __all__ = [
     "CONFIRM_SEED",

@@ -19,9 +19,9 @@ import numpy as np
 
 from spectcount import documents, limits, presets, rates
 from spectcount.clips import read_clip, save_clip
-from spectcount.designs import FAMILIES, Design, draw, family
+from spectcount.designs import FAMILIES, family
 from spectcount.errors import UserError
-from spectcount.pairs import draw_pair
+from spectcount.pairs import COUNTERPART, SIGNAL, Drawing, usual_task
 from spectcount.params import Param
 from spectcount.settings import Limits, Settings, limits_of_visitor, typed_path
 from spectcount.stimulus import Stimulus
@@ -29,7 +29,6 @@ from spectcount.synth import synthesise
 from spectcount.tasks import task
 
 Params = Mapping[str, Any]
-SIGNAL, COUNTERPART = SIDES = ("signal", "counterpart")
 
 
 @dataclass(frozen=True)
@@ -50,17 +49,15 @@ def draw_stimulus(
     task_name: str = "",
     side: str = SIGNAL,
 ) -> Stimulus:
-    """One stimulus of a family; `settings` adds the limits of its mode.
-
-    Without a task it is what the design draws. With a two-answer task of the family the first
-    answer is true of side "signal" (as drawn, where the design has no such pair), the second of
-    "counterpart", whose task is the family's usual one unless named. Raises `UserError` for a
-    counterpart that cannot be.
-    """
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise UserError(f"seed={seed!r} is no seed; give a whole number, 0 or more")
+    """One stimulus of a family (see `Drawing`); `settings` adds the limits of its mode."""
     design = family(family_name).from_dict(params)
-    stimulus = _side(design, seed, task_name, side)
+    return sound_of(Drawing(design, seed, task_name, side), settings)
+
+
+def sound_of(drawing: Drawing, settings: Settings | None = None) -> Stimulus:
+    """The sound of a drawing; `settings` adds the limits of its mode. Raises `UserError` for one
+    that cannot be drawn, or has no counterpart."""
+    stimulus = drawing.stimulus()
     if settings is not None:
         check_stimulus(stimulus, settings.limits)
     return stimulus
@@ -86,27 +83,13 @@ def preset_stimulus(
     task_name: str = "",
     side: str = SIGNAL,
 ) -> Stimulus:
-    """One stimulus of a preset, with some parameters overridden; task and side as in
-    `draw_stimulus`, the preset's own task being the usual one."""
+    """One stimulus of a preset, with some parameters overridden; the usual task of a counterpart
+    is the preset's own."""
     body = presets.load("stimuli", preset, settings).body
     if side == COUNTERPART:
         task_name = task_name or usual_task(body["family"], body["task"], side)
     mixed = {**body["params"], **(params or {})}
     return draw_stimulus(body["family"], mixed, seed, settings, task_name=task_name, side=side)
-
-
-def pair_tasks(family_name: str) -> list[str]:
-    """The two-answer tasks of a family, the usual one first."""
-    return [name for name in family(family_name).tasks if task(name).two_class]
-
-
-def usual_task(family_name: str, wanted: str = "", side: str = SIGNAL) -> str:
-    """`wanted` where the family has that task, else the family's usual one; of a counterpart, a
-    two-answer task. Raises `UserError` where there is none."""
-    known = family(family_name).tasks if side == SIGNAL else pair_tasks(family_name)
-    if not known:
-        raise UserError(f"{family_name} has no task of two answers; leave the other side out")
-    return wanted if wanted in known else known[0]
 
 
 def describe_families() -> list[dict[str, Any]]:
@@ -165,21 +148,6 @@ def load_clip(
     allowed = settings.limits
     clip = read_clip(path, min(allowed.max_upload_s, max_s), allowed.max_upload_mb)
     return clip.waveform, clip.notes
-
-
-def _side(design: Design, seed: int, task_name: str, side: str) -> Stimulus:
-    if side not in SIDES:
-        raise UserError(f"side={side!r} is not known; choose one of {', '.join(SIDES)}")
-    if task_name:
-        task(task_name)
-    if side == COUNTERPART:
-        return draw_pair(design, seed, task_name or usual_task(design.family, side=side))[1]
-    if task_name in pair_tasks(design.family):
-        try:
-            return draw_pair(design, seed, task_name)[0]
-        except UserError:  # no such pair: as drawn; what cannot be drawn is refused again
-            return draw(design, seed)
-    return draw(design, seed)
 
 
 def _task_data(name: str) -> dict[str, Any]:

@@ -45,8 +45,7 @@ def draw(design: Design, seed: int) -> Stimulus:
     stimulus = design.draw(np.random.default_rng(seed))
     for sound in stimulus.sounds:
         _refuse_folding(sound)
-    meta = {"family": design.family, "params": design.to_dict(), "seed": seed}
-    return replace(stimulus, meta=meta)
+    return stimulus.with_meta(family=design.family, params=design.to_dict(), seed=seed)
 
 
 def _refuse_folding(sound: Event) -> None:

@@ -9,17 +9,15 @@ from typing import Any
 
 import gradio as gr
 
-from spectcount import actions
-from spectcount.actions import COUNTERPART, SIGNAL
 from spectcount.designs import FAMILIES
 from spectcount.errors import UserError
+from spectcount.pairs import COUNTERPART, SIGNAL, Drawing, usual_task
 from spectcount.presets import names
 from spectcount.settings import Settings
 from spectcount.stimulus import Stimulus
 from spectcount.tasks import task
 from spectcount.ui import ask, clip, family_forms, link
 from spectcount.ui.controls import form_data
-from spectcount.ui.link import Drawing
 
 PINNED = "An uploaded stimulus; moving any control returns to the design of the sliders."
 Source = Callable[[], tuple[Drawing, str, str]]
@@ -70,8 +68,8 @@ class Bench:
         except UserError as error:
             return self.only_view(clip.error_value(error))
         try:
-            stimulus = family_forms.stimulus_of(drawing, self.settings)
-            value = drawing_value(drawing, stimulus, note or link.other_clip(meant, stimulus))
+            stimulus = link.stimulus_of(drawing, self.settings)
+            value = link.drawing_value(drawing, stimulus, note or link.other_clip(meant, stimulus))
         except UserError as error:
             value = clip.error_value(error)
         name = drawing.design.family
@@ -85,9 +83,9 @@ class Bench:
 
     def family_updates(self, name: str, asked: str, side: str = SIGNAL) -> list[Any]:
         """Updates of `of_family` for a task that the family may not have."""
-        asked = actions.usual_task(name, asked)
+        asked = usual_task(name, asked)
         return [
-            gr.update(visible=family_forms.takes_recording(name)),
+            gr.update(visible=link.takes_recording(name)),
             side_update(asked, side),
             *self.panel.updates(name, asked),
         ]
@@ -124,7 +122,7 @@ def lay_out_tools(settings: Settings, first: Drawing) -> tuple[Tools, gr.HTML]:
         upload = gr.UploadButton(
             "Open stimulus.json", file_types=[".json"], elem_id="open-stimulus", min_width=150
         )
-    recorder, recording = family_forms.recorder(settings, family_forms.takes_recording(name))
+    recorder, recording = family_forms.recorder(settings, link.takes_recording(name))
     shown = family_forms.build(first)
     full_range = gr.Checkbox(False, label="Sliders over the full range", elem_id="full-range")
     return Tools(family, preset, seed, again, upload, recorder, recording, full_range), shown
@@ -141,20 +139,6 @@ def side_switch(asked: str) -> gr.Radio:
 def side_update(asked: str, side: str = SIGNAL) -> dict[str, Any]:
     """What the switch shows for a task; hidden where that has no two sounds."""
     return gr.update(label=_side_label(asked), value=side, visible=task(asked).two_class)
-
-
-def drawing_value(drawing: Drawing, stimulus: Stimulus, note: str = "") -> str:
-    """What the clip shows of a drawing, with its link."""
-    query = link.query(drawing, stimulus)
-    return clip.stimulus_value(stimulus, query=query, note=note or _no_pair(drawing, stimulus))
-
-
-def _no_pair(drawing: Drawing, stimulus: Stimulus) -> str:
-    """Words for a clip of which no answer to a two-answer task is true."""
-    asked = task(drawing.task)
-    if not asked.two_class or asked.truth(stimulus) is not None:
-        return ""
-    return f"To “{asked.title}” no answer is true of this clip, and it has no counterpart."
 
 
 def _side_label(asked: str) -> str:

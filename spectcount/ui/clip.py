@@ -6,8 +6,8 @@ How a tab uses it::
     button.click(lambda: stimulus_value(stimulus), outputs=view)
 
 The pictures are reduced to what a screen shows (the loudest of each group of cells); levels are
-sent as bytes. The player fetches its copy, 16 bit, once the pictures stand, so that a long clip
-does not hold them up; the file to download is exact float32.
+sent as bytes. Once the pictures stand the page fetches the player's copy, 16 bit, and then what is
+measured in the clip, so that neither holds a slider up; the file to download is exact float32.
 
 Conventions: seconds, Hz, dB; row 0 of a picture is its lowest frequency.
 """
@@ -30,7 +30,7 @@ from spectcount.errors import UserError
 from spectcount.measure import declared_and_measured
 from spectcount.measure.splatter import cautions
 from spectcount.scales import SAMPLE_RATE, erb_hz
-from spectcount.spectrogram import MEL_WINDOW_S, Spectrogram, log_mel, stft_db
+from spectcount.spectrogram import MEL_WINDOW_S, log_mel, power_db, stft_power
 from spectcount.stimulus import Event, Stimulus
 from spectcount.synth import synthesise
 from spectcount.ui.theme import STATIC
@@ -63,7 +63,7 @@ def clip_view(
         label=label,
         html_template=(STATIC / "clip.html").read_text(),
         js_on_load="SpectCount.clip(element, props, watch, server);",
-        server_functions=[player_wav, exact_wav, *([draw] if draw else [])],
+        server_functions=[player_wav, exact_wav, measured, *([draw] if draw else [])],
         apply_default_css=False,
         files=files,
         empty_text=empty,
@@ -75,15 +75,14 @@ def stimulus_value(
     stimulus: Stimulus, *, query: str = "", note: str = "", table: bool = True
 ) -> str:
     """What a `clip_view` shows of a Stimulus. `query` is the part of a link after "?" that
-    reproduces it; `note` is a line of words; `table` compares declared and measured, and says what
-    edges give away. Raises `UserError` where the clip would exceed full scale."""
+    reproduces it; `note` is a line of words; `table` lets the page ask for what is `measured` of
+    it. Raises `UserError` where the clip would exceed full scale."""
     waveform = synthesise(stimulus)
     return _value(
         waveform,
         note=note,
         name=stimulus.hash,
-        rows=declared_and_measured(stimulus, waveform) if table else [],
-        cautions=cautions(stimulus) if table else [],
+        table=table,
         outlines=[
             *(_outline(event, "background") for event in stimulus.background),
             *(_outline(event, "event") for event in stimulus.events),
@@ -95,7 +94,9 @@ def stimulus_value(
 
 def warm_up() -> None:
     """Draw a clip for nobody, so that the libraries behind it are loaded when the page asks."""
-    stimulus_value(draw(Pulses(), 0))
+    stimulus = draw(Pulses(), 0)
+    stimulus_value(stimulus)
+    declared_and_measured(stimulus, synthesise(stimulus))
 
 
 def waveform_value(waveform: np.ndarray, *, note: str = "", name: str = "clip") -> str:
@@ -117,10 +118,9 @@ def _value(waveform: np.ndarray, **more: Any) -> str:
         "error": "",
         "serial": next(_SERIAL),
         "duration_s": len(waveform) / SAMPLE_RATE,
-        "hear": _picture(stft_db(waveform, SAMPLE_RATE), *HEAR_RANGE_DB),
-        "model": _picture(mel, top - MODEL_SPAN, top),
-        "rows": [],
-        "cautions": [],
+        "hear": _picture(power_db(_reduced(stft_power(waveform)[0])), *HEAR_RANGE_DB),
+        "model": _picture(_reduced(mel.values), top - MODEL_SPAN, top),
+        "table": False,
         "outlines": [],
         "stimulus": "",
         "query": "",
@@ -132,6 +132,13 @@ def player_wav(stimulus_json: str) -> str:
     """The clip as a 16-bit WAV file, base64: the player's copy."""
     stimulus = _checked(stimulus_json)
     return _base64(wav_bytes(synthesise(stimulus), stimulus.sample_rate, "PCM_16"))
+
+
+def measured(stimulus_json: str) -> str:
+    """JSON of {"rows": declared against measured, "cautions": what its edges give away}."""
+    stimulus = _checked(stimulus_json)
+    rows = declared_and_measured(stimulus, synthesise(stimulus))
+    return json.dumps({"rows": rows, "cautions": cautions(stimulus)})
 
 
 def exact_wav(stimulus_json: str) -> str:
@@ -147,9 +154,8 @@ def _checked(stimulus_json: str) -> Stimulus:
     return stimulus
 
 
-def _picture(spectrogram: Spectrogram, low: float, high: float) -> dict[str, Any]:
+def _picture(values: np.ndarray, low: float, high: float) -> dict[str, Any]:
     """Levels as bytes, row-major from the lowest frequency, `low` = 0 and `high` = 255."""
-    values = _reduce(_reduce(spectrogram.values, MAX_COLUMNS, axis=1), MAX_ROWS, axis=0)
     levels = np.clip((values - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
     return {
         "rows": levels.shape[0],
@@ -157,8 +163,12 @@ def _picture(spectrogram: Spectrogram, low: float, high: float) -> dict[str, Any
         "levels": _base64(levels.tobytes()),
         "low": low,
         "high": high,
-        "unit": spectrogram.unit,
     }
+
+
+def _reduced(values: np.ndarray) -> np.ndarray:
+    """What a screen shows: the loudest of each group of cells."""
+    return _reduce(_reduce(values, MAX_ROWS, axis=0), MAX_COLUMNS, axis=1)
 
 
 def _reduce(values: np.ndarray, most: int, axis: int) -> np.ndarray:

@@ -16,20 +16,19 @@ import numpy as np
 
 from spectcount import actions, presets
 from spectcount.errors import UserError
+from spectcount.pairs import Drawing, usual_task
 from spectcount.settings import Settings
 from spectcount.stimulus import Stimulus
 from spectcount.ui import ask, clip, family_forms, link
 from spectcount.ui.bench import (
     PINNED,
     Bench,
-    drawing_value,
     lay_out_tools,
     side_switch,
     side_update,
 )
 from spectcount.ui.controls import form_data
 from spectcount.ui.header import Header
-from spectcount.ui.link import Drawing
 
 _LIVE: dict[str, Any] = {
     "queue": False,
@@ -132,7 +131,7 @@ def _live(settings: Settings, shown: str) -> str:
         if said.get("pinned"):
             return clip.stimulus_value(actions.sent_stimulus(said["pinned"], settings), note=PINNED)
         drawing = Drawing.from_dict(said)
-        return drawing_value(drawing, family_forms.stimulus_of(drawing, settings))
+        return link.drawing_value(drawing, link.stimulus_of(drawing, settings))
     except UserError as error:
         return clip.error_value(error)
 
@@ -148,7 +147,7 @@ def _current(settings: Settings, shown: str) -> Stimulus:
     said = form_data(shown)
     if said.get("pinned"):
         return actions.sent_stimulus(said["pinned"], settings)
-    return family_forms.stimulus_of(Drawing.from_dict(said), settings)
+    return link.stimulus_of(Drawing.from_dict(said), settings)
 
 
 def _family_of(shown: str) -> str:
@@ -160,7 +159,7 @@ def _family_of(shown: str) -> str:
 def _preset(name: str, settings: Settings) -> tuple[Drawing, str, str]:
     preset = presets.load("stimuli", name, settings)
     design = preset.design
-    asked = actions.usual_task(design.family, preset.body["task"])
+    asked = usual_task(design.family, preset.body["task"])
     return Drawing(design, task=asked), preset.about, ""
 
 

@@ -17,14 +17,10 @@ from typing import Any
 import gradio as gr
 
 from spectcount.designs import FAMILIES
-from spectcount.errors import UserError
+from spectcount.pairs import Drawing
 from spectcount.settings import Settings
-from spectcount.stimulus import Stimulus
+from spectcount.ui import link
 from spectcount.ui.controls import describe, form_component
-from spectcount.ui.link import Drawing
-
-CARRIER = "carrier"
-"""A text parameter of this name holds the hash of a recording."""
 
 
 def build(first: Drawing) -> gr.HTML:
@@ -45,23 +41,6 @@ def build(first: Drawing) -> gr.HTML:
 def shown_text(drawing: Drawing, full_range: bool = False) -> str:
     """The value that shows a drawing."""
     return json.dumps({**drawing.to_dict(), "full": full_range})
-
-
-def takes_recording(family: str) -> bool:
-    """Whether a family plays a recording."""
-    return CARRIER in FAMILIES[family].params()
-
-
-def stimulus_of(drawing: Drawing, settings: Settings) -> Stimulus:
-    """The sound of a drawing; raises `UserError` for one that cannot be drawn, and in the page's
-    own words where the recording is still missing."""
-    name = drawing.design.family
-    if takes_recording(name) and not getattr(drawing.design, CARRIER):
-        raise UserError(
-            f"{drawing.design.title} plays a recording, and none is chosen yet; open or record a "
-            "sound above the sliders"
-        )
-    return drawing.stimulus(settings)
 
 
 def recorder(settings: Settings, visible: bool) -> tuple[gr.Column, gr.Audio]:
@@ -86,5 +65,5 @@ def recorder(settings: Settings, visible: bool) -> tuple[gr.Column, gr.Audio]:
 
 def with_carrier(said: Mapping[str, Any], digest: str) -> Drawing:
     """The drawing on the page, with a recording in it."""
-    params = {**said["params"], CARRIER: digest}
+    params = {**said["params"], link.CARRIER: digest}
     return Drawing.from_dict({**said, "params": params})

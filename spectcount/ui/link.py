@@ -10,69 +10,51 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
 from urllib.parse import urlencode
 
-from spectcount import actions, documents
-from spectcount.actions import COUNTERPART, SIDES, SIGNAL
-from spectcount.designs import Design, Pulses, family
+from spectcount import documents
+from spectcount.actions.sounds import sound_of
+from spectcount.designs import FAMILIES, Pulses, family
 from spectcount.errors import UserError
-from spectcount.pairs import pair_of
-from spectcount.params import Param
+from spectcount.pairs import COUNTERPART, SIGNAL, Drawing, pair_of, pair_tasks, usual_task
 from spectcount.settings import Settings
 from spectcount.stimulus import Stimulus
 from spectcount.tasks import task
+from spectcount.ui import clip
 
-_SEED = Param("seed", int, 0, "Which draw of the design.", low=0, high=2**31 - 1, step=1)
-
-
-def check_seed(value: object) -> int:
-    """A seed, or a `UserError` naming the limits."""
-    return _SEED.validate(value)
+CARRIER = "carrier"
+"""A text parameter of this name holds the hash of a recording."""
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """One sound: draw `seed` of a design, and which side of which task it is."""
+def takes_recording(family: str) -> bool:
+    """Whether a family plays a recording."""
+    return CARRIER in FAMILIES[family].params()
 
-    design: Design = field(default_factory=Pulses)
-    seed: int = 0
-    task: str = ""
-    side: str = SIGNAL
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "seed", check_seed(self.seed))
-        object.__setattr__(self, "task", self.task or actions.usual_task(self.design.family))
-        task(self.task)
-        if self.side not in SIDES:
-            raise UserError(f"side={self.side!r} is not known; choose one of {', '.join(SIDES)}")
+def stimulus_of(drawing: Drawing, settings: Settings) -> Stimulus:
+    """The sound of a drawing; raises `UserError` for one that cannot be drawn, and in the page's
+    own words where the recording is still missing."""
+    name = drawing.design.family
+    if takes_recording(name) and not getattr(drawing.design, CARRIER):
+        raise UserError(
+            f"{drawing.design.title} plays a recording, and none is chosen yet; open or record a "
+            "sound above the sliders"
+        )
+    return sound_of(drawing, settings)
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """From {family, params, seed, task, side}; raises `UserError` for what cannot be."""
-        missing = [n for n in ("family", "params", "seed", "task", "side") if n not in data]
-        if missing:
-            raise UserError(f"the sound lacks its {', '.join(missing)}; reload the page")
-        design = family(data["family"]).from_dict(data["params"])
-        return cls(design, data["seed"], data["task"], data["side"])
 
-    def to_dict(self) -> dict[str, Any]:
-        """The inverse of `from_dict`: JSON ready."""
-        return {
-            "family": self.design.family,
-            "params": self.design.to_dict(),
-            "seed": self.seed,
-            "task": self.task,
-            "side": self.side,
-        }
+def drawing_value(drawing: Drawing, stimulus: Stimulus, note: str = "") -> str:
+    """What the clip shows of a drawing, with its link."""
+    query_text = query(drawing, stimulus)
+    return clip.stimulus_value(stimulus, query=query_text, note=note or _no_pair(drawing, stimulus))
 
-    def stimulus(self, settings: Settings | None = None) -> Stimulus:
-        """The sound; raises `UserError` for one that cannot be drawn."""
-        return actions.draw_stimulus(
-            self.design.family, self.design.to_dict(), self.seed, settings, task_name=self.task,
-            side=self.side,
-        )  # fmt: skip
+
+def _no_pair(drawing: Drawing, stimulus: Stimulus) -> str:
+    """Words for a clip of which no answer to a two-answer task is true."""
+    asked = task(drawing.task)
+    if not asked.two_class or asked.truth(stimulus) is not None:
+        return ""
+    return f"To “{asked.title}” no answer is true of this clip, and it has no counterpart."
 
 
 def drawing_of(stimulus: Stimulus) -> Drawing | None:
@@ -82,7 +64,7 @@ def drawing_of(stimulus: Stimulus) -> Drawing | None:
         drawing = Drawing(design, stimulus.meta["seed"])
         if drawing.stimulus().hash == stimulus.hash:
             return drawing
-        for name in actions.pair_tasks(design.family):
+        for name in pair_tasks(design.family):
             pair = pair_of(stimulus, name)
             if pair is not None:
                 side = SIGNAL if stimulus.hash == pair[0].hash else COUNTERPART
@@ -116,14 +98,15 @@ def read_query(parameters: Mapping[str, str]) -> tuple[Drawing, str]:
         changed = documents.mapping_from_json(text, "design= in the link")
     except UserError as error:
         raise UserError(f"{error}; copy the link again") from None
-    design = family(parameters.get("family") or Pulses.family).from_dict(changed)
-    drawing = Drawing(
-        design,
-        check_seed(parameters.get("seed") or 0),
-        actions.usual_task(design.family, parameters.get("task", "")),
-        parameters.get("side") or SIGNAL,
-    )
-    return drawing, parameters.get("clip", "")
+    name = parameters.get("family") or Pulses.family
+    data = {
+        "family": name,
+        "params": changed,
+        "seed": parameters.get("seed") or 0,
+        "task": usual_task(name, parameters.get("task", "")),
+        "side": parameters.get("side") or SIGNAL,
+    }
+    return Drawing.from_dict(data), parameters.get("clip", "")
 
 
 def other_clip(heard: str, stimulus: Stimulus) -> str:

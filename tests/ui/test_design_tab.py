@@ -16,13 +16,13 @@ from spectcount.designs import FAMILIES, Pulses
 from spectcount.errors import UserError
 from spectcount.listeners import EMBEDDED
 from spectcount.measure.splatter import cautions
+from spectcount.pairs import Drawing
 from spectcount.settings import load_settings
 from spectcount.stimulus import Event, Stimulus
 from spectcount.tasks import TASKS, task
 from spectcount.trials import Question
 from spectcount.ui import ask, bench, clip, design, family_forms, link
 from spectcount.ui.header import Header
-from spectcount.ui.link import Drawing
 
 DRAWN = [name for name, declared in FAMILIES.items() if "carrier" not in declared.params()]
 STIMULI = sorted(path.stem for path in load_settings().presets.glob("stimuli/*.yaml"))
@@ -165,10 +165,11 @@ def test_outlines_tell_events_background_and_gaps_apart():
 def test_what_edges_give_away_is_said_with_the_clip(made, name, params, words):
     drawing = Drawing(FAMILIES[name](**params), 4)
     value, _ = shown_by(made, lambda: (drawing, "", ""))
-    assert value["cautions"] == cautions(drawing.stimulus())
-    assert words in value["cautions"][0]
+    found = json.loads(clip.measured(value["stimulus"]))
+    assert value["table"] and found["cautions"] == cautions(drawing.stimulus())
+    assert words in found["cautions"][0] and found["rows"]
     quiet, _ = shown_by(made, lambda: (Drawing(Pulses(), 4), "", ""))
-    assert quiet["cautions"] == []
+    assert json.loads(clip.measured(quiet["stimulus"]))["cautions"] == []
 
 
 def test_an_observer_without_an_answer_declines_on_its_card(made):

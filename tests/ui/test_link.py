@@ -10,7 +10,8 @@ import pytest
 from spectcount import actions
 from spectcount.designs import FAMILIES, Pulses, draw
 from spectcount.errors import UserError
-from spectcount.ui.link import Drawing, drawing_of, other_clip, query, read_query
+from spectcount.pairs import Drawing
+from spectcount.ui.link import drawing_of, other_clip, query, read_query
 
 BUSY = Pulses(n_events=7, gap_ms=33.25, e_n0_db=12.5, wave="noise")
 DRAWN = [name for name, declared in FAMILIES.items() if "carrier" not in declared.params()]

@@ -261,18 +261,30 @@
       paintMarks();
     }
 
-    // The player's copy of the last clip shown: one request at a time, none for clips passed over.
+    // The player's copy of the last clip shown and what is measured in it: one request at a time,
+    // none for clips passed over.
     let fetching = false;
-    async function updateAudio() {
+    async function follow() {
       if (fetching) return;
       fetching = true;
       try {
-        for (let heard = null; heard !== shown;) {
-          heard = shown;
-          const wav = heard.wav || (await server.player_wav(heard.stimulus));
-          if (heard === shown) setAudio(wav);
+        for (let at = null; at !== shown;) {
+          at = shown;
+          const wav = at.wav || (await server.player_wav(at.stimulus));
+          if (at !== shown) continue;
+          setAudio(wav);
+          const found = at.table ? JSON.parse(await server.measured(at.stimulus)) : { rows: [], cautions: [] };
+          if (at === shown) showMeasured(found);
         }
       } finally { fetching = false; }
+    }
+
+    function showMeasured({ rows, cautions }) {
+      const caution = find(".clip-caution");
+      caution.textContent = cautions.map((words) => `Caution: ${words}.`).join(" ");
+      caution.hidden = !cautions.length;
+      fillTable(find(".clip-table"), rows);
+      delete root.dataset.measuring;
     }
 
     function setAudio(wav) {
@@ -324,21 +336,18 @@
       error.textContent = value?.error || "";
       error.hidden = !value?.error;
       root.classList.toggle("refused", !!value?.error);
-      for (const words of [note, find(".clip-caution")]) if (words && !value?.note) words.hidden = true;
-      if (!value || value.error) return;
+      if (!value?.note) note.hidden = true;
+      if (!value || value.error) { find(".clip-caution").hidden = true; return; }
       note.textContent = value.note;
       note.hidden = !value.note;
-      const caution = find(".clip-caution");
-      caution.textContent = value.cautions.map((words) => `Caution: ${words}.`).join(" ");
-      caution.hidden = !value.cautions.length;
       if (props.live && shown && shown.name !== value.name) S.stale();
       shown = value;
       figures[0].paintPicture(value.hear);
       figures[1].paintPicture(value.model);
       repaint();
       explain(value.outlines);
-      fillTable(find(".clip-table"), value.rows);
-      updateAudio();
+      root.dataset.measuring = "";
+      follow();
       hint.textContent = "player: 16 bit; clip.wav: exact float32";
       find(".clip-files").hidden = !props.files || !value.stimulus;
       find(".clip-link").disabled = !value.query;
@@ -349,8 +358,8 @@
       }
     }
 
-    function follow() { paintMarks(); frame = audio.paused ? 0 : requestAnimationFrame(follow); }
-    audio.addEventListener("play", () => { frame ||= requestAnimationFrame(follow); });
+    function playhead() { paintMarks(); frame = audio.paused ? 0 : requestAnimationFrame(playhead); }
+    audio.addEventListener("play", () => { frame ||= requestAnimationFrame(playhead); });
     audio.addEventListener("seeked", paintMarks);
     for (const { marks } of figures) marks.addEventListener("click", (event) => {
       if (shown) audio.currentTime = (event.offsetX / marks.clientWidth) * shown.duration_s;
