@@ -1,14 +1,20 @@
-"""`python -m spectcount`: the command line."""
+"""`python -m spectcount`, and the command `spectcount` of an installed package."""
 
 import sys
 
 INTERRUPTED = 130
 
-if __name__ == "__main__":
-    try:
-        from spectcount.cli import main
 
-        main()
+def main() -> None:
+    """Run the command line; an interrupted one says so in a word."""
+    try:
+        from spectcount.cli import main as command_line
+
+        command_line()
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

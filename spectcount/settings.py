@@ -18,7 +18,8 @@ from spectcount.errors import UserError
 
 MAX_HOME_BYTES = 480
 MODES = ("local", "demo")
-PACKAGE_ROOT = Path(__file__).resolve().parents[1]
+PACKAGE_ROOT = Path(__file__).resolve().parent
+"""The folder of the package, which holds `presets/` too."""
 _DEVICE = re.compile(r"cpu|mps|cuda(:\d+)?")
 
 

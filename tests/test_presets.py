@@ -13,7 +13,7 @@ from spectcount.errors import UserError
 from spectcount.settings import load_settings
 from spectcount.synth import synthesise
 
-SHIPPED = Path(__file__).resolve().parents[1] / "presets"
+SHIPPED = Path(__file__).resolve().parents[1] / "spectcount" / "presets"
 STIMULI = sorted(p.stem for p in (SHIPPED / "stimuli").glob("*.yaml"))
 PROBES = sorted(p.stem for p in (SHIPPED / "probes").glob("*.yaml"))
 TRAINING = sorted(p.stem for p in (SHIPPED / "training").glob("*.yaml"))

@@ -22,6 +22,7 @@ from spectcount.cli import (  # noqa: F401 - each adds its verbs
     listening,
     models,
     output,
+    page,
     probing,
     report,
     runs,

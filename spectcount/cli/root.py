@@ -25,12 +25,15 @@ Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the run t
 Listener = Annotated[str, typer.Option("--listener", help="tiny-lalm, tiny-lalm@ADAPTER, ideal…")]
 
 
+HOME_HELP = "Folder for runs and the store (default: ~/.spectcount)."
+DEVICE_HELP = "auto (a GPU where there is one), cpu, mps, cuda or cuda:N."
+
+
 @app.callback()
 def _configure(
     context: typer.Context,
-    home: Annotated[Path | None, typer.Option(help="Folder for runs and the store.")] = None,
-    device: Annotated[
-        str | None, typer.Option(help="auto (a GPU where there is one), cpu, mps, cuda or cuda:N.")
-    ] = None,
+    home: Annotated[Path | None, typer.Option(help=HOME_HELP)] = None,
+    device: Annotated[str | None, typer.Option(help=DEVICE_HELP)] = None,
 ) -> None:
-    context.obj = load_settings(home=home, device=device)
+    if context.invoked_subcommand != "app":  # which takes a mode too, and so makes its own settings
+        context.obj = load_settings(home=home, device=device)

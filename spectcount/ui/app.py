@@ -139,6 +139,22 @@ class Page(gr.Blocks):
         )
 
 
+def serve(settings: Settings, host: str | None, port: int | None) -> None:
+    """Serve the page on `host` (None: this machine alone) and `port` (None: the first free one
+    from 7860) until interrupted; prints its address."""
+    policy = doors.policy(settings, host)
+    page = build_app(settings)
+    page.launch(
+        server_name=host,
+        server_port=port,
+        prevent_thread_lock=True,
+        **launch_options(settings, policy),
+    )
+    if policy.token is not None:
+        print(f"Open it with its key: {page.local_url}?token={policy.token}", flush=True)
+    page.block_thread()
+
+
 def launch_options(settings: Settings, policy: doors.Policy | None = None) -> dict[str, Any]:
     """Everything `launch` needs besides host and port: safe by default, nothing external."""
     policy = policy or doors.policy(settings, None)

@@ -12,7 +12,7 @@ from spectcount.listeners.base import Scores
 from spectcount.trials import normalise
 from tests.ledger import Context
 
-SHIPPED = Path(__file__).resolve().parents[2] / "presets" / "benchmarks"
+SHIPPED = Path(__file__).resolve().parents[2] / "spectcount" / "presets" / "benchmarks"
 
 
 class Says:

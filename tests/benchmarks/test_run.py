@@ -244,5 +244,5 @@ def test_the_docs_name_every_key_of_the_summary(data, root):
     assert {key for part in parts for key in part} <= named
     for name in catalogue.BENCHMARKS:
         assert f"`{name}`" in text
-    for prompt in (root / "presets" / "benchmarks").glob("*.yaml"):
+    for prompt in (root / "spectcount" / "presets" / "benchmarks").glob("*.yaml"):
         assert f"`{prompt.stem}`" in text

@@ -19,7 +19,7 @@ from spectcount.synth import synthesise
 from spectcount.tasks import task
 
 FAMILIES = ("streaming", "rhythm", "onset_asynchrony", "forward_masking", "informational_masking")
-SHIPPED = Path(__file__).resolve().parents[2] / "presets"
+SHIPPED = Path(__file__).resolve().parents[2] / "spectcount" / "presets"
 
 
 def named(kind):

@@ -60,7 +60,7 @@ def loaded_of(tmp_path_factory):
 
 
 def card(root, name):
-    return Card.read(root / "presets" / "models" / f"{name}.yaml")
+    return Card.read(root / "spectcount" / "presets" / "models" / f"{name}.yaml")
 
 
 def anatomy(root, name):

@@ -32,7 +32,7 @@ from spectcount.probing.trained import (
 )
 from spectcount.trials import make_trial
 
-PRESETS = Path(__file__).resolve().parents[2] / "presets"
+PRESETS = Path(__file__).resolve().parents[2] / "spectcount" / "presets"
 EXAMPLE = json.loads(
     (PRESETS / "models" / "tiny-lalm-adapters" / "example" / "lineage.json").read_text()
 )

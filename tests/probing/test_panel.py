@@ -16,7 +16,9 @@ from spectcount.probing import comparison, run
 from spectcount.probing.panel import Panel
 from spectcount.probing.panel_table import panel_result
 
-PRESETS = sorted((Path(__file__).resolve().parents[2] / "presets" / "panels").glob("*.yaml"))
+PRESETS = sorted(
+    (Path(__file__).resolve().parents[2] / "spectcount" / "presets" / "panels").glob("*.yaml")
+)
 DETECT = {"kind": "map", "nx": 1, "ny": 2, "trials": 24, "catch_trials": 48}
 COUNT = {
     "kind": "map", "task": "count", "x": "level_dbfs", "x_low": -30, "x_high": -5, "nx": 1, "y":

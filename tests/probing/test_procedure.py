@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -294,8 +293,7 @@ def test_what_only_one_kind_refuses():
 
 
 def test_actions_take_procedures_override_them_and_hold_the_caps(tmp_path):
-    root = str(Path(__file__).resolve().parents[2])
-    settings = load_settings("demo", tmp_path, environ={"SPECTCOUNT_ROOT": root})
+    settings = load_settings("demo", tmp_path, environ={})
     plan = actions.probe_plan(settings, "level-staircase", {"rule": "2-down", "n_harmonics": "3"})
     assert plan["rule"] == "2-down" and plan["design"]["n_harmonics"] == 3
     both = actions.probe_plan(settings, "two-procedures", {"trials": "40", "candidates": "9"})

@@ -16,7 +16,9 @@ from spectcount.probing import maps, run
 from spectcount.probing.plan import parts_of, plan_from_dict
 
 PLAN = {"kind": "map", "nx": 3, "ny": 4, "trials": 6, "catch_trials": 20}
-PRESETS = sorted((Path(__file__).resolve().parents[2] / "presets" / "probes").glob("*.yaml"))
+PRESETS = sorted(
+    (Path(__file__).resolve().parents[2] / "spectcount" / "presets" / "probes").glob("*.yaml")
+)
 
 
 def test_listeners_get_the_same_questions_in_turn(context, deaf):

@@ -16,7 +16,7 @@ from spectcount.probing.shortcuts import Audit, audit_clips, clips_of, theory_of
 from spectcount.tasks import task
 from spectcount.training.curriculum import Curriculum, Sampler
 
-SHIPPED = Path(__file__).resolve().parents[2] / "presets"
+SHIPPED = Path(__file__).resolve().parents[2] / "spectcount" / "presets"
 PROBES = sorted(p.stem for p in (SHIPPED / "probes").glob("*.yaml"))
 STIMULI = sorted(p.stem for p in (SHIPPED / "stimuli").glob("*.yaml"))
 TRAINING = sorted(p.stem for p in (SHIPPED / "training").glob("*.yaml"))

@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,10 +18,13 @@ from spectcount.report.evidence import load
 from spectcount.report.facts import evidence_digest
 from spectcount.report.reproduce import commands, input_file, needs, shell_block
 from spectcount.report.rows import trial_row
-from spectcount.settings import PACKAGE_ROOT, load_settings
+from spectcount.settings import load_settings
 from spectcount.store import Store
 
 NASTY = "sim:d=1,c=0; touch hacked"
+
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def shell(block, folder):
@@ -29,7 +33,7 @@ def shell(block, folder):
     (folder / "bin" / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     (folder / "bin" / "python").chmod(0o755)
     environment = {
-        **os.environ, "PYTHONPATH": str(PACKAGE_ROOT), "SPECTCOUNT_HOME": str(folder / "home"),
+        **os.environ, "PYTHONPATH": str(ROOT), "SPECTCOUNT_HOME": str(folder / "home"),
         "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1",
     }  # fmt: skip
     done = subprocess.run(

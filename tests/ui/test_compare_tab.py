@@ -55,7 +55,15 @@ def pair_of(base, tuned, plan=PLAN, lineage=None, **config):
 
 @pytest.fixture(scope="module")
 def lineage(root):
-    path = root / "presets" / "models" / "tiny-lalm-adapters" / "example" / "lineage.json"
+    path = (
+        root
+        / "spectcount"
+        / "presets"
+        / "models"
+        / "tiny-lalm-adapters"
+        / "example"
+        / "lineage.json"
+    )
     return {"trained": trained_of(json.loads(path.read_text())).to_dict(), "seen": []}
 
 

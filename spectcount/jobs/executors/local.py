@@ -27,7 +27,9 @@ class LocalExecutor:
     def start(self, run: Run, settings: Settings, lock: int) -> int:
         """Start the worker of `run`, which inherits the file descriptor `lock`; its pid."""
         self._reap()
-        path = os.pathsep.join(filter(None, [str(PACKAGE_ROOT), os.environ.get("PYTHONPATH")]))
+        path = os.pathsep.join(
+            filter(None, [str(PACKAGE_ROOT.parent), os.environ.get("PYTHONPATH")])
+        )
         environment = {
             "HF_HUB_OFFLINE": "1",
             **os.environ,
