@@ -110,7 +110,7 @@ class LoadedModel:
         """Everything that could change an answer; see `identity`."""
         dtype = str(self.dtype).removeprefix("torch.") + ("+4bit" if self.four_bit else "")
         read = "" if self.speller.mode == "whole" else f"+{self.speller.mode}"
-        how = self.path if self.scoring.cached else f"{self.path}+appended"
+        how = self.path if self.scoring.way == "cached" else f"{self.path}+{self.scoring.way}"
         way = f"{dtype}-{self.attention}-{how}{read}-e{ENGINE_VERSION}"
         return f"{hash_weights(self.folder)}-{self._parts}-{way}"
 

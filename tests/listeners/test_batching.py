@@ -40,10 +40,11 @@ class Device:
 
     def __init__(self, limit):
         self.limit = limit
-        self.done, self.sizes = [], []
+        self.done, self.sizes, self.refused = [], [], []
 
     def compute(self, rows, ready):
         if len(rows) > self.limit:
+            self.refused.append(len(rows))
             raise torch.OutOfMemoryError("CUDA out of memory")
         assert ready == [2 * r for r in rows]
         self.sizes.append(len(rows))
@@ -60,6 +61,15 @@ def test_the_size_doubles_while_it_fits_and_backs_off_where_it_does_not():
     assert sorted(device.done) == list(range(300))
     assert max(device.sizes) == 32
     assert size.rows == size.limit == 32
+
+
+def test_what_did_not_fit_is_not_tried_again():
+    """The batch that was taken ahead is cut too, and the limit never rises."""
+    device, size = Device(limit=3), BatchSize("cuda")
+    run([list(range(80))], double, device.compute, size)
+    assert sorted(device.done) == list(range(80))
+    assert device.refused == [16, 8, 4]
+    assert size.limit == 2
 
 
 def test_a_group_that_did_not_fit_is_asked_again_in_order():

@@ -174,7 +174,7 @@ def test_a_wrong_staged_path_is_refused(kind, fault, request):
     wrong = faulty(request.getfixturevalue(kind), **FAULTS[fault])
     path = gate.choose_path(wrong)
     assert path.name == "stock", fault
-    assert path.cached
+    assert path.way == "tree"
     assert "not the stock forward" in path.words
 
 
@@ -206,7 +206,7 @@ def test_a_cache_that_cannot_be_used_gives_way_to_whole_forwards(float32, monkey
     from spectcount.listeners.scoring import gate, stock
 
     unstaged = float32.of(type("Unstaged", (type(float32.family),), {"staged": False})())
-    assert gate.choose_path(unstaged).cached
+    assert gate.choose_path(unstaged).way == "tree"
     monkeypatch.setattr(stock, "_behind", lambda model, ids, mask, cache: 1 / 0)
     with pytest.raises(ZeroDivisionError):  # no failure is swallowed that the program itself makes
         gate.choose_path(unstaged)
@@ -216,7 +216,7 @@ def test_a_cache_that_cannot_be_used_gives_way_to_whole_forwards(float32, monkey
 
     monkeypatch.setattr(stock, "_behind", refuse)
     path = gate.choose_path(unstaged)
-    assert not path.cached
+    assert path.way == "appended"
     assert "no cache here" in path.words
 
 
@@ -234,9 +234,60 @@ def test_the_cached_prefix_equals_whole_forwards(float32, batch):
     closed = float32.speller.closed_set(COUNTS)
     parts = float32.family, float32.model, float32.processor, prompts, clips, closed
     with torch.inference_mode():
+        tree = stock.tree_log_probs(*parts, float32.speller)
         fast = stock.cached_log_probs(*parts, float32.speller)
         slow = stock.appended_log_probs(*parts, float32.speller)
     np.testing.assert_allclose(fast, slow, atol=1e-3)
+    np.testing.assert_allclose(tree, slow, atol=1e-3)
+
+
+def test_a_tree_is_one_row_a_prompt(float32, monkeypatch):
+    """What made the cached prompt slow and large on a GPU: a copy of it for every leaf."""
+    import torch
+
+    from spectcount.listeners.scoring import stock
+    from spectcount.tasks import COUNTS
+
+    behind, shapes = stock._behind, []
+
+    def counted(model, ids, *rest, **more):
+        shapes.append(tuple(ids.shape))
+        return behind(model, ids, *rest, **more)
+
+    monkeypatch.setattr(stock, "_behind", counted)
+    closed = float32.speller.closed_set(COUNTS)
+    clips = np.zeros((3, 8_000), np.float32)
+    parts = float32.family, float32.model, float32.processor, ["How many?"] * 3, clips, closed
+    with torch.inference_mode():
+        stock.tree_log_probs(*parts, float32.speller)
+    ((rows, nodes),) = shapes
+    assert rows == 3
+    assert nodes == len({way[:k] for a in closed for way in a for k in range(1, len(way))})
+
+
+@pytest.mark.parametrize(
+    ("config", "refused"),
+    [
+        ({"layer_types": ["full_attention", "sliding_attention"]}, True),
+        ({"layer_types": ["linear_attention"]}, True),
+        ({"sliding_window": 512}, True),
+        ({"layer_types": ["full_attention"], "sliding_window": 512}, False),
+        ({"sliding_window": None}, False),
+    ],
+)
+def test_layers_with_masks_of_their_own_get_no_common_one(config, refused):
+    """The check's short clips would not show the error, a clip of 30 s would."""
+    from types import SimpleNamespace
+
+    from spectcount.listeners.scoring import stock
+
+    text = SimpleNamespace(**config)
+    model = SimpleNamespace(config=SimpleNamespace(get_text_config=lambda: text))
+    if refused:
+        with pytest.raises(ValueError, match="no common mask"):
+            stock._refuse_other_masks(model)
+    else:
+        stock._refuse_other_masks(model)
 
 
 def test_logits_are_float32_where_they_are_read(bf16):

@@ -75,7 +75,7 @@ class BatchSize:
                 "not even one clip fits into the device's memory beside the model; give shorter "
                 "clips, load the model in 4 bits, or free the device"
             )
-        self.rows = self.limit = max(1, rows // 2)
+        self.rows = self.limit = max(1, min(rows // 2, self.limit))
 
 
 def run(
@@ -95,7 +95,9 @@ def run(
             rows, ready = ahead, made.result()
             ahead = _take(pending, size.rows)
             made = pool.submit(prepare, ahead) if ahead else None
-            if _fits(compute, rows, ready):
+            if len(rows) > size.limit:  # taken before the last batch did not fit
+                run([rows], prepare, compute, size)
+            elif _fits(compute, rows, ready):
                 size.worked(len(rows))
             else:
                 size.failed(len(rows))

@@ -44,28 +44,35 @@ class Seen:
     answers: torch.Tensor
 
 
+WAYS: dict[str, tuple[stock.LogProbs, str]] = {
+    "tree": (stock.tree_log_probs, "all answers in one row behind one cached prompt"),
+    "cached": (stock.cached_log_probs, "all answers behind one cached prompt"),
+    "appended": (stock.appended_log_probs, "one forward per answer"),
+}
+"""How the stock path reads answers, the fastest first."""
+
+
 @dataclass(frozen=True)
 class Path:
     """How a model is scored: "staged" or "stock"; `why_stock`: why not staged; `parity`: the check
-    in words; `cached`: the stock path reads all answers behind one cached prompt."""
+    in words; `way`: how the stock path reads answers (`WAYS`)."""
 
     name: str
     why_stock: str
     parity: str
-    cached: bool = True
+    way: str = "cached"
 
     @property
     def log_probs(self) -> stock.LogProbs:
         """How the stock path reads answers."""
-        return stock.cached_log_probs if self.cached else stock.appended_log_probs
+        return WAYS[self.way][0]
 
     @property
     def words(self) -> str:
         """Path and reason, for logs and reports."""
         if self.name == "staged":
             return f"staged path (equal to the stock forward: {self.parity})"
-        how = "all answers behind one cached prompt" if self.cached else "one forward per answer"
-        return f"stock path, {how} ({self.why_stock}; {self.parity})"
+        return f"stock path, {WAYS[self.way][1]} ({self.why_stock}; {self.parity})"
 
 
 def canary_logits(loaded: LoadedModel, path: str = "") -> torch.Tensor:
@@ -141,38 +148,50 @@ def canary_answers(loaded: LoadedModel) -> dict[str, Any]:
 
 
 def choose_path(loaded: LoadedModel) -> Path:
-    """The staged path where it equals the stock forward; else the stock path, all answers behind
-    one cached prompt where that equals whole forwards."""
-    limit = LIMITS[loaded.dtype]
+    """The staged path where it equals the stock forward; else the stock path, by the fastest of
+    `WAYS` that equals whole forwards."""
+    fixed = LIMITS[loaded.dtype]
     staged, failure = _tried(loaded, "staged") if loaded.family.staged else (None, "")
     cached, no_cache = _tried(loaded, "cached")
     if staged is not None and cached is not None:
-        near = compare(staged, cached, limit.answers_share)
-        if near.within(limit):
-            return Path("staged", "", near.words(limit))
+        near = compare(staged, cached, fixed.answers_share)
+        if near.within(fixed):
+            return Path("staged", "", near.words(fixed))
     whole = _seen(loaded, "appended")
-    limit = _limit_for(loaded, [seen for seen in (staged, cached) if seen is not None], whole)
     why = failure or f"{loaded.family.name} has no staged path"
     if staged is not None:
+        limit = _limit_for(loaded, staged, whole)
         near = compare(staged, whole, limit.answers_share)
         if near.within(limit):
             return Path("staged", "", near.words(limit))
         why = f"the staged path is not the stock forward: {near.words(limit)}"
     if cached is None:
-        return Path("stock", why, f"its cache cannot be used: {no_cache}", cached=False)
-    near = compare(cached, whole, limit.answers_share)
-    return Path("stock", why, near.words(limit), cached=near.within(limit))
+        return Path("stock", why, f"its cache cannot be used: {no_cache}", "appended")
+    return _stock_path(loaded, why, _tried(loaded, "tree")[0], cached, whole)
 
 
-def _limit_for(loaded: LoadedModel, ways: Sequence[Seen], whole: Seen) -> Limit:
-    """The number format's limit, or, where a way lies between it and the ceiling, the limit from
-    this model's own rounding."""
+def _stock_path(
+    loaded: LoadedModel, why: str, tree: Seen | None, cached: Seen, whole: Seen
+) -> Path:
+    """The stock path by the fastest way that equals whole forwards."""
+    for way, seen in (("tree", tree), ("cached", cached)):
+        if seen is None:
+            continue
+        limit = _limit_for(loaded, seen, whole)
+        near = compare(seen, whole, limit.answers_share)
+        if near.within(limit):
+            return Path("stock", why, near.words(limit), way)
+    return Path("stock", why, near.words(limit), "appended")
+
+
+def _limit_for(loaded: LoadedModel, seen: Seen, whole: Seen) -> Limit:
+    """The number format's limit, or, where what a way gives lies between it and the ceiling, the
+    limit from this model's own rounding."""
     fixed = LIMITS[loaded.dtype]
     ceiling = CEILINGS.get(loaded.dtype, fixed)
-    for seen in ways:
-        outside = not compare(seen, whole, fixed.answers_share).within(fixed)
-        if outside and compare(seen, whole, ceiling.answers_share).within(ceiling):
-            return widened(loaded.dtype, rounding_floor(loaded))
+    outside = not compare(seen, whole, fixed.answers_share).within(fixed)
+    if outside and compare(seen, whole, ceiling.answers_share).within(ceiling):
+        return widened(loaded.dtype, rounding_floor(loaded))
     return fixed
 
 
@@ -199,7 +218,7 @@ def _tried(loaded: LoadedModel, way: str) -> tuple[Seen | None, str]:
 
 
 def _seen(loaded: LoadedModel, way: str) -> Seen:
-    """What `way` ("staged", "cached", "appended") gives for the parity check's questions."""
+    """What `way` ("staged", or of `WAYS`) gives for the parity check's questions."""
     rate = loaded.family.sample_rate(loaded.processor)
     clips = _parity_clips(rate)
     speller = loaded.speller
@@ -215,8 +234,7 @@ def _seen(loaded: LoadedModel, way: str) -> Seen:
             answers = staged.answer_log_probs(*parts, asked, heard, speller)
         else:
             logits = stock.prompt_logits(*parts, prompts, clips)
-            reader = stock.cached_log_probs if way == "cached" else stock.appended_log_probs
-            answers = stock.nested_log_probs(*parts, asked, clips, speller, reader)
+            answers = stock.nested_log_probs(*parts, asked, clips, speller, WAYS[way][0])
     flat = [values for clip in answers for values in clip]
     width = max(map(len, flat))
     table = [[*values, *[-torch.inf] * (width - len(values))] for values in flat]

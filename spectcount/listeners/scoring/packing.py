@@ -49,6 +49,11 @@ class Row:
             found.append(0 if parent < 0 else found[parent] + 1)
         return found
 
+    def sequence(self, node: int) -> Tokens:
+        """The tokens from the prefix to a node, it included."""
+        before = self.sequence(self.parents[node]) if self.parents[node] >= 0 else ()
+        return (*before, self.nodes[node])
+
     @cached_property
     def ancestors(self) -> torch.Tensor:
         """[N, N]: whether the row's node is or descends from the column's."""
