@@ -146,6 +146,7 @@ def parity(check: Check) -> Figures:
     exact = load_model(f"{NAME}+float32", check.settings)
     truth, fast = (gate._seen(exact, way) for way in ("appended", "staged"))
     words = exact.scoring.words
+    floor = gate.rounding_floor(loaded)
     unload(f"{NAME}+float32")
     near, of_staged, of_stock, of_fast = (
         gate.compare(one, other, 0.0)
@@ -155,7 +156,8 @@ def parity(check: Check) -> Figures:
         "logit_std": truth.logits.std().item(), "staged_stock_rms": near.rms_share,
         "staged_stock_answers_nats": near.answers_nats, "staged_float32_rms": of_staged.rms_share,
         "stock_float32_rms": of_stock.rms_share, "float32_rms": of_fast.rms_share,
-        "float32_path": words,
+        "float32_path": words, "rounding_rms": floor.rms_share,
+        "rounding_answers_nats": floor.answers_share * near.spread,
         "ok": of_staged.rms_share <= 1.3 * of_stock.rms_share and of_fast.rms_share < 1e-4,
     }  # fmt: skip
 
@@ -183,7 +185,7 @@ def speed_short(check: Check) -> Figures:
 
 
 def stock_speed(check: Check) -> Figures:
-    """The stock path, all answers behind one cached prompt, against the naive loop."""
+    """The stock path, all answers in a tree behind one cached prompt, against the naive loop."""
     from spectcount.listeners.scoring import bench
 
     options = _bench_options(check, check.size.long_s)
@@ -261,18 +263,20 @@ def train_step(check: Check) -> Figures:
 
 
 def four_bit(check: Check) -> Figures:
-    """The language model in 4 bits: memory against the forecast, path, speed."""
+    """The language model in 4 bits: memory against the forecast of as many clips as go through at
+    once, path, speed."""
     import importlib.util
 
     if not check.cuda or importlib.util.find_spec("bitsandbytes") is None:
         return {"skipped": "needs a CUDA device and bitsandbytes"}
     from spectcount.listeners.checkpoints import needs
-    from spectcount.listeners.checkpoints.loading import LoadOptions
 
     check.unload()
-    wanted = needs.scoring_forecast(check.folder, LoadOptions(four_bit=True), check.settings.device)
     start = time.perf_counter()
     listener = check.listener("+4bit")
+    listener.size.limit = listener.size.rows
+    clips = {"batch": listener.size.rows, "seconds": check.size.long_s}
+    wanted = needs.forecast_for(f"{NAME}+4bit", check.settings, clips)
     load_s, asked = time.perf_counter() - start, questions(24, check.size.long_s)
     start = time.perf_counter()
     listener.score(asked)
@@ -280,7 +284,8 @@ def four_bit(check: Check) -> Figures:
     return {
         "load_s": load_s, "path": listener.loaded.scoring.words, "questions_per_s": rate,
         "weights_gb": listener.loaded.bytes / 1e9, "peak_gb": _device_gb(check),
-        "forecast_gb": wanted.gb, "ok": _device_gb(check) < 1.1 * wanted.gb,
+        "rows": listener.size.rows, "forecast_gb": wanted.gb,
+        "ok": _device_gb(check) < 1.1 * wanted.gb,
     }  # fmt: skip
 
 
@@ -347,16 +352,18 @@ def _bench_options(check: Check, seconds: float):  # type: ignore[no-untyped-def
 
 
 class _path:
-    """While open, a model is scored by the path named."""
+    """While open, a model is scored by the path named, the stock one by its tree of answers."""
 
     def __init__(self, loaded: LoadedModel, path: str):
-        self.loaded, self.path, self.before = loaded, path, loaded.path
+        self.loaded, self.path = loaded, path
+        self.before, self.scoring = loaded.path, loaded.scoring
 
     def __enter__(self) -> None:
         self.loaded.path = self.path
+        self.loaded.scoring = dataclasses.replace(self.scoring, way="tree")
 
     def __exit__(self, *_: object) -> None:
-        self.loaded.path = self.before
+        self.loaded.path, self.loaded.scoring = self.before, self.scoring
 
 
 def _scored(loaded: LoadedModel, asked: Sequence[Question], rows: int) -> np.ndarray:

@@ -4,7 +4,7 @@ reference that the staged path is held against.
 The prompt goes through once; behind its cached keys and values all answers of the question are
 read in one more short forward, as one tree (`tree_log_probs`). Where a model takes no mask of its
 own, each of the tree's leaves gets a row and a copy of the prompt's keys and values
-(`cached_log_probs`): on a GPU those copies cost about a third of the time, and memory for
+(`cached_log_probs`): the copies take longer than the rest of the answers' work, and memory for
 `ROWS_AT_ONCE` prompts whatever the batch. Where its cache cannot be used at all, each sequence is
 appended to the whole prompt (`appended_log_probs`): slow, and right by construction.
 """
