@@ -64,9 +64,7 @@ def tree_log_probs(
         among = tree.ancestors.to(model.device).expand(len(looks), -1, -1)
         mask = packing.additive(torch.cat([before, among], dim=2)[:, None], model.dtype)
         positions = looks.shape[1] + torch.tensor([tree.depths], device=model.device)
-        logits = _behind(
-            model, ids, mask, _cache_of(seen), position_ids=positions.expand_as(ids)
-        )
+        logits = _behind(model, ids, mask, _cache_of(seen), position_ids=positions.expand_as(ids))
         totals.take({tree.sequence(k): logits[:, k] for k in range(ids.shape[1])})
     return totals.of_answers()
 
