@@ -19,6 +19,7 @@ from typing import Any, Protocol, cast
 from spectcount.context import RunContext
 from spectcount.errors import UserError
 from spectcount.listeners.base import Listener, Scores
+from spectcount.listeners.checkpoints.names import split_adapter
 from spectcount.probing.draws import PlannedQuestion
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.summary import summarise
@@ -181,10 +182,19 @@ def _refuse_low_mass(seat: _Seat) -> None:
         raise UserError(
             f"{seat.name} gives the closed answers ({', '.join(seat.trials[0].answers[:3])}…) "
             f"{mass:.2g} of its probability (mean of {len(seat.trials)} trials; at least "
-            f"{LEAST_MASS:g} is needed): it would say something else. See what with `ask`; read "
-            "replies that begin with an answer (the model's name with +prefix), or go on even so "
-            "(low_mass=true in the plan, --set low_mass=true)"
+            f"{LEAST_MASS:g} is needed): it would say something else. See what with `ask`; "
+            f"{_read_otherwise(seat.name)}go on even so (low_mass: true in the plan, "
+            "--set low_mass=true); or run a benchmark, which reads whole replies"
         )
+
+
+def _read_otherwise(name: str) -> str:
+    """The listener that counts replies by their beginning, as a remedy; "" where it is this one."""
+    head, adapter = split_adapter(name)
+    if "prefix" in head.split("+"):
+        return ""
+    other = f"{head}+prefix" + (f"@{adapter}" if adapter else "")
+    return f"take {other}, which counts replies that begin with an answer; "
 
 
 def _following(

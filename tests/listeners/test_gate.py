@@ -151,6 +151,33 @@ def test_beyond_the_ceiling_nothing_passes():
     assert least.rms_share == 0.03
 
 
+def test_an_adapter_of_a_wide_model_is_held_to_the_models_own_rounding(loud, tmp_path):
+    """With an adapter on, too, both paths differ by more than the fixed limit."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from spectcount.listeners.loaded import LoadedModel
+    from spectcount.listeners.scoring import gate
+    from spectcount.listeners.scoring.limits import LIMITS
+
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    loud.model.save_pretrained(base)
+    loud.processor.save_pretrained(base)
+    loaded = LoadedModel(base, dtype=torch.bfloat16)
+    assert loaded.path == "staged"
+    targets = loaded.family.lora_targets("llm")
+    tuned = get_peft_model(loaded.model, LoraConfig(r=2, target_modules=targets))
+    for name, weight in tuned.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.01)
+    tuned.save_pretrained(adapter)
+    again = LoadedModel(base, dtype=torch.bfloat16)
+    with again.adapted(again.load_adapter(adapter)):
+        one, other = (gate.canary_logits(again, path) for path in ("staged", "stock"))
+    share = (one - other).square().mean().sqrt() / other.std()
+    assert share > LIMITS[torch.bfloat16].rms_share
+
+
 def test_rounding_at_random_leaves_the_model_as_it_was(loud):
     import torch
 

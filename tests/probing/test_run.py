@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -148,6 +149,19 @@ class Mumbler(SimulatedObserver):
 def test_a_model_that_would_say_something_else_gets_no_map(context, plan):
     with pytest.raises(UserError, match=r"a gives the closed answers .* 0.05 of its probability"):
         run.execute(context({"plan": plan}), {"a": Mumbler(2.0)})
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("tiny-lalm", "take tiny-lalm+prefix, which"),
+        ("big+4bit@RUN", "take big+4bit+prefix@RUN, which"),
+        ("big+prefix@RUN", "with `ask`; go on even so (low_mass: true"),
+    ],
+)
+def test_a_refusal_for_low_mass_names_what_to_type(context, name, remedy):
+    with pytest.raises(UserError, match=re.escape(remedy)):
+        run.execute(context({"plan": PLAN}), {name: Mumbler(2.0)})
 
 
 def test_low_mass_is_taken_where_it_is_asked_for(context):
