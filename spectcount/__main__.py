@@ -1,19 +1,18 @@
 """`python -m spectcount`, and the command `spectcount` of an installed package."""
 
-import sys
-
-INTERRUPTED = 130
+from spectcount import interrupts
 
 
 def main() -> None:
-    """Run the command line; an interrupted one says so in a word."""
-    try:
-        from spectcount.cli import main as command_line
+    """Run the command line; see `interrupts` for what signals do to it."""
+    interrupts.at_once()
+    from spectcount.cli import main as command_line
 
+    interrupts.gently()
+    try:
         command_line()
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+    finally:
+        interrupts.finish()
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 SOURCES = [*MODULES, *ROOT.glob("app.py")]
 
 LAYERS = (
-    "errors visitors rates limits documents params carriers devices settings scales stimulus synth "
-    "containers clips measure spectrogram designs tasks pairs trials context psychophysics "
-    "listeners probing figures training benchmarks store jobs report presets actions ui cli "
-    "__main__"
+    "errors interrupts visitors rates limits documents params carriers devices settings scales "
+    "stimulus synth containers clips measure spectrogram designs tasks pairs trials context "
+    "psychophysics listeners probing figures training benchmarks store jobs report presets "
+    "actions ui cli __main__"
 ).split()
 """A module imports only from its own layer and from those before it."""
 

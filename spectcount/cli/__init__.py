@@ -13,6 +13,7 @@ import sys
 
 import typer
 
+from spectcount import interrupts
 from spectcount.cli import (  # noqa: F401 - each adds its verbs
     bench,
     benchmarks,
@@ -37,16 +38,24 @@ FAILED, REFUSED = 1, 2
 
 def main() -> None:
     """Run the command line; refused input is one sentence on stderr and exit code 2, a disk that
-    is full or a file that cannot be read or written one sentence and exit code 1."""
+    is full or a file that cannot be read or written one sentence and exit code 1, a signal one
+    sentence and exit code 128 + its number. A reader that has read enough (`| head`) is no fault
+    and ends the command without a word."""
     try:
         try:
             app()
         finally:
             sys.stdout.flush()
-    except UserError as error:
-        sys.exit(_say(str(error), REFUSED))
-    except OSError as error:
-        sys.exit(_say(_words_of(error), FAILED))
+    except BaseException as error:
+        # A signal may surface as any error: an import or a file that it broke off.
+        interrupted = interrupts.exit_code(error)
+        if interrupted is not None:
+            sys.exit(_say(interrupts.words(), interrupted))
+        if isinstance(error, UserError):
+            sys.exit(_say(str(error), REFUSED))
+        if isinstance(error, OSError):
+            sys.exit(_say("" if error.errno == errno.EPIPE else _words_of(error), FAILED))
+        raise
 
 
 def _words_of(error: OSError) -> str:
@@ -69,7 +78,8 @@ def _say(words: str, code: int) -> int:
     """Print a sentence on stderr, whatever became of the output; the exit code. What the output
     still holds is dropped, for nothing can take it."""
     with contextlib.suppress(OSError):
-        typer.echo(words, err=True)
+        if words:
+            typer.echo(words, err=True)
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         return code

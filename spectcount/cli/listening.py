@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from spectcount import interrupts
 from spectcount.cli.output import brief, show
 from spectcount.cli.root import Json, Seed, Sets, app
 from spectcount.params import split_assignments
@@ -42,6 +43,7 @@ def listen(
             context.obj, str(preset), seed, split_assignments(set_ or []), options, name
         ).id
     )
+    interrupts.hint(f"left; go on with: listen --resume {run_id}")
     typer.echo(f"session {run_id}; set a comfortable level first, loud sounds can hurt", err=True)
     practised = 0
     while (asked := actions.next_question(context.obj, run_id, practised)).question is not None:
@@ -49,9 +51,9 @@ def listen(
         save_clip(out, question.stimulus)
         head = "practice" if asked.practice else f"{asked.n_answered + 1} of {asked.n_at_most}"
         typer.echo(f"[{head}] {out}: {question.prompt} ({', '.join(question.answers)})", err=True)
-        answer = typer.prompt("", default="", show_default=False, err=True).strip().lower()
+        answer = _typed()
         if not answer:
-            typer.echo(f"left; go on with: listen --resume {run_id}", err=True)
+            typer.echo(interrupts.words(), err=True)
             break
         if answer not in question.answers:
             typer.echo(f"{answer!r} is none of {', '.join(question.answers)}", err=True)
@@ -63,3 +65,13 @@ def listen(
             typer.echo(right, err=True)
         practised += int(asked.practice)
     show(brief(asked.run), as_json)
+
+
+def _typed() -> str:
+    """The answer that was typed; none where the input has ended."""
+    try:
+        return str(typer.prompt("", default="", show_default=False, err=True)).strip().lower()
+    except typer.Abort:
+        if interrupts.exit_code() is not None:
+            raise KeyboardInterrupt from None
+        return ""

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from spectcount import interrupts
 from spectcount.cli.output import bar, show
 from spectcount.cli.root import Json, app
 
@@ -77,6 +78,7 @@ def models_get(
     """Fetch a model from the hub into the home folder."""
     from spectcount import actions
 
+    interrupts.hint(f"what was fetched stays; go on with: models get {name}")
     with bar(None) as step:
         folder = actions.get_model(
             context.obj, name, revision, lambda words, done, total: step(done, total, words)

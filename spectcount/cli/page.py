@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from spectcount import interrupts
 from spectcount.cli.root import DEVICE_HELP, HOME_HELP, app
 from spectcount.settings import load_settings
 
@@ -33,4 +34,5 @@ def page(
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     from spectcount.ui.app import serve
 
+    interrupts.hint("the page is closed; runs that work or wait go on")
     serve(settings, host or os.environ.get("GRADIO_SERVER_NAME"), port)

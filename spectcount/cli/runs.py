@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from spectcount import interrupts
 from spectcount.cli.output import bar, brief, show
 from spectcount.cli.root import Json, Wait, app
 from spectcount.settings import Settings
@@ -21,6 +22,7 @@ def run(context: typer.Context, run_id: str) -> None:
     """Do a run's work in this process: the worker."""
     from spectcount.jobs import worker
 
+    interrupts.as_usual()
     if not worker.main(run_id, context.obj):
         raise typer.Exit(FAILED)
 
@@ -96,14 +98,12 @@ def wait_for(settings: Settings, run_id: str) -> Any:
     from spectcount.store import Store
 
     typer.echo(run_id, err=True)
-    try:
-        with bar(None) as step:
-            return jobs.wait(
-                Store(settings.database),
-                settings,
-                run_id,
-                lambda r: step(r.done, r.total, r.state),
-            )
-    except KeyboardInterrupt:
-        typer.echo(f"{run_id} goes on; stop it with: runs cancel {run_id}", err=True)
-        raise typer.Exit(FAILED) from None
+    with bar(None) as step:
+        ended = jobs.wait(
+            Store(settings.database),
+            settings,
+            run_id,
+            lambda r: step(r.done, r.total, r.state),
+        )
+    interrupts.hint(f"{run_id} has ended; see it with: runs show {run_id}")
+    return ended

@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from spectcount import visitors
+from spectcount import interrupts, visitors
 from spectcount.errors import UserError
 from spectcount.jobs import alive
 from spectcount.jobs.executors import Executor
@@ -46,7 +46,17 @@ def submit(
         raise UserError(f"run kind {kind!r} is not known; choose one of {', '.join(KINDS)}")
     check_disk(settings)
     _check_places(store, settings)
-    return store.create_run(kind, config, lineage, device=settings.device)
+    run = store.create_run(kind, config, lineage, device=settings.device)
+    _goes_on(run.id)
+    return run
+
+
+def _goes_on(run_id: str) -> None:
+    """What a command says that is interrupted while a run of its own waits or works."""
+    interrupts.hint(
+        f"{run_id} goes on by itself; see it with: runs show {run_id}, stop it with: runs cancel "
+        f"{run_id}"
+    )
 
 
 def _check_places(store: Store, settings: Settings) -> None:
@@ -81,6 +91,7 @@ def resume(store: Store, settings: Settings, run_id: str) -> Run:
     state = _settled(store, run_id).state
     if not store.requeue(run_id, RESUMABLE):
         raise UserError(f"run {run_id} is {state}; only {', '.join(RESUMABLE)} runs can be resumed")
+    _goes_on(run_id)
     return store.run(run_id)
 
 
