@@ -17,9 +17,10 @@ import typer
 import yaml
 
 from spectcount import cli, interrupts
-from spectcount.settings import PACKAGE_ROOT, load_settings
+from spectcount.settings import load_settings
 from spectcount.store import Store
 
+ROOT = Path(__file__).parents[1]
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 LONG = {
     "title": "Long",
@@ -42,7 +43,7 @@ def _start(home: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]
     command = [sys.executable, "-m", "spectcount", "--home", str(home), *arguments]
     usual = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(
-        command, text=True, cwd=PACKAGE_ROOT, start_new_session=True, **{**usual, **options}
+        command, text=True, cwd=ROOT, start_new_session=True, **{**usual, **options}
     )
 
 
@@ -87,14 +88,14 @@ def test_an_interrupt_of_a_verb_is_a_sentence(
 def test_a_signal_while_importing(number: signal.Signals, start: list[str], tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, *start],
-        cwd=PACKAGE_ROOT,
+        cwd=ROOT,
         env={**os.environ, "SPECTCOUNT_HOME": str(tmp_path)},
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
     while "numpy" not in Path(f"/proc/{process.pid}/maps").read_text():
-        assert process.poll() is None
+        assert process.poll() is None, process.communicate()
         time.sleep(0.005)
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
