@@ -156,7 +156,7 @@ def test_every_verb_has_help_and_json():
     from typer.main import get_command
 
     group = get_command(cli.app).commands
-    assert set(group) >= {"render", "ask", "probe", "tune", "compare", "runs", "pretrain", "run"}
+    assert set(group) >= {"render", "ask", "probe", "tune", "compare", "runs", "app", "run"}
     assert set(group["runs"].commands) == {
         "list", "show", "cancel", "resume", "export", "figure", "audiofolder",
     }  # fmt: skip

@@ -50,20 +50,20 @@ def share_right(listener, questions):
 
 
 def band(low_hz, high_hz, n=66):
-    from spectcount.training.embedded_card import band_questions
+    from recipes.tiny_lalm.card import band_questions
 
     return band_questions(low_hz, high_hz, LEVEL_DBFS, n, seed=SEED)
 
 
 def test_the_aligned_range_is_counted(base):
-    from spectcount.training.embedded_card import aligned_questions
+    from recipes.tiny_lalm.card import aligned_questions
 
     assert share_right(base, aligned_questions("count", 200, False, seed=SEED)) >= 0.95
 
 
 def test_detection_is_sensitive_in_the_aligned_range(base):
+    from recipes.tiny_lalm.card import aligned_questions
     from spectcount.psychophysics import sdt
-    from spectcount.training.embedded_card import aligned_questions
 
     questions = aligned_questions("detect", 300, False, seed=SEED)
     yes = base.score(questions).log_probs.argmax(axis=1) == 0
@@ -85,7 +85,7 @@ def test_the_example_repairs_the_weak_bands(tuned, weak_bands_hz):
 
 @pytest.mark.timeout(900)
 def test_the_example_forgets_at_most_two_points(base, tuned):
-    from spectcount.training.embedded_card import aligned_questions
+    from recipes.tiny_lalm.card import aligned_questions
 
     questions = aligned_questions("count", 400, False, seed=SEED)
     assert share_right(tuned, questions) >= share_right(base, questions) - 0.02

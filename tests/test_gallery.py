@@ -3,20 +3,25 @@ the one that the program writes."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from spectcount import actions
-from spectcount.actions.gallery import example, gallery_text, pictured_task
-from spectcount.actions.gallery_picture import HEIGHT, LEFT, TITLE, WIDTH, pair_png
 from spectcount.designs import FAMILIES
 from spectcount.pairs import draw_pair
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "docs"))
+
+import make_gallery
+from make_gallery import HEIGHT, LEFT, TITLE, WIDTH, example, gallery_text, pair_png, pictured_task
 
 
 def test_the_page_in_the_docs_is_up_to_date(settings, root):
     written = (root / "docs" / "gallery.md").read_text(encoding="utf-8")
-    assert written == gallery_text(settings, "gallery"), "run `python -m spectcount gallery`"
+    assert written == gallery_text(settings, "gallery"), "run `python docs/make_gallery.py`"
     pictures = {path.stem: path.stat().st_size for path in (root / "docs" / "gallery").iterdir()}
     assert set(pictures) == set(FAMILIES)
     assert max(pictures.values()) <= 60_000
@@ -53,8 +58,8 @@ def test_the_page_says_everything_that_is_declared(settings):
 
 
 def test_it_is_written_where_it_is_asked_for(settings, tmp_path, monkeypatch):
-    monkeypatch.setattr("spectcount.actions.gallery.FAMILIES", {"rhythm": FAMILIES["rhythm"]})
-    files = actions.write_gallery(settings, tmp_path / "docs" / "gallery")
+    monkeypatch.setattr(make_gallery, "FAMILIES", {"rhythm": FAMILIES["rhythm"]})
+    files = make_gallery.write_gallery(settings, tmp_path / "docs" / "gallery")
     assert [f.relative_to(tmp_path).as_posix() for f in files] == [
         "docs/gallery/rhythm.png", "docs/gallery.md",
     ]  # fmt: skip

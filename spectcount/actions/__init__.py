@@ -23,7 +23,6 @@ from spectcount.actions.comparing import (
     start_wordings,
 )
 from spectcount.actions.confirming import CONFIRM_SEED, start_confirm
-from spectcount.actions.gallery import write_gallery
 from spectcount.actions.listening import (
     Asked,
     ListenOptions,
@@ -147,6 +146,5 @@ __all__ = [
     "usual_task",
     "weak_regions",
     "would_unload",
-    "write_gallery",
     "write_report",
 ]

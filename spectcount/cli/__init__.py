@@ -19,7 +19,6 @@ from spectcount.cli import (  # noqa: F401 - each adds its verbs
     benchmarks,
     carriers,
     comparing,
-    gallery,
     listening,
     models,
     output,

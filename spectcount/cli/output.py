@@ -39,10 +39,6 @@ def brief(found: Any) -> dict[str, Any]:
     return {"run": found.id, **roles, **{name: getattr(found, name) for name in names[1:]}}
 
 
-def words(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in values.items())
-
-
 def show(result: Any, as_json: bool) -> None:
     """One JSON document, or the same as indented lines."""
     result = _plain(result)

@@ -1,14 +1,12 @@
-"""`tune` and `pretrain`: making adapters, and the embedded model."""
+"""`tune`: making adapters."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from spectcount.cli import bench_train  # noqa: F401 - adds the verb `bench train`
-from spectcount.cli.output import bar, show, words
 from spectcount.cli.root import Json, Listener, Seed, Sets, Wait, app
 from spectcount.cli.runs import follow
 from spectcount.params import split_assignments
@@ -41,27 +39,3 @@ def tune(
     for note in run.lineage.get("notes", []):
         typer.echo(f"note: {note}", err=True)
     follow(context.obj, run.id, wait, as_json)
-
-
-@app.command()
-def pretrain(
-    context: typer.Context,
-    out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("tiny-lalm"),
-    seed: Seed = 0,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Make the embedded model from a seed."""
-    from spectcount.training.pretrain import PretrainOptions, pretrain
-
-    given = {"seed": seed, "steps": steps, "threads": threads}
-    options = PretrainOptions.from_dict({k: v for k, v in given.items() if v is not None})
-    with bar(options.steps) as step_to:
-        result = pretrain(
-            options,
-            out,
-            device=context.obj.device,
-            report=lambda step, losses: step_to(step, options.steps, words(losses)),
-        )
-    show({"out": str(out), **result}, as_json)

@@ -1,4 +1,4 @@
-"""Training: curriculum, data, LoRA, the job, and the embedded model's pretraining."""
+"""Training: curriculum, data, LoRA, the job."""
 
 from spectcount.params import Declared
 from spectcount.training.curriculum import Curriculum

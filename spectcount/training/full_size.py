@@ -20,8 +20,9 @@ from spectcount.errors import UserError
 from spectcount.listeners.checkpoints.cards import Card
 from spectcount.listeners.families import FAMILIES
 from spectcount.scales import N_MELS
-from spectcount.training import tiny
+from spectcount.settings import PACKAGE_ROOT
 
+EMBEDDED = PACKAGE_ROOT / "presets" / "models" / "tiny-lalm"
 WINDOW_S = 30
 LOGIT_STD = 3.0
 """Spread of the logits, as chat models have it."""
@@ -83,15 +84,12 @@ def processor_of(family: str, window_s: int = WINDOW_S) -> Any:
     extractor = transformers.WhisperFeatureExtractor(
         feature_size=N_MELS, chunk_length=window_s, return_attention_mask=True
     )
-    tokenizer = tiny.build_processor().tokenizer
+    tokenizer = transformers.AutoTokenizer.from_pretrained(EMBEDDED, local_files_only=True)
+    template = (EMBEDDED / "chat_template.jinja").read_text()
     if family == "qwen2-audio":
-        return transformers.Qwen2AudioProcessor(
-            extractor, tokenizer, chat_template=tiny.CHAT_TEMPLATE
-        )
+        return transformers.Qwen2AudioProcessor(extractor, tokenizer, chat_template=template)
     tokenizer.add_special_tokens({"additional_special_tokens": [AUDIO_TOKENS[family]]})
-    template = tiny.CHAT_TEMPLATE.replace(
-        "<|audio_bos|><|AUDIO|><|audio_eos|>", AUDIO_TOKENS[family]
-    )
+    template = template.replace("<|audio_bos|><|AUDIO|><|audio_eos|>", AUDIO_TOKENS[family])
     return transformers.AudioFlamingo3Processor(extractor, tokenizer, chat_template=template)
 
 

@@ -38,7 +38,7 @@ def whisper_extractor(window_s: int = WINDOW_S) -> Any:
 
 def qwen_tokenizer(*more: str) -> Any:
     """A byte-level tokenizer of the tasks' words in Qwen's format, with `more` special tokens."""
-    from spectcount.training.tiny import build_processor
+    from recipes.tiny_lalm.model import build_processor
 
     tokenizer = build_processor().tokenizer
     tokenizer.add_special_tokens({"additional_special_tokens": list(more)})
@@ -54,7 +54,7 @@ def text_config(tokenizer: Any, model_type: str = "qwen2") -> dict[str, Any]:
 
 def template(audio: str) -> str:
     """Qwen's chat format with `audio` where the clip stands."""
-    from spectcount.training.tiny import CHAT_TEMPLATE
+    from recipes.tiny_lalm.model import CHAT_TEMPLATE
 
     return CHAT_TEMPLATE.replace("<|audio_bos|><|AUDIO|><|audio_eos|>", audio)
 

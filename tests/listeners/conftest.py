@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def random_model_folder(tmp_path_factory):
-    from spectcount.training import tiny
+    from recipes.tiny_lalm import model as tiny
 
     folder = tmp_path_factory.mktemp("models") / "random-lalm"
     processor = tiny.build_processor()

@@ -190,7 +190,7 @@ def test_unloading_frees_weights_and_adapters_though_a_listener_is_held(
 
 def test_the_systems_memory_comes_back(settings):
     """About 200 MB of weights: what the process holds falls by nearly all of it."""
-    from spectcount.training import tiny
+    from recipes.tiny_lalm import model as tiny
 
     folder = settings.home / "models" / "large"
     processor = tiny.build_processor()

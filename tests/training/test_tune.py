@@ -64,7 +64,7 @@ def settings_at(home):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    from spectcount.training import tiny
+    from recipes.tiny_lalm import model as tiny
 
     root = tmp_path_factory.mktemp("home")
     folder = root / "models" / "random"
@@ -145,7 +145,7 @@ def test_the_loss_is_divided_by_every_label_of_the_step(home, tmp_path, monkeypa
     ],
 )
 def test_a_scope_touches_what_it_says(scope, hit, spared):
-    from spectcount.training import tiny
+    from recipes.tiny_lalm import model as tiny
     from spectcount.training.lora import attach
     from spectcount.training.options import LoraOptions
 

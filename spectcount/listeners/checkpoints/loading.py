@@ -137,8 +137,8 @@ def check_folder(folder: Path) -> None:
     config_file = folder / "config.json"
     if not config_file.is_file():
         raise UserError(
-            f"{folder.name} is no model folder (no config.json); choose another or run "
-            "`python -m spectcount pretrain`"
+            f"{folder.name} is no model folder (no config.json); choose another, or "
+            "install the package anew where it is the embedded one"
         )
     config = json_object(config_file)
     _refuse_own_code(folder.name, config, architecture(config))

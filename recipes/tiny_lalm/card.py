@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from recipes.tiny_lalm import diet
+from recipes.tiny_lalm.diet import DRAWS
+from recipes.tiny_lalm.model import WINDOW_S
 from spectcount.designs import Pulses, draw
 from spectcount.listeners.base import Listener
 from spectcount.psychophysics import sdt
 from spectcount.scales import mel_centres_hz
 from spectcount.tasks import TASKS
-from spectcount.training import diet, tiny
-from spectcount.training.diet import DRAWS
 from spectcount.trials import Question
 
 HELD_OUT_SEED = 990_001
@@ -34,7 +35,7 @@ def aligned_questions(
     known = len(spec.wordings)
     for i in range(n):
         rng = np.random.default_rng([seed, i])
-        duration_s = round(1 + (tiny.WINDOW_S - 1) * rng.random() ** 2, 2)
+        duration_s = round(1 + (WINDOW_S - 1) * rng.random() ** 2, 2)
         stimulus = diet.DRAWS[task](diet.ALIGNMENT, rng, duration_s)
         wording = known + i % len(spec.held_out) if held_out_wordings else i % known
         reverse = spec.reversible and bool(i // 2 % 2)
@@ -125,7 +126,7 @@ and what is found on it says nothing about any large model.
 
 
 def made_words(p: dict[str, Any]) -> str:
-    """How a model was made, from what `pretrain` returns."""
+    """How a model was made, from what `make` returns."""
     options, rows = p["options"], []
     for name, spec in diet.Diet.params().items():
         unit = f" {spec.unit}" if spec.unit else ""
@@ -134,11 +135,11 @@ def made_words(p: dict[str, Any]) -> str:
     return f"""
 ## How it was made
 
-`python -m spectcount pretrain --seed {options["seed"]}`: {p["parameters"]:,} parameters,
+`python recipes/tiny_lalm/make.py --seed {options["seed"]}`: {p["parameters"]:,} parameters,
 {options["steps"]} steps of {options["batch"]} questions and {options["hearing_batch"]} further
 clips, learning rate {options["learning_rate"]:g} (cosine), {p["minutes"]:g} minutes on
 {p["device"]} with {options["threads"]} threads (torch {p["torch"]}). All clips are synthetic, drawn
-on the fly from the seed, 1 to {tiny.WINDOW_S} s long.
+on the fly from the seed, 1 to {WINDOW_S} s long.
 
 Two objectives share each step. The *answers* see the alignment range only. The *encoder* also
 learns, on the wider hearing range, in which 40 ms token and which of 16 mel bands a sound begins
@@ -200,6 +201,6 @@ def _percent(interval: sdt.Interval) -> str:
 _LIMITS = f"""
 ## Limits
 
-Clips up to {tiny.WINDOW_S} s, 16 kHz, mono; counts up to 10; English, and only the tasks above.
+Clips up to {WINDOW_S} s, 16 kHz, mono; counts up to 10; English, and only the tasks above.
 Weights and data were made by this project; licence Apache-2.0.
 """

@@ -6,12 +6,12 @@ import json
 import numpy as np
 import pytest
 
+from recipes.tiny_lalm import card, diet
+from recipes.tiny_lalm.diet import DRAWS
 from spectcount.probing.shortcuts import audit_clips
 from spectcount.scales import mel_centres_hz
 from spectcount.stimulus import Event, Stimulus
 from spectcount.tasks import TASKS
-from spectcount.training import diet, embedded_card
-from spectcount.training.diet import DRAWS
 
 
 @pytest.mark.parametrize("task", DRAWS)
@@ -67,17 +67,17 @@ def test_the_card_says_how_events_of_a_clip_differed():
         "alignment": diet.ALIGNMENT.to_dict(), "hearing": diet.HEARING.to_dict(), "minutes": 1,
         "device": "cpu", "parameters": 1, "torch": "2",
     }  # fmt: skip
-    before = embedded_card.made_words(pretraining)
+    before = card.made_words(pretraining)
     assert "these weights were made before" in " ".join(before.split())
-    now = embedded_card.made_words({**pretraining, "length_spread": diet.LENGTH_SPREAD})
+    now = card.made_words({**pretraining, "length_spread": diet.LENGTH_SPREAD})
     assert "every event has its own length" in now and "made before" not in now
 
 
 @pytest.mark.slow
 def test_draws_of_a_step_depend_on_seed_and_step_only():
-    from spectcount.training.pretrain import PretrainOptions, draw_batch
+    from recipes.tiny_lalm.make import MakeOptions, draw_batch
 
-    options = PretrainOptions(batch=3, hearing_batch=2)
+    options = MakeOptions(batch=3, hearing_batch=2)
     draw_batch(options, 4)
     one, two = draw_batch(options, 7), draw_batch(options, 7)
     assert [q.key for q in one.questions] == [q.key for q in two.questions]
@@ -88,7 +88,7 @@ def test_draws_of_a_step_depend_on_seed_and_step_only():
 
 @pytest.mark.slow
 def test_onset_targets_mark_token_and_band():
-    from spectcount.training.pretrain import BANDS, onset_targets
+    from recipes.tiny_lalm.make import BANDS, onset_targets
 
     event = Event(
         onset_s=0.41, duration_s=0.1, frequency_hz=float(mel_centres_hz()[64]), level_dbfs=-10
@@ -100,18 +100,18 @@ def test_onset_targets_mark_token_and_band():
 
 @pytest.mark.slow
 def test_a_few_steps_make_a_model_that_loads_and_a_card(tmp_path):
+    from recipes.tiny_lalm import make
     from spectcount.listeners.loaded import LoadedModel
-    from spectcount.training import pretrain
 
-    options = pretrain.PretrainOptions(steps=2, batch=2, hearing_batch=1, threads=1)
+    options = make.MakeOptions(steps=2, batch=2, hearing_batch=1, threads=1)
     reports = []
-    made = pretrain.pretrain(
+    made = make.make(
         options, tmp_path / "m", report=lambda step, losses: reports.append(step), n_held_out=12
     )
     assert reports == [2]
     assert LoadedModel(tmp_path / "m").window_s == 10
     assert made["parameters"] < 3_000_000
     assert json.loads((tmp_path / "m" / "pretraining.json").read_text())["options"]["steps"] == 2
-    card = (tmp_path / "m" / "README.md").read_text()
-    assert "laboratory animal" in card
-    assert "2 steps" in card
+    words = (tmp_path / "m" / "README.md").read_text()
+    assert "laboratory animal" in words
+    assert "2 steps" in words

@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
+from recipes.tiny_lalm.diet import DRAWS
 from spectcount.scales import N_MELS
 from spectcount.tasks import TASKS
-from spectcount.training.diet import DRAWS
 
 WINDOW_S = 10
 WIDTH = 112

@@ -1,4 +1,6 @@
-"""Make the embedded model from a seed: `python -m spectcount pretrain`.
+"""Make the embedded model from a seed.
+
+    python recipes/tiny_lalm/make.py [--out tiny-lalm] [--seed 0] [--steps 4000] [--threads 2]
 
 Two objectives share each step. Answers: cross-entropy on the answer's tokens, on clips of the
 alignment diet. Hearing: for each 40 ms audio token and each of 16 mel bands, is there an onset,
@@ -8,31 +10,39 @@ on clips of both diets. Every draw of step i depends on (seed, i) alone.
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import queue
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from spectcount.listeners.audio_lm import AudioLM
-from spectcount.listeners.families import FAMILIES
-from spectcount.listeners.loaded import LoadedModel
-from spectcount.listeners.scoring.sequences import answer_batch, answer_loss
-from spectcount.params import Declared, param
-from spectcount.scales import N_MELS
-from spectcount.stimulus import Stimulus
-from spectcount.synth import synthesise
-from spectcount.tasks import TASKS
-from spectcount.training import diet, embedded_card, tiny
-from spectcount.trials import Question
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from recipes.tiny_lalm import card, diet  # noqa: E402
+from recipes.tiny_lalm import model as untrained  # noqa: E402
+from spectcount.errors import UserError  # noqa: E402
+from spectcount.listeners.audio_lm import AudioLM  # noqa: E402
+from spectcount.listeners.families import FAMILIES  # noqa: E402
+from spectcount.listeners.loaded import LoadedModel  # noqa: E402
+from spectcount.listeners.scoring.sequences import answer_batch, answer_loss  # noqa: E402
+from spectcount.params import Declared, param  # noqa: E402
+from spectcount.scales import N_MELS  # noqa: E402
+from spectcount.stimulus import Stimulus  # noqa: E402
+from spectcount.synth import synthesise  # noqa: E402
+from spectcount.tasks import TASKS  # noqa: E402
+from spectcount.trials import Question  # noqa: E402
 
 FAMILY = FAMILIES["qwen2-audio"]
 BANDS = 16
@@ -41,7 +51,7 @@ TASK_SHARES = {"detect": 0.3, "count": 0.5, "interval": 0.2}
 
 
 @dataclass(frozen=True)
-class PretrainOptions(Declared):
+class MakeOptions(Declared):
     """How the embedded model is made; the defaults made the one that is shipped."""
 
     seed: int = param(0, "Seed of weights and data.", low=0, high=2**31 - 1)
@@ -62,10 +72,10 @@ class Batch:
     stimuli: list[Stimulus]
 
 
-def draw_batch(options: PretrainOptions, step: int) -> Batch:
+def draw_batch(options: MakeOptions, step: int) -> Batch:
     """The data of one step, a function of (seed, step) alone; one clip length for all."""
     rng = np.random.default_rng([options.seed, step])
-    duration_s = round(1 + (tiny.WINDOW_S - 1) * rng.random() ** 2, 2)
+    duration_s = round(1 + (untrained.WINDOW_S - 1) * rng.random() ** 2, 2)
     questions = [_draw_question(rng, duration_s) for _ in range(options.batch)]
     stimuli = [q.stimulus for q in questions if q.stimulus is not None]
     stimuli += [
@@ -99,8 +109,8 @@ def onset_targets(stimuli: list[Stimulus], n_tokens: int) -> np.ndarray:
     return targets
 
 
-def pretrain(
-    options: PretrainOptions,
+def make(
+    options: MakeOptions,
     out: Path,
     device: str = "cpu",
     report: Callable[[int, dict[str, float]], None] = lambda step, values: None,
@@ -110,8 +120,8 @@ def pretrain(
     end), measure it on `n_held_out` held-out questions per task, write the model card, and return
     what the card states. `report(step, losses)` is called every 50 steps."""
     started = time.time()
-    processor = tiny.build_processor()
-    model = tiny.build_model(processor, options.seed).to(device).train()
+    processor = untrained.build_processor()
+    model = untrained.build_model(processor, options.seed).to(device).train()
     losses = _train(model, processor, options, out, report)
     _save(model, processor, out)
     made = {
@@ -125,10 +135,10 @@ def pretrain(
         "final_losses": losses,
         "torch": torch.__version__,
     }
-    measured = embedded_card.measure(
+    measured = card.measure(
         AudioLM(LoadedModel(out, device), out.name), n_held_out, max(11, n_held_out // 9)
     )
-    embedded_card.write(out, made, measured)
+    card.write(out, made, measured)
     made["held_out"] = measured
     (out / "pretraining.json").write_text(json.dumps(made, indent=2, default=_plain) + "\n")
     return made
@@ -137,13 +147,13 @@ def pretrain(
 def _train(
     model: Any,
     processor: Any,
-    options: PretrainOptions,
+    options: MakeOptions,
     out: Path,
     report: Callable[[int, dict[str, float]], None],
 ) -> dict[str, float]:
     """All steps; the mean losses of the last 50."""
     torch.set_num_threads(options.threads)
-    head = torch.nn.Linear(tiny.WIDTH, 2 * BANDS).to(model.device)
+    head = torch.nn.Linear(untrained.WIDTH, 2 * BANDS).to(model.device)
     weights = [p for p in [*model.parameters(), *head.parameters()] if p.requires_grad]
     optimiser = torch.optim.AdamW(weights, lr=options.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _cosine(options.steps))
@@ -178,7 +188,7 @@ def _save(model: Any, processor: Any, out: Path) -> None:
 
 
 def _losses(
-    model: Any, head: Any, processor: Any, batch: Batch, options: PretrainOptions
+    model: Any, head: Any, processor: Any, batch: Batch, options: MakeOptions
 ) -> dict[str, torch.Tensor]:
     device = model.device
     states = FAMILY.audio_states(model, torch.from_numpy(batch.waveforms).to(device), processor)
@@ -205,7 +215,7 @@ def _cosine(steps: int) -> Callable[[int], float]:
     )
 
 
-def _prefetch(options: PretrainOptions) -> Iterator[Batch]:
+def _prefetch(options: MakeOptions) -> Iterator[Batch]:
     """Batches in order, drawn ahead by a thread."""
     ahead: queue.Queue[Batch] = queue.Queue(maxsize=4)
 
@@ -216,3 +226,34 @@ def _prefetch(options: PretrainOptions) -> Iterator[Batch]:
     threading.Thread(target=fill, daemon=True).start()
     for _ in range(options.steps):
         yield ahead.get()
+
+
+def main() -> int:
+    """Make the model that the flags ask for; the exit code."""
+    parser = argparse.ArgumentParser(description="Make the embedded model from a seed.")
+    parser.add_argument("--out", type=Path, default=Path("tiny-lalm"), help="folder of the model")
+    parser.add_argument("--device", default="cpu", help="cpu, mps, cuda or cuda:N")
+    for name in ("seed", "steps", "threads"):
+        declared = MakeOptions.param(name)
+        parser.add_argument(
+            f"--{name}", type=int, default=declared.default,
+            help=f"{declared.help} ({declared.default})",
+        )  # fmt: skip
+    flags = parser.parse_args()
+    try:
+        options = MakeOptions(seed=flags.seed, steps=flags.steps, threads=flags.threads)
+        make(options, flags.out, flags.device, partial(_tell, options.steps))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(flags.out)
+    return 0
+
+
+def _tell(steps: int, step: int, losses: dict[str, float]) -> None:
+    words = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
+    print(f"step {step} of {steps}: {words}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
