@@ -30,8 +30,8 @@ def query_of(request: gr.Request | None) -> dict[str, str]:
     return dict(request.query_params) if request is not None else {}
 
 
-def run_of(store: Store, kind: str, request: gr.Request) -> Any:
-    """Update of a choice of run: the one in the address, else the newest."""
+def run_of(store: Store, kind: str, request: gr.Request) -> tuple[Any, str]:
+    """Update of a choice of run, to the one in the address, else the newest; and which it is."""
     choices = run_choices(store, kind)
-    newest = choices[0][1] if choices else None
-    return gr.update(choices=choices, value=query_of(request).get(kind) or newest)
+    chosen = query_of(request).get(kind) or (choices[0][1] if choices else "")
+    return gr.update(choices=choices, value=chosen or None), chosen

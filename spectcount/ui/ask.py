@@ -144,8 +144,9 @@ def build(
             _EMPTY,
             elem_id="answers",
             apply_default_css=False,
-            js_on_load="SpectCount.live(element);",
+            js_on_load="SpectCount.answers(element);",
         )
+        number = gr.Textbox(visible="hidden", elem_id="ask-number", show_label=False)
     panel = Panel(chosen, wording, reverse, own, guess, upload, knows)
 
     chosen.input(panel.task_updates, chosen, panel.of_task, queue=False, **_QUIET)
@@ -154,15 +155,17 @@ def build(
     def hear(path: str | None, asked: str, shown: str) -> list[Any]:
         return [_hear(path, settings), *panel.updates("" if path else family_of(shown), asked)]
 
-    for control in (wording, reverse, own, upload, header.base, header.tuned):
-        control.change(None, js="() => SpectCount.stale()", api_visibility="private")
+    about = [header.base, header.tuned, chosen, wording, reverse, own, upload, source]
+    gr.on(
+        [control.change for control in about],  # type: ignore[attr-defined]
+        None, about, None, js="(...now) => SpectCount.asking(...now)", api_visibility="private",
+    )  # fmt: skip
     fold.collapse(lambda: None, None, upload, queue=False, **_QUIET)
     upload.change(hear, [upload, chosen, source], [heard, *panel.outputs], **_QUIET)
 
     def answer_all(
-        base: str, tuned: str, name: str, which: int, order: bool, text: str | None,
-        mine: str | None,
-        path: str | None, shown: str,
+        mine: str | None, ask: str, base: str, tuned: str, name: str, which: int, order: bool,
+        text: str | None, path: str | None, shown: str,
     ) -> Iterator[str]:  # fmt: skip
         try:
             clip_of = _recording(path, settings) if path else current(shown)
@@ -177,14 +180,15 @@ def build(
             card = Card(title, "", None, _NO_ADAPTER)
             if title != "Tuned" or spec != base:
                 for card in _cards(settings, title, spec, question):
-                    yield _render(question, [*done, card], mine)
+                    yield _render(question, [*done, card], mine, ask)
             done.append(card)
-        yield _render(question, done, mine)
+        yield _render(question, done, mine, ask)
 
     button.click(
         answer_all,
-        [header.base, header.tuned, chosen, wording, reverse, own, guess, upload, source],
+        [guess, number, *about],
         answers,
+        js="(...values) => SpectCount.ask(...values)",
         api_visibility="private",
         show_progress="minimal",
         concurrency_limit=1,
@@ -246,7 +250,8 @@ def _cards(settings: Settings, title: str, spec: str, question: Question) -> Ite
         yield Card(title, spec, None, str(error))
 
 
-def _render(question: Question, cards: Sequence[Card], mine: str | None) -> str:
+def _render(question: Question, cards: Sequence[Card], mine: str | None, ask: str) -> str:
+    """The truth and the cards, with the number of the Ask that they answer (HTML)."""
     truth = question.truth
     unknown = _NO_TRUTH if question.task.kind == SUBJECTIVE else "not known for this clip"
     told = unknown if truth is None else html.escape(truth)
@@ -259,7 +264,8 @@ def _render(question: Question, cards: Sequence[Card], mine: str | None) -> str:
         f'<p class="asked">“{html.escape(question.prompt)}”</p>'
         f'<p class="truth">Truth: <b>{told}</b> <span class="guess">{you}</span></p>'
     )
-    return head + '<div class="cards">' + "".join(_render_card(c, truth) for c in cards) + "</div>"
+    shown = "".join(_render_card(card, truth) for card in cards)
+    return f'{head}<div class="cards" data-ask="{html.escape(ask)}">{shown}</div>'
 
 
 def _render_card(card: Card, truth: str | None) -> str:

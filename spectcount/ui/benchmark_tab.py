@@ -30,12 +30,14 @@ from spectcount.ui.polling import (
     Feed,
     find_run,
     notice,
+    on,
     progress_html,
     redraw_step,
     run_choices,
 )
 from spectcount.ui.run_controls import (
     RunHandlers,
+    choice,
     newest,
     reveal,
     run_buttons,
@@ -101,15 +103,14 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     sent = gr.State({})
     opened = Context.root_block.load
     looked = {"inputs": form.inputs, "outputs": [form.cost, form.split]}
-    gr.on(form.triggers, form.look, **looked, **QUIET)
-    gr.on([opened, form.name.change], form.choose, form.name, form.of_benchmark, **QUIET).then(
+    on(form.triggers, form.look, **looked)
+    on([opened, form.name.change], form.choose, form.name, form.of_benchmark).then(
         form.look, **looked, **QUIET
     )
     shown = {"inputs": [run, sent], "outputs": [run, progress, result, sent]}
     start.click(view.start, form.inputs, [run, message], api_visibility="private").then(
-        view.poll, **shown, **QUIET
-    ).then(**reveal("benchmark"))
-    run.change(view.poll, **shown, **QUIET)
+        **reveal("benchmark")
+    )
     run.input(lambda: ("", gr.update(visible=False)), None, [told, files], **QUIET)
     pulse.follow_run(store, KIND, run, view.poll, shown, view.results)
     stop.click(view.stop, run, told, api_visibility="private", queue=False)
@@ -180,7 +181,7 @@ class BenchmarkView(RunHandlers):
             now["result"] = sent.get("result")
         fresh = {name: sent.get(name) != value for name, value in now.items()}
         return (
-            gr.update(choices=choices, value=run.id) if fresh["runs"] else gr.skip(),
+            choice(choices, run, run_id) if fresh["runs"] else gr.skip(),
             now["progress"] if fresh["progress"] else gr.skip(),
             made if fresh["result"] else gr.skip(),
             now,

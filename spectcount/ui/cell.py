@@ -31,7 +31,7 @@ HINT = (
 )
 _PLAY = """() => setTimeout(() => {{
   const player = document.querySelector('#{where}-clip-view audio');
-  if (player && player.src) player.play().catch(() => {{}});
+  if (player && player.src) SpectCount.play(player);
 }}, 250)"""
 
 

@@ -29,6 +29,7 @@ from spectcount.ui.polling import (
     Feed,
     find_run,
     notice,
+    on,
     progress_html,
     redraw_step,
     run_choices,
@@ -36,6 +37,7 @@ from spectcount.ui.polling import (
 from spectcount.ui.probe_figures import measure_update, pick_cell
 from spectcount.ui.run_controls import (
     RunHandlers,
+    choice,
     newest,
     reveal,
     run_buttons,
@@ -125,7 +127,7 @@ def build(settings: Settings, store: Store, header: Header, tuning: TuneTab) -> 
     sent = gr.State({})
     asked = [*form.inputs, header.base, header.tuned]
     changed = [*form.triggers, header.base.change, header.tuned.change]
-    gr.on(changed, view.cost, asked, [who, form.cost], **QUIET)
+    on(changed, view.cost, asked, [who, form.cost])
     shown = {
         "inputs": [run, measure, sent],
         "outputs": [
@@ -134,10 +136,9 @@ def build(settings: Settings, store: Store, header: Header, tuning: TuneTab) -> 
         ],
     }  # fmt: skip
     start.click(view.start, [*asked, margin], [run, message], api_visibility="private").then(
-        view.poll, **shown, **QUIET
-    ).then(**reveal("compare"))
-    gr.on([run.change, measure.input], view.poll, **shown, **QUIET)
-    pulse.follow_run(store, "compare", run, view.poll, shown, view.pictures)
+        **reveal("compare")
+    )
+    pulse.follow_run(store, "compare", run, view.poll, shown, view.pictures, when=[measure.input])
     stop.click(view.stop, run, told, api_visibility="private", queue=False)
     resume.click(view.resume, run, told, api_visibility="private")
     export.click(view.export, run, [told, files], api_visibility="private")
@@ -235,7 +236,7 @@ class CompareView(RunHandlers):
         }
         fresh = {name: sent.get(name) != value for name, value in now.items()}
         return (
-            gr.update(choices=choices, value=run.id) if fresh["runs"] else gr.skip(),
+            choice(choices, run, run_id) if fresh["runs"] else gr.skip(),
             measure_update(plan_from_dict(run.config["plan"])) if fresh["measure"] else gr.skip(),
             now["progress"] if fresh["progress"] else gr.skip(),
             *((made.value if made else _WAITING) if fresh["figures"] else _SKIPPED),

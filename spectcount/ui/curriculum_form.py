@@ -28,7 +28,7 @@ from spectcount.training.curriculum import Drawn, Sampler
 from spectcount.ui import pulse
 from spectcount.ui.controls import Form, form
 from spectcount.ui.plan_form import about_html, changes
-from spectcount.ui.polling import QUIET, Feed, notice, run_label
+from spectcount.ui.polling import Feed, notice, on, run_label
 
 N_PREVIEWS = 5
 NO_MAP = "none"
@@ -125,7 +125,8 @@ class CurriculumForm:
         """The maps of `base` that there are now; the newest, unless the reader `picked` one."""
         choices = source_choices(self.store, base)
         known = [run_id for _, run_id in choices]
-        return gr.update(choices=choices, value=source if picked and source in known else known[0])
+        stays = source == known[0] or (picked and source in known)
+        return gr.update(choices=choices) if stays else gr.update(choices=choices, value=known[0])
 
     def renew_regions(self, source: str | None, base: str, shown: list[str] | None) -> Any:
         """The weak regions of the chosen map where they are others than those `shown`, as they
@@ -173,15 +174,15 @@ def build(settings: Settings, store: Store, feed: Feed, base: gr.Dropdown) -> Cu
     made = CurriculumForm(
         settings, store, feed, source, picked, regions, preset, about, forms, seed
     )  # fmt: skip
-    preset.input(made.show, preset, made.outputs, **QUIET)
-    source.input(lambda: True, None, picked, **QUIET)
+    on([preset.input], made.show, preset, made.outputs)
+    on([source.input], lambda: True, None, picked)
     maps = {"inputs": [source, base, picked], "outputs": source}
     now = {"inputs": [source, base, shown], "outputs": [regions, shown]}
-    gr.on([source.focus, base.change], made.refresh, **maps, **QUIET)
-    beat = pulse.follow(pulse.look_at(store, ("probe", "confirm")), made.refresh, maps, source)
-    gr.on([beat.input, source.change, base.change], made.renew_regions, **now, **QUIET)
+    look = pulse.look_at(store, ("probe", "confirm"))
+    beat = pulse.follow(look, made.refresh, maps, source, when=[source.focus, base.change])
+    on([beat.input, source.change, base.change], made.renew_regions, **now)
     edits = [event for part in forms.values() for event in part.triggers]
-    gr.on(edits, made.describe, [preset, *made.options], about, **QUIET)
+    on(edits, made.describe, [preset, *made.options], about)
     return made
 
 

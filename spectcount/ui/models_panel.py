@@ -19,7 +19,7 @@ from spectcount.ui import pulse
 from spectcount.ui.header import Header, adapter_choices, base_choices, first_adapter
 from spectcount.ui.loader import Loader, in_memory
 from spectcount.ui.models_table import facts_html, memory_html, models_html
-from spectcount.ui.polling import QUIET, notice
+from spectcount.ui.polling import QUIET, notice, on
 
 DEMO = "The demo fetches and unloads nothing; to do that, run a copy of SpectCount yourself."
 NONE_CHOSEN = "Choose a model in the list first."
@@ -58,9 +58,9 @@ def build(settings: Settings, header: Header, loader: Loader) -> None:
         facts = gr.HTML(notice(UNCHOSEN), elem_id="models-facts", apply_default_css=False)
         sent = gr.State({})
         shown = {"inputs": [chosen, sent], "outputs": [memory, table, progress, sent]}
-        pulse.follow(view.look, view.poll, shown, chosen, at_once=False)
+        pulse.follow(view.look, view.poll, shown, chosen, when=[chosen.change], at_once=False)
     table.select(view.choose, None, [chosen, message], **QUIET)
-    chosen.change(view.facts, chosen, facts, **QUIET).then(view.poll, **shown, **QUIET)
+    on([chosen.change], view.facts, chosen, facts)
     told = {"api_visibility": "private", "show_progress": "hidden"}
     woken = [header.base, header.tuned, message]
     use.click(view.use, chosen, woken, **told).then(view.poll, **shown, **QUIET)

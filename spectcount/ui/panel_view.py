@@ -22,16 +22,17 @@ from spectcount.ui.behind import Behind
 from spectcount.ui.compare_figures import compared
 from spectcount.ui.header import Header
 from spectcount.ui.polling import (
-    QUIET,
     Feed,
     find_run,
     notice,
+    on,
     progress_html,
     redraw_step,
     run_choices,
 )
 from spectcount.ui.run_controls import (
     RunHandlers,
+    choice,
     newest,
     reveal,
     run_buttons,
@@ -88,12 +89,9 @@ def build(settings: Settings, store: Store, header: Header) -> None:
     who = [preset, header.base, header.tuned]
     opened = Context.root_block.load
     changed = [opened, preset.input, header.base.change, header.tuned.change]
-    gr.on(changed, view.cost, who, cost, **QUIET)
+    on(changed, view.cost, who, cost)
     shown = {"inputs": [run, sent], "outputs": [run, progress, table, sent]}
-    start.click(view.start, who, [run, message], api_visibility="private").then(
-        view.poll, **shown, **QUIET
-    ).then(**reveal("panel"))
-    run.change(view.poll, **shown, **QUIET)
+    start.click(view.start, who, [run, message], api_visibility="private").then(**reveal("panel"))
     pulse.follow_run(store, KIND, run, view.poll, shown, view.tables)
     stop.click(view.stop, run, told, api_visibility="private", queue=False)
     resume.click(view.resume, run, told, api_visibility="private")
@@ -150,7 +148,7 @@ class PanelView(RunHandlers):
         }
         fresh = {name: sent.get(name) != value for name, value in now.items()}
         return (
-            gr.update(choices=choices, value=run.id) if fresh["runs"] else gr.skip(),
+            choice(choices, run, run_id) if fresh["runs"] else gr.skip(),
             now["progress"] if fresh["progress"] else gr.skip(),
             (made.value if made else notice(WAITING)) if fresh["table"] else gr.skip(),
             now,

@@ -29,7 +29,7 @@ from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.ui import address
 from spectcount.ui.controls import describe, form_component, form_data, params_of
-from spectcount.ui.polling import QUIET, duration_text, notice
+from spectcount.ui.polling import QUIET, duration_text, notice, on
 
 RANGE = ".."
 _CLIP_HELP = (
@@ -179,10 +179,10 @@ def build(settings: Settings, where: str, seed: int, first: str = "quick-map") -
         js_on_load=f"SpectCount.keepPlan(element, watch, '{where}-plan');",
     )  # fmt: skip
     form = PlanForm(settings, where, (first, seed), preset, about, made, clip, number, cost)
-    preset.input(form.show, preset, form.outputs, **QUIET)
-    gr.on([made.input, clip.change], form.describe, form.inputs, about, **QUIET)
+    on([preset.input], form.show, preset, form.outputs)
+    on([made.input, clip.change], form.describe, form.inputs, about)
     Context.root_block.load(form.arrive, None, form.everything, **QUIET)
-    made.input(_follow_family, [made, clip], clip, **QUIET)
+    on([made.input], _follow_family, [made, clip], clip)
     return form
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
+
+import gradio as gr
 
 from spectcount.errors import UserError
 from spectcount.store import LogEvent, Metric, Run, Store
@@ -29,6 +31,19 @@ QUIET: dict[str, Any] = {
 }
 """How a page's own refreshing is registered: unseen, not offered as API, cheap, and never left on
 the state before the last."""
+
+
+def on(
+    triggers: Sequence[Any], call: Callable[..., Any], inputs: Any = None, outputs: Any = None
+) -> gr.events.Dependency:
+    """Call a handler quietly at any of some events, one call after another, the last state never
+    left out. The handler follows a step that only the browser takes: the framework repeats a call
+    that had to wait by repeating its event, and two that wait for each other at the same event
+    would go on without end."""
+    step = gr.on(triggers, None, None, None, js="() => {}", api_visibility="private")
+    return step.then(call, inputs, outputs, **QUIET)
+
+
 STATE_MARKS = {
     "queued": "◷",
     "running": "▶",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from spectcount import actions
 from spectcount.errors import UserError
@@ -30,6 +30,7 @@ from spectcount.ui.polling import (
     Feed,
     find_run,
     notice,
+    on,
     progress_html,
     redraw_step,
     run_choices,
@@ -44,6 +45,7 @@ from spectcount.ui.probe_figures import (
 )
 from spectcount.ui.run_controls import (
     RunHandlers,
+    choice,
     newest,
     reveal,
     run_buttons,
@@ -139,9 +141,9 @@ def build(settings: Settings, store: Store, header: Header) -> ProbeTab:
 
     sent, sent_found = gr.State({}), gr.State({})
     asked = [*plan.inputs, who, header.base, header.tuned]
-    gr.on([*plan.triggers, who.input], view.cost, asked, plan.cost, **QUIET)
+    on([*plan.triggers, who.input], view.cost, asked, plan.cost)
     audit.click(view.audit, plan.inputs, floors, api_visibility="private")
-    gr.on(plan.triggers, lambda: "", None, floors, **QUIET)
+    on(plan.triggers, lambda: "", None, floors)
     shown = {
         "inputs": [run, listener, measure, part, sent],
         "outputs": [
@@ -164,14 +166,7 @@ def build(settings: Settings, store: Store, header: Header) -> ProbeTab:
         "inputs": [run, listener, part, sent_found],
         "outputs": [*found.found, sent_found],
     }
-    start.click(view.start, asked, [run, message], api_visibility="private").then(
-        view.poll, **shown, **QUIET
-    ).then(**reveal("probe"))
-    gr.on([run.change, listener.input, measure.input, part.input], view.poll, **shown, **QUIET)
-    gr.on(
-        [run.change, listener.input, part.input],
-        lambda: (*procedures.FITTING, {}), None, fitted["outputs"], **QUIET,
-    ).then(view.poll_found, **fitted, **QUIET)  # fmt: skip
+    start.click(view.start, asked, [run, message], api_visibility="private").then(**reveal("probe"))
     beat = pulse.follow_run(
         store,
         "probe",
@@ -182,9 +177,10 @@ def build(settings: Settings, store: Store, header: Header) -> ProbeTab:
         view.marks,
         view.fits,
         also=("confirm",),
+        when=[listener.input, measure.input, part.input],
     )
-    beat.input(view.poll_found, **fitted, **QUIET)
-    Context.root_block.load(view.poll_found, **fitted, **QUIET)
+    changed = [beat.input, run.change, listener.input, part.input]
+    on(changed, view.poll_found, **fitted)
     confirm.click(view.confirm, [run, listener], confirming, api_visibility="private")
     stop.click(view.stop, run, told, api_visibility="private", queue=False)
     resume.click(view.resume, run, told, api_visibility="private")
@@ -275,7 +271,7 @@ class ProbeView(RunHandlers):
             "figures": [*view, *(made.stamp if made else ["waiting"])],
         }
         fresh = {name: sent.get(name) != value for name, value in now.items()}
-        chooser = gr.update(choices=choices, value=run.id) if fresh["runs"] else gr.skip()
+        chooser = choice(choices, run, run_id) if fresh["runs"] else gr.skip()
         progress = now["progress"] if fresh["progress"] else gr.skip()
         figures = (made.value if made else _WAITING) if fresh["figures"] else _SKIPPED
         return chooser, progress, *figures, now
@@ -333,9 +329,9 @@ class ProbeView(RunHandlers):
         tracks."""
         shown, by_name, mine = self.chosen(run, listener, part)
         names = list(by_name)
-        chooser = gr.update(choices=names, value=mine, visible=len(names) > 1)
+        chooser = _offer(names, mine, listener)
         options = parts.choices(plan_from_dict(run.config["plan"]))
-        which = gr.update(choices=options, value=shown.choice, visible=len(options) > 1)
+        which = _offer(options, shown.choice, part)
         again = regions_again(self.store, run).get(mine)
         if again is not None and shown.number is not None:
             again = [region for region in again if region.part == shown.number]
@@ -376,6 +372,13 @@ class ProbeView(RunHandlers):
     def pick_point(self, listener: str | None, event: gr.SelectData) -> dict[str, Any] | None:
         """The same for a click on a point of a figure."""
         return self.pick_trial(str(event.value), listener)
+
+
+def _offer(choices: Sequence[Any], shown: str | None, chosen: str | None) -> Any:
+    """Update of a dropdown that is hidden where there is no choice. What is `chosen` and `shown`
+    is left alone: meanwhile the reader may have chosen something else."""
+    update = {"choices": choices, "visible": len(choices) > 1}
+    return gr.update(**update) if chosen == shown else gr.update(**update, value=shown)
 
 
 _SKIPPED = (gr.skip(),) * 18

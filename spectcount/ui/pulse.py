@@ -18,8 +18,10 @@ from gradio.context import Context
 
 from spectcount.store import Store
 from spectcount.ui import address
-from spectcount.ui.polling import QUIET
+from spectcount.ui.polling import QUIET, on
 
+UNREAD = "?"
+"""What is chosen before the address was read (`static/pulse.js` knows it too)."""
 IDLE_S = 5.0
 LIVE_S = 1.0
 Look = Callable[[str], tuple[object, bool]]
@@ -28,27 +30,31 @@ Look = Callable[[str], tuple[object, bool]]
 
 def follow(
     look: Look, poll: Callable[..., Any], shown: dict[str, Any],
-    chosen: gr.components.Component | None = None, *, at_once: bool = True,
+    chosen: gr.components.Component | None = None, *, when: Sequence[Any] = (),
+    at_once: bool = True, first: str = "",
 ) -> gr.HTML:  # fmt: skip
     """Call `poll` (inputs and outputs in `shown`) whenever what `look` says of what is `chosen`
-    has changed, and when the page opens (`at_once`). To be called inside the layout of what must
-    be seen for it."""
+    has changed, at the events `when`, and when the page opens (`at_once`). To be called inside the
+    layout of what must be seen for it. `first` is what a new page takes for chosen; nothing is
+    looked at while it is `UNREAD`.
+
+    All of it is one handler, whose calls go one after another: of two, the answer to the older
+    could come last and stay."""
 
     def beat(run_id: Any) -> str:
         stamp, live = look(str(run_id or ""))
         return json.dumps([json.dumps(stamp), LIVE_S if live else IDLE_S])
 
     pulse = gr.HTML(
-        "",
+        first,
         html_template='<span class="pulse"></span>',
         js_on_load="SpectCount.pulse(element, props, watch, server, trigger); /* 'input' */",
         server_functions=[beat],
         apply_default_css=False,
         elem_classes="pulse-box",
     )
-    pulse.input(poll, **shown, **QUIET)
-    if at_once:
-        Context.root_block.load(poll, **shown, **QUIET)
+    opened = [Context.root_block.load] if at_once else []
+    on([pulse.input, *when, *opened], poll, **shown)
     if chosen is not None:
         chosen.change(None, chosen, pulse, js="(now) => now ?? ''", api_visibility="private")
     return pulse
@@ -56,18 +62,20 @@ def follow(
 
 def follow_run(
     store: Store, kind: str, run: gr.Dropdown, poll: Callable[..., Any], shown: dict[str, Any],
-    *makers: Maker, also: Sequence[str] = (),
+    *makers: Maker, also: Sequence[str] = (), when: Sequence[Any] = (),
 ) -> gr.HTML:  # fmt: skip
-    """`follow` the run of a kind that is chosen, which the address keeps; `also`: kinds of runs
-    that change what is shown of it."""
+    """`follow` the run of a kind that is chosen, which the address keeps, once the address was
+    read; `also`: kinds of runs that change what is shown of it; `when`: more events that do."""
 
-    def arrive(request: gr.Request) -> Any:
+    def arrive(request: gr.Request) -> tuple[Any, str]:
         return address.run_of(store, kind, request)
 
     address.keep(kind, run)
     look = look_at(store, (kind, *also), *makers)
-    Context.root_block.load(arrive, None, run, **QUIET).then(poll, **shown, **QUIET)
-    return follow(look, poll, shown, run, at_once=False)
+    changed = [run.change, *when]  # type: ignore[attr-defined]
+    pulse = follow(look, poll, shown, run, when=changed, at_once=False, first=UNREAD)
+    Context.root_block.load(arrive, None, [run, pulse], **QUIET)
+    return pulse
 
 
 class Maker(Protocol):

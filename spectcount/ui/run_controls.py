@@ -14,11 +14,10 @@ from spectcount.ui.polling import notice, run_choices
 
 
 def run_dropdown(store: Store, kind: str) -> gr.Dropdown:
-    """A choice among the runs of a kind, the newest chosen."""
-    choices = run_choices(store, kind)
+    """A choice among the runs of a kind; which is chosen the page's address says."""
     return gr.Dropdown(
-        choices,
-        value=choices[0][1] if choices else None,
+        run_choices(store, kind),
+        value=None,
         label="Run",
         allow_custom_value=True,
         elem_id=f"{kind}-run",
@@ -44,6 +43,12 @@ def reveal(where: str) -> dict[str, Any]:
     """The event after a start that brings the run's progress into view, unless it was refused."""
     return {"fn": None, "js": f"() => SpectCount.reveal('{where}')", "queue": False,
             "api_visibility": "private"}  # fmt: skip
+
+
+def choice(choices: list[tuple[str, str]], run: Run, run_id: str | None) -> Any:
+    """Update of a choice of run, from which `run_id` was chosen: `run` where it was none. What
+    somebody has chosen is left to them, who may have chosen another meanwhile."""
+    return gr.update(choices=choices) if run_id else gr.update(choices=choices, value=run.id)
 
 
 def newest(store: Store, kind: str, run_id: str | None) -> Run | None:

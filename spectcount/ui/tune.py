@@ -22,10 +22,11 @@ from spectcount.ui import curriculum_form, pulse, room
 from spectcount.ui.curriculum_form import source_choices
 from spectcount.ui.figures import line_chart
 from spectcount.ui.header import Header, adapter_choices, base_choices
-from spectcount.ui.polling import QUIET, Feed, find_run, notice, progress_html, run_choices
+from spectcount.ui.polling import QUIET, Feed, find_run, notice, on, progress_html, run_choices
 from spectcount.ui.probe import ProbeTab
 from spectcount.ui.run_controls import (
     RunHandlers,
+    choice,
     newest,
     reveal,
     run_buttons,
@@ -107,12 +108,11 @@ def build(settings: Settings, store: Store, header: Header) -> TuneTab:
     }
     asked = [header.base, *form.inputs]
     opened = Context.root_block.load
-    gr.on([opened, header.base.change, *form.triggers], view.needs, asked, needs, **QUIET)
+    on([opened, header.base.change, *form.triggers], view.needs, asked, needs)
     start.click(
         view.start, [unsure, *asked], [run, message, unsure], api_visibility="private"
-    ).then(view.poll, **shown, **QUIET).then(**reveal("tune"))
+    ).then(**reveal("tune"))
     hear.click(form.preview, asked, previews, api_visibility="private", show_progress="minimal")
-    run.change(view.poll, **shown, **QUIET)
     pulse.follow_run(store, "tune", run, view.poll, shown)
     stop.click(view.stop, run, told, api_visibility="private", queue=False)
     resume.click(view.resume, run, told, api_visibility="private")
@@ -220,7 +220,7 @@ class TuneView(RunHandlers):
         fresh = {name: sent.get(name) != value for name, value in now.items()}
         keep = gr.skip()
         return (
-            gr.update(choices=choices, value=run.id) if fresh["runs"] else keep,
+            choice(choices, run, run_id) if fresh["runs"] else keep,
             now["progress"] if fresh["progress"] else keep,
             now["result"] if fresh["result"] else keep,
             gr.update(visible=has_adapter(run)) if fresh["result"] else keep,

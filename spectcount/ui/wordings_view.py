@@ -23,16 +23,17 @@ from spectcount.ui.behind import Behind
 from spectcount.ui.figures import heatmap, line_chart
 from spectcount.ui.header import Header, listener_spec
 from spectcount.ui.polling import (
-    QUIET,
     Feed,
     find_run,
     notice,
+    on,
     progress_html,
     redraw_step,
     run_choices,
 )
 from spectcount.ui.run_controls import (
     RunHandlers,
+    choice,
     newest,
     reveal,
     run_buttons,
@@ -105,12 +106,11 @@ def build(settings: Settings, store: Store, header: Header, form: plan_form.Plan
     changed = [
         *form.triggers, count.change, who.input, header.base.change, header.tuned.change,
     ]  # fmt: skip
-    gr.on(changed, view.cost, asked, cost, **QUIET)
+    on(changed, view.cost, asked, cost)
     shown = {"inputs": [run, sent], "outputs": [run, progress, words, chart, spread, sent]}
     start.click(view.start, asked, [run, message], api_visibility="private").then(
-        view.poll, **shown, **QUIET
-    ).then(**reveal("wordings"))
-    run.change(view.poll, **shown, **QUIET)
+        **reveal("wordings")
+    )
     pulse.follow_run(store, KIND, run, view.poll, shown, view.pictures)
     stop.click(view.stop, run, told, api_visibility="private", queue=False)
     resume.click(view.resume, run, told, api_visibility="private")
@@ -171,7 +171,7 @@ class WordingsView(RunHandlers):
         }
         fresh = {name: sent.get(name) != value for name, value in now.items()}
         return (
-            gr.update(choices=choices, value=run.id) if fresh["runs"] else gr.skip(),
+            choice(choices, run, run_id) if fresh["runs"] else gr.skip(),
             now["progress"] if fresh["progress"] else gr.skip(),
             *((made.value if made else _WAITING) if fresh["figures"] else [gr.skip()] * 3),
             now,

@@ -26,7 +26,7 @@ from spectcount.trials import Question
 from spectcount.ui import beside, plan_form, pulse
 from spectcount.ui.controls import form, params_of
 from spectcount.ui.header import Header, listener_spec
-from spectcount.ui.polling import QUIET, Feed, find_run, notice, run_choices
+from spectcount.ui.polling import QUIET, Feed, find_run, notice, on, run_choices
 from spectcount.ui.runs import fresh_folder
 from spectcount.ui.theme import STATIC
 
@@ -72,27 +72,26 @@ def build(settings: Settings, store: Store, header: Header) -> None:
 
     plan = view.form
     asked = [*plan.inputs]
-    gr.on(plan.triggers, view.cost, asked, plan.cost, **QUIET)
+    on(plan.triggers, view.cost, asked, plan.cost)
     shown = [results, *chart.outputs]
     start.click(
         view.start, [*asked, name, *options.inputs], [run, stage, message],
         api_visibility="private",
-    ).then(view.results, run, shown, **QUIET)  # fmt: skip
-    run.input(view.choose, run, [stage, message], **QUIET).then(view.results, run, shown, **QUIET)
+    )  # fmt: skip
+    run.input(view.choose, run, [stage, message], **QUIET)
     end.click(view.end, run, [stage, message], api_visibility="private").then(
         view.results, run, shown, **QUIET
     )
-    stage.submit(view.results, run, shown, **QUIET)
     models.click(
         view.ask_models, [run, header.base, header.tuned], message, api_visibility="private"
     )
     export.click(
         view.export, run, [message, files], api_visibility="private", concurrency_id="files"
     )
-    pulse.follow(view.look, view.results, {"inputs": run, "outputs": shown}, run)
-    Context.root_block.load(view.arrive, None, [run, stage], **QUIET).then(
-        view.results, run, shown, **QUIET
-    )
+    results = {"inputs": run, "outputs": shown}
+    when = [run.change, stage.submit]
+    pulse.follow(view.look, view.results, results, run, when=when, at_once=False)
+    Context.root_block.load(view.arrive, None, [run, stage], **QUIET)
 
 
 def _stage(view: YouView) -> gr.HTML:

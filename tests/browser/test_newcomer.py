@@ -4,7 +4,11 @@ buttons of figures, and axe over every tab in empty, running and finished state.
 from __future__ import annotations
 
 import importlib.util
+import json
+import re
+import time
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import expect
@@ -55,6 +59,11 @@ def url(home):
 
 def go(page, tab):
     page.get_by_role("tab", name=tab, exact=True).click()
+
+
+def choose(page, dropdown, place):
+    page.locator(f"{dropdown} input").click()
+    page.get_by_role("option").filter(visible=True).nth(place).click()
 
 
 def drawn(page, figure):
@@ -110,12 +119,7 @@ def test_axe_finds_nothing_while_runs_go_on_and_after(browser, home, url, theme)
     run = store.create_run("probe", {"plan": PLAN, "listeners": ["tiny-lalm"], "seed": 0})
     store.update(run.id, state="running", done=1, total=10)
     try:
-        go(page, "Probe")
-        for _ in range(4):  # a link's run is not always shown at the first look (known, open)
-            page.goto(f"{url}?__theme={theme}&tab=Probe&probe={run.id}")
-            page.wait_for_timeout(8_000)
-            if "1 of 10" in page.locator("#probe-progress").inner_text():
-                break
+        page.goto(f"{url}?__theme={theme}&tab=Probe&probe={run.id}")
         expect(page.locator("#probe-progress")).to_contain_text("1 of 10", timeout=LIMIT)
         assert axe(page) == []
     finally:
@@ -156,6 +160,79 @@ def test_no_figure_offers_to_upload_itself(browser, url, tmp_path):
     assert outside == []
 
 
+def test_a_link_and_a_reload_show_the_same(browser, home, url):
+    """The older run is of a task with other measures than the newest, which a new page shows."""
+    store = Store(load_settings(home=home).database)
+    older = [run.id for run in store.runs("probe") if run.state == "done"][-1]
+    plan = json.dumps({"preset": "quick-map", "seed": 5, "plan": {"nx": 3}})
+    query = urlencode({"adapter": "none", "probe": older, "tab": "Probe", "probe-plan": plan})
+    page, _ = open_page(browser, f"{url}?{query}")
+    page.set_default_timeout(LIMIT)
+    for _ in range(3):
+        expect(page.locator("#probe-progress")).to_contain_text(older, timeout=LIMIT)
+        expect(page.locator("#probe-about")).to_contain_text("nx 3 (was 8)", timeout=LIMIT)
+        expect(page.locator("#tuned input")).to_have_value("none", timeout=LIMIT)
+        expect(page.locator("#probe-measure label")).not_to_have_count(1)
+        drawn(page, "probe-map")
+        assert older[-4:] in page.locator("#probe-run input").input_value()
+        assert f"probe={older}" in page.url
+        page.reload()
+    page.locator("#probe-plan > button").click()
+    field = page.locator("#probe-seed input")
+    expect(field).to_have_value("5", timeout=LIMIT)
+    field.fill("6")
+    page.wait_for_function("() => /%22seed%22%3A\\+?6/.test(location.search)", timeout=LIMIT)
+    page.context.close()
+
+
+def test_a_choice_is_not_undone_by_an_answer_about_the_run_before(browser, home, url):
+    """Whatever order the server answers in: the run that was chosen last is shown."""
+    store = Store(load_settings(home=home).database)
+    newest, older = (run.id for run in store.runs("probe") if run.state == "done")
+    page, _ = open_page(browser, f"{url}?tab=Probe&probe={newest}")
+    page.set_default_timeout(LIMIT)
+    expect(page.locator("#probe-progress")).to_contain_text(newest)
+    choice = page.locator("#probe-run input")
+
+    def choose(run_id):
+        choice.click()
+        page.get_by_role("option").filter(has_text=run_id[-4:], visible=True).click()
+
+    held = []
+    page.route("**/run/predict*", lambda route: held.append(route))
+    choose(older)
+    page.wait_for_function("id => location.search.includes(id)", arg=older)
+    choose(newest)
+    page.wait_for_function("id => location.search.includes(id)", arg=newest)
+    page.unroute("**/run/predict*")
+    for route in reversed(held):
+        route.continue_()
+    expect(page.locator("#probe-progress")).to_contain_text(newest)
+    assert newest[-4:] in choice.input_value() and f"probe={newest}" in page.url
+    page.context.close()
+
+
+def test_a_map_is_taken_to_tune_by_the_button_under_its_findings(browser, home, url):
+    store = Store(load_settings(home=home).database)
+    ends = {"state": "done", "done": 1, "total": 1, "started_at": 1.0, "ended_at": 2.0}
+    runs = [
+        store.create_run("probe", {"plan": PLAN, "listeners": ["tiny-lalm"], "seed": seed})
+        for seed in range(2)
+    ]
+    for run in runs:
+        store.update(run.id, **ends)
+    page, _ = open_page(browser, f"{url}?tab=Probe&probe={runs[0].id}")
+    page.set_default_timeout(LIMIT)
+    expect(page.locator("#probe-progress")).to_contain_text(runs[0].id)
+    page.locator("#probe-tune").click()
+    expect(page.get_by_role("tab", name="Tune", exact=True)).to_have_attribute(
+        "aria-selected", "true"
+    )
+    expect(page.locator("#tune-map input")).to_have_value(re.compile(runs[0].id[-4:]))
+    expect(page.locator("#tune-start")).to_be_visible()
+    page.context.close()
+
+
 def test_answers_of_another_sound_are_dimmed_at_once(browser, url):
     page, _ = open_page(browser, url)
     page.set_default_timeout(LIMIT)
@@ -172,6 +249,37 @@ def test_answers_of_another_sound_are_dimmed_at_once(browser, url):
     assert dimmed
     page.locator("#ask-button").click()
     expect(answers).not_to_have_attribute("data-stale", "", timeout=2 * LIMIT)
+    last = answers.locator(".cards").get_attribute("data-ask")
+    page.locator("#ask-button").click()  # the same words again
+    expect(answers.locator(".cards")).not_to_have_attribute("data-ask", last)
+    expect(answers).not_to_have_attribute("data-stale", "")
+    states = slider.evaluate(
+        """(slider) => ['stepUp', 'stepDown'].map((step) => {
+        slider[step](); slider.dispatchEvent(new Event('input', {bubbles: true}));
+        return 'stale' in document.querySelector('#answers').dataset; })"""
+    )
+    assert states == [True, False], "back at the sound that was asked about"
+    page.get_by_label("Sliders over the full range").check()
+    choose(page, "#ask-wording", 1)
+    expect(answers).to_have_attribute("data-stale", "")
+    choose(page, "#ask-wording", 0)
+    expect(answers).not_to_have_attribute("data-stale", "")
+    page.context.close()
+
+
+def test_a_form_that_is_edited_quickly_comes_to_rest(browser, url):
+    page, _ = open_page(browser, f"{url}?tab=Probe")
+    page.set_default_timeout(LIMIT)
+    page.locator("#probe-plan > button").click()
+    asked = [time.monotonic()]
+    page.on("request", lambda request: "/run/" in request.url and asked.append(time.monotonic()))
+    page.locator("#probe-map-nx input[type=range]").first.focus()
+    for _ in range(12):
+        page.keyboard.press("ArrowRight")
+    began = time.monotonic()
+    while time.monotonic() - asked[-1] < 2 and time.monotonic() - began < LIMIT / 1000:
+        page.wait_for_timeout(250)
+    assert len(asked) > 1 and time.monotonic() - asked[-1] >= 2
     page.context.close()
 
 

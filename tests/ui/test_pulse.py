@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 
 from spectcount import visitors
 from spectcount.store import Store
+from spectcount.ui.app import build_app
 from spectcount.ui.behind import Behind
 from spectcount.ui.pulse import look_at
 
@@ -86,3 +88,16 @@ def test_a_page_does_not_wait_for_a_slow_picture(monkeypatch):
         time.sleep(0.01)
     made = behind.newest("view", 1, lambda: "made anew")
     assert made is not None and made.value is True and behind.at_work == (False, 1)
+
+
+def test_no_two_handlers_of_one_event_wait_for_each_other(settings):
+    """The framework repeats a call that had to wait by repeating its event, with every handler
+    that hears it: two such handlers would go on without end (`polling.on`)."""
+    waiting = Counter(
+        target
+        for handler in build_app(settings).config["dependencies"]
+        if handler["backend_fn"] and handler["trigger_mode"] == "always_last"
+        for target in map(tuple, handler["targets"])
+        if target[0] is not None and target[1] not in ("load", "then")
+    )
+    assert waiting and max(waiting.values()) == 1

@@ -293,7 +293,7 @@
       track = URL.createObjectURL(new Blob([bytes(wav)], { type: "audio/wav" }));
       audio.src = track;
       root.dataset.heard = shown.name;
-      if (playing) audio.play();
+      if (playing) S.play(audio);
     }
 
     // Live: one drawing at a time; of the moves that come meanwhile only the last is drawn.
@@ -314,7 +314,7 @@
         console.error(error);
       } finally { drawing = false; }
     }
-    if (props.live) S.move = (text) => { S.stale(); move(text); return text; };
+    if (props.live) S.move = (text) => { S.drawing(text); move(text); return text; };
 
     // What the outlines mean, where there is more than events.
     function explain(outlines) {
@@ -340,7 +340,6 @@
       if (!value || value.error) { find(".clip-caution").hidden = true; return; }
       note.textContent = value.note;
       note.hidden = !value.note;
-      if (props.live && shown && shown.name !== value.name) S.stale();
       shown = value;
       figures[0].paintPicture(value.hear);
       figures[1].paintPicture(value.model);

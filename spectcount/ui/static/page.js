@@ -70,6 +70,11 @@ window.SpectCount = {
     read();
   };
 
+  // Plays a sound; that another one, or a pause, comes before it began is no fault.
+  S.play = (audio) => audio.play().catch((problem) => {
+    if (problem.name !== "AbortError") console.warn("the browser did not play a sound", problem);
+  });
+
   // What appears here is read out, once it stands.
   S.live = (element) => element.setAttribute("aria-live", "polite");
 
@@ -81,21 +86,42 @@ window.SpectCount = {
     if (top < 0 || bottom > window.innerHeight) progress.scrollIntoView({ block: "center" });
   };
 
-  // Answers belong to the sound and the question that they were asked about.
-  let current = false;
-  S.stale = () => {
-    current = false;
-    const answers = document.querySelector("#answers");
-    if (answers?.querySelector(".cards")) answers.dataset.stale = "";
-  };
-  function follow(answers) {
-    new MutationObserver(() => { if (current) delete answers.dataset.stale; }).observe(answers, { childList: true, subtree: true });
+  // Answers belong to the sound and the question that they were asked about: they carry the number
+  // of their Ask, and stand back while what the page shows is something else.
+  const asks = [];
+  let now = null, drawn = null; // what Ask would ask about, as text; a sound that is not yet its
+
+  // What is asked, whoever wrote the values down: how far the sliders go does not matter.
+  function meaning([base, tuned, task, wording, reverse, own, upload, sound]) {
+    const { full, pinned, ...said } = JSON.parse(sound);
+    const ordered = (_, value) => value && typeof value === "object" && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value;
+    return JSON.stringify([base, tuned, task, wording, !!reverse, wording === -1 ? own : "",
+      upload ? upload.path : pinned || said], ordered);
   }
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest?.("#ask-button, #new-draw");
-    if (!button) return;
-    const answers = document.querySelector("#answers");
-    if (answers && !answers.dataset.followed) { answers.dataset.followed = ""; follow(answers); }
-    if (button.id === "ask-button") current = true; else S.stale();
-  }, true);
+
+  function compare(answers) {
+    const cards = answers.querySelector("[data-ask]");
+    answers.toggleAttribute("data-stale", !!cards && asks[cards.dataset.ask] !== meaning(now));
+  }
+  const compareAll = () => { if (now) document.querySelectorAll("#answers").forEach(compare); };
+
+  S.answers = (element) => {
+    S.live(element);
+    new MutationObserver(compareAll).observe(element, { childList: true, subtree: true });
+  };
+
+  // A control of the question was changed, or of the sound whose text is the last of the values.
+  S.asking = (...values) => { drawn = null; now = values; compareAll(); };
+  S.drawing = (sound) => {
+    drawn = sound;
+    if (now) { now = [...now.slice(0, -1), sound]; compareAll(); }
+  };
+
+  // Ask: about the sound that is shown, also where its text is on its way.
+  S.ask = (guess, number, ...values) => {
+    now = drawn === null ? values : [...values.slice(0, -1), drawn];
+    asks.push(meaning(now));
+    return [guess, String(asks.length - 1), ...now];
+  };
 })();

@@ -1,6 +1,6 @@
 // A tab's sign of life: looks for changes on the server, and tells the page only of those.
 (() => {
-  const S = window.SpectCount;
+  const S = window.SpectCount, UNREAD = "?";
 
   S.pulse = (element, props, watch, server, trigger) => {
     let last = "", timer = 0, looking = false;
@@ -8,7 +8,7 @@
 
     async function beat() {
       clearTimeout(timer);
-      if (looking || !seen()) return;
+      if (looking || props.value === UNREAD || !seen()) return;
       looking = true;
       let wait_s = 5;
       try {
