@@ -14,6 +14,7 @@ import functools
 import hashlib
 import json
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -375,10 +376,16 @@ _DEFAULTS: dict[str, Any] = {
 }  # fmt: skip
 
 
+@functools.cache
+def _fields(spec: Hashable) -> tuple[dataclasses.Field[Any], ...]:
+    """The fields of a class, listed once."""
+    return dataclasses.fields(spec)  # type: ignore[arg-type]
+
+
 def _round_fields(spec: Any) -> None:
     """Floats to a fixed grid (1e-9), so that JSON, hash and bytes do not depend on the last bits
     of the platform's maths library."""
-    for field in dataclasses.fields(spec):
+    for field in _fields(spec.__class__):
         value = getattr(spec, field.name)
         if field.type == "float":
             if not _is_number(value):
@@ -410,6 +417,9 @@ def _refuse_outside(name: str, value: float, low: float, high: float, unit: str 
 
 def _sparse(spec: Any) -> dict[str, Any]:
     """A dataclass as plain data, without the later fields that are at their default."""
-    fields = dataclasses.fields(spec)
-    kept = [f for f in fields if not ("later" in f.metadata and getattr(spec, f.name) == f.default)]
+    kept = [
+        f
+        for f in _fields(spec.__class__)
+        if not ("later" in f.metadata and getattr(spec, f.name) == f.default)
+    ]
     return {f.name: getattr(spec, f.name) for f in kept}

@@ -7,10 +7,12 @@ listeners that can say nothing else).
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
 import math
+import sys
 import time
 import zlib
 from collections.abc import Callable
@@ -88,17 +90,20 @@ class Question:
 
 
 class _Packed:
-    """A field that holds plain data, or the bytes of `pack` in their place: a trial as long as
-    nobody looks at its stimulus has a tenth of the size, and a run may have a million."""
+    """The slot of a field that holds plain data, or the bytes of `pack` in their place: a trial as
+    long as nobody looks at its stimulus has a tenth of the size, and a run may have a million."""
+
+    def __init__(self, slot: Any) -> None:
+        self.slot = slot
 
     def __get__(self, trial: Trial | None, owner: type) -> Any:
         if trial is None:
             return self
-        value = trial.__dict__["_stimulus"]
+        value = self.slot.__get__(trial)
         return unpack(value) if isinstance(value, bytes) else value
 
     def __set__(self, trial: Trial, value: dict[str, Any] | bytes | None) -> None:
-        trial.__dict__["_stimulus"] = value
+        self.slot.__set__(trial, value)
 
 
 def pack(stimulus: dict[str, Any]) -> bytes:
@@ -120,8 +125,15 @@ def _usual() -> bytes:
     return json.dumps(Stimulus(2.0, events, 0.001).to_dict()).encode()
 
 
-@dataclass(frozen=True)
-class Trial:
+class _Remembering:
+    """What `remembered` keeps of a trial: (name, value, name, value, ...)."""
+
+    __slots__ = ("_known",)
+    _known: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial(_Remembering):
     """One answered question. `log_probs` are normalised over `answers`; `coords` says where in a
     plan it belongs (cell indices, parameter values, role signal or catch)."""
 
@@ -155,20 +167,28 @@ class Trial:
         """log p(first answer) - log p(second): the graded score of a two-answer task."""
         return self.log_probs[0] - self.log_probs[1]
 
+    def changed(self, **changes: Any) -> Trial:
+        """The trial with other values of some fields; its stimulus stays packed."""
+        return dataclasses.replace(self, stimulus=_STIMULUS.slot.__get__(self), **changes)
 
-Trial.stimulus = _Packed()  # type: ignore[assignment]
+
+_STIMULUS = _Packed(vars(Trial)["stimulus"])
+setattr(Trial, "stimulus", _STIMULUS)  # noqa: B010 - a class variable over a slot
 
 
 def remembered(make: Callable[[Trial], T]) -> Callable[[Trial], T]:
     """A function of a trial's stimulus, computed once for each trial."""
-    name = f"_{make.__module__}.{make.__qualname__}"
+    name = sys.intern(f"{make.__module__}.{make.__qualname__}")
 
     @functools.wraps(make)
     def recall(trial: Trial) -> T:
-        known = trial.__dict__
-        if name not in known:
-            known[name] = make(trial)
-        value: T = known[name]
+        known: tuple[Any, ...] = getattr(trial, "_known", ())
+        for k in range(0, len(known), 2):
+            if known[k] is name:
+                value: T = known[k + 1]
+                return value
+        value = make(trial)
+        object.__setattr__(trial, "_known", (*known, name, value))
         return value
 
     return recall

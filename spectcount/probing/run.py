@@ -9,7 +9,6 @@ listener propagate.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import time
 from collections.abc import Generator, Iterable, Mapping
@@ -253,12 +252,12 @@ def _recall(context: RunContext, seat: _Seat, batch: list[PlannedQuestion]) -> N
     missing = [key for key in keys if key not in seat.linked]
     known = context.ledger.known_trials(seat.fingerprint, missing) if missing else {}
     seat.known += len(known)
-    seat.linked.update({k: dataclasses.replace(t, listener=seat.name) for k, t in known.items()})
+    seat.linked.update({k: t.changed(listener=seat.name) for k, t in known.items()})
 
 
 def _placed(seat: _Seat, planned: PlannedQuestion) -> Trial:
     """The answer to a question at its place in the plan."""
-    return dataclasses.replace(seat.linked[planned.question.key], coords=planned.coords)
+    return seat.linked[planned.question.key].changed(coords=planned.coords)
 
 
 def _place(key: str, coords: Mapping[str, Any]) -> tuple[str, str]:

@@ -111,8 +111,9 @@ def areas(signal: Any, catch: Any, labels: Labels) -> Areas:
     for stratum in np.unique(strata):
         mine, others = strata == stratum, catch_strata == stratum
         for who in range(len(signal)):
-            wins = _wins(signal[who, mine], catch[who, others])
-            above[who, mine], below[who, others] = wins.mean(axis=1), wins.mean(axis=0)
+            ours, theirs = signal[who, mine], catch[who, others]
+            above[who, mine] = _exceeded(ours, theirs) / len(theirs)
+            below[who, others] = (len(ours) - _exceeded(theirs, ours)) / len(ours)
         weight[others] = mine.sum() / len(strata) / others.sum()
     own = _within(above, labels.cells)
     of_catch = _within(below, catch_strata)
@@ -134,9 +135,12 @@ def _strata(labels: Labels) -> tuple[np.ndarray, np.ndarray]:
     return np.zeros_like(labels.words), np.zeros_like(labels.catch_words)
 
 
-def _wins(signal: np.ndarray, catch: np.ndarray) -> np.ndarray:
-    """[n_signal, n_catch]: 1 where the signal scores higher, 1/2 where equal."""
-    return (signal[:, None] > catch) + 0.5 * (signal[:, None] == catch)
+def _exceeded(x: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """How many of `others` [m] each of `x` [n] exceeds, ties 1/2; by ranks, for all pairs of a
+    great run would fill the memory."""
+    listed = np.sort(others)
+    low, high = (np.searchsorted(listed, x, side) for side in ("left", "right"))
+    return np.asarray((low + high) / 2)
 
 
 def _within(x: np.ndarray, groups: np.ndarray) -> np.ndarray:

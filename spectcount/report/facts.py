@@ -8,6 +8,7 @@ agree exactly have the same.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import platform
 from collections.abc import Iterable
@@ -71,9 +72,22 @@ def digest(data: Any) -> str:
 def evidence_digest(trials: Iterable[Trial]) -> str:
     """The digest of trials: equal where two runs asked the same and got the same, to the last
     bit."""
-    rows = (
-        [t.listener, t.fingerprint, t.key, t.coords, t.truth, list(t.log_probs), t.mass]
-        for t in trials
-    )
-    text = ", ".join(sorted(json.dumps(row, sort_keys=True) for row in rows))
-    return hashlib.sha256(f"[{text}]".encode()).hexdigest()[:16]
+    marks: dict[str, str] = {}
+
+    def mark(name: str) -> str:
+        return marks.setdefault(name, json.dumps(name))
+
+    ordered = sorted(trials, key=lambda t: (mark(t.listener), mark(t.fingerprint), t.key))
+    total, between = hashlib.sha256(b"["), b""
+    for _, alike in itertools.groupby(ordered, lambda t: (t.listener, t.fingerprint, t.key)):
+        for row in sorted(map(_digest_row, alike)):
+            total.update(between + row.encode())
+            between = b", "
+    total.update(b"]")
+    return total.hexdigest()[:16]
+
+
+def _digest_row(t: Trial) -> str:
+    """A trial in the digest; rows are ordered as texts, which begin with who and what."""
+    row = [t.listener, t.fingerprint, t.key, t.coords, t.truth, list(t.log_probs), t.mass]
+    return json.dumps(row, sort_keys=True)

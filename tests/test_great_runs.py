@@ -1,0 +1,67 @@
+"""What reads a whole run holds a bounded amount beside its trials."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+
+from spectcount.psychophysics.stratified import Labels, areas
+from spectcount.report.facts import evidence_digest
+from spectcount.report.rows import stimuli_jsonl, trials_csv, trials_jsonl
+from spectcount.stimulus import Event, Stimulus
+from spectcount.store import Store
+from spectcount.trials import Question, make_trial
+
+N = 1500
+
+
+def peak_bytes(work):
+    """The most that `work` held beside what was there."""
+    tracemalloc.start()
+    try:
+        kept = work()
+        del kept
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def stored_run(path):
+    store = Store(path / "spectcount.sqlite")
+    run = store.create_run("probe", {})
+    clips = (
+        Stimulus(2.0, (Event(0.2, 0.1, 1000.0, -14.0),), 0.001, noise_seed=k) for k in range(N)
+    )
+    store.add_trials(run.id, (
+        make_trial(
+            Question(clip, "detect"), np.log([0.75, 0.25]), 0.9, fingerprint="f", listener="tiny",
+            coords={"x": k % 7, "y": k % 5, "role": "signal", "trial": 1000 + k},
+        )
+        for k, clip in enumerate(clips)
+    ))  # fmt: skip
+    return store, run.id
+
+
+def test_a_trial_of_the_store_takes_about_a_kilobyte(tmp_path):
+    store, run_id = stored_run(tmp_path)
+    assert peak_bytes(lambda: store.trials(run_id)) < 1300 * N
+
+
+def test_files_of_trials_and_their_digest_are_written_row_by_row(tmp_path):
+    store, run_id = stored_run(tmp_path)
+    trials = store.trials(run_id)
+    for write in (trials_csv, trials_jsonl, stimuli_jsonl):
+        assert peak_bytes(lambda write=write: sum(map(len, write(trials)))) < 450 * N, write
+    assert peak_bytes(lambda: evidence_digest(trials)) < 200 * N, "rows of JSON, all at once"
+
+
+def test_areas_of_a_great_run_take_no_memory_for_pairs():
+    n_signal, n_catch = 40_000, 2_000
+    rng = np.random.default_rng(0)
+    signal, catch = rng.normal(1, 1, (1, n_signal)), rng.normal(0, 1, (1, n_catch))
+    zeros = np.zeros(n_signal, int), np.zeros(n_catch, int)
+    labels = Labels(zeros[0], zeros[0], zeros[1], zeros[0], zeros[1])
+    held = peak_bytes(lambda: areas(signal, catch, labels))
+    assert held < 100 * (n_signal + n_catch), "80 million pairs"
+    assert abs(areas(signal, catch, labels).values[0] - 0.7602) < 0.01  # Phi(1 / sqrt 2)
