@@ -196,6 +196,12 @@ def many_lapses_levels(rng: np.random.Generator, runs: int) -> Row:
 
 
 @row
+def most_lapses_levels(rng: np.random.Generator, runs: int) -> Row:
+    """Lapses of two fifths: the level moves the successes from 50 to 60 % only."""
+    return _misses(by_levels, rng, runs, 0.4, NAMES[by_levels])
+
+
+@row
 def lapses_staircase(rng: np.random.Generator, runs: int) -> Row:
     """Lapses of a fifth, staircase."""
     return _misses(by_staircase, rng, runs, 0.2, NAMES[by_staircase])
