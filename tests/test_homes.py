@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from spectcount import actions, listeners
+from spectcount import actions, jobs, listeners
 from spectcount.errors import UserError
+from spectcount.jobs.confirmations import confirmation_run
 from spectcount.listeners.checkpoints.cards import cards
 from spectcount.listeners.checkpoints.hashes import stored_tensors, weight_files
 from spectcount.listeners.checkpoints.origin import revision_of
@@ -148,3 +149,51 @@ def test_a_run_of_half_characters_is_refused(settings: Settings) -> None:
 def test_interleaved_plans_are_not_crossed_with_wordings(settings: Settings) -> None:
     with pytest.raises(UserError, match="2 plans cannot be crossed with wordings"):
         actions.start_wordings(settings, "two-procedures", "first")
+
+
+ODD_ROWS = {
+    "negative pid": {"pid": -1, "pid_started_at": 0, "state": "running"},
+    "pid in words": {"pid": "x", "state": "running"},
+    "counts in words": {"done": "x", "total": "y"},
+    "times in words": {"created_at": "yesterday", "started_at": "x", "ended_at": "y"},
+    "bytes for text": {"reason": b"\xff\xfe"},
+    "rate in words": {"rate": "x", "state": "running"},
+    "listeners null": {"config": '{"plan": {}, "listeners": null}'},
+    "listeners numbers": {"config": '{"plan": {}, "listeners": [3, null]}'},
+    "plan a list": {"config": '{"plan": [1], "listeners": ["ideal"]}'},
+    "seed NaN": {"config": '{"plan": {}, "listeners": ["ideal"], "seed": NaN}'},
+    "summary a list": {"summary": "[1]"},
+    "regions a list": {"summary": '{"regions": [1]}'},
+    "confirmation of nothing": {"kind": "confirm", "config": "{}"},
+}
+
+
+@pytest.mark.parametrize("row", ODD_ROWS.values(), ids=ODD_ROWS)
+def test_an_odd_row_leaves_the_other_runs(settings: Settings, row: dict[str, object]) -> None:
+    store = Store(settings.database)
+    config = {"plan": {"kind": "map"}, "listeners": ["ideal"], "seed": 0}
+    good, bad = (store.create_run("probe", config, state="done") for _ in range(2))
+    sets = ", ".join(f"{name} = ?" for name in row)
+    with sqlite3.connect(settings.database) as db:
+        db.execute(f"UPDATE runs SET {sets} WHERE id = ?", [*row.values(), bad.id])
+    jobs.tend(store, settings)
+    assert {run.id for run in store.runs()} == {good.id, bad.id}
+    assert store.run(bad.id).damage
+    assert confirmation_run(store, good.id, "ideal") is None
+    with pytest.raises(UserError, match="damaged"):
+        store.run(bad.id).whole()
+    store.run(good.id).whole()
+
+
+def test_another_applications_database_is_set_aside(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with sqlite3.connect(settings.database) as db:
+        db.execute("CREATE TABLE cookies (name)")
+        db.execute("PRAGMA user_version = 7")
+    assert Store(settings.database).runs() == []
+    said = capsys.readouterr()
+    assert "another application's" in said.err and not said.out
+    (aside,) = settings.home.glob("spectcount.sqlite.damaged-*")
+    with sqlite3.connect(aside) as db:
+        assert db.execute("SELECT count(*) FROM cookies").fetchone() == (0,)

@@ -17,7 +17,7 @@ KIND = "confirm"
 def confirmation_run(store: Store, source: str, listener: str) -> Run | None:
     """The run that asked again about the regions of a map, finished or not; None before."""
     for run in store.runs(KIND):
-        if run.config["source"] == source and listener in run.config["listeners"]:
+        if run.config.get("source") == source and listener in run.config.get("listeners", ()):
             return run
     return None
 

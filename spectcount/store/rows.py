@@ -24,6 +24,7 @@ _NEEDED = {
     "probe": ("plan", "listeners"),
     "compare": ("plan", "listeners"),
     "wordings": ("plan", "listeners"),
+    "confirm": ("source", "listeners", "trials"),
     "listen": ("plan", "listeners"),
     "panel": ("parts", "listeners"),
     "tune": ("base",),
@@ -146,8 +147,65 @@ class LogEvent:
     message: str
 
 
+_USUAL: dict[str, float | int | None] = {
+    "created_at": 0.0,
+    "queued_at": 0.0,
+    "started_at": None,
+    "ended_at": None,
+    "stop_requested_at": None,
+    "heartbeat_at": None,
+    "pid": None,
+    "pid_started_at": None,
+    "done": 0,
+    "total": 0,
+    "done_before": 0,
+    "rate": None,
+    "worked_s": 0.0,
+}
+"""What a column of numbers holds where its value is none."""
+_TEXTS = ("kind", "device", "state", "reason", "owner")
+_SHAPES: dict[str, type] = {
+    "plan": dict,
+    "listeners": list,
+    "parts": list,
+    "seed": int,
+    "base": str,
+    "source": str,
+    "train": dict,
+}
+_SUMMARY_SHAPES: dict[str, type] = {
+    "regions": dict,
+    "listeners": dict,
+    "verdicts": list,
+    "plans": list,
+    "panel": dict,
+}
+
+
+def _shapely(name: str, value: Any) -> bool:
+    """Whether a field's JSON, and what it says of plans and listeners, has the form that a run
+    writes."""
+    if value is None:
+        return name == "summary"
+    shapes = {"config": _SHAPES, "summary": _SUMMARY_SHAPES}.get(name, {})
+    if not isinstance(value, dict):
+        return False
+    if not all(isinstance(value[key], kind) for key, kind in shapes.items() if key in value):
+        return False
+    names = value.get("listeners", []) if name == "config" else []
+    return all(isinstance(listener, str) for listener in names)
+
+
+def _is_number(value: Any, usual: float | int | None) -> bool:
+    """Whether a column of numbers holds one that is not negative, as all of a run's are; SQLite
+    keeps whatever it is given."""
+    if value is None:
+        return usual is None
+    return isinstance(value, int | float) and value >= 0
+
+
 def run_of(row: sqlite3.Row, home: Path) -> Run:
-    """The run in a row; fields that hold no JSON are empty, and named."""
+    """The run in a row; fields that cannot be read are empty, and named."""
     values = dict(row)
     unreadable: list[str] = []
     for name in JSON_FIELDS:
@@ -156,13 +214,23 @@ def run_of(row: sqlite3.Row, home: Path) -> Run:
         except (TypeError, ValueError):
             values[name] = None if name == "summary" else {}
             unreadable.append(name)
-    for name in ("config", "lineage"):
-        if not isinstance(values[name], dict):
-            values[name] = {}
+    for name in JSON_FIELDS:
+        if not _shapely(name, values[name]):
+            values[name] = None if name == "summary" else {}
+            unreadable.append(name)
+    for name, usual in _USUAL.items():
+        if not _is_number(values[name], usual):
+            values[name] = usual
+            unreadable.append(name)
+    for name in _TEXTS:
+        if not isinstance(values[name], str):
+            values[name] = ""
             unreadable.append(name)
     known = {f.name for f in fields(Run)}
     values = {name: value for name, value in values.items() if name in known}
-    return Run(**values, folder=home / "runs" / row["id"], unreadable=tuple(unreadable))
+    return Run(
+        **values, folder=home / "runs" / row["id"], unreadable=tuple(dict.fromkeys(unreadable))
+    )
 
 
 def metric_of(row: sqlite3.Row) -> Metric:

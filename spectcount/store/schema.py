@@ -67,6 +67,8 @@ def prepare(path: Path) -> bool:
     for a file that is no place for a store or was written by a newer release."""
     if path.is_dir():
         raise UserError(f"{path} is a folder, the store is a file; rename it, or give another home")
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no file (a pipe or a device); rename it, or give another home")
     if not writable(path):
         return False
     try:
@@ -117,6 +119,8 @@ def unusable(path: Path, error: Exception) -> UserError:
 def _bring_up(path: Path) -> None:
     with contextlib.closing(connect(path)) as db:
         version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION and not _is_ours(db):
+            raise sqlite3.DatabaseError("it is another application's, without a table of runs")
         if version > SCHEMA_VERSION:
             raise UserError(
                 f"{path} was written by a newer release (schema {version}, this one knows "
@@ -126,6 +130,10 @@ def _bring_up(path: Path) -> None:
             _patiently(db, "PRAGMA journal_mode = WAL")
             _upgrade(db, path)
         _check_columns(db)
+
+
+def _is_ours(db: sqlite3.Connection) -> bool:
+    return bool(db.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone())
 
 
 def _patiently(db: sqlite3.Connection, statement: str) -> None:
@@ -202,6 +210,7 @@ def _save(path: Path, error: Exception) -> None:
     print(
         f"the store {path} was damaged ({error}); it was set aside as {aside.name}, and {n_rows} "
         "rows that could be read are in the new one. The folders in runs/ are as they were.",
+        file=sys.stderr,
         flush=True,
     )
 
