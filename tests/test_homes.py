@@ -17,6 +17,7 @@ from spectcount.jobs.confirmations import confirmation_run
 from spectcount.listeners.checkpoints.cards import cards
 from spectcount.listeners.checkpoints.hashes import stored_tensors, weight_files
 from spectcount.listeners.checkpoints.origin import revision_of
+from spectcount.probing.plan import plan_from_dict
 from spectcount.settings import Settings, load_settings
 from spectcount.store import Store, schema
 
@@ -197,3 +198,10 @@ def test_another_applications_database_is_set_aside(
     (aside,) = settings.home.glob("spectcount.sqlite.damaged-*")
     with sqlite3.connect(aside) as db:
         assert db.execute("SELECT count(*) FROM cookies").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("kind", [[1], {"a": 1}, None, 3, "x" * 1_000_000], ids=range(5))
+def test_a_plan_of_no_kind_is_a_short_sentence(kind: object) -> None:
+    with pytest.raises(UserError, match="is no plan") as refused:
+        plan_from_dict({"kind": kind})
+    assert len(str(refused.value)) < 300

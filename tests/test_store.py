@@ -237,7 +237,7 @@ def test_a_damaged_store_is_set_aside_and_what_can_be_read_is_kept(tmp_path, dam
     kept = {run.id for run in Store(path).runs()}
     aside = [p for p in path.parent.glob("*.damaged-*") if not p.name.endswith(("-wal", "-shm"))]
     assert aside[0].read_bytes() == before
-    assert "was damaged" in capsys.readouterr().out
+    assert "was damaged" in capsys.readouterr().err
     assert kept <= set(ids)
     if damage != "no database":
         assert len(kept) > (0 if damage == "cut" else 39)

@@ -248,8 +248,8 @@ def plan_from_dict(values: Mapping[str, Any]) -> Any:
     `draw`; `conditions` of a procedure, `plans` of an interleaved one. What more it can do follows
     from the kind."""
     kind = values.get("kind") if isinstance(values, Mapping) else None
-    if kind not in PLANS:
-        raise UserError(f"kind={kind!r} is no plan; choose one of {', '.join(PLANS)}")
+    if not isinstance(kind, str) or kind not in PLANS:
+        raise UserError(f"kind={str(kind)[:40]!r} is no plan; choose one of {', '.join(PLANS)}")
     return PLANS[kind].from_dict(values)
 
 
