@@ -115,7 +115,7 @@ def test_a_probe_runs_is_summed_up_and_exported(settings, tmp_path):
     done = jobs.wait(store, settings, run.id)
     assert done.state == "done", done.log_tail()
     assert done.done == done.total == 14
-    data = actions.summary(settings, run.id)
+    data = store.run(run.id).to_dict()
     assert data["summary"]["listeners"]["ideal"]["asked"] == 14
     assert json.loads(json.dumps(data)) == data
 

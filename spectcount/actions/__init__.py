@@ -6,7 +6,6 @@ data that overrides a preset's; bad input raises `UserError`.
 
 from spectcount.actions.benchmarks import (
     benchmark_lines,
-    benchmark_prompts,
     benchmark_report,
     benchmarks,
     export_benchmark,
@@ -15,16 +14,14 @@ from spectcount.actions.benchmarks import (
 from spectcount.actions.carriers import Carrier, add_carrier, carriers
 from spectcount.actions.comparing import (
     HELD_OUT_SEED,
-    adapter_lineage,
     panel_parts,
     seen_before,
     start_compare,
     start_panel,
     start_wordings,
 )
-from spectcount.actions.confirming import CONFIRM_SEED, start_confirm
+from spectcount.actions.confirming import start_confirm
 from spectcount.actions.listening import (
-    Asked,
     ListenOptions,
     give_answer,
     next_question,
@@ -32,7 +29,6 @@ from spectcount.actions.listening import (
     stop_listening,
 )
 from spectcount.actions.models import (
-    ModelRow,
     check_model,
     forecast_model,
     get_model,
@@ -49,7 +45,6 @@ from spectcount.actions.questions import (
     ask,
     ask_each,
     ask_stream,
-    refuse_foreign_model,
     refuse_unknown_listener,
 )
 from spectcount.actions.report import audiofolder, export, figure_files, figure_names, write_report
@@ -60,13 +55,10 @@ from spectcount.actions.runs import (
     resume,
     start_probe,
     start_tune,
-    summary,
     training_config,
-    weak_regions,
 )
 from spectcount.actions.shortcuts import shortcuts
 from spectcount.actions.sounds import (
-    Rendered,
     describe_families,
     draw_stimulus,
     load_clip,
@@ -76,75 +68,3 @@ from spectcount.actions.sounds import (
     sent_stimulus,
 )
 from spectcount.pairs import COUNTERPART, SIDES, SIGNAL, pair_tasks, usual_task
-
-__all__ = [
-    "CONFIRM_SEED",
-    "COUNTERPART",
-    "HELD_OUT_SEED",
-    "SIDES",
-    "SIGNAL",
-    "AskResult",
-    "Asked",
-    "Carrier",
-    "ListenOptions",
-    "ModelRow",
-    "Rendered",
-    "adapter_lineage",
-    "add_carrier",
-    "ask",
-    "ask_each",
-    "ask_stream",
-    "audiofolder",
-    "benchmark_lines",
-    "benchmark_prompts",
-    "benchmark_report",
-    "benchmarks",
-    "cancel",
-    "carriers",
-    "check_model",
-    "describe_families",
-    "draw_stimulus",
-    "export",
-    "export_benchmark",
-    "figure_files",
-    "figure_names",
-    "forecast_model",
-    "get_model",
-    "give_answer",
-    "load_clip",
-    "make_room",
-    "model_facts",
-    "models",
-    "models_in_memory",
-    "next_question",
-    "pair_tasks",
-    "panel_parts",
-    "preset_stimulus",
-    "probe_plan",
-    "read_stimulus",
-    "refuse_foreign_model",
-    "refuse_many_trials",
-    "refuse_tuning_too_large",
-    "refuse_unknown_listener",
-    "render",
-    "resume",
-    "seen_before",
-    "sent_stimulus",
-    "shortcuts",
-    "start_benchmark",
-    "start_compare",
-    "start_confirm",
-    "start_listening",
-    "start_panel",
-    "start_probe",
-    "start_tune",
-    "start_wordings",
-    "stop_listening",
-    "summary",
-    "training_config",
-    "unload_models",
-    "usual_task",
-    "weak_regions",
-    "would_unload",
-    "write_report",
-]

@@ -164,11 +164,6 @@ def weak_regions(store: Store, run_id: str, listener: str) -> list[dict[str, Any
     return regions
 
 
-def summary(settings: Settings, run_id: str) -> dict[str, Any]:
-    """A run and its summary: plain data."""
-    return Store(settings.database).run(run_id).to_dict()
-
-
 def cancel(settings: Settings, run_id: str) -> Run:
     """Ask a run to stop: it finishes its step, saves and ends as stopped."""
     return jobs.cancel(Store(settings.database), run_id)

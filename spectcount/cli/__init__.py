@@ -14,7 +14,7 @@ import sys
 import typer
 
 from spectcount import interrupts
-from spectcount.cli import (  # noqa: F401 - each adds its verbs
+from spectcount.cli import (
     bench,
     benchmarks,
     carriers,

@@ -43,6 +43,3 @@ def family(name: str) -> type[Design]:
     if not isinstance(name, str) or name not in FAMILIES:
         raise UserError(f"family {name!r} is not known; choose one of {', '.join(FAMILIES)}")
     return FAMILIES[name]
-
-
-__all__ = ["FAMILIES", "Design", "Pulses", "draw", "family", "spread_centres_hz"]

@@ -20,8 +20,6 @@ import numpy as np
 
 Spec = dict[str, Any]
 """A figure's plain data."""
-SYMBOLS = ("circle", "circle-open", "x", "cross-thin-open", "diamond", "square-open")
-"""Marks of points that page and paper both draw, by Plotly's names."""
 
 
 def heatmap_value(
@@ -85,9 +83,9 @@ def heatmap_value(
 class Line:
     """One line of a chart: `low` and `high` draw an interval band; `hover` adds words per point;
     `n` are the trials behind each point; `colour` 0..5 fixes the colour, `dash` is solid, dash or
-    dot, `mode` as in Plotly. `symbol` is one of `SYMBOLS`, `sizes` are diameters in px, one per
-    point; `bars` draws the interval as bars instead of a band; `width` in px; `picks` are what a
-    click on a point selects on the page; without `named` it has no entry in the legend."""
+    dot, `mode` and `symbol` as in Plotly. `sizes` are diameters in px, one per point; `bars` draws
+    the interval as bars instead of a band; `width` in px; `picks` are what a click on a point
+    selects on the page; without `named` it has no entry in the legend."""
 
     name: str
     x: Sequence[float]

@@ -6,5 +6,3 @@ file lock for life. Closing the page, the terminal or the app changes nothing ab
 """
 
 from spectcount.jobs.queue import cancel, resume, submit, tend, wait
-
-__all__ = ["cancel", "resume", "submit", "tend", "wait"]

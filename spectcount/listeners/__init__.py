@@ -233,18 +233,3 @@ def _options(text: str, written: dict[str, str], names: dict[str, Any]) -> dict[
         except ValueError:
             raise UserError(f"sim: {key}={value!r} is not a number; write sim:d=1,c=0") from None
     return options
-
-
-__all__ = [
-    "EMBEDDED",
-    "Listener",
-    "Scores",
-    "adapter_folder",
-    "adapters",
-    "load",
-    "load_model",
-    "model_folder",
-    "models",
-    "split_adapter",
-    "unload",
-]

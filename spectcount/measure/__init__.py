@@ -2,5 +2,3 @@
 
 from spectcount.measure.table import declared_and_measured
 from spectcount.measure.waveform import Measured, measure
-
-__all__ = ["Measured", "declared_and_measured", "measure"]

@@ -91,23 +91,6 @@ def check(
     return Preset(kind, name, data["title"].strip(), data["about"].strip(), body, path)
 
 
-def save(preset: Preset, settings: Settings) -> Path:
-    """Write a preset among the user's own; refused over a shipped name."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,60}", preset.name):
-        raise UserError(
-            f"preset name {preset.name!r} is not usable; give lower-case letters, digits and "
-            "hyphens, 61 at most"
-        )
-    shipped, own = _folders(preset.kind, settings)
-    if (shipped / f"{preset.name}.yaml").exists():
-        raise UserError(f"preset {preset.name!r} is shipped with the program; give another name")
-    checked = check(preset.kind, preset.to_dict(), name=preset.name)
-    own.mkdir(parents=True, exist_ok=True)
-    path = own / f"{preset.name}.yaml"
-    path.write_text(documents.to_yaml(checked.to_dict()), encoding="utf-8")
-    return path
-
-
 def refuse_unknown(data: Mapping[str, Any], known: Iterable[str], where: str) -> None:
     """Raise `UserError` for the first key that is not in `known`, with the nearest that is."""
     known = tuple(known)

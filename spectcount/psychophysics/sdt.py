@@ -104,27 +104,6 @@ def interval_of(values: Mapping[str, Any]) -> Interval:
     return Interval(value, low, high, values.get("level", 0.95), values.get("rule", ""))
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What a block of signal and catch trials says about a listener; `auc` is None where there
-    were no graded scores."""
-
-    hits: Any
-    n_signal: Any
-    false_alarms: Any
-    n_noise: Any
-    hit_rate: Interval
-    false_alarm_rate: Interval
-    d_prime: Interval
-    criterion: Interval
-    auc: Interval | None = None
-    rule: str = LOG_LINEAR
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, every interval with its level and rule."""
-        return dataclasses.asdict(self)
-
-
 def wilson(k, n, level: float = 0.95) -> Interval:
     """Wilson score interval of the proportion `k` of `n`; n = 0 gives nan in 0..1."""
     k, n = _counts(k, n, "successes", "trials")
@@ -292,28 +271,6 @@ def auc_sensitivity(area: Interval) -> Interval:
     low = np.where(np.isnan(low), -np.inf, low)
     high = np.where(np.isnan(high), np.inf, high)
     return _interval(value, low, high, area.level, f"d_a = sqrt 2 z(AUC), {area.rule}")
-
-
-def summarise(
-    hits,
-    n_signal,
-    false_alarms,
-    n_noise,
-    signal_scores=None,
-    noise_scores=None,
-    level: float = 0.95,
-) -> Summary:
-    """Everything a yes/no block tells, log-linear rule; with AUC where graded scores are given."""
-    counts = (hits, n_signal, false_alarms, n_noise)
-    graded = signal_scores is not None and noise_scores is not None
-    return Summary(
-        *counts,
-        hit_rate=wilson(hits, n_signal, level),
-        false_alarm_rate=wilson(false_alarms, n_noise, level),
-        d_prime=d_prime(*counts, level=level),
-        criterion=criterion(*counts, level=level),
-        auc=auc(signal_scores, noise_scores, level) if graded else None,
-    )
 
 
 def _monotone(x, transform):

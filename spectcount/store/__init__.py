@@ -390,9 +390,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"{type(value).__name__} cannot be stored as JSON")
-
-
-__all__ = [
-    "ACTIVE", "COMPARING", "ENDED", "SCHEMA_VERSION", "STATES",
-    "LogEvent", "Metric", "Run", "Store",
-]  # fmt: skip

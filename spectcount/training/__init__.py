@@ -8,5 +8,3 @@ OPTIONS: dict[str, type[Declared]] = {
     "curriculum": Curriculum, "lora": LoraOptions, "train": TrainOptions,
 }  # fmt: skip
 """The parts of a training preset and what declares each."""
-
-__all__ = ["OPTIONS", "Curriculum", "LoraOptions", "TrainOptions"]

@@ -280,7 +280,7 @@ def test_each_function_below_the_page_asks_whose_it_is(demo, belongings, tmp_pat
     refused = (
         lambda: actions.cancel(demo, belongings.session),
         lambda: actions.resume(demo, belongings.run),
-        lambda: actions.summary(demo, belongings.run),
+        lambda: Store(demo.database).run(belongings.run),
         lambda: actions.export(demo, belongings.run, tmp_path),
         lambda: actions.write_report(demo, belongings.run, tmp_path),
         lambda: actions.next_question(demo, belongings.session),

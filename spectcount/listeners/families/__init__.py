@@ -8,7 +8,7 @@ from typing import Any
 
 from spectcount.listeners.checkpoints.files import json_object
 from spectcount.listeners.families.audio_flamingo3 import AudioFlamingo3
-from spectcount.listeners.families.base import SCOPES, Family
+from spectcount.listeners.families.base import Family
 from spectcount.listeners.families.gemma3n import Gemma3n
 from spectcount.listeners.families.gemma4 import Gemma4
 from spectcount.listeners.families.generic import Generic
@@ -51,6 +51,3 @@ def architecture(config: Mapping[str, Any]) -> str:
     """The first class that a configuration names, "none" where it names none."""
     names = config.get("architectures")
     return str(names[0]) if isinstance(names, list) and names else "none"
-
-
-__all__ = ["FAMILIES", "SCOPES", "Family", "architecture", "family_of"]

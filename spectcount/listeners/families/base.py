@@ -22,8 +22,6 @@ import torch
 from spectcount.errors import UserError
 from spectcount.listeners.families import dates, marks
 
-SCOPES = ("encoder", "projector", "llm", "both")
-
 
 class Family:
     """One architecture. `encoder`, `projector`, `llm` are regular expressions over the names of
