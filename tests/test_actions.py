@@ -89,7 +89,7 @@ def test_an_answer_of_little_probability_carries_a_caution(settings):
     assert sure.caution == ""
     unsure = dataclasses.replace(sure, trial=dataclasses.replace(sure.trial, mass=0.03))
     assert "all answers together have 0.03 of the probability (below 0.1)" in unsure.caution
-    pages = [_render(question, [Card("x", "dsp", r)], None) for r in (sure, unsure)]
+    pages = [_render(question, [Card("x", "dsp", r)], None, "1") for r in (sure, unsure)]
     assert ["all answers together" in page for page in pages] == [False, True]
 
 
