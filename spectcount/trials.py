@@ -106,6 +106,29 @@ class _Packed:
         self.slot.__set__(trial, value)
 
 
+class _Flat:
+    """The slot of a field that holds a small dict, as (names, value, value, ...): names are shared
+    by all trials of a plan, so that it takes a third of the memory."""
+
+    def __init__(self, slot: Any) -> None:
+        self.slot = slot
+
+    def __get__(self, trial: Trial | None, owner: type) -> Any:
+        if trial is None:
+            return self
+        names, *values = self.slot.__get__(trial)
+        return dict(zip(names, values, strict=True))
+
+    def __set__(self, trial: Trial, value: dict[str, Any]) -> None:
+        self.slot.__set__(trial, (_names(tuple(value)), *value.values()))
+
+
+@functools.lru_cache(maxsize=1024)
+def _names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Equal names as one object."""
+    return names
+
+
 def pack(stimulus: dict[str, Any]) -> bytes:
     """Plain data of a stimulus as few bytes, for `Trial`."""
     packer = zlib.compressobj(1, wbits=-15, zdict=_usual())
@@ -173,7 +196,8 @@ class Trial(_Remembering):
 
 
 _STIMULUS = _Packed(vars(Trial)["stimulus"])
-setattr(Trial, "stimulus", _STIMULUS)  # noqa: B010 - a class variable over a slot
+for _name, _field in (("stimulus", _STIMULUS), ("coords", _Flat(vars(Trial)["coords"]))):
+    setattr(Trial, _name, _field)
 
 
 def remembered(make: Callable[[Trial], T]) -> Callable[[Trial], T]:

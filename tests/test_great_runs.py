@@ -43,9 +43,9 @@ def stored_run(path):
     return store, run.id
 
 
-def test_a_trial_of_the_store_takes_about_a_kilobyte(tmp_path):
+def test_a_trial_of_the_store_takes_less_than_a_kilobyte(tmp_path):
     store, run_id = stored_run(tmp_path)
-    assert peak_bytes(lambda: store.trials(run_id)) < 1300 * N
+    assert peak_bytes(lambda: store.trials(run_id)) < 850 * N
 
 
 def test_files_of_trials_and_their_digest_are_written_row_by_row(tmp_path):

@@ -39,7 +39,6 @@ from spectcount.store.rows import (
     Metric,
     Pace,
     Run,
-    coords_of,
     metric_of,
     run_of,
     trial_of,
@@ -296,7 +295,7 @@ class Store:
         with self._connect() as db:
             for found in db.execute(query, names):
                 row, body, listener, coords = found
-                trials.append(trial_of(body, listener=listener, coords=coords_of(coords)))
+                trials.append(trial_of(body, listener=listener, coords=json.loads(coords)))
         return row, trials
 
     def n_trials(self, run_id: str) -> int:

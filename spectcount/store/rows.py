@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import sqlite3
-import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -249,11 +248,6 @@ _SHARED = ("fingerprint", "listener", "task", "prompt", "truth")
 def _same(value: Any) -> Any:
     """Equal words of many trials as one object."""
     return value
-
-
-def coords_of(text: str) -> dict[str, Any]:
-    """The coords of a link, with names that all links share."""
-    return {sys.intern(name): value for name, value in json.loads(text).items()}
 
 
 def trial_of(body: str, **link: Any) -> Trial:
