@@ -163,3 +163,13 @@ def test_heavy_packages_stay_where_they_belong(path):
     packages = {module.split(".")[0] for module in imports(path)}
     misplaced = [p for p in packages & HEAVY.keys() if layer(path) not in HEAVY[p]]
     assert misplaced == []
+
+
+def test_the_readme_is_read_in_one_sitting():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_every_room_is_named_in_the_architecture():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = {layer(path) for path in MODULES} - {"__init__", "__main__"}
+    assert {room for room in rooms if f"`{room}`" not in page} == set()
