@@ -12,6 +12,7 @@ from spectcount.report.rows import stimuli_jsonl, trials_csv, trials_jsonl
 from spectcount.stimulus import Event, Stimulus
 from spectcount.store import Store
 from spectcount.trials import Question, make_trial
+from spectcount.ui.polling import Feed
 
 N = 1500
 
@@ -65,3 +66,14 @@ def test_areas_of_a_great_run_take_no_memory_for_pairs():
     held = peak_bytes(lambda: areas(signal, catch, labels))
     assert held < 100 * (n_signal + n_catch), "80 million pairs"
     assert abs(areas(signal, catch, labels).values[0] - 0.7602) < 0.01  # Phi(1 / sqrt 2)
+
+
+def test_only_new_trials_are_counted(tmp_path):
+    store, run_id = stored_run(tmp_path)
+    feed, asked = Feed(store), []
+    store.n_trials_since, count = (
+        lambda run, row=0: asked.append(row) or count(run, row),
+        store.n_trials_since,
+    )
+    assert [feed.n_trials(run_id), feed.n_trials(run_id)] == [N, N]
+    assert asked[0] == 0 and asked[1] >= N, "the second look begins where the first one ended"

@@ -298,13 +298,17 @@ class Store:
                 trials.append(trial_of(body, listener=listener, coords=json.loads(coords)))
         return row, trials
 
-    def n_trials(self, run_id: str) -> int:
-        """How many trials are linked to a run: what tells a page whether there is something new,
-        without reading any."""
-        query = f"SELECT COUNT(*) FROM run_trials WHERE run = :run AND {_OF_THEIRS}"
+    def n_trials_since(self, run_id: str, row: int = 0) -> tuple[int, int]:
+        """(Last row now, how many trials were linked to a run after `row`): what tells a page
+        whether there is something new, without reading any."""
+        query = (
+            "SELECT COALESCE(MAX(row), :row), COUNT(*) FROM run_trials "
+            f"WHERE run = :run AND row > :row AND {_OF_THEIRS}"
+        )
         with self._connect() as db:
-            names = {"run": run_id, "visitor": visitors.acting()}
-            return int(db.execute(query, names).fetchone()[0])
+            names = {"run": run_id, "row": row, "visitor": visitors.acting()}
+            last, n = db.execute(query, names).fetchone()
+        return int(last), int(n)
 
     # Metrics and events
 

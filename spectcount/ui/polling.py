@@ -65,11 +65,18 @@ class Feed:
         self.store = store
         self._lock = threading.Lock()
         self._reading: dict[tuple[str, str], threading.Lock] = {}
+        self._counts: dict[str, tuple[int, int]] = {}
         self._rows: OrderedDict[tuple[str, str], tuple[int, list[Any]]] = OrderedDict()
 
     def n_trials(self, run_id: str) -> int:
-        """How many trials are linked to the run so far; none is read."""
-        return self.store.n_trials(run_id)
+        """How many trials are linked to the run so far; none is read, and only those that are new
+        are counted."""
+        with self._lock:
+            row, n = self._counts.get(run_id, (0, 0))
+        row, new = self.store.n_trials_since(run_id, row)
+        with self._lock:
+            self._counts[run_id] = max((row, n + new), self._counts.get(run_id, (0, 0)))
+            return self._counts[run_id][1]
 
     def trials(self, run_id: str) -> list[Trial]:
         """Every trial linked to the run so far. The first look at a great run takes seconds: to be
