@@ -118,4 +118,5 @@ def regions_title(regions: Sequence[Region | Mapping[str, Any]], criterion: str)
 def _band(low_hz: float, high_hz: float) -> str:
     """A band of frequencies in one unit: "440–790 Hz", "3.1–6.4 kHz"."""
     unit, by = ("kHz", 1000.0) if high_hz >= 1000 else ("Hz", 1.0)
-    return f"{low_hz / by:.2g}–{high_hz / by:.2g} {unit}"
+    low, high = (f"{float(f'{hz / by:.2g}'):g}" for hz in (low_hz, high_hz))
+    return f"{low}–{high} {unit}"

@@ -45,13 +45,18 @@ def speed_html(settings: Settings, run: Run) -> str:
         about = (found or {}).get(name) or {}
         rate = about.get("clips_per_s")
         path = _path(about["path"], about["why_stock"]) if "path" in about else ""
-        facts = [path or path_words(settings, name), f"{rate:.3g} questions/s" if rate else ""]
+        facts = [path or path_words(settings, name), rate_words(rate) if rate else ""]
         if any(facts):
             said.append(f"{name}: {', '.join(filter(None, facts))}")
     rate = None if run.ended else running_rate(run)
     if rate is not None:
-        said.append(f"{rate:.3g} questions/s in all")
+        said.append(f"{rate_words(rate)} in all")
     return f'<p class="run-speed">{escape(" · ".join(said))}</p>' if said else ""
+
+
+def rate_words(rate: float) -> str:
+    """Questions per second in three digits: "5 questions/s", "33,900 questions/s"."""
+    return f"{float(f'{rate:.3g}'):,.10g} questions/s"
 
 
 def running_rate(run: Run) -> float | None:

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from spectcount.figures.words import axis_ticks
 from spectcount.listeners.observers.ideal import IdealObserver
 from spectcount.listeners.observers.simulated import SimulatedObserver
 from spectcount.probing import maps, run
@@ -125,3 +126,8 @@ def test_trials_of_no_event_have_no_ideal_and_leave_that_of_the_others(probe):
     plan = CountConfusion(trials=3, count_high=3)
     (trials,) = probe(plan, SimulatedObserver(2, seed=1))
     assert np.isfinite(maps.pool(plan, trials).ideal)
+
+
+def test_bands_of_mel_channels_are_told_without_powers_of_ten():
+    plan = plan_from_dict({"kind": "map", "nx": 2, "ny": 3, "trials": 2, "catch_trials": 4})
+    assert axis_ticks(plan.axes[1])[0] == "0–41 (12–990 Hz)"

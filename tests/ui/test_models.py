@@ -192,6 +192,8 @@ def test_a_run_says_its_speed_while_it_goes_on_and_at_its_end(settings, monkeypa
     assert scoring.speed_html(settings, store.run(run.id)) == (
         '<p class="run-speed">m: staged path, 95 questions/s</p>'
     )
+    assert scoring.rate_words(33_927.6) == "33,900 questions/s"
+    assert scoring.rate_words(0.1234) == "0.123 questions/s"
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda:0"])

@@ -60,11 +60,14 @@ window.SpectCount = {
   };
   addEventListener("pagehide", write);
 
-  // The plan of a form, as the server wrote it beside its cost; none while it cannot be read.
+  // The plan of a form, as the server wrote it beside its cost; none while it cannot be read. What
+  // comes first may be of the form before the address was read, and takes no plan out of it.
   S.keepPlan = (element, watch, name) => {
+    let first = true;
     const read = () => {
       const plan = element.querySelector("[data-kept]");
-      if (plan) S.keep(name, plan.dataset.kept);
+      if (plan && (plan.dataset.kept || !first)) S.keep(name, plan.dataset.kept);
+      if (plan) first = false;
     };
     watch("value", read);
     read();
