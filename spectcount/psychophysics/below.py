@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import bdtr, betainc, ndtr, ndtri, owens_t
+from scipy.special import bdtr, betainc, ndtr, ndtri, owens_t, xlogy
 from scipy.stats import norm
 
 from spectcount.psychophysics.sdt import Interval
@@ -215,9 +215,8 @@ def false_alarm_draws(alarms: tuple[int, ...], m: tuple[int, ...]) -> np.ndarray
     """Draws [512, K] of z(false-alarm rate) from the posterior, strata being a sample of a normal
     distribution of unknown mean and spread."""
     k, n = np.array(alarms)[:, None], np.array(m)[:, None]
-    rate = ndtr(_Z)
-    likelihood = rate**k * (1 - rate) ** (n - k)
-    likelihood = likelihood / likelihood.max(axis=1, keepdims=True)
+    fit = xlogy(k, ndtr(_Z)) + xlogy(n - k, ndtr(-_Z))
+    likelihood = np.exp(fit - fit.max(axis=1, keepdims=True))
     spread = norm.pdf(_Z, _MEANS[:, None, None], _SPREADS[:, None])
     prior = spread / np.maximum(spread.sum(axis=-1, keepdims=True), 1e-300)
     evidence = np.log(np.maximum(prior @ likelihood.T, 1e-300)).sum(axis=-1)
