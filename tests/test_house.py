@@ -29,6 +29,18 @@ HEAVY = {"torch": ("listeners", "training"), "transformers": ("listeners", "trai
 """Packages that only some layers may import."""
 
 
+SWEPT = (
+    "listeners/observers",
+    "measure",
+)
+"""Rooms whose names and prose are held by the tests at the end; more are added as they are
+swept."""
+
+VAGUE = set("found said told asked one own mine made kept shown meant".split())
+QUESTIONS = set("What Which Whether How".split())
+"""First words of docstrings that do not say what a thing is or does."""
+
+
 def relative(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
@@ -173,3 +185,37 @@ def test_every_room_is_named_in_the_architecture():
     page = (ROOT / "docs" / "architecture.md").read_text()
     rooms = {layer(path) for path in MODULES} - {"__init__", "__main__"}
     assert {room for room in rooms if f"`{room}`" not in page} == set()
+
+
+def bound_names(tree: ast.AST) -> set[str]:
+    """Every name that is an argument or is assigned, looped over or comprehended."""
+    nodes = list(ast.walk(tree))
+    stored = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return stored | {n.arg for n in nodes if isinstance(n, ast.arg)}
+
+
+def first_words(tree: ast.AST) -> list[str]:
+    """The first word of every docstring."""
+    owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    texts = [ast.get_docstring(n) for n in ast.walk(tree) if isinstance(n, owners)]
+    return [text.split()[0].strip(".,:?") for text in texts if text]
+
+
+@pytest.mark.parametrize("room", SWEPT)
+def test_names_and_docstrings_say_what_a_thing_is(room):
+    vague, questions, skips = [], [], []
+    paths = sorted((PACKAGE / room).rglob("*.py"))
+    assert paths
+    for path in paths:
+        tree = ast.parse(path.read_text())
+        vague += [f"{relative(path)}: {name}" for name in bound_names(tree) & VAGUE]
+        questions += [relative(path) for word in first_words(tree) if word in QUESTIONS]
+        skips += [relative(path)] * path.read_text().count("fmt: skip")
+    assert (vague, questions, skips) == ([], [], [])
+
+
+def test_the_search_for_vague_names_finds_them():
+    source = "def f(found):\n    'Which it is.'\n    return [one for one in found]\nsaid = 1\n"
+    tree = ast.parse(source)
+    assert bound_names(tree) & VAGUE == {"found", "one", "said"}
+    assert first_words(tree) == ["Which"]

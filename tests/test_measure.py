@@ -88,57 +88,56 @@ def test_the_limit_is_where_tones_vanish():
 def test_noise_bands_are_said_not_to_be_resolved():
     stimulus = draw(Pulses(wave="noise", bandwidth_hz=400), 0)
     assert not measure(synthesise(stimulus)).resolved
-    rows = {r["quantity"]: r for r in declared_and_measured(stimulus, synthesise(stimulus))}
-    assert rows["Events"]["measured"] == "not resolved"
-    assert rows["Events"]["ok"] is None
+    rows = {r.quantity: r for r in declared_and_measured(stimulus, synthesise(stimulus))}
+    assert rows["Events"].measured == "not resolved"
+    assert rows["Events"].ok is None
 
 
 def test_measuring_knows_only_the_waveform():
     declared = draw(Pulses(), 0)
     other = draw(Pulses(n_events=2, level_dbfs=-30), 0)
-    rows = {r["quantity"]: r for r in declared_and_measured(declared, synthesise(other))}
-    assert (rows["Events"]["declared"], rows["Events"]["measured"]) == ("4", "2")
-    assert rows["Events"]["ok"] is False
-    assert rows["Levels"]["measured"] == "not resolved"
+    rows = {r.quantity: r for r in declared_and_measured(declared, synthesise(other))}
+    assert (rows["Events"].declared, rows["Events"].measured) == ("4", "2")
+    assert rows["Events"].ok is False
+    assert rows["Levels"].measured == "not resolved"
 
 
 def test_a_wrong_level_or_place_is_seen():
     stimulus = draw(Pulses(noise_sigma=0), 0)
     wave = synthesise(stimulus)
-    softer = {r["quantity"]: r for r in declared_and_measured(stimulus, wave * 0.8)}
-    assert softer["Levels"]["ok"] is False and softer["First onset"]["ok"] is True
-    later = {r["quantity"]: r for r in declared_and_measured(stimulus, np.roll(wave, 320))}
-    assert later["First onset"]["ok"] is False and later["Levels"]["ok"] is True
+    softer = {r.quantity: r for r in declared_and_measured(stimulus, wave * 0.8)}
+    assert softer["Levels"].ok is False and softer["First onset"].ok is True
+    later = {r.quantity: r for r in declared_and_measured(stimulus, np.roll(wave, 320))}
+    assert later["First onset"].ok is False and later["Levels"].ok is True
 
 
 def test_the_table_agrees_on_a_design_and_shows_what_overlap_comes_to():
     stimulus = draw(Pulses(frequency_overlap=0.9, frequency_order="shuffled"), 0)
     rows = declared_and_measured(stimulus, synthesise(stimulus))
-    assert all(row["ok"] is True for row in rows)
-    assert {"quantity", "declared", "measured", "unit", "ok"} == set(rows[0])
-    apart = {r["unit"]: r for r in rows if r["quantity"] == "Neighbours apart"}
+    assert all(row.ok is True for row in rows)
+    apart = {r.unit: r for r in rows if r.quantity == "Neighbours apart"}
     assert set(apart) == {"Hz", "Cam", "mel channels"}
-    shared = next(r for r in rows if r["quantity"] == "ERB shared by neighbours")
-    assert float(shared["declared"]) == pytest.approx(1 - float(apart["Cam"]["declared"]), abs=0.01)
+    shared = next(r for r in rows if r.quantity == "ERB shared by neighbours")
+    assert float(shared.declared) == pytest.approx(1 - float(apart["Cam"].declared), abs=0.01)
 
 
 def test_events_too_faint_are_neither_right_nor_wrong():
     stimulus = draw(Pulses(e_n0_db=10, level_dbfs=-40), 0)
-    rows = {r["quantity"]: r for r in declared_and_measured(stimulus, synthesise(stimulus))}
-    assert rows["Events"]["ok"] is None and "above" in rows["Events"]["measured"]
-    assert rows["Noise sigma"]["ok"] is True
+    rows = {r.quantity: r for r in declared_and_measured(stimulus, synthesise(stimulus))}
+    assert rows["Events"].ok is None and "above" in rows["Events"].measured
+    assert rows["Noise sigma"].ok is True
 
 
 def test_events_that_cannot_be_told_apart_are_neither_right_nor_wrong():
     stimulus = draw(Pulses(gap_ms=-50, frequency_overlap=1), 0)
-    rows = {r["quantity"]: r for r in declared_and_measured(stimulus, synthesise(stimulus))}
-    assert rows["Events"]["ok"] is None
+    rows = {r.quantity: r for r in declared_and_measured(stimulus, synthesise(stimulus))}
+    assert rows["Events"].ok is None
 
 
 def test_a_clip_without_events_has_a_table_too():
     stimulus = draw(Pulses(n_events=0), 0)
-    rows = {r["quantity"]: r for r in declared_and_measured(stimulus, synthesise(stimulus))}
-    assert rows["Events"]["ok"] is True
+    rows = {r.quantity: r for r in declared_and_measured(stimulus, synthesise(stimulus))}
+    assert rows["Events"].ok is True
     assert set(rows) == {"Events", "Noise sigma", "Peak"}
 
 

@@ -11,8 +11,13 @@ from spectcount.designs.onset_asynchrony import OnsetAsynchrony
 from spectcount.designs.pulses import Pulses
 from spectcount.designs.rhythm import Rhythm
 from spectcount.designs.streaming import Streaming
-from spectcount.measure.maskers import probe_rows, protected_rows
-from spectcount.measure.sequences import asynchrony_rows, interval_rows, lateness_rows
+from spectcount.measure.sequences import (
+    asynchrony_rows,
+    interval_rows,
+    lateness_rows,
+    probe_rows,
+    protected_rows,
+)
 from spectcount.pairs import draw_pair
 from spectcount.synth import synthesise
 
@@ -35,9 +40,8 @@ GOOD = {
 def test_a_clip_agrees_with_its_own_stimulus(design, name, check, n, seed):
     signal, other = draw_pair(design, seed, name)
     rows = check(signal, synthesise(signal))
-    assert [row["ok"] for row in rows] == [True] * n, rows
-    assert set(rows[0]) == {"quantity", "declared", "measured", "unit", "ok"}
-    assert all(row["ok"] is True for row in check(other, synthesise(other)))
+    assert [row.ok for row in rows] == [True] * n, rows
+    assert all(row.ok is True for row in check(other, synthesise(other)))
 
 
 LATE, LEADS = "High tones late by", "High tone leads by"
@@ -59,7 +63,7 @@ WRONG = {
 @pytest.mark.parametrize(("declared", "made", "check", "quantity"), WRONG.values(), ids=WRONG)
 def test_a_clip_of_other_parameters_is_seen(declared, made, check, quantity):
     rows = check(draw(declared, 1), synthesise(draw(made, 1)))
-    assert {row["quantity"]: row["ok"] for row in rows}[quantity] is False, rows
+    assert {row.quantity: row.ok for row in rows}[quantity] is False, rows
 
 
 def test_the_other_answer_of_a_pair_is_seen():
@@ -67,16 +71,16 @@ def test_the_other_answer_of_a_pair_is_seen():
                                 (Rhythm(), "jitter", interval_rows),
                                 (InformationalMasking(), "cue", protected_rows)):  # fmt: skip
         signal, other = draw_pair(design, 0, name)
-        assert False in [row["ok"] for row in check(signal, synthesise(other))]
+        assert False in [row.ok for row in check(signal, synthesise(other))]
 
 
 def test_what_the_noise_covers_is_neither_right_nor_wrong():
     faint = draw(ForwardMasking(level_dbfs=-65, noise_sigma=0.01), 0)
-    rows = {row["quantity"]: row for row in probe_rows(faint, synthesise(faint))}
-    assert rows["Probe level"]["ok"] is rows["Masker to probe"]["ok"] is None
-    assert rows["Probe level"]["measured"] == "not resolved"
+    rows = {row.quantity: row for row in probe_rows(faint, synthesise(faint))}
+    assert rows["Probe level"].ok is rows["Masker to probe"].ok is None
+    assert rows["Probe level"].measured == "not resolved"
     lost = draw(Rhythm(level_dbfs=-70, noise_sigma=0.01), 0)
-    assert {row["ok"] for row in interval_rows(lost, synthesise(lost))} == {None}
+    assert {row.ok for row in interval_rows(lost, synthesise(lost))} == {None}
 
 
 @pytest.mark.parametrize(

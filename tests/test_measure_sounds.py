@@ -48,7 +48,7 @@ CASES = {
 
 def table(stimulus, wave):
     rows = declared_and_measured(stimulus, wave)
-    return {f"{r['quantity']} {r['unit']}".strip(): r for r in rows}
+    return {f"{r.quantity} {r.unit}".strip(): r for r in rows}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -57,11 +57,11 @@ def test_what_is_declared_is_measured(case):
     for seed in range(3):
         for one in draw_pair(design, seed, name):
             rows = table(one, synthesise(one))
-            wrong = [q for q, r in rows.items() if r["ok"] is False]
+            wrong = [q for q, r in rows.items() if r.ok is False]
             assert [q for q in wrong if not q.startswith("Splatter")] == []
         signal = draw_pair(design, seed, name)[0]
         rows = table(signal, synthesise(signal))
-        assert {q: rows[q]["ok"] for q in quantities} == dict.fromkeys(quantities, True)
+        assert {q: rows[q].ok for q in quantities} == dict.fromkeys(quantities, True)
 
 
 WRONG = {
@@ -104,8 +104,8 @@ WRONG = {
 def test_another_waveform_is_said_to_differ(case):
     declared, made, name, quantity = WRONG[case]
     signal, other = (draw_pair(design, 0, name)[0] for design in (declared, made))
-    assert table(signal, synthesise(signal))[quantity]["ok"] is True
-    assert table(signal, synthesise(other))[quantity]["ok"] is False
+    assert table(signal, synthesise(signal))[quantity].ok is True
+    assert table(signal, synthesise(other))[quantity].ok is False
 
 
 @pytest.mark.parametrize(
@@ -122,13 +122,13 @@ def test_another_waveform_is_said_to_differ(case):
 def test_what_cannot_be_told_is_neither_right_nor_wrong(design, name, quantity):
     signal = draw_pair(design, 0, name)[0]
     row = table(signal, synthesise(signal))[quantity]
-    assert (row["measured"], row["ok"]) == ("not resolved", None)
+    assert (row.measured, row.ok) == ("not resolved", None)
 
 
 def test_rows_come_from_the_content_and_not_from_the_family():
     gapped = Event(0.3, 0.3, 1000.0, -20.0, gap_ms=20, gap_onset_ms=100)
     rows = table(stimulus := Stimulus(1.0, (gapped,), 0.001), synthesise(stimulus))
-    assert rows["Gap ms"]["ok"] is True
+    assert rows["Gap ms"].ok is True
     plain = Stimulus(1.0, (Event(0.3, 0.3, 1000.0, -20.0),), 0.001)
     assert not {"Gap ms", "Modulation rate Hz"} & table(plain, synthesise(plain)).keys()
 
@@ -138,7 +138,7 @@ def test_backgrounds_count_among_what_is_found():
     probe = Event(0.6, 0.2, 2000.0, -20.0)
     stimulus = Stimulus(1.0, (probe,), 0.001, background=(cue,))
     row = table(stimulus, synthesise(stimulus))["Events and background"]
-    assert (row["declared"], row["measured"], row["ok"]) == ("2", "2", True)
+    assert (row.declared, row.measured, row.ok) == ("2", "2", True)
 
 
 def test_the_likeliest_stretch_is_the_one_of_the_other_power():

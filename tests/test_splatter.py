@@ -33,8 +33,8 @@ def test_ramps_and_notched_noise_hide_the_edges():
 
 def test_the_table_and_the_cautions_tell_it():
     stimulus = draw(family("gap").from_dict(TONE | {"gap_ramp_ms": 1}), 0)
-    rows = {r["quantity"]: r for r in declared_and_measured(stimulus, synthesise(stimulus))}
-    assert rows["Splatter of the gap beyond 2 Cam"]["ok"] is False
+    rows = {r.quantity: r for r in declared_and_measured(stimulus, synthesise(stimulus))}
+    assert rows["Splatter of the gap beyond 2 Cam"].ok is False
     assert "raise gap_ramp_ms" in cautions(stimulus)[0]
     assert cautions(draw(family("gap").from_dict({"carrier_wave": "white"}), 0)) == []
 

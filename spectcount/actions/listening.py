@@ -15,7 +15,7 @@ from typing import Any
 
 from spectcount.actions.runs import Params, probe_plan, refuse_many_trials
 from spectcount.errors import UserError
-from spectcount.listeners.observers.human import Human
+from spectcount.listeners.observers.observer import Human
 from spectcount.params import Declared, param
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.session import Session

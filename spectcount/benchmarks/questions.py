@@ -23,7 +23,7 @@ from spectcount.benchmarks.catalogue import WORDS, Benchmark
 from spectcount.benchmarks.items import LETTERS, Item
 from spectcount.benchmarks.prompts import TEXT, Prompt
 from spectcount.listeners.base import Listener, Scores
-from spectcount.listeners.observers.floors import Silence
+from spectcount.listeners.observers.observer import Silence
 from spectcount.trials import Question, Trial
 
 REPLY, SCORED = "reply", "scored"

@@ -42,7 +42,7 @@ def load(spec: str, settings: Settings, report: Report | None = None) -> Listene
     to `report(words, done, total)`."""
     kind, _, options = spec.partition(":")
     if kind == "silence":
-        from spectcount.listeners.observers.floors import Silence
+        from spectcount.listeners.observers.observer import Silence
 
         return Silence(load(options or EMBEDDED, settings, report))
     if kind == "sim":
@@ -191,7 +191,7 @@ def _observer(spec: str) -> Listener:
         from spectcount.listeners.observers.dsp import DspCounter
 
         return DspCounter()
-    from spectcount.listeners.observers.floors import AlwaysFirst
+    from spectcount.listeners.observers.observer import AlwaysFirst
 
     return AlwaysFirst()
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from spectcount.measure.power import peak_hz
 from spectcount.measure.stretches import (
     DB,
+    Row,
     alone,
     declared_power,
     likeliest_stretch,
@@ -28,7 +29,6 @@ from spectcount.measure.stretches import (
 from spectcount.scales import erb_hz, erb_number
 from spectcount.stimulus import Event, Stimulus
 
-N_FFT = 1 << 16
 CENTS_PER_SHARE = 1200 / math.log(2)
 CENTS = 2.0
 CAM = 0.01
@@ -51,7 +51,7 @@ class Sound:
     length_ms: float
 
 
-def comparison_rows(stimulus: Stimulus, waveform: np.ndarray) -> list[dict[str, Any]]:
+def comparison_rows(stimulus: Stimulus, waveform: np.ndarray) -> list[Row]:
     """Two events, one after the other, that differ in frequency, level or length: how much."""
     if len(stimulus.events) != 2 or stimulus.background:
         return []
@@ -67,9 +67,8 @@ def comparison_rows(stimulus: Stimulus, waveform: np.ndarray) -> list[dict[str, 
         wave = np.asarray(waveform, np.float64)
         parts = (slice(0, middle), slice(middle, len(wave)))
         two = [
-            _sound(wave, part, e, noise, fs)
-            for part, e in zip(parts, stimulus.events, strict=True)
-        ]  # fmt: skip
+            _sound(wave, part, e, noise, fs) for part, e in zip(parts, stimulus.events, strict=True)
+        ]
     return [
         *_frequency_rows(first, second, two, noise, fs),
         *_level_rows(first, second, two, noise, fs),
@@ -78,7 +77,7 @@ def comparison_rows(stimulus: Stimulus, waveform: np.ndarray) -> list[dict[str, 
 
 
 def _clear(event: Event, stimulus: Stimulus) -> bool:
-    """Whether an event is long and loud enough to be measured."""
+    """True of an event that is long and loud enough to be measured."""
     where = plateau(event, stimulus.sample_rate)
     loud = declared_power(event) > stimulus.noise_sigma**2 * 10 ** (LEAST_DB / 10)
     return loud and where.stop - where.start >= SHORTEST_SAMPLES
@@ -87,33 +86,23 @@ def _clear(event: Event, stimulus: Stimulus) -> bool:
 def _sound(wave: np.ndarray, part: slice, event: Event, noise: float, fs: int) -> Sound:
     steady = wave[plateau(event, fs)]
     power = max(float(np.mean(steady**2)) - noise, 1e-20)
-    found = likeliest_stretch(wave[part] ** 2, power + noise, max(noise, power * FOOT))
+    stretch = likeliest_stretch(wave[part] ** 2, power + noise, max(noise, power * FOOT))
     return Sound(
-        f_hz=_peak_hz(steady, fs),
+        f_hz=peak_hz(steady, fs),
         level_db=float(DB * np.log(2 * power)),
-        length_ms=1000 * (found.stop - found.start) / fs,
+        length_ms=1000 * (stretch.stop - stretch.start) / fs,
     )
-
-
-def _peak_hz(part: np.ndarray, fs: int) -> float:
-    """Frequency of the spectral peak, between bins by a parabola through the levels."""
-    level = np.log(np.abs(np.fft.rfft(part * np.hanning(len(part)), N_FFT)) + 1e-30)
-    k = int(np.clip(np.argmax(level), 1, len(level) - 2))
-    left, middle, right = level[k - 1 : k + 2]
-    bend = left - 2 * middle + right
-    return (k + float((left - right) / (2 * bend) if bend else 0.0)) * fs / N_FFT
 
 
 def _frequency_rows(
     first: Event, second: Event, two: list[Sound] | None, noise: float, fs: int
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     if first.frequency_hz == second.frequency_hz or first.wave != "sine":
         return []
     hz = (first.frequency_hz, second.frequency_hz)
-    found = None if two is None else (two[0].f_hz, two[1].f_hz)
     error = 3 * math.hypot(*(_hz_error(e, noise, fs) / e.frequency_hz for e in (first, second)))
-    cents = None if found is None else _cents(*found)
-    cam = None if found is None else _cam(*found)
+    cents = None if two is None else _cents(two[0].f_hz, two[1].f_hz)
+    cam = None if two is None else _cam(two[0].f_hz, two[1].f_hz)
     cam_per_share = max(hz) / float(erb_hz(max(hz)))
     return [
         number_row(
@@ -127,28 +116,28 @@ def _frequency_rows(
 
 def _level_rows(
     first: Event, second: Event, two: list[Sound] | None, noise: float, fs: int
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     if first.level_dbfs == second.level_dbfs:
         return []
     shared = first.wave in ("noise", "white") and first.seed == second.seed
     errors = [_level_error_db(e, noise, fs, shared) for e in (first, second)]
-    found = None if two is None else two[0].level_db - two[1].level_db
+    measured = None if two is None else two[0].level_db - two[1].level_db
     declared = first.level_dbfs - second.level_dbfs
     tolerance = LEVEL_DB + 3 * math.hypot(*errors)
-    return [number_row("Difference in level", declared, found, "dB", tolerance, 2)]
+    return [number_row("Difference in level", declared, measured, "dB", tolerance, 2)]
 
 
-def _length_rows(first: Event, second: Event, two: list[Sound] | None) -> list[dict[str, Any]]:
+def _length_rows(first: Event, second: Event, two: list[Sound] | None) -> list[Row]:
     declared = 1000 * (first.duration_s - second.duration_s)
     if declared == 0:
         return []
-    found = None if two is None else two[0].length_ms - two[1].length_ms
+    measured = None if two is None else two[0].length_ms - two[1].length_ms
     tolerance = LENGTH_MS
     if first.wave != "sine":
         tolerance += FLICKER_SHARE * (first.attack_ms + first.release_ms)
     if first.wave == "noise":
         tolerance += 1000 / first.bandwidth_hz
-    return [number_row("Difference in length", declared, found, "ms", tolerance, 2)]
+    return [number_row("Difference in length", declared, measured, "ms", tolerance, 2)]
 
 
 def _hz_error(event: Event, noise: float, fs: int) -> float:

@@ -50,7 +50,7 @@ class Ridge:
         return (self.first_hz + self.last_hz) / 2
 
     def spills(self, other: Ridge) -> bool:
-        """Whether `other` is no more than the click of this one's beginning or end."""
+        """True where `other` is no more than the click of this ridge's beginning or end."""
         clicks = any(
             abs(other.start - edge) <= SKIRT_FRAMES + 1
             and abs(other.stop - edge) <= SKIRT_FRAMES + 1
@@ -59,7 +59,7 @@ class Ridge:
         return clicks and other.power < self.power * CLICK
 
     def near(self, other: Ridge) -> bool:
-        """Whether the two overlap in time, skirts included."""
+        """True where the two overlap in time, skirts included."""
         return self.start < other.stop + SKIRT_FRAMES and other.start < self.stop + SKIRT_FRAMES
 
 

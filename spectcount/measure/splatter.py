@@ -1,4 +1,4 @@
-"""What edges give away: energy far from a sound's own frequency.
+"""Splatter: energy that edges put far from a sound's own frequency.
 
 A gap in a tone, or an onset without a ramp, spreads energy over other frequencies (a click). Who
 hears that need not hear the gap, or the tone.
@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from spectcount.measure.stretches import declared_power, word_row
+from spectcount.measure.stretches import Row, declared_power
 from spectcount.scales import erb_number, erb_number_to_hz
 from spectcount.stimulus import Event, Stimulus
 from spectcount.synth import event_waveform
@@ -30,17 +29,17 @@ BRIEF_MS = 30.0
 """In sounds as short as this, ramps shorter than half of the sound do."""
 
 
-def splatter_rows(stimulus: Stimulus, waveform: np.ndarray) -> list[dict[str, Any]]:
-    """How well what edges spread could be heard: of a gap in a tone or a band, and of the sound
-    whose ramps are the shortest where they click."""
-    found = {f"Splatter of the gap beyond {BEYOND_CAM:g} Cam": _worst_gap(stimulus)}
+def splatter_rows(stimulus: Stimulus, waveform: np.ndarray) -> list[Row]:
+    """Audibility of what edges spread: of a gap in a tone or a band, and of the sound whose ramps
+    are the shortest where they click."""
+    splatter = {f"Splatter of the gap beyond {BEYOND_CAM:g} Cam": _worst_gap(stimulus)}
     clicking = _clicking(stimulus)
     if clicking is not None:
         name = f"Splatter of the ramps beyond {BEYOND_CAM:g} Cam"
-        found[name] = onset_splatter(stimulus, clicking)
+        splatter[name] = onset_splatter(stimulus, clicking)
     return [
-        word_row(name, f"below {AUDIBLE:g}", f"{d:.1f}", "d′", bool(d < AUDIBLE))
-        for name, d in found.items()
+        Row(name, f"below {AUDIBLE:g}", f"{d:.1f}", "d′", bool(d < AUDIBLE))
+        for name, d in splatter.items()
         if d is not None
     ]
 
@@ -60,10 +59,10 @@ def onset_splatter(stimulus: Stimulus, event: Event) -> float:
 
 def cautions(stimulus: Stimulus) -> list[str]:
     """Sentences on what edges give away in this clip; none where nothing does."""
-    found = []
+    sentences = []
     gap = _worst_gap(stimulus)
     if gap is not None and gap >= AUDIBLE:
-        found.append(
+        sentences.append(
             f"the gap's edges spread energy beyond {BEYOND_CAM:g} Cam that could be heard by "
             f"itself (d′ up to {gap:.3g}): raise gap_ramp_ms or noise_sigma, or add "
             "notched_noise_dbfs"
@@ -72,12 +71,12 @@ def cautions(stimulus: Stimulus) -> list[str]:
     d = 0.0 if event is None else onset_splatter(stimulus, event)
     if event is not None and d >= AUDIBLE:
         shortest_ms = min(event.attack_ms, event.release_ms)
-        found.append(
+        sentences.append(
             f"a sound of {1000 * event.duration_s:g} ms with ramps down to {shortest_ms:g} ms "
             f"clicks: its energy beyond {BEYOND_CAM:g} Cam could be heard by itself (d′ up to "
             f"{d:.3g}); lengthen the ramps, at {BRIEF_MS:g} ms or less to half of the sound"
         )
-    return found
+    return sentences
 
 
 def _worst_gap(stimulus: Stimulus) -> float | None:
@@ -90,9 +89,10 @@ def _clicking(stimulus: Stimulus) -> Event | None:
     """The tone or band with the shortest ramps, where they are shorter than `SHORT_MS`, or than
     half of a brief sound; None where there is none."""
     steep = [
-        e for e in stimulus.sounds
+        e
+        for e in stimulus.sounds
         if not e.broadband and min(e.attack_ms, e.release_ms) < _least_ramp_ms(e) - 1e-6
-    ]  # fmt: skip
+    ]
     return min(steep, key=lambda e: min(e.attack_ms, e.release_ms), default=None)
 
 

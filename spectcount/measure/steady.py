@@ -9,13 +9,13 @@ quiet cells of the clip.
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import numpy as np
 
 from spectcount.measure.stretches import (
     DB,
     ROUNDING_POWER,
+    Row,
     alone,
     declared_power,
     likeliest_stretch,
@@ -39,7 +39,7 @@ LEAST_D_PRIME = 3.0
 AMPLITUDE_SHARE = 0.06
 
 
-def sound_rows(stimulus: Stimulus, waveform: np.ndarray) -> list[dict[str, Any]]:
+def sound_rows(stimulus: Stimulus, waveform: np.ndarray) -> list[Row]:
     """Events that are noise, or have a gap or modulation, one after the other: onset, length and
     level."""
     events, fs = stimulus.events, stimulus.sample_rate
@@ -50,9 +50,9 @@ def sound_rows(stimulus: Stimulus, waveform: np.ndarray) -> list[dict[str, Any]]
     wave, noise = np.asarray(waveform, np.float64), noise_power(stimulus, waveform)
     onsets_s = lengths_ms = None
     if all(_clear(e, stimulus) for e in events):
-        found = _ends(wave, events, noise, fs)
-        onsets_s = [start / fs for start, _ in found][:1]
-        lengths_ms = [1000 * (stop - start) / fs for start, stop in found]
+        ends = _ends(wave, events, noise, fs)
+        onsets_s = [start / fs for start, _ in ends][:1]
+        lengths_ms = [1000 * (stop - start) / fs for start, stop in ends]
     off_ms = [_edge_ms(e) for e in events]
     levels = [_level(e, wave, noise, fs) for e in events]
     declared_db = [e.level_dbfs for e in events]
@@ -60,13 +60,18 @@ def sound_rows(stimulus: Stimulus, waveform: np.ndarray) -> list[dict[str, Any]]
     off_db = [off for _, off in filter(None, levels)]
     return [
         list_row("First onset", [events[0].onset_s], onsets_s, "s", [off_ms[0] / 1000], 3),
-        list_row("Lengths", [1000 * e.duration_s for e in events], lengths_ms, "ms",
-                 [2 * off for off in off_ms]),
+        list_row(
+            "Lengths",
+            [1000 * e.duration_s for e in events],
+            lengths_ms,
+            "ms",
+            [2 * off for off in off_ms],
+        ),
         list_row("Levels", declared_db, measured_db, "dBFS", off_db),
-    ]  # fmt: skip
+    ]
 
 
-def tone_rows(stimulus: Stimulus, waveform: np.ndarray) -> list[dict[str, Any]]:
+def tone_rows(stimulus: Stimulus, waveform: np.ndarray) -> list[Row]:
     """One tone in noise: E/N0 by its matched filter, and the level of a noise that masks it."""
     if len(stimulus.events) != 1 or stimulus.noise_sigma == 0:
         return []
@@ -98,7 +103,7 @@ def _no_plain_tone(event: Event) -> bool:
 
 
 def _clear(event: Event, stimulus: Stimulus) -> bool:
-    """Whether a sound is so far over the noise that its ends can be seen."""
+    """True of a sound so far over the noise that its ends can be seen."""
     return declared_power(event) > stimulus.noise_sigma**2 * 10 ** (LEAST_DB / 10)
 
 
@@ -111,13 +116,13 @@ def _ends(
     edges = [0, *(round(t * fs) for t in inner_s), len(wave)]
     ends = []
     for event, start, stop in zip(events, edges, edges[1:], strict=False):
-        found = likeliest_stretch(wave[start:stop] ** 2, declared_power(event) + noise, noise)
-        ends.append((start + found.start, start + found.stop))
+        stretch = likeliest_stretch(wave[start:stop] ** 2, declared_power(event) + noise, noise)
+        ends.append((start + stretch.start, start + stretch.stop))
     return ends
 
 
 def _edge_ms(event: Event) -> float:
-    """How far an end may be off: what a ramp, or the low part of a modulation, hides."""
+    """Tolerance of an end: what a ramp, or the low part of a modulation, hides."""
     ramp_ms = RAMP_SHARE * max(event.attack_ms, event.release_ms)
     hidden_ms = 250 * event.am_depth / event.am_rate_hz if event.am_depth else 0.0
     return TIME_MS + ramp_ms + hidden_ms
@@ -163,7 +168,7 @@ def _fitted_power(wave: np.ndarray, tone: Event, envelope: np.ndarray, fs: int) 
 
 
 def _density_at(tone: Event, masker: Event, fs: int) -> float:
-    """What a band of noise adds, at the tone's frequency, to the power of white noise."""
+    """Power that a band of noise adds, at the tone's frequency, to that of white noise."""
     width_hz = max(masker.bandwidth_hz, 1 / tone.duration_s)
     reach_hz = width_hz / 2 + 2 / tone.duration_s
     if abs(tone.frequency_hz - masker.frequency_hz) > reach_hz:
@@ -171,9 +176,7 @@ def _density_at(tone: Event, masker: Event, fs: int) -> float:
     return declared_power(masker) * fs / (2 * width_hz)
 
 
-def _masker_row(
-    masker: Event, tone: Event, wave: np.ndarray, noise: float, fs: int
-) -> dict[str, Any]:
+def _masker_row(masker: Event, tone: Event, wave: np.ndarray, noise: float, fs: int) -> Row:
     """Level of a masker over its plateau, the tone's time left out."""
     where = plateau(masker, fs)
     at_s = np.arange(where.start, where.stop) / fs

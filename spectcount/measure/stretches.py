@@ -1,4 +1,4 @@
-"""Where in a waveform a sound or a silence lies, and the rows that say so.
+"""Stretches of a waveform in which a sound or a silence lies, and the rows of the table of checks.
 
 *Conventions*: square is the squared waveform [T]; a stretch is a slice of samples; power is full
 scale^2 (a full-scale sine has 1/2). Where to look is taken from the stimulus, what is there from
@@ -8,7 +8,7 @@ the waveform alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,6 +22,18 @@ QUIET_SHARE = 0.25
 """Share of a clip that must be noise alone for it to be measured."""
 DB = 10 / np.log(10)
 """Decibels of a small relative change of power."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity as declared and as measured, in words ready to show; `ok` is None where the two
+    cannot be compared."""
+
+    quantity: str
+    declared: str
+    measured: str
+    unit: str
+    ok: bool | None
 
 
 def likeliest_stretch(square: np.ndarray, inside: float, outside: float) -> slice:
@@ -44,7 +56,7 @@ def noise_power(stimulus: Stimulus, waveform: np.ndarray) -> float:
 
 
 def covered(stimulus: Stimulus) -> bool:
-    """Whether broadband sounds leave no part of the clip to the noise alone."""
+    """True where broadband sounds leave no part of the clip to the noise alone."""
     covered_s = sum(e.duration_s for e in stimulus.sounds if e.broadband)
     return covered_s > stimulus.duration_s * (1 - QUIET_SHARE)
 
@@ -72,12 +84,12 @@ def power_error(event: Event, power: float, noise: float, n: int, sample_rate: i
 
 
 def alone(event: Event, others: tuple[Event, ...]) -> bool:
-    """Whether nothing else sounds while an event does."""
+    """True where nothing else sounds while an event does."""
     return all(o.offset_s <= event.onset_s or o.onset_s >= event.offset_s for o in others)
 
 
 def plain(event: Event) -> bool:
-    """Whether an event has neither gap nor modulation."""
+    """True of an event that has neither gap nor modulation."""
     return not event.gap_ms and not event.am_depth
 
 
@@ -88,11 +100,11 @@ def number_row(
     unit: str,
     tolerance: float,
     digits: int = 1,
-) -> dict[str, Any]:
+) -> Row:
     """A row about one number; `measured` None: it could not be resolved."""
     agree = None if measured is None else bool(abs(measured - declared) <= tolerance)
     words = NOT_RESOLVED if measured is None else f"{measured:.{digits}f}"
-    return word_row(quantity, f"{declared:.{digits}f}", words, unit, agree)
+    return Row(quantity, f"{declared:.{digits}f}", words, unit, agree)
 
 
 def list_row(
@@ -102,30 +114,15 @@ def list_row(
     unit: str,
     tolerances: Sequence[float],
     digits: int = 1,
-) -> dict[str, Any]:
+) -> Row:
     """A row about one number for each of several sounds; `measured` None: not resolved."""
     if measured is None:
-        return word_row(quantity, span_words(declared, digits), NOT_RESOLVED, unit, None)
+        return Row(quantity, span_words(declared, digits), NOT_RESOLVED, unit, None)
     agree = all(abs(d - m) <= t for d, m, t in zip(declared, measured, tolerances, strict=True))
-    return word_row(
-        quantity, span_words(declared, digits), span_words(measured, digits), unit, agree
-    )
+    return Row(quantity, span_words(declared, digits), span_words(measured, digits), unit, agree)
 
 
 def span_words(values: Sequence[float], digits: int) -> str:
     """One number where all agree at these decimals, else "lowest to highest"."""
     low, high = f"{min(values):.{digits}f}", f"{max(values):.{digits}f}"
     return low if low == high else f"{low} to {high}"
-
-
-def word_row(
-    quantity: str, declared: str, measured: str, unit: str, ok: bool | None
-) -> dict[str, Any]:
-    """A row of words."""
-    return {
-        "quantity": quantity,
-        "declared": declared,
-        "measured": measured,
-        "unit": unit,
-        "ok": ok,
-    }

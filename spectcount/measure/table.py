@@ -1,10 +1,10 @@
 """Declared against measured: the table beside a clip.
 
-*Conventions*: each row is {quantity, declared, measured, unit, ok}; the two values are words ready
-to show, `ok` is True or False where the two can be compared, None where they cannot. Neighbours
-in frequency are the events' distinct frequencies in rising order. Tones are found and measured
-without knowing the stimulus; what else a stimulus declares (a gap, a modulation, two sounds to be
-compared, a masker ...) is measured by the `CHECKS` that it is of the kind of.
+*Conventions*: a row's two values are words ready to show, `ok` is True or False where the two can
+be compared, None where they cannot. Neighbours in frequency are the events' distinct frequencies in
+rising order. Tones are found and measured without knowing the stimulus; what else a stimulus
+declares (a gap, a modulation, two sounds to be compared, a masker ...) is measured by the `CHECKS`
+that it is of the kind of.
 """
 
 from __future__ import annotations
@@ -16,14 +16,18 @@ from typing import Any
 import numpy as np
 
 from spectcount.measure.comparisons import comparison_rows
-from spectcount.measure.gaps import gap_rows
-from spectcount.measure.maskers import probe_rows, protected_rows
-from spectcount.measure.modulation import modulation_rows
+from spectcount.measure.envelopes import gap_rows, modulation_rows
 from spectcount.measure.ridges import noise_sigma, short_time_power
-from spectcount.measure.sequences import asynchrony_rows, interval_rows, lateness_rows
+from spectcount.measure.sequences import (
+    asynchrony_rows,
+    interval_rows,
+    lateness_rows,
+    probe_rows,
+    protected_rows,
+)
 from spectcount.measure.splatter import splatter_rows
 from spectcount.measure.steady import sound_rows, tone_rows
-from spectcount.measure.stretches import NOT_RESOLVED, covered, plain, span_words, word_row
+from spectcount.measure.stretches import NOT_RESOLVED, Row, covered, plain, span_words
 from spectcount.measure.waveform import Measured, measure
 from spectcount.scales import e_n0_db, erb_number, mel_channel
 from spectcount.stimulus import Event, Stimulus
@@ -48,7 +52,7 @@ TOLERANCE = {
 """How far a measurement may lie from the declaration and still agree; sigma as a share."""
 
 
-Rows = list[dict[str, Any]]
+Rows = list[Row]
 
 CHECKS: tuple[Callable[[Stimulus, np.ndarray], Rows], ...] = (
     sound_rows,
@@ -84,7 +88,7 @@ def _in_order(stimulus: Stimulus) -> list[Event]:
 
 
 def _tone(event: Event) -> bool:
-    """Whether an event has a frequency of its own and sounds without a break."""
+    """True of an event that has a frequency of its own and sounds without a break."""
     return not event.broadband and event.wave != "noise" and plain(event)
 
 
@@ -92,54 +96,54 @@ def _count_name(stimulus: Stimulus) -> str:
     return "Events and background" if stimulus.background else "Events"
 
 
-def _unresolved_row(stimulus: Stimulus) -> dict[str, Any]:
+def _unresolved_row(stimulus: Stimulus) -> Row:
     """Sounds that are no tones are not counted: where one ends is theirs to know."""
     n = str(len(stimulus.sounds))
-    return word_row(_count_name(stimulus), n, NOT_RESOLVED, "", None)
+    return Row(_count_name(stimulus), n, NOT_RESOLVED, "", None)
 
 
-def _count_row(stimulus: Stimulus, found: Measured, comparable: bool) -> dict[str, Any]:
-    declared, measured = len(stimulus.sounds), str(found.n_events)
-    if not found.resolved:
-        measured = NOT_RESOLVED
-    elif found.n_events == 0:
-        measured = f"0 above {found.limit_dbfs:.0f} dBFS"
-    ok = declared == found.n_events if comparable else None
-    return word_row(_count_name(stimulus), str(declared), measured, "", ok)
+def _count_row(stimulus: Stimulus, measured: Measured, comparable: bool) -> Row:
+    declared, words = len(stimulus.sounds), str(measured.n_events)
+    if not measured.resolved:
+        words = NOT_RESOLVED
+    elif measured.n_events == 0:
+        words = f"0 above {measured.limit_dbfs:.0f} dBFS"
+    ok = declared == measured.n_events if comparable else None
+    return Row(_count_name(stimulus), str(declared), words, "", ok)
 
 
-def _tone_rows(stimulus: Stimulus, found: Measured) -> Rows:
+def _tone_rows(stimulus: Stimulus, measured: Measured) -> Rows:
     """Number of the tones and, where there are any, what is found of them one by one."""
-    comparable = found.resolved and _separable(stimulus) and _above(stimulus, found)
-    rows = [_count_row(stimulus, found, comparable)]
+    comparable = measured.resolved and _separable(stimulus) and _above(stimulus, measured)
+    rows = [_count_row(stimulus, measured, comparable)]
     tones = _in_order(stimulus)
     if not tones:
         return rows
-    agree = comparable and found.n_events == len(tones)
+    agree = comparable and measured.n_events == len(tones)
     onsets, offsets = [e.onset_s for e in tones], [e.offset_s for e in tones]
     gaps = [1000 * (b - a) for a, b in zip(offsets, onsets[1:], strict=False)]
     hz, levels = [e.frequency_hz for e in tones], [e.level_dbfs for e in tones]
     tol = TOLERANCE
     pairs = [
-        ("First onset", "s", onsets[:1], found.onsets_s[:1], _digits(3), tol["onset_s"]),
-        ("Smallest gap", "ms", gaps, found.gaps_ms, _of(min, 1), tol["gap_ms"]),
-        ("Mean gap", "ms", gaps, found.gaps_ms, _of(np.mean, 1), tol["gap_ms"]),
-        ("Frequencies", "Hz", hz, found.frequencies_hz, _range(0), tol["frequency_cam"]),
-        ("Levels", "dBFS", levels, found.levels_dbfs, _range(1), tol["level_db"]),
+        ("First onset", "s", onsets[:1], measured.onsets_s[:1], _digits(3), tol["onset_s"]),
+        ("Smallest gap", "ms", gaps, measured.gaps_ms, _of(min, 1), tol["gap_ms"]),
+        ("Mean gap", "ms", gaps, measured.gaps_ms, _of(np.mean, 1), tol["gap_ms"]),
+        ("Frequencies", "Hz", hz, measured.frequencies_hz, _range(0), tol["frequency_cam"]),
+        ("Levels", "dBFS", levels, measured.levels_dbfs, _range(1), tol["level_db"]),
     ]
     rows += [_compared(*pair, agree) for pair in pairs if len(pair[2])]
     if stimulus.noise_sigma > 0:
         ratios = [e_n0_db(e.energy, stimulus.noise_sigma, stimulus.sample_rate) for e in tones]
         rows.append(
-            _compared("E/N0", "dB", ratios, found.e_n0_db, _range(1), 2 * tol["level_db"], agree)
+            _compared("E/N0", "dB", ratios, measured.e_n0_db, _range(1), 2 * tol["level_db"], agree)
         )
-    return [*rows, *_neighbour_rows(hz, found.frequencies_hz, agree)]
+    return [*rows, *_neighbour_rows(hz, measured.frequencies_hz, agree)]
 
 
 def _neighbour_rows(
     declared_hz: Sequence[float], measured_hz: Sequence[float], agree: bool
 ) -> Rows:
-    """What frequency overlap comes to, on three scales and as the share of an ERB in common."""
+    """Frequency overlap on three scales and as the share of an ERB in common."""
     if len(declared_hz) < 2:
         return []
     scales: list[tuple[str, str, Callable[[Any], Any], int, float]] = [
@@ -162,15 +166,15 @@ def _neighbour_rows(
 def _clip_rows(stimulus: Stimulus, wave: np.ndarray) -> Rows:
     sigma, peak = stimulus.noise_sigma, float(np.max(np.abs(wave), initial=0.0))
     declared = f"{sigma:.5f}" if sigma else "0"
-    noise = word_row("Noise sigma", declared, NOT_RESOLVED, "", None)
+    noise = Row("Noise sigma", declared, NOT_RESOLVED, "", None)
     if not covered(stimulus):
-        found = noise_sigma(short_time_power(wave))
-        measured = f"{found:.2g}" if sigma == 0 else f"{found:.5f}"
-        measured = "0" if found <= SILENT_SIGMA else measured
-        close = abs(found - sigma) <= TOLERANCE["sigma"] * sigma + SILENT_SIGMA
-        noise = word_row("Noise sigma", declared, measured, "", close)
+        clip_sigma = noise_sigma(short_time_power(wave))
+        measured = f"{clip_sigma:.2g}" if sigma == 0 else f"{clip_sigma:.5f}"
+        measured = "0" if clip_sigma <= SILENT_SIGMA else measured
+        close = abs(clip_sigma - sigma) <= TOLERANCE["sigma"] * sigma + SILENT_SIGMA
+        noise = Row("Noise sigma", declared, measured, "", close)
     within = peak <= 1 + TOLERANCE["peak"]
-    return [noise, word_row("Peak", "at most 1", f"{peak:.3f}", "", within)]
+    return [noise, Row("Peak", "at most 1", f"{peak:.3f}", "", within)]
 
 
 def _compared(
@@ -181,18 +185,18 @@ def _compared(
     words: Callable[[Sequence[float]], str],
     tolerance: float,
     agree: bool,
-) -> dict[str, Any]:
+) -> Row:
     """One row about a list per side; "not resolved" unless the events were found one by one."""
     if not agree or len(declared) != len(measured):
-        return word_row(quantity, words(declared), NOT_RESOLVED, unit, None)
+        return Row(quantity, words(declared), NOT_RESOLVED, unit, None)
     ruler = erb_number if quantity == "Frequencies" else float
     ends = [abs(ruler(f(declared)) - ruler(f(measured))) for f in (min, max)]
-    return word_row(quantity, words(declared), words(measured), unit, bool(max(ends) <= tolerance))
+    return Row(quantity, words(declared), words(measured), unit, bool(max(ends) <= tolerance))
 
 
 def _separable(stimulus: Stimulus) -> bool:
-    """Whether `measure` can tell the declared tones apart: none too low, no glide too short, no two
-    too close."""
+    """True where `measure` can tell the declared tones apart: none too low, no glide too short, no
+    two too close."""
     sounds = stimulus.sounds
     if any(e.lowest_hz < LOWEST_HZ for e in sounds):
         return False
@@ -208,12 +212,12 @@ def _hz_apart(a: Event, b: Event) -> float:
     return max(a.lowest_hz, b.lowest_hz) - min(a.highest_hz, b.highest_hz)
 
 
-def _above(stimulus: Stimulus, found: Measured) -> bool:
-    """Whether every declared event is loud enough to be found in the noise measured, and every
+def _above(stimulus: Stimulus, measured: Measured) -> bool:
+    """True where every declared event is loud enough to be found in the noise measured, and every
     glide to be followed."""
     margins = {"chirp": GLIDE_MARGIN_DB}
     return all(
-        e.level_dbfs > found.limit_dbfs + margins.get(e.wave, LIMIT_MARGIN_DB)
+        e.level_dbfs > measured.limit_dbfs + margins.get(e.wave, LIMIT_MARGIN_DB)
         for e in stimulus.sounds
     )
 
@@ -229,11 +233,11 @@ def _shared_erb(hz: Sequence[float]) -> list[float]:
 
 
 def _distinct(hz: Sequence[float]) -> list[float]:
-    found: list[float] = []
+    distinct: list[float] = []
     for f in sorted(hz):
-        if not found or f - found[-1] > SAME_HZ:
-            found.append(f)
-    return found
+        if not distinct or f - distinct[-1] > SAME_HZ:
+            distinct.append(f)
+    return distinct
 
 
 def _digits(n: int) -> Callable[[Sequence[float]], str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from spectcount.errors import UserError
-from spectcount.listeners.observers.human import Human
+from spectcount.listeners.observers.observer import Human
 from spectcount.probing.base import Plan
 from spectcount.probing.draws import PlannedQuestion
 from spectcount.trials import Trial, make_trial

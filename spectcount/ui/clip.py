@@ -18,6 +18,7 @@ import base64
 import itertools
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
@@ -138,7 +139,7 @@ def measured(stimulus_json: str) -> str:
     """JSON of {"rows": declared against measured, "cautions": what its edges give away}."""
     stimulus = _checked(stimulus_json)
     rows = declared_and_measured(stimulus, synthesise(stimulus))
-    return json.dumps({"rows": rows, "cautions": cautions(stimulus)})
+    return json.dumps({"rows": [asdict(row) for row in rows], "cautions": cautions(stimulus)})
 
 
 def exact_wav(stimulus_json: str) -> str:

@@ -12,7 +12,7 @@ from asking import Says, config, execute, first, in_turn, truth
 
 from spectcount.benchmarks import catalogue, words
 from spectcount.errors import UserError
-from spectcount.listeners.observers.floors import AlwaysFirst, Silence
+from spectcount.listeners.observers.observer import AlwaysFirst, Silence
 from tests.ledger import Context
 
 NAMES = tuple(make_fixtures.MAKERS)

@@ -9,9 +9,8 @@ import pytest
 from spectcount.designs import Pulses, draw
 from spectcount.errors import UserError
 from spectcount.listeners.observers.dsp import DspCounter
-from spectcount.listeners.observers.floors import AlwaysFirst, Silence
-from spectcount.listeners.observers.human import Human
 from spectcount.listeners.observers.ideal import IdealObserver, d_prime_ideal
+from spectcount.listeners.observers.observer import AlwaysFirst, Human, Silence
 from spectcount.listeners.observers.simulated import SimulatedObserver
 from spectcount.psychophysics import sdt
 from spectcount.scales import sigma_for_e_n0

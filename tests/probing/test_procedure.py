@@ -10,7 +10,7 @@ import pytest
 from spectcount import actions
 from spectcount.errors import UserError
 from spectcount.listeners import load
-from spectcount.listeners.observers.human import Human
+from spectcount.listeners.observers.observer import Human
 from spectcount.listeners.observers.simulated import SimulatedThreshold
 from spectcount.probing import maps, run
 from spectcount.probing.plan import QuestPlan, StaircasePlan, SurfacePlan, plan_from_dict

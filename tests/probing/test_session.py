@@ -3,7 +3,7 @@
 import pytest
 
 from spectcount.errors import UserError
-from spectcount.listeners.observers.human import Human
+from spectcount.listeners.observers.observer import Human
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.session import Session
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from spectcount.listeners.observers.human import Human
+from spectcount.listeners.observers.observer import Human
 from spectcount.probing.plan import plan_from_dict
 from spectcount.report.caveats import caveats
 from spectcount.report.evidence import load

@@ -50,7 +50,7 @@ CUES = {
 
 @dataclass(frozen=True)
 class Cues:
-    """What a clip gives to each of the observers: a number per cue, and the spectrum's bands."""
+    """Cues of a clip: a number for each, and the bands of the spectrum."""
 
     values: tuple[float, ...]
     spectrum: tuple[float, ...]
@@ -107,8 +107,12 @@ def _first(wave: np.ndarray, power: np.ndarray, sounds: Sequence[slice]) -> dict
     """Level, energy, length and centre of gravity in frequency of the first sound."""
     if not sounds:
         floor = 10 * np.log10(FLOOR_POWER)
-        return {"first_level": floor, "first_energy": floor, "first_length": 0.0,
-                "first_pitch": 0.0}  # fmt: skip
+        return {
+            "first_level": floor,
+            "first_energy": floor,
+            "first_length": 0.0,
+            "first_pitch": 0.0,
+        }
     energy = float(power[sounds[0]].sum()) + FLOOR_POWER
     n = sounds[0].stop - sounds[0].start
     spectrum = np.abs(np.fft.rfft(wave[sounds[0]])) ** 2

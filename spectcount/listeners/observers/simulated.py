@@ -73,7 +73,7 @@ _ALIASES = {"time": "onset_s", "frequency": "frequency_low_hz"}
 
 @dataclass(frozen=True)
 class Truth:
-    """What a procedure should find: psi = guess + (1 - guess - lapse) F, `threshold` where
+    """The right result of a procedure: psi = guess + (1 - guess - lapse) F, `threshold` where
     F = 0.5 (`exact`: F has the very form that was asked for), and `d_prime_1`, the level where
     z(H) - z(F) (over sqrt 2 in forced choice) is 1; nan where it never is, or for counting."""
 
@@ -137,9 +137,9 @@ class SimulatedThreshold(Observer):
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        shown = {k: _short(v) for k, v in vars(self).items() if v not in (None, "", 0.0, False)}
-        shown = {**shown, "seed": str(self.seed)}
-        return "sim:" + ",".join(f"{k}={v}" for k, v in shown.items())
+        options = {k: _short(v) for k, v in vars(self).items() if v not in (None, "", 0.0, False)}
+        options = {**options, "seed": str(self.seed)}
+        return "sim:" + ",".join(f"{k}={v}" for k, v in options.items())
 
     @property
     def fingerprint(self) -> str:
@@ -165,13 +165,13 @@ class SimulatedThreshold(Observer):
         """F at the level of a question's stimulus."""
         params = question.stimulus.meta.get("params", {}) if question.stimulus else {}
         names = [name for name in (self.parameter, self.second) if name]
-        found = [params.get(_ALIASES.get(name, name)) for name in names]
-        if any(not isinstance(value, int | float) for value in found):
+        levels = [params.get(_ALIASES.get(name, name)) for name in names]
+        if any(not isinstance(level, int | float) for level in levels):
             raise UserError(
                 f"this {question.task_name} question says no {' and '.join(names)}: it is about a "
                 "clip from elsewhere, or a family without; ask about a stimulus that has it"
             )
-        return float(self._function(self.threshold_at(*found[1:])).unscaled(found[0]))
+        return float(self._function(self.threshold_at(*levels[1:])).unscaled(levels[0]))
 
     def threshold_at(self, second: float | None = None) -> float:
         """The threshold where the second parameter is `second`."""
@@ -181,7 +181,7 @@ class SimulatedThreshold(Observer):
         return float(from_axis(moved, self.log))
 
     def truth(self, kind: str = YES_NO, second: float | None = None) -> Truth:
-        """What procedures should find for a kind of task, bias and slips included."""
+        """The right result for a kind of task, bias and slips included."""
         guess = self._guess(kind)
         slip = self.lapse / (1 - guess)
         low, high = (self._chance(kind, f, slip) for f in (0.0, 1.0))
@@ -214,10 +214,10 @@ class SimulatedThreshold(Observer):
         if kind == YES_NO:
             return _z(self._chance(kind, f, slip)) - _z(self._chance(kind, 0.0, slip))
         s = float(ndtri(0.5 + f / 2))
-        said = [
+        first, second = (  # chance of "first" in either order
             (1 - slip) * ndtr(x + self.bias) + slip * ndtr(self.bias) for x in (s, -s)
-        ]  # "first" to either order
-        return (_z(said[0]) - _z(said[1])) / math.sqrt(2)
+        )
+        return (_z(first) - _z(second)) / math.sqrt(2)
 
     def _rate(self, excess: Any) -> float:
         """F where `excess` is 0; nan where it is nowhere."""
@@ -230,11 +230,11 @@ class SimulatedThreshold(Observer):
         answers = [int(a) for a in question.answers]
         there = int(question.truth or 0)
         guess, more = self._guess(COUNTING), float(ndtr(self.bias))
-        said = there
+        answer = there
         if rng.random() >= guess + (1 - guess) * f:
-            said += 1 if rng.random() < more else -1
-            said = said if said in answers else 2 * there - said
-        return -2.0 * np.abs(np.array(answers) - said)
+            answer += 1 if rng.random() < more else -1
+            answer = answer if answer in answers else 2 * there - answer
+        return -2.0 * np.abs(np.array(answers) - answer)
 
     def _is_catch(self, question: Question) -> bool:
         return question.task.kind == YES_NO and question.truth == question.answers[1]
