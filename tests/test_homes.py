@@ -166,6 +166,19 @@ ODD_ROWS = {
     "summary a list": {"summary": "[1]"},
     "regions a list": {"summary": '{"regions": [1]}'},
     "confirmation of nothing": {"kind": "confirm", "config": "{}"},
+    "one listener compared": {"kind": "compare"},
+    "a panel of no parts": {"kind": "panel"},
+    "wordings of none": {"kind": "wordings"},
+    "nobody asked": {"config": '{"plan": {"kind": "map"}, "listeners": [], "seed": 0}'},
+    "seen a number": {"lineage": '{"seen": 5}'},
+    "notes a number": {"lineage": '{"notes": [5]}'},
+    "a listener null": {"summary": '{"listeners": {"ideal": null}}'},
+    "regions of numbers": {"summary": '{"regions": {"ideal": [3]}}'},
+    "a benchmark of nothing": {
+        "kind": "benchmark",
+        "summary": '{"listeners": {}}',
+        "config": '{"benchmark": "mmau", "listeners": ["first"]}',
+    },
 }
 
 
@@ -181,8 +194,9 @@ def test_an_odd_row_leaves_the_other_runs(settings: Settings, row: dict[str, obj
     assert {run.id for run in store.runs()} == {good.id, bad.id}
     assert store.run(bad.id).damage
     assert confirmation_run(store, good.id, "ideal") is None
-    with pytest.raises(UserError, match="damaged"):
-        store.run(bad.id).whole()
+    for read in (actions.figure_names, actions.start_confirm):
+        with pytest.raises(UserError, match="damaged"):
+            read(settings, bad.id)
     store.run(good.id).whole()
 
 

@@ -102,7 +102,14 @@ def benchmark_lines(settings: Settings, run_id: str) -> list[str]:
     """The report of a run in words, a line each."""
     from spectcount.benchmarks import words
 
-    return words.lines(benchmark_report(settings, run_id))
+    summary = benchmark_report(settings, run_id)
+    try:
+        return words.lines(summary)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UserError(
+            f"run {run_id} is damaged: its summary cannot be read ({error!r}); its replies are "
+            f"whole, `benchmark export {run_id} --out FOLDER` writes them"
+        ) from None
 
 
 def export_benchmark(settings: Settings, run_id: str, out: str | Path) -> list[Exported]:
@@ -124,7 +131,7 @@ def _run(settings: Settings, run_id: str) -> Run:
     run = Store(settings.database).run(run_id)
     if run.kind != KIND:
         raise UserError(f"run {run_id} is a {run.kind}; give the id of a {KIND} run")
-    return run
+    return run.whole()
 
 
 def _local(settings: Settings, benchmark: Benchmark, path: str, split: str) -> Path:

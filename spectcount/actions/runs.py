@@ -147,7 +147,7 @@ def weak_regions(store: Store, run_id: str, listener: str) -> list[dict[str, Any
     from spectcount.jobs.confirmations import KIND, confirmation_run
     from spectcount.probing.weakness import CONFIRMED
 
-    run = store.run(run_id)
+    run = store.run(run_id).whole()
     again = run if run.kind == KIND else confirmation_run(store, run_id, listener)
     source = again if again is not None and again.state == "done" else run
     found = (source.summary or {}).get("regions", {})

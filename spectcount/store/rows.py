@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spectcount.errors import UserError
+from spectcount.store.shapes import SHAPES, fits, lack
 from spectcount.trials import Trial, pack
 
 STATES = ("queued", "running", "stopping", "stopped", "done", "failed", "interrupted", "open")
@@ -19,17 +20,6 @@ ENDED = ("stopped", "done", "failed", "interrupted")
 JSON_FIELDS = ("config", "lineage", "summary")
 COMPARING = ("compare", "panel", "wordings", "benchmark")
 """Kinds of run whose two listeners are base and tuned."""
-_NEEDED = {
-    "probe": ("plan", "listeners"),
-    "compare": ("plan", "listeners"),
-    "wordings": ("plan", "listeners"),
-    "confirm": ("source", "listeners", "trials"),
-    "listen": ("plan", "listeners"),
-    "panel": ("parts", "listeners"),
-    "tune": ("base",),
-    "benchmark": ("benchmark", "listeners"),
-}
-"""What the configuration of a kind must hold for the run to be read."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +80,9 @@ class Run:
     @property
     def damage(self) -> str:
         """What is wrong with the run's row, in words; "" where nothing is."""
-        missing = [n for n in _NEEDED.get(self.kind, ()) if n not in self.config]
         if self.unreadable:
             return f"its {' and '.join(self.unreadable)} cannot be read"
-        return f"its configuration lacks {', '.join(missing)}" if missing else ""
+        return lack(self.kind, self.config, self.summary or {})
 
     def whole(self) -> Run:
         """This run; raises `UserError` where its row is damaged."""
@@ -163,36 +152,11 @@ _USUAL: dict[str, float | int | None] = {
 }
 """What a column of numbers holds where its value is none."""
 _TEXTS = ("kind", "device", "state", "reason", "owner")
-_SHAPES: dict[str, type] = {
-    "plan": dict,
-    "listeners": list,
-    "parts": list,
-    "seed": int,
-    "base": str,
-    "source": str,
-    "train": dict,
-}
-_SUMMARY_SHAPES: dict[str, type] = {
-    "regions": dict,
-    "listeners": dict,
-    "verdicts": list,
-    "plans": list,
-    "panel": dict,
-}
 
 
 def _shapely(name: str, value: Any) -> bool:
-    """Whether a field's JSON, and what it says of plans and listeners, has the form that a run
-    writes."""
-    if value is None:
-        return name == "summary"
-    shapes = {"config": _SHAPES, "summary": _SUMMARY_SHAPES}.get(name, {})
-    if not isinstance(value, dict):
-        return False
-    if not all(isinstance(value[key], kind) for key, kind in shapes.items() if key in value):
-        return False
-    names = value.get("listeners", []) if name == "config" else []
-    return all(isinstance(listener, str) for listener in names)
+    """Whether a field's JSON has the form that a run writes."""
+    return (value is None and name == "summary") or fits(value, SHAPES[name])
 
 
 def _is_number(value: Any, usual: float | int | None) -> bool:
