@@ -30,6 +30,7 @@ HEAVY = {"torch": ("listeners", "training"), "transformers": ("listeners", "trai
 
 
 SWEPT = (
+    "designs",
     "listeners/observers",
     "measure",
 )

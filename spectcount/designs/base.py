@@ -1,10 +1,10 @@
-"""What a design family is, and the placement rules that families share."""
+"""Base of the design families, and the rules of placement that families share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -34,9 +34,9 @@ class Design(Declared):
         raise NotImplementedError(type(self).__name__)
 
     def counterpart(self, stimulus: Stimulus, task_name: str) -> Stimulus:
-        """What `stimulus`, drawn from this design, would be if the other answer to `task_name`
-        were true, all else equal: the catch trial of a detection, the other order of a forced
-        choice. Raises `UserError` where there is none."""
+        """The same as `stimulus`, drawn from this design, were the other answer to `task_name`
+        true, all else equal: the catch trial of a detection, the other order of a forced choice.
+        Raises `UserError` where there is none."""
         return stimulus.without_events()
 
 
@@ -56,6 +56,35 @@ def _refuse_folding(sound: Event) -> None:
             "what its ramps spread folds back at the edge of a clip of 16 kHz: lower its "
             "frequency, bandwidth, glide or number of harmonics"
         )
+
+
+class Ramped(Protocol):
+    """A design whose sounds rise and fall alike."""
+
+    @property
+    def ramp_ms(self) -> float: ...
+
+    @property
+    def ramp(self) -> str: ...
+
+
+def event(
+    design: Ramped,
+    onset_s: float,
+    length_ms: float,
+    level_dbfs: float,
+    **more: Any,
+) -> Event:
+    """A sound with the ramps of its design; `more` are other fields of an `Event`."""
+    return Event(
+        onset_s,
+        length_ms / 1000,
+        level_dbfs=level_dbfs,
+        attack_ms=design.ramp_ms,
+        release_ms=design.ramp_ms,
+        ramp=design.ramp,
+        **more,
+    )
 
 
 def roved(rove: float, rng: np.random.Generator) -> float:

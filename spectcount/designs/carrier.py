@@ -1,4 +1,4 @@
-"""What a steady sound is made of, and how its level and frequency may vary from trial to trial.
+"""Carriers: steady sounds, whose level and frequency may vary from trial to trial.
 
 *Conventions*: a carrier is white noise, a band of noise or a tone; the level is that of the sine
 with the same RMS. Roves are uniform, on the scale that their unit names (Cam: ERB-number, Glasberg
@@ -8,72 +8,86 @@ roved is no cue to the answer.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from spectcount.designs import fields
+from spectcount.designs.base import Ramped, event
 from spectcount.errors import UserError
-from spectcount.params import param
 from spectcount.scales import HIGHEST_HZ, erb_number, erb_number_to_hz
+from spectcount.stimulus import Event
 
 CARRIERS = {"white": "white", "band": "noise", "tone": "sine"}
 """Kind of carrier -> wave of its event."""
 LOWEST_HZ = 20.0
 MIDDLE_HZ = 4000.0
-"""What stands as the frequency of white noise: the middle of its band."""
+"""Stands as the frequency of white noise: the middle of its band."""
 
 
 def carrier_wave(default: str = "white") -> Any:
     """The field that chooses the carrier."""
-    return param(
-        default, "What sounds: white noise, a band of noise, or a tone.", choices=CARRIERS,
-        label="Carrier", group="carrier",
-    )  # fmt: skip
+    help = "What sounds: white noise, a band of noise, or a tone."
+    return fields.choice(default, help, CARRIERS, "Carrier", "carrier")
 
 
-def frequency_hz(default: float = 1000.0) -> Any:
-    """A carrier's frequency."""
-    return param(
-        default, "A tone's frequency, or the centre of a band; white noise has none.",
-        low=LOWEST_HZ, high=HIGHEST_HZ, step=1, unit="Hz", label="Carrier frequency", log=True,
-        group="carrier",
-    )  # fmt: skip
+def frequency_hz() -> Any:
+    """The frequency of a carrier."""
+    help = "A tone's frequency, or the centre of a band; white noise has none."
+    return fields.frequency_hz(1000.0, help, "Carrier frequency", "carrier")
 
 
-def bandwidth_hz(default: float = 400.0, label: str = "Carrier bandwidth") -> Any:
+def bandwidth_hz() -> Any:
     """The width of a noise band."""
-    return param(
-        default, "Width of a band of noise. The narrower, the more it fluctuates by itself.",
-        low=5, high=7900, step=5, unit="Hz", label=label, log=True, slider_high=4000,
-        group="carrier",
-    )  # fmt: skip
+    help = "Width of a band of noise. The narrower, the more it fluctuates by itself."
+    return fields.bandwidth_hz(400.0, help, "Carrier bandwidth", "carrier", slider_high=4000)
 
 
 def level_rove_db() -> Any:
     """Rove of the level."""
-    return param(
-        0.0, "Each level varies uniformly by up to this much either way: loudness is then no cue.",
-        low=0, high=40, step=0.5, unit="dB", label="Level rove", slider_high=20, group="level",
-    )  # fmt: skip
+    help = "Each level varies uniformly by up to this much either way: loudness is then no cue."
+    return fields.db(0.0, help, "Level rove")
 
 
 def frequency_rove_cam() -> Any:
     """Rove of the frequency."""
-    return param(
-        0.0, "The frequency varies by up to this much either way, uniformly on the ERB-number "
-        "scale; 0: always the same.", low=0, high=15, step=0.1, unit="Cam",
-        label="Frequency rove", group="frequency",
-    )  # fmt: skip
+    help = (
+        "The frequency varies by up to this much either way, uniformly on the ERB-number scale; "
+        "0: always the same."
+    )
+    return fields.cam(0.0, help, "Frequency rove", "frequency")
 
 
-def sound(kind: str, f_hz: float, width_hz: float, rng: np.random.Generator) -> dict[str, Any]:
-    """The fields of an Event that make it a carrier of this kind, phase and noise drawn."""
+class Carried(Ramped, Protocol):
+    """A design whose sound is a carrier."""
+
+    @property
+    def onset_s(self) -> float: ...
+
+    @property
+    def carrier_wave(self) -> str: ...
+
+    @property
+    def frequency_hz(self) -> float: ...
+
+    @property
+    def bandwidth_hz(self) -> float: ...
+
+
+def sound(
+    design: Carried, length_ms: float, level_dbfs: float, rng: np.random.Generator, **more: Any
+) -> Event:
+    """The carrier of a design, phase and noise drawn; `more` are other fields of an `Event`."""
     phase_deg, seed = rng.uniform(0, 360), int(rng.integers(2**31))
-    if kind == "white":
-        return {"wave": "white", "frequency_hz": MIDDLE_HZ, "seed": seed}
-    if kind == "band":
-        return {"wave": "noise", "frequency_hz": f_hz, "bandwidth_hz": width_hz, "seed": seed}
-    return {"wave": "sine", "frequency_hz": f_hz, "phase_deg": phase_deg}
+    f_hz = design.frequency_hz
+    if design.carrier_wave == "white":
+        more |= {"wave": "white", "frequency_hz": MIDDLE_HZ, "seed": seed}
+    elif design.carrier_wave == "band":
+        more |= {"wave": "noise", "frequency_hz": f_hz, "seed": seed}
+        more |= {"bandwidth_hz": design.bandwidth_hz}
+    else:
+        more |= {"wave": "sine", "frequency_hz": f_hz, "phase_deg": phase_deg}
+    return event(design, design.onset_s, length_ms, level_dbfs, **more)
 
 
 def rove_db(level_dbfs: float, rove: float, rng: np.random.Generator) -> float:

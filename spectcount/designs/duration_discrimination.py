@@ -37,12 +37,11 @@ class DurationDiscrimination(Design):
     family: ClassVar[str] = "duration_discrimination"
     title: ClassVar[str] = "Duration discrimination"
     tasks: ClassVar[tuple[str, ...]] = ("longer",)
-    background: ClassVar[tuple[str, ...]] = (
-        "duration_s", "onset_s", "event_duration_ms", "duration_rove_percent",
-        "duration_rove_octaves", "difference",
-        "gap_ms", "carrier_wave", "frequency_hz", "bandwidth_hz", "level_dbfs", "level_rove_db",
-        "ramp_ms", "ramp", "noise_sigma",
-    )  # fmt: skip
+    background: ClassVar[tuple[str, ...]] = fields.names(
+        "duration_s onset_s event_duration_ms duration_rove_percent duration_rove_octaves "
+        "difference gap_ms carrier_wave frequency_hz bandwidth_hz level_dbfs level_rove_db "
+        "ramp_ms ramp noise_sigma"
+    )
     listeners: ClassVar[str] = (
         "Ideal observer: it knows both sounds exactly, in both orders. DSP floor: the lengths of "
         "the two bursts at half their height."
@@ -51,23 +50,43 @@ class DurationDiscrimination(Design):
     duration_s: float = fields.duration_s(2.5)
     onset_s: float = fields.onset_s(0.4, "Onset of the first sound.")
     event_duration_ms: float = fields.length_ms(200.0, "Length of the shorter sound.", "Duration")
-    duration_rove_percent: float = param(
-        0.0, "Both lengths together vary by up to this share either way.", low=0, high=90, step=1,
-        unit="%", label="Duration rove", slider_high=50, group="events",
-    )  # fmt: skip
+    duration_rove_percent: float = fields.percent(
+        0.0,
+        "Both lengths together vary by up to this share either way.",
+        "Duration rove",
+        "events",
+        slider_high=50,
+    )
     duration_rove_octaves: float = param(
-        0.0, "Both lengths together are multiplied by one random factor, up to so many octaves "
-        "either way, uniform on a logarithmic scale.", low=0, high=4, step=0.1, unit="octaves",
-        label="Duration rove, octaves", slider_high=2, group="events",
-    )  # fmt: skip
+        0.0,
+        "Both lengths together are multiplied by one random factor, up to so many octaves "
+        "either way, uniform on a logarithmic scale.",
+        low=0,
+        high=4,
+        step=0.1,
+        unit="octaves",
+        label="Duration rove, octaves",
+        slider_high=2,
+        group="events",
+    )
     difference: float = param(
-        100.0, "How much longer the longer sound is, in the unit below.", low=0.1, high=5000,
-        step=1, label="Difference", log=True, slider_high=400, group="events",
-    )  # fmt: skip
-    unit: str = param(
-        "ms", "ms, or per cent of the shorter sound's length.", choices=UNITS,
-        label="Unit of the difference", group="events",
-    )  # fmt: skip
+        100.0,
+        "How much longer the longer sound is, in the unit below.",
+        low=0.1,
+        high=5000,
+        step=1,
+        label="Difference",
+        log=True,
+        slider_high=400,
+        group="events",
+    )
+    unit: str = fields.choice(
+        "ms",
+        "ms, or per cent of the shorter sound's length.",
+        UNITS,
+        "Unit of the difference",
+        "events",
+    )
     gap_ms: float = spacing_ms(400.0, "Silence between the two sounds.")
     carrier_wave: str = carrier.carrier_wave("tone")
     frequency_hz: float = carrier.frequency_hz()
@@ -119,12 +138,5 @@ class DurationDiscrimination(Design):
         return shorter_ms, shorter_ms + more_ms
 
     def _sound(self, length_ms: float, rng: np.random.Generator) -> Event:
-        return Event(
-            onset_s=self.onset_s,
-            duration_s=length_ms / 1000,
-            level_dbfs=carrier.rove_db(self.level_dbfs, self.level_rove_db, rng),
-            attack_ms=self.ramp_ms,
-            release_ms=self.ramp_ms,
-            ramp=self.ramp,
-            **carrier.sound(self.carrier_wave, self.frequency_hz, self.bandwidth_hz, rng),
-        )
+        level_dbfs = carrier.rove_db(self.level_dbfs, self.level_rove_db, rng)
+        return carrier.sound(self, length_ms, level_dbfs, rng)

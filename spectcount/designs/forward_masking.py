@@ -19,13 +19,11 @@ from typing import ClassVar
 import numpy as np
 
 from spectcount.designs import carrier, fields
-from spectcount.designs.base import Design, moved, refuse_early, roved
+from spectcount.designs.base import Design, event, moved, refuse_early, roved
 from spectcount.errors import UserError
-from spectcount.params import param
 from spectcount.stimulus import Event, Stimulus
 
-MASKERS = {"white": "white", "band": "noise", "tone": "sine"}
-"""Kind of masker -> wave of its event."""
+MASKERS = carrier.CARRIERS
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,11 @@ class ForwardMasking(Design):
     family: ClassVar[str] = "forward_masking"
     title: ClassVar[str] = "Forward masking"
     tasks: ClassVar[tuple[str, ...]] = ("detect", "cue")
-    background: ClassVar[tuple[str, ...]] = (
-        "duration_s", "onset_s", "onset_rove_s", "masker", "masker_duration_ms",
-        "masker_duration_rove_ms", "masker_frequency_hz", "masker_bandwidth_hz",
-        "masker_level_dbfs", "masker_level_rove_db", "ramp_ms", "ramp", "noise_sigma",
-    )  # fmt: skip
+    background: ClassVar[tuple[str, ...]] = fields.names(
+        "duration_s onset_s onset_rove_s masker masker_duration_ms masker_duration_rove_ms "
+        "masker_frequency_hz masker_bandwidth_hz masker_level_dbfs masker_level_rove_db ramp_ms "
+        "ramp noise_sigma"
+    )
     listeners: ClassVar[str] = (
         "Ideal observer: a matched filter for the probe; it knows the masker exactly and so is not "
         "masked at all. DSP floor, detect: the loudest moment of the clip, which is the masker's "
@@ -50,36 +48,43 @@ class ForwardMasking(Design):
     duration_s: float = fields.duration_s()
     onset_s: float = fields.onset_s(1.0, "Onset of the masker.", "Masker onset")
     onset_rove_s: float = fields.onset_rove_s()
-    masker: str = param(
-        "white", "White noise, a band of noise, or a tone. Tasks: detect, for a noise; cue, for a "
-        "tone with the probe's frequency.", choices=MASKERS, label="Masker", group="masker",
-    )  # fmt: skip
+    masker: str = fields.choice(
+        "white",
+        "White noise, a band of noise, or a tone. Tasks: detect, for a noise; cue, for a "
+        "tone with the probe's frequency.",
+        MASKERS,
+        "Masker",
+        "masker",
+    )
     masker_duration_ms: float = fields.length_ms(
         300.0, "Length of the masker.", "Masker duration", group="masker"
     )
-    masker_duration_rove_ms: float = param(
-        0.0, "The masker's length varies uniformly by up to this much either way, so that the time "
-        "that sounds does not tell whether a probe follows.", low=0, high=2000, step=1, unit="ms",
-        label="Masker duration rove", slider_high=300, group="masker",
-    )  # fmt: skip
+    masker_duration_rove_ms: float = fields.ms(
+        0.0,
+        "The masker's length varies uniformly by up to this much either way, so that the time "
+        "that sounds does not tell whether a probe follows.",
+        "Masker duration rove",
+        "masker",
+        slider_high=300,
+    )
     masker_frequency_hz: float = fields.frequency_hz(
         1000.0, "A tone's frequency, or a band's centre.", "Masker frequency", "masker"
     )
-    masker_bandwidth_hz: float = param(
-        400.0, "Width of a band of noise.", low=5, high=4000, step=5, unit="Hz",
-        label="Masker bandwidth", log=True, group="masker",
-    )  # fmt: skip
+    masker_bandwidth_hz: float = fields.bandwidth_hz(
+        400.0, "Width of a band of noise.", "Masker bandwidth", "masker", high=4000
+    )
     masker_level_dbfs: float = fields.level_dbfs(
         -20.0, "Level of the masker: that of the sine with the same RMS.", "Masker level", "masker"
     )
-    masker_level_rove_db: float = fields.overall_rove_db(
-        "The masker's level varies uniformly by up to this much either way.", "Masker level rove",
+    masker_level_rove_db: float = fields.db(
+        0.0,
+        "The masker's level varies uniformly by up to this much either way.",
+        "Masker level rove",
         "masker",
-    )  # fmt: skip
-    delay_ms: float = param(
-        20.0, "End of the masker to beginning of the probe.", low=0, high=2000, step=1, unit="ms",
-        label="Delay", slider_high=200, group="time",
-    )  # fmt: skip
+    )
+    delay_ms: float = fields.ms(
+        20.0, "End of the masker to beginning of the probe.", "Delay", "time", slider_high=200
+    )
     event_duration_ms: float = fields.length_ms(20.0, "Length of the probe.", "Probe duration")
     frequency_hz: float = fields.frequency_hz(1000.0, "Frequency of the probe.", "Probe frequency")
     level_dbfs: float = fields.level_dbfs(-30.0, "Level of the probe.", "Probe level")
@@ -96,21 +101,23 @@ class ForwardMasking(Design):
         self._refuse_overrun()
         longer_s = roved(self.masker_duration_rove_ms, rng) / 1000
         masker = self._masker(rng.uniform(0, 360), int(rng.integers(2**31)))
-        probe = self._sound(
-            self.probe_onset_s, self.event_duration_ms, self.frequency_hz, self.level_dbfs,
-            phase_deg=rng.uniform(0, 360),
-        )  # fmt: skip
+        tone = {"frequency_hz": self.frequency_hz, "phase_deg": rng.uniform(0, 360)}
+        probe = event(self, self.probe_onset_s, self.event_duration_ms, self.level_dbfs, **tone)
         noise_seed = int(rng.integers(2**31))
         masker = replace(
-            masker, duration_s=masker.duration_s + longer_s,
+            masker,
+            duration_s=masker.duration_s + longer_s,
             level_dbfs=masker.level_dbfs + roved(self.masker_level_rove_db, rng),
-        )  # fmt: skip
+        )
         probe = replace(probe, onset_s=probe.onset_s + longer_s)
         later_s = roved(self.onset_rove_s, rng)
         return Stimulus(
-            self.duration_s, moved([probe], later_s), self.noise_sigma, noise_seed,
+            self.duration_s,
+            moved([probe], later_s),
+            self.noise_sigma,
+            noise_seed,
             background=moved([masker], later_s),
-        )  # fmt: skip
+        )
 
     def counterpart(self, stimulus: Stimulus, task_name: str) -> Stimulus:
         """The masker alone. Raises `UserError` where the masker is itself a beep that would make
@@ -131,32 +138,17 @@ class ForwardMasking(Design):
 
     def _masker(self, phase_deg: float, seed: int) -> Event:
         wave = MASKERS[self.masker]
-        return self._sound(
-            self.onset_s, self.masker_duration_ms,
-            0.0 if wave == "white" else self.masker_frequency_hz, self.masker_level_dbfs,
+        return event(
+            self,
+            self.onset_s,
+            self.masker_duration_ms,
+            self.masker_level_dbfs,
+            frequency_hz=0.0 if wave == "white" else self.masker_frequency_hz,
             wave=wave,
             phase_deg=phase_deg if wave == "sine" else 0.0,
             bandwidth_hz=self.masker_bandwidth_hz if wave == "noise" else 0.0,
             seed=0 if wave == "sine" else seed,
-        )  # fmt: skip
-
-    def _sound(
-        self,
-        onset_s: float,
-        length_ms: float,
-        frequency_hz: float,
-        level_dbfs: float,
-        *,
-        wave: str = "sine",
-        phase_deg: float = 0.0,
-        bandwidth_hz: float = 0.0,
-        seed: int = 0,
-    ) -> Event:
-        return Event(
-            onset_s, length_ms / 1000, frequency_hz, level_dbfs, wave,
-            attack_ms=self.ramp_ms, release_ms=self.ramp_ms, phase_deg=phase_deg,
-            bandwidth_hz=bandwidth_hz, seed=seed, ramp=self.ramp,
-        )  # fmt: skip
+        )
 
     def _refuse_overrun(self) -> None:
         refuse_early(self.onset_s, self.onset_rove_s)

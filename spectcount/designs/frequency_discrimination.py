@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from spectcount.designs import carrier, fields
-from spectcount.designs.base import Design
+from spectcount.designs.base import Design, event
 from spectcount.designs.two_sounds import exchanged, in_sequence, refuse_overrun, spacing_ms
 from spectcount.params import param
 from spectcount.scales import erb_number, erb_number_to_hz
@@ -35,11 +35,10 @@ class FrequencyDiscrimination(Design):
     family: ClassVar[str] = "frequency_discrimination"
     title: ClassVar[str] = "Frequency discrimination"
     tasks: ClassVar[tuple[str, ...]] = ("higher",)
-    background: ClassVar[tuple[str, ...]] = (
-        "duration_s", "onset_s", "event_duration_ms", "gap_ms", "frequency_hz",
-        "frequency_rove_cam", "difference", "level_dbfs", "level_rove_db", "ramp_ms", "ramp",
-        "noise_sigma",
-    )  # fmt: skip
+    background: ClassVar[tuple[str, ...]] = fields.names(
+        "duration_s onset_s event_duration_ms gap_ms frequency_hz frequency_rove_cam difference "
+        "level_dbfs level_rove_db ramp_ms ramp noise_sigma"
+    )
     listeners: ClassVar[str] = (
         "Ideal observer: it knows both tones exactly, phase included, in both orders. DSP floor: "
         "the spectral peaks of the two bursts."
@@ -54,13 +53,23 @@ class FrequencyDiscrimination(Design):
     )
     frequency_rove_cam: float = carrier.frequency_rove_cam()
     difference: float = param(
-        100.0, "How far apart the two are, in the unit below.", low=0.01, high=2400, step=0.5,
-        label="Difference", log=True, slider_high=400, group="frequency",
-    )  # fmt: skip
-    unit: str = param(
-        "cents", "cents: 1200 to the octave; cam: ERB-numbers.", choices=UNITS,
-        label="Unit of the difference", group="frequency",
-    )  # fmt: skip
+        100.0,
+        "How far apart the two are, in the unit below.",
+        low=0.01,
+        high=2400,
+        step=0.5,
+        label="Difference",
+        log=True,
+        slider_high=400,
+        group="frequency",
+    )
+    unit: str = fields.choice(
+        "cents",
+        "cents: 1200 to the octave; cam: ERB-numbers.",
+        UNITS,
+        "Unit of the difference",
+        "frequency",
+    )
     level_dbfs: float = fields.level_dbfs(-20.0, "Level of the tones.")
     level_rove_db: float = carrier.level_rove_db()
     ramp_ms: float = fields.ramp_ms(10.0)
@@ -98,9 +107,6 @@ class FrequencyDiscrimination(Design):
         return float(ends[0]), float(ends[1])
 
     def _tone(self, f_hz: float, rng: np.random.Generator) -> Event:
-        return Event(
-            self.onset_s, self.event_duration_ms / 1000, f_hz,
-            carrier.rove_db(self.level_dbfs, self.level_rove_db, rng),
-            attack_ms=self.ramp_ms, release_ms=self.ramp_ms, ramp=self.ramp,
-            phase_deg=rng.uniform(0, 360),
-        )  # fmt: skip
+        level_dbfs = carrier.rove_db(self.level_dbfs, self.level_rove_db, rng)
+        tone = {"frequency_hz": f_hz, "phase_deg": rng.uniform(0, 360)}
+        return event(self, self.onset_s, self.event_duration_ms, level_dbfs, **tone)

@@ -44,11 +44,11 @@ class Gap(Design):
     family: ClassVar[str] = "gap"
     title: ClassVar[str] = "Gap detection"
     tasks: ClassVar[tuple[str, ...]] = ("gap",)
-    background: ClassVar[tuple[str, ...]] = (
-        "duration_s", "onset_s", "event_duration_ms", "duration_rove_ms", "carrier_wave",
-        "frequency_hz", "bandwidth_hz", "level_dbfs", "level_rove_db", "ramp_ms", "ramp",
-        "noise_sigma", "notched_noise_dbfs", "notch_cam",
-    )  # fmt: skip
+    background: ClassVar[tuple[str, ...]] = fields.names(
+        "duration_s onset_s event_duration_ms duration_rove_ms carrier_wave frequency_hz "
+        "bandwidth_hz level_dbfs level_rove_db ramp_ms ramp noise_sigma notched_noise_dbfs "
+        "notch_cam"
+    )
     listeners: ClassVar[str] = (
         "Ideal observer: it knows the very noise sample that the gap would cut out, so its "
         "sensitivity is that of the missing piece in the white noise. DSP floor: the deepest dip "
@@ -60,37 +60,55 @@ class Gap(Design):
     event_duration_ms: float = fields.length_ms(
         600.0, "Length of the sound, gap included.", "Sound duration", group="carrier"
     )
-    duration_rove_ms: float = param(
-        0.0, "The sound's length varies uniformly by up to this much either way, so that length "
-        "and energy are no cue.", low=0, high=2000, step=1, unit="ms", label="Duration rove",
-        slider_high=300, group="carrier",
-    )  # fmt: skip
-    gap_ms: float = param(
-        20.0, "Length of the silence.", low=0.1, high=2000, step=0.1, unit="ms", label="Gap",
-        log=True, slider_high=200, group="gap",
-    )  # fmt: skip
+    duration_rove_ms: float = fields.ms(
+        0.0,
+        "The sound's length varies uniformly by up to this much either way, so that length "
+        "and energy are no cue.",
+        "Duration rove",
+        "carrier",
+        slider_high=300,
+    )
+    gap_ms: float = fields.ms(
+        20.0, "Length of the silence.", "Gap", "gap", low=0.1, step=0.1, log=True, slider_high=200
+    )
     gap_position: float = param(
-        0.5, "Where in the sound the middle of the gap lies: 0 at its beginning, 1 at its end.",
-        low=0, high=1, step=0.01, label="Gap position", group="gap",
-    )  # fmt: skip
+        0.5,
+        "Where in the sound the middle of the gap lies: 0 at its beginning, 1 at its end.",
+        low=0,
+        high=1,
+        step=0.01,
+        label="Gap position",
+        group="gap",
+    )
     gap_position_rove: float = param(
-        0.0, "The position varies uniformly by up to this much either way.", low=0, high=0.5,
-        step=0.01, label="Gap position rove", group="gap",
-    )  # fmt: skip
-    gap_ramp_ms: float = param(
-        0.5, "Fall before and rise behind the silence, each.", low=0, high=100, step=0.1,
-        unit="ms", label="Gap ramps", slider_high=10, group="gap",
-    )  # fmt: skip
-    notched_noise_dbfs: float | None = param(
-        None, "Level of a noise around the sound with a notch where the sound is, that of the sine "
+        0.0,
+        "The position varies uniformly by up to this much either way.",
+        low=0,
+        high=0.5,
+        step=0.01,
+        label="Gap position rove",
+        group="gap",
+    )
+    gap_ramp_ms: float = fields.ms(
+        0.5,
+        "Fall before and rise behind the silence, each.",
+        "Gap ramps",
+        "gap",
+        high=100,
+        step=0.1,
+        slider_high=10,
+    )
+    notched_noise_dbfs: float | None = fields.level_dbfs(
+        None,
+        "Level of a noise around the sound with a notch where the sound is, that of the sine "
         "of its RMS: it hides what the gap's edges spread over other frequencies; empty: none. For "
-        "a tone or a band.", kind=float, low=-90, high=0, step=0.5, unit="dBFS",
-        label="Notched noise", group="noise",
-    )  # fmt: skip
-    notch_cam: float = param(
-        2.0, "Half the width of the notch.", low=0.5, high=8, step=0.1, unit="Cam",
-        label="Notch", group="noise",
-    )  # fmt: skip
+        "a tone or a band.",
+        "Notched noise",
+        "noise",
+    )
+    notch_cam: float = fields.cam(
+        2.0, "Half the width of the notch.", "Notch", "noise", low=0.5, high=8
+    )
     carrier_wave: str = carrier.carrier_wave()
     frequency_hz: float = carrier.frequency_hz()
     bandwidth_hz: float = carrier.bandwidth_hz()
@@ -114,23 +132,18 @@ class Gap(Design):
     def draw(self, rng: np.random.Generator) -> Stimulus:
         """The sound with its gap."""
         length_ms, position = rng.uniform(*self._lengths_ms()), rng.uniform(*self._positions())
-        event = Event(
-            onset_s=self.onset_s,
-            duration_s=length_ms / 1000,
-            level_dbfs=carrier.rove_db(self.level_dbfs, self.level_rove_db, rng),
-            attack_ms=self.ramp_ms,
-            release_ms=self.ramp_ms,
-            ramp=self.ramp,
-            gap_ms=self.gap_ms,
-            gap_onset_ms=position * length_ms - self.gap_ms / 2,
-            gap_ramp_ms=self.gap_ramp_ms,
-            **carrier.sound(self.carrier_wave, self.frequency_hz, self.bandwidth_hz, rng),
-        )
+        level_dbfs = carrier.rove_db(self.level_dbfs, self.level_rove_db, rng)
+        gap_onset_ms = position * length_ms - self.gap_ms / 2
+        gap = {"gap_ms": self.gap_ms, "gap_onset_ms": gap_onset_ms, "gap_ramp_ms": self.gap_ramp_ms}
+        event = carrier.sound(self, length_ms, level_dbfs, rng, **gap)
         noise_seed = int(rng.integers(2**31))
         return Stimulus(
-            self.duration_s, (event,), self.noise_sigma, noise_seed,
+            self.duration_s,
+            (event,),
+            self.noise_sigma,
+            noise_seed,
             background=self._notched(event, rng),
-        )  # fmt: skip
+        )
 
     def _notched(self, event: Event, rng: np.random.Generator) -> tuple[Event, ...]:
         """A band below and one above the notch, of one density, a little longer than the sound."""
@@ -145,13 +158,19 @@ class Gap(Design):
         end_s = min(event.offset_s + NOISE_AROUND_S, self.duration_s)
         return tuple(
             Event(
-                start_s, end_s - start_s, (a + b) / 2,
-                self.notched_noise_dbfs + 10 * math.log10((b - a) / whole_hz), "noise",
-                attack_ms=10, release_ms=10, bandwidth_hz=b - a, seed=int(rng.integers(2**31)),
+                start_s,
+                end_s - start_s,
+                (a + b) / 2,
+                self.notched_noise_dbfs + 10 * math.log10((b - a) / whole_hz),
+                "noise",
+                attack_ms=10,
+                release_ms=10,
+                bandwidth_hz=b - a,
+                seed=int(rng.integers(2**31)),
                 ramp=self.ramp,
             )
             for a, b in bands
-        )  # fmt: skip
+        )
 
     def counterpart(self, stimulus: Stimulus, task_name: str) -> Stimulus:
         """The same sound without the gap."""

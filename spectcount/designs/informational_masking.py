@@ -20,9 +20,8 @@ from typing import ClassVar
 import numpy as np
 
 from spectcount.designs import fields
-from spectcount.designs.base import Design, roved
+from spectcount.designs.base import Design, event, roved
 from spectcount.errors import UserError
-from spectcount.params import param
 from spectcount.scales import erb_number, erb_number_to_hz
 from spectcount.stimulus import MAX_EVENTS, Event, Stimulus
 
@@ -34,12 +33,12 @@ class InformationalMasking(Design):
     family: ClassVar[str] = "informational_masking"
     title: ClassVar[str] = "Informational masking"
     tasks: ClassVar[tuple[str, ...]] = ("cue",)
-    background: ClassVar[tuple[str, ...]] = (
-        "duration_s", "onset_s", "cue_duration_ms", "cue_gap_ms", "cue_level_dbfs", "n_bursts",
-        "event_duration_ms", "gap_ms", "frequency_low_hz", "frequency_high_hz", "n_maskers",
-        "maskers_drawn", "protected_cam", "masker_low_hz", "masker_high_hz", "masker_level_dbfs",
-        "burst_rove_db", "ramp_ms", "ramp", "noise_sigma",
-    )  # fmt: skip
+    background: ClassVar[tuple[str, ...]] = fields.names(
+        "duration_s onset_s cue_duration_ms cue_gap_ms cue_level_dbfs n_bursts "
+        "event_duration_ms gap_ms frequency_low_hz frequency_high_hz n_maskers maskers_drawn "
+        "protected_cam masker_low_hz masker_high_hz masker_level_dbfs burst_rove_db ramp_ms "
+        "ramp noise_sigma"
+    )
     listeners: ClassVar[str] = (
         "Ideal observer: target and maskers are known exactly, so it is not masked at all. DSP "
         "floor: energy at the cue's frequency in most of the bursts."
@@ -48,20 +47,21 @@ class InformationalMasking(Design):
     duration_s: float = fields.duration_s()
     onset_s: float = fields.onset_s(0.3, "Onset of the cue.", "Cue onset")
     cue_duration_ms: float = fields.length_ms(200.0, "Length of the cue.", "Cue", group="cue")
-    cue_gap_ms: float = param(
-        400.0, "End of the cue to the first burst.", low=0, high=5000, step=10, unit="ms",
-        label="Cue to bursts", slider_high=1000, group="cue",
-    )  # fmt: skip
+    cue_gap_ms: float = fields.ms(
+        400.0,
+        "End of the cue to the first burst.",
+        "Cue to bursts",
+        "cue",
+        high=5000,
+        step=10,
+        slider_high=1000,
+    )
     cue_level_dbfs: float = fields.level_dbfs(-24.0, "Level of the cue.", "Cue level", "cue")
-    n_bursts: int = param(
-        6, "How many bursts follow, each with the target.", low=1, high=40, step=1, label="Bursts",
-        slider_high=20, group="events",
-    )  # fmt: skip
+    n_bursts: int = fields.count(6, "How many bursts follow, each with the target.", "Bursts")
     event_duration_ms: float = fields.length_ms(100.0, "Length of each burst.", "Burst duration")
-    gap_ms: float = param(
-        20.0, "End of one burst to the next.", low=0, high=2000, step=1, unit="ms",
-        label="Between bursts", slider_high=500, group="time",
-    )  # fmt: skip
+    gap_ms: float = fields.ms(
+        20.0, "End of one burst to the next.", "Between bursts", "time", slider_high=500
+    )
     frequency_low_hz: float = fields.frequency_hz(
         700.0, "The target's frequency is drawn for each clip, from this.", "Target from"
     )
@@ -69,18 +69,21 @@ class InformationalMasking(Design):
         1500.0, "To this; the same as the lower for one fixed frequency.", "Target to"
     )
     level_dbfs: float = fields.level_dbfs(-30.0, "Level of the target.", "Target level")
-    n_maskers: int = param(
-        6, "Masker tones in each burst.", low=1, high=40, step=1, label="Maskers", slider_high=20,
-        group="masker",
-    )  # fmt: skip
-    maskers_drawn: str = param(
-        "each burst", "each burst: anew for every burst; once: the same in all bursts of a clip.",
-        choices=("each burst", "once"), label="Maskers drawn", group="masker",
-    )  # fmt: skip
-    protected_cam: float = param(
-        2.0, "No masker lies closer to the target than this, on either side.", low=0, high=15,
-        step=0.1, unit="Cam", label="Protected", slider_high=6, group="masker",
-    )  # fmt: skip
+    n_maskers: int = fields.count(6, "Masker tones in each burst.", "Maskers", "masker")
+    maskers_drawn: str = fields.choice(
+        "each burst",
+        "each burst: anew for every burst; once: the same in all bursts of a clip.",
+        ("each burst", "once"),
+        "Maskers drawn",
+        "masker",
+    )
+    protected_cam: float = fields.cam(
+        2.0,
+        "No masker lies closer to the target than this, on either side.",
+        "Protected",
+        "masker",
+        slider_high=6,
+    )
     masker_low_hz: float = fields.frequency_hz(
         200.0, "Lower edge of the maskers' band.", "Maskers from", "masker"
     )
@@ -90,17 +93,22 @@ class InformationalMasking(Design):
     masker_level_dbfs: float = fields.level_dbfs(
         -30.0, "Level of each masker tone.", "Masker level", "masker"
     )
-    burst_rove_db: float = fields.overall_rove_db(
+    burst_rove_db: float = fields.db(
+        0.0,
         "All tones but the cue vary together in level by up to this much either way, uniformly, so "
-        "that the energy that the target adds is no cue.", "Burst rove", "masker",
-    )  # fmt: skip
+        "that the energy that the target adds is no cue.",
+        "Burst rove",
+        "masker",
+    )
     ramp_ms: float = fields.ramp_ms(10.0)
     ramp: str = fields.ramp()
     noise_sigma: float = fields.noise_sigma()
 
     def check(self) -> None:
-        for low, high in (("frequency_low_hz", "frequency_high_hz"),
-                          ("masker_low_hz", "masker_high_hz")):  # fmt: skip
+        for low, high in (
+            ("frequency_low_hz", "frequency_high_hz"),
+            ("masker_low_hz", "masker_high_hz"),
+        ):
             if getattr(self, low) > getattr(self, high):
                 raise UserError(
                     f"{low}={getattr(self, low):g} is above {high}={getattr(self, high):g}; swap "
@@ -142,9 +150,12 @@ class InformationalMasking(Design):
             for tones in (targets, maskers)
         )
         return Stimulus(
-            self.duration_s, tuple(targets), self.noise_sigma, noise_seed,
+            self.duration_s,
+            tuple(targets),
+            self.noise_sigma,
+            noise_seed,
             background=(cue, *maskers),
-        )  # fmt: skip
+        )
 
     def _burst_onsets_s(self) -> np.ndarray:
         """[n_bursts]."""
@@ -183,12 +194,9 @@ class InformationalMasking(Design):
         self,
         onset_s: float,
         length_ms: float,
-        frequency_hz: float,
+        f_hz: float,
         level_dbfs: float,
         rng: np.random.Generator,
     ) -> Event:
-        return Event(
-            float(onset_s), length_ms / 1000, float(frequency_hz), level_dbfs,
-            attack_ms=self.ramp_ms, release_ms=self.ramp_ms, phase_deg=rng.uniform(0, 360),
-            ramp=self.ramp,
-        )  # fmt: skip
+        tone = {"frequency_hz": float(f_hz), "phase_deg": rng.uniform(0, 360)}
+        return event(self, float(onset_s), length_ms, level_dbfs, **tone)

@@ -20,8 +20,7 @@ import numpy as np
 from spectcount.designs import carrier, fields
 from spectcount.designs.base import Design
 from spectcount.designs.two_sounds import exchanged, in_sequence, refuse_overrun, spacing_ms
-from spectcount.params import param
-from spectcount.stimulus import Event, Stimulus
+from spectcount.stimulus import Stimulus
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,10 @@ class LevelDiscrimination(Design):
     family: ClassVar[str] = "level_discrimination"
     title: ClassVar[str] = "Level discrimination"
     tasks: ClassVar[tuple[str, ...]] = ("louder",)
-    background: ClassVar[tuple[str, ...]] = (
-        "duration_s", "onset_s", "event_duration_ms", "gap_ms", "carrier_wave", "frequency_hz",
-        "bandwidth_hz", "level_dbfs", "difference_db", "overall_rove_db", "ramp_ms", "ramp",
-        "noise_sigma",
-    )  # fmt: skip
+    background: ClassVar[tuple[str, ...]] = fields.names(
+        "duration_s onset_s event_duration_ms gap_ms carrier_wave frequency_hz bandwidth_hz "
+        "level_dbfs difference_db overall_rove_db ramp_ms ramp noise_sigma"
+    )
     listeners: ClassVar[str] = (
         "Ideal observer: it knows both sounds exactly, in both orders. DSP floor: the RMS of the "
         "two bursts."
@@ -45,17 +43,18 @@ class LevelDiscrimination(Design):
     onset_s: float = fields.onset_s(0.4, "Onset of the first sound.")
     event_duration_ms: float = fields.length_ms(200.0, "Length of each sound.", "Sound duration")
     gap_ms: float = spacing_ms(400.0, "Silence between the two sounds.")
-    difference_db: float = param(
-        6.0, "By how much one is louder than the other.", low=0.01, high=40, step=0.1, unit="dB",
-        label="Difference", slider_high=20, group="level",
-    )  # fmt: skip
+    difference_db: float = fields.db(
+        6.0, "By how much one is louder than the other.", "Difference", "level", low=0.01, step=0.1
+    )
     level_dbfs: float = fields.level_dbfs(
         -24.0, "The level about which the two lie: that of the sine of the same RMS."
     )
-    overall_rove_db: float = param(
-        0.0, "Both levels together vary uniformly by up to this much either way.", low=0, high=40,
-        step=0.5, unit="dB", label="Overall rove", slider_high=20, group="level",
-    )  # fmt: skip
+    overall_rove_db: float = fields.db(
+        0.0,
+        "Both levels together vary uniformly by up to this much either way.",
+        "Overall rove",
+        "level",
+    )
     carrier_wave: str = carrier.carrier_wave("tone")
     frequency_hz: float = carrier.frequency_hz()
     bandwidth_hz: float = carrier.bandwidth_hz()
@@ -65,9 +64,10 @@ class LevelDiscrimination(Design):
 
     def check(self) -> None:
         carrier.refuse_level(
-            self.level_dbfs, self.overall_rove_db + self.difference_db / 2,
+            self.level_dbfs,
+            self.overall_rove_db + self.difference_db / 2,
             "overall_rove_db or difference_db",
-        )  # fmt: skip
+        )
         refuse_overrun(
             self.onset_s + (2 * self.event_duration_ms + self.gap_ms) / 1000, self.duration_s
         )
@@ -75,16 +75,9 @@ class LevelDiscrimination(Design):
     def draw(self, rng: np.random.Generator) -> Stimulus:
         """The two sounds, the louder one first."""
         middle_dbfs = carrier.rove_db(self.level_dbfs, self.overall_rove_db, rng)
-        louder = Event(
-            onset_s=self.onset_s,
-            duration_s=self.event_duration_ms / 1000,
-            level_dbfs=middle_dbfs + self.difference_db / 2,
-            attack_ms=self.ramp_ms,
-            release_ms=self.ramp_ms,
-            ramp=self.ramp,
-            **carrier.sound(self.carrier_wave, self.frequency_hz, self.bandwidth_hz, rng),
-        )
-        softer = replace(louder, level_dbfs=middle_dbfs - self.difference_db / 2)
+        half_db = self.difference_db / 2
+        louder = carrier.sound(self, self.event_duration_ms, middle_dbfs + half_db, rng)
+        softer = replace(louder, level_dbfs=middle_dbfs - half_db)
         events = in_sequence(louder, softer, self.gap_ms)
         return Stimulus(self.duration_s, events, self.noise_sigma, int(rng.integers(2**31)))
 

@@ -27,7 +27,7 @@ from spectcount.designs.base import Design, roved
 from spectcount.errors import UserError
 from spectcount.params import param
 from spectcount.scales import HIGHEST_HZ, db_to_amplitude
-from spectcount.stimulus import Event, Stimulus
+from spectcount.stimulus import Stimulus
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,10 @@ class Modulation(Design):
     family: ClassVar[str] = "modulation"
     title: ClassVar[str] = "Amplitude modulation"
     tasks: ClassVar[tuple[str, ...]] = ("modulated",)
-    background: ClassVar[tuple[str, ...]] = (
-        "duration_s", "onset_s", "event_duration_ms", "duration_rove_ms", "carrier_wave",
-        "frequency_hz", "bandwidth_hz", "level_dbfs", "level_rove_db", "ramp_ms", "ramp",
-        "noise_sigma",
-    )  # fmt: skip
+    background: ClassVar[tuple[str, ...]] = fields.names(
+        "duration_s onset_s event_duration_ms duration_rove_ms carrier_wave frequency_hz "
+        "bandwidth_hz level_dbfs level_rove_db ramp_ms ramp noise_sigma"
+    )
     listeners: ClassVar[str] = (
         "Ideal observer: it knows the carrier's very samples, modulated and not, in the white "
         "noise. DSP floor: the highest peak of the envelope's spectrum."
@@ -52,23 +51,41 @@ class Modulation(Design):
     event_duration_ms: float = fields.length_ms(
         1000.0, "Length of the sound.", "Sound duration", group="carrier"
     )
-    duration_rove_ms: float = param(
-        0.0, "The sound's length varies uniformly by up to this much either way, so that neither "
-        "length nor what falls below some level is a cue.", low=0, high=2000, step=1, unit="ms",
-        label="Duration rove", slider_high=500, group="carrier",
-    )  # fmt: skip
+    duration_rove_ms: float = fields.ms(
+        0.0,
+        "The sound's length varies uniformly by up to this much either way, so that neither "
+        "length nor what falls below some level is a cue.",
+        "Duration rove",
+        "carrier",
+        slider_high=500,
+    )
     am_rate_hz: float = param(
-        8.0, "Fluctuations per second.", low=0.5, high=1000, step=0.5, unit="Hz", label="Rate",
-        log=True, slider_high=256, group="modulation",
-    )  # fmt: skip
+        8.0,
+        "Fluctuations per second.",
+        low=0.5,
+        high=1000,
+        step=0.5,
+        unit="Hz",
+        label="Rate",
+        log=True,
+        slider_high=256,
+        group="modulation",
+    )
     am_depth_db: float = param(
-        -6.0, "Depth, 20 log10 m: 0 is full modulation, -20 a tenth of it.", low=-60, high=0,
-        step=0.5, unit="dB", label="Depth", group="modulation",
-    )  # fmt: skip
-    am_phase_deg: float | None = param(
-        None, "Where in its period the modulation starts; empty: random.", kind=float, low=0,
-        high=360, step=1, unit="deg", label="Modulation phase", group="modulation",
-    )  # fmt: skip
+        -6.0,
+        "Depth, 20 log10 m: 0 is full modulation, -20 a tenth of it.",
+        low=-60,
+        high=0,
+        step=0.5,
+        unit="dB",
+        label="Depth",
+        group="modulation",
+    )
+    am_phase_deg: float | None = fields.phase_deg(
+        "Where in its period the modulation starts; empty: random.",
+        "Modulation phase",
+        "modulation",
+    )
     carrier_wave: str = carrier.carrier_wave()
     frequency_hz: float = carrier.frequency_hz()
     bandwidth_hz: float = carrier.bandwidth_hz()
@@ -92,18 +109,15 @@ class Modulation(Design):
 
     def draw(self, rng: np.random.Generator) -> Stimulus:
         """The sound, modulated."""
-        phase_deg = rng.uniform(0, 360)
-        event = Event(
-            onset_s=self.onset_s,
-            duration_s=self.event_duration_ms / 1000,
-            level_dbfs=carrier.rove_db(self.level_dbfs, self.level_rove_db, rng),
-            attack_ms=self.ramp_ms,
-            release_ms=self.ramp_ms,
-            ramp=self.ramp,
+        random_phase_deg = rng.uniform(0, 360)
+        event = carrier.sound(
+            self,
+            self.event_duration_ms,
+            carrier.rove_db(self.level_dbfs, self.level_rove_db, rng),
+            rng,
             am_rate_hz=self.am_rate_hz,
             am_depth=float(db_to_amplitude(self.am_depth_db)),
-            am_phase_deg=phase_deg if self.am_phase_deg is None else self.am_phase_deg,
-            **carrier.sound(self.carrier_wave, self.frequency_hz, self.bandwidth_hz, rng),
+            am_phase_deg=random_phase_deg if self.am_phase_deg is None else self.am_phase_deg,
         )
         noise_seed = int(rng.integers(2**31))
         length_s = event.duration_s + roved(self.duration_rove_ms, rng) / 1000

@@ -18,9 +18,8 @@ from typing import ClassVar
 import numpy as np
 
 from spectcount.designs import carrier, fields
-from spectcount.designs.base import Design, moved, refuse_early, roved
+from spectcount.designs.base import Design, event, moved, refuse_early, roved
 from spectcount.errors import UserError
-from spectcount.params import param
 from spectcount.stimulus import Event, Stimulus
 
 
@@ -31,11 +30,10 @@ class OnsetAsynchrony(Design):
     family: ClassVar[str] = "onset_asynchrony"
     title: ClassVar[str] = "Onset asynchrony"
     tasks: ClassVar[tuple[str, ...]] = ("order",)
-    background: ClassVar[tuple[str, ...]] = (
-        "duration_s", "onset_s", "onset_rove_s", "asynchrony_ms", "event_duration_ms",
-        "frequency_low_hz", "frequency_high_hz", "frequency_rove_cam", "level_dbfs",
-        "level_rove_db", "ramp_ms", "ramp", "noise_sigma",
-    )  # fmt: skip
+    background: ClassVar[tuple[str, ...]] = fields.names(
+        "duration_s onset_s onset_rove_s asynchrony_ms event_duration_ms frequency_low_hz "
+        "frequency_high_hz frequency_rove_cam level_dbfs level_rove_db ramp_ms ramp noise_sigma"
+    )
     listeners: ClassVar[str] = (
         "Ideal observer: high first against low first, both known exactly. DSP floor: the measured "
         "onsets of the lowest and the highest tone found."
@@ -44,10 +42,14 @@ class OnsetAsynchrony(Design):
     duration_s: float = fields.duration_s()
     onset_s: float = fields.onset_s(1.0, "Onset of the tone that begins first.")
     onset_rove_s: float = fields.onset_rove_s()
-    asynchrony_ms: float = param(
-        60.0, "How much later the other tone begins.", low=0, high=2000, step=0.5, unit="ms",
-        label="Asynchrony", slider_high=200, group="time",
-    )  # fmt: skip
+    asynchrony_ms: float = fields.ms(
+        60.0,
+        "How much later the other tone begins.",
+        "Asynchrony",
+        "time",
+        step=0.5,
+        slider_high=200,
+    )
     event_duration_ms: float = fields.length_ms(
         500.0, "Length of the tone that begins first; both end together.", "Duration"
     )
@@ -91,11 +93,12 @@ class OnsetAsynchrony(Design):
         )
         roved_tones = [
             replace(
-                tone, frequency_hz=carrier.shifted_hz(tone.frequency_hz, cam),
+                tone,
+                frequency_hz=carrier.shifted_hz(tone.frequency_hz, cam),
                 level_dbfs=tone.level_dbfs + roved(self.level_rove_db, rng),
             )
             for tone in tones
-        ]  # fmt: skip
+        ]
         events = moved(roved_tones, roved(self.onset_rove_s, rng))
         return Stimulus(self.duration_s, events, self.noise_sigma, noise_seed)
 
@@ -110,14 +113,7 @@ class OnsetAsynchrony(Design):
         )
         return replace(stimulus, events=moved)
 
-    def _tone(self, frequency_hz: float, late_ms: float, phase_deg: float) -> Event:
-        return Event(
-            onset_s=self.onset_s + late_ms / 1000,
-            duration_s=(self.event_duration_ms - late_ms) / 1000,
-            frequency_hz=frequency_hz,
-            level_dbfs=self.level_dbfs,
-            attack_ms=self.ramp_ms,
-            release_ms=self.ramp_ms,
-            phase_deg=phase_deg,
-            ramp=self.ramp,
-        )
+    def _tone(self, f_hz: float, late_ms: float, phase_deg: float) -> Event:
+        onset_s, length_ms = self.onset_s + late_ms / 1000, self.event_duration_ms - late_ms
+        tone = {"frequency_hz": f_hz, "phase_deg": phase_deg}
+        return event(self, onset_s, length_ms, self.level_dbfs, **tone)

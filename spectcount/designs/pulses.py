@@ -11,18 +11,16 @@ from typing import ClassVar
 
 import numpy as np
 
+from spectcount.designs import fields
 from spectcount.designs.base import Design, in_the_other_half, spread_centres_hz
 from spectcount.errors import UserError
 from spectcount.params import param
-from spectcount.scales import HIGHEST_HZ, erb_number, mel_centres_hz, sigma_for_e_n0
-from spectcount.stimulus import RAMPS, Event, Stimulus
+from spectcount.scales import erb_number, mel_centres_hz, sigma_for_e_n0
+from spectcount.stimulus import Event, Stimulus
 
-ORDERS = (
-    "rising", "falling", "shuffled", "alternating", "aba", "random_mel", "distinct_mel", "same_mel",
-)  # fmt: skip
+ORDERS = fields.names("rising falling shuffled alternating aba random_mel distinct_mel same_mel")
 DECIBELS, AMPLITUDE = LEVEL_SCALES = ("decibels", "amplitude")
 WAVES = ("sine", "harmonic", "noise", "chirp", "white")
-MAX_EVENTS = 40
 ABA_SLOTS = 4
 APART_CAM = 1.0
 """Least distance of the channels of `distinct_mel`: no two within one ERB."""
@@ -36,125 +34,68 @@ class Pulses(Design):
     family: ClassVar[str] = "pulses"
     title: ClassVar[str] = "Pulses in noise"
     tasks: ClassVar[tuple[str, ...]] = ("count", "detect", "interval")
-    background: ClassVar[tuple[str, ...]] = (
-        "duration_s", "noise_sigma", "noise_sigma_high", "e_n0_db",
-    )  # fmt: skip
+    background: ClassVar[tuple[str, ...]] = fields.names(
+        "duration_s noise_sigma noise_sigma_high e_n0_db"
+    )
     listeners: ClassVar[str] = (
         "Ideal observer: matched filters for the very pulses. DSP floor: bursts of the spectral "
         "peak."
     )
 
-    duration_s: float = param(
-        4.0, "Length of the clip.", low=0.5, high=30, step=0.1, unit="s", label="Clip", group="clip"
+    duration_s: float = fields.duration_s()
+    n_events: int = fields.count(
+        4, "How many events there are: the answer to 'how many?'.", "Events", low=0, slider_high=10
     )
-    n_events: int = param(
-        4,
-        "How many events there are: the answer to 'how many?'.",
-        low=0,
-        high=MAX_EVENTS,
-        step=1,
-        label="Events",
-        slider_high=10,
-        group="events",
+    event_duration_ms: float = fields.length_ms(
+        100.0, "Length of each event, ramps included.", "Event duration"
     )
-    event_duration_ms: float = param(
-        100.0,
-        "Length of each event, ramps included.",
-        low=2,
-        high=5000,
-        step=1,
-        unit="ms",
-        label="Event duration",
-        log=True,
-        slider_high=1000,
-        group="events",
-    )
-    event_duration_jitter_ms: float = param(
+    event_duration_jitter_ms: float = fields.ms(
         0.0,
         "Each event's length varies uniformly by up to this much either way.",
-        low=0,
-        high=2000,
-        step=1,
-        unit="ms",
-        label="Duration jitter",
+        "Duration jitter",
+        "events",
         slider_high=200,
-        group="events",
     )
-    placement: str = param(
+    placement: str = fields.choice(
         "sequence",
         "sequence: from the first onset, one gap after the other; random: anywhere in the clip "
         "with at least min_gap_ms between events; together: all begin at one random moment, "
         "equally long.",
-        choices=("sequence", "random", "together"),
-        label="Placement",
-        group="time",
+        ("sequence", "random", "together"),
+        "Placement",
+        "time",
     )
-    onset_s: float = param(
-        0.3,
-        "Onset of the first event (sequence placement).",
-        low=0,
-        high=30,
-        step=0.01,
-        unit="s",
-        label="First onset",
-        slider_high=10,
-        group="time",
-    )
-    gap_ms: float = param(
+    onset_s: float = fields.onset_s(0.3, "Onset of the first event (sequence placement).")
+    gap_ms: float = fields.ms(
         150.0,
         "Spacing: offset of one event to onset of the next (sequence placement). Negative: the "
         "events overlap in time.",
+        "Spacing",
+        "time",
         low=-1000,
         high=5000,
-        step=1,
-        unit="ms",
-        label="Spacing",
         slider_high=1000,
-        group="time",
     )
-    gap_jitter_ms: float = param(
+    gap_jitter_ms: float = fields.ms(
         0.0,
         "Each gap varies uniformly by up to this much either way.",
-        low=0,
+        "Spacing jitter",
+        "time",
         high=1000,
-        step=1,
-        unit="ms",
-        label="Spacing jitter",
         slider_high=300,
-        group="time",
     )
-    min_gap_ms: float = param(
+    min_gap_ms: float = fields.ms(
         40.0,
         "Smallest gap between events (random placement).",
-        low=0,
-        high=2000,
-        step=1,
-        unit="ms",
-        label="Smallest gap",
+        "Smallest gap",
+        "time",
         slider_high=500,
-        group="time",
     )
-    frequency_low_hz: float = param(
-        400.0,
-        "Lower edge of the band that holds the events' centres.",
-        low=20,
-        high=HIGHEST_HZ,
-        step=1,
-        unit="Hz",
-        label="Band from",
-        log=True,
-        group="frequency",
+    frequency_low_hz: float = fields.frequency_hz(
+        400.0, "Lower edge of the band that holds the events' centres.", "Band from"
     )
-    frequency_high_hz: float = param(
-        3000.0,
-        "Upper edge of the band that holds the events' centres.",
-        low=20,
-        high=HIGHEST_HZ,
-        step=1,
-        unit="Hz",
-        label="Band to",
-        log=True,
-        group="frequency",
+    frequency_high_hz: float = fields.frequency_hz(
+        3000.0, "Upper edge of the band that holds the events' centres.", "Band to"
     )
     frequency_overlap: float = param(
         0.0,
@@ -166,71 +107,43 @@ class Pulses(Design):
         label="Frequency overlap",
         group="frequency",
     )
-    frequency_order: str = param(
+    frequency_order: str = fields.choice(
         "rising",
         "In which order the centres are played. aba: triplets low-high-low and a rest. "
         "random_mel: each event on a random mel channel of the band, as in the paper; "
         "distinct_mel: on channels at least 1 Cam apart; same_mel: all on one, drawn for "
         "each clip.",
-        choices=ORDERS,
-        label="Order",
-        group="frequency",
+        ORDERS,
+        "Order",
+        "frequency",
     )
-    level_dbfs: float = param(
-        -14.0,
-        "Level of each event, dB re a full-scale sine.",
-        low=-90,
-        high=0,
-        step=0.5,
-        unit="dBFS",
-        label="Level",
-        group="level",
+    level_dbfs: float = fields.level_dbfs(-14.0, "Level of each event, dB re a full-scale sine.")
+    level_rove_db: float = fields.db(
+        0.0, "Each event's level varies uniformly by up to this much either way.", "Level rove"
     )
-    level_rove_db: float = param(
-        0.0,
-        "Each event's level varies uniformly by up to this much either way.",
-        low=0,
-        high=40,
-        step=0.5,
-        unit="dB",
-        label="Level rove",
-        slider_high=20,
-        group="level",
+    level_rove_scale: str = fields.choice(
+        DECIBELS,
+        "On which scale levels are uniform between the ends of the rove: in decibels, or "
+        "in amplitude, which makes soft events rarer.",
+        LEVEL_SCALES,
+        "Rove uniform in",
+        "level",
     )
-    level_rove_scale: str = param(
-        DECIBELS, "On which scale levels are uniform between the ends of the rove: in decibels, or "
-        "in amplitude, which makes soft events rarer.", choices=LEVEL_SCALES,
-        label="Rove uniform in", group="level",
-    )  # fmt: skip
-    attack_ms: float = param(
-        3.0, "Rise.", low=0, high=500, step=0.5, unit="ms", label="Attack",
-        slider_high=50, group="events",
-    )  # fmt: skip
-    release_ms: float = param(
-        10.0, "Fall.", low=0, high=500, step=0.5, unit="ms", label="Release",
-        slider_high=50, group="events",
-    )  # fmt: skip
-    ramp: str = param(
-        "linear", "Shape of rise and fall: a straight line, or a raised cosine.", choices=RAMPS,
-        label="Ramps", group="events",
-    )  # fmt: skip
-    wave: str = param(
-        "sine", "What each event is made of.", choices=WAVES, label="Wave", group="events"
-    )
+    attack_ms: float = fields.ramp_ms(3.0, "Rise.", "Attack")
+    release_ms: float = fields.ramp_ms(10.0, "Fall.", "Release")
+    ramp: str = fields.ramp("linear")
+    wave: str = fields.choice("sine", "What each event is made of.", WAVES, "Wave", "events")
     n_harmonics: int = param(
-        4, "Components of a harmonic complex.", low=1, high=20, step=1, label="Harmonics",
+        4,
+        "Components of a harmonic complex.",
+        low=1,
+        high=20,
+        step=1,
+        label="Harmonics",
         group="events",
-    )  # fmt: skip
-    bandwidth_hz: float = param(
-        100.0,
-        "Width of a noise band.",
-        low=5,
-        high=4000,
-        step=5,
-        unit="Hz",
-        label="Noise bandwidth",
-        log=True,
-        group="events",
+    )
+    bandwidth_hz: float = fields.bandwidth_hz(
+        100.0, "Width of a noise band.", "Noise bandwidth", "events", high=4000
     )
     chirp_octaves: float = param(
         0.5,
@@ -242,43 +155,20 @@ class Pulses(Design):
         label="Chirp",
         group="events",
     )
-    phase_deg: float | None = param(
-        None,
-        "Starting phase; empty: random for each event.",
-        kind=float,
-        low=0,
-        high=360,
-        step=1,
-        unit="deg",
-        label="Phase",
-        group="events",
+    phase_deg: float | None = fields.phase_deg(
+        "Starting phase; empty: random for each event.", "Phase", "events"
     )
-    noise_sigma: float = param(
-        0.001,
-        "Standard deviation of the white noise (full scale = 1).",
-        low=0,
-        high=0.3,
-        step=0.0001,
-        label="Noise sigma",
-        slider_high=0.1,
-        group="noise",
-    )
-    noise_sigma_high: float | None = param(
-        None, "When set, each clip's noise is drawn log-uniformly from noise_sigma to this.",
-        kind=float, low=0, high=0.3, step=0.0001, label="Noise sigma to", slider_high=0.1,
-        group="noise",
-    )  # fmt: skip
-    e_n0_db: float | None = param(
+    noise_sigma: float = fields.noise_sigma()
+    noise_sigma_high: float | None = fields.noise_sigma(
         None,
+        "When set, each clip's noise is drawn log-uniformly from noise_sigma to this.",
+        "Noise sigma to",
+    )
+    e_n0_db: float | None = fields.e_n0_db(
         "Energy of one event over noise density; when set, the noise follows from it and "
         "noise_sigma is not used.",
-        kind=float,
+        "noise",
         low=-10,
-        high=80,
-        step=0.5,
-        unit="dB",
-        label="E/N0",
-        group="noise",
     )
 
     def check(self) -> None:
@@ -484,7 +374,12 @@ class Pulses(Design):
         if self.e_n0_db is None:
             return self.noise_sigma
         nominal = Event(
-            0.0, self.event_duration_ms / 1000, 1000.0, self.level_dbfs,
-            attack_ms=self.attack_ms, release_ms=self.release_ms, ramp=self.ramp,
-        )  # fmt: skip
+            0.0,
+            self.event_duration_ms / 1000,
+            1000.0,
+            self.level_dbfs,
+            attack_ms=self.attack_ms,
+            release_ms=self.release_ms,
+            ramp=self.ramp,
+        )
         return sigma_for_e_n0(nominal.energy, self.e_n0_db)

@@ -18,7 +18,7 @@ import numpy as np
 
 from spectcount import carriers
 from spectcount.designs import fields
-from spectcount.designs.base import Design, in_the_other_half
+from spectcount.designs.base import Design, event, in_the_other_half
 from spectcount.errors import UserError
 from spectcount.params import param
 from spectcount.scales import SAMPLE_RATE
@@ -34,10 +34,10 @@ class RealSound(Design):
     family: ClassVar[str] = "real_sound"
     title: ClassVar[str] = "Real sound"
     tasks: ClassVar[tuple[str, ...]] = ("detect", "count", "interval")
-    background: ClassVar[tuple[str, ...]] = (
-        "duration_s", "role", "excerpt_start_s", "excerpt_duration_s", "background_level_dbfs",
-        "ramp_ms", "ramp", "noise_sigma",
-    )  # fmt: skip
+    background: ClassVar[tuple[str, ...]] = fields.names(
+        "duration_s role excerpt_start_s excerpt_duration_s background_level_dbfs ramp_ms ramp "
+        "noise_sigma"
+    )
     listeners: ClassVar[str] = (
         "Ideal observer: matched filters for the very events, the background known exactly. DSP "
         "floor: bursts of the spectral peak; a background that is louder than the tones fools it."
@@ -45,32 +45,46 @@ class RealSound(Design):
 
     duration_s: float = fields.duration_s()
     carrier: str = param(
-        "", "The recording: the hash that `python -m spectcount carrier FILE` prints.",
-        label="Carrier", group="carrier",
-    )  # fmt: skip
-    role: str = param(
-        EVENT, "event: the excerpt is what is asked about, once or repeated; background: it plays "
-        "from the start of the clip, and tones in it are what is asked about.", choices=ROLES,
-        label="Role", group="carrier",
-    )  # fmt: skip
-    excerpt_start_s: float = param(
-        0.0, "Where the excerpt begins within the recording.", low=0, high=30, step=0.1, unit="s",
-        label="Excerpt from", slider_high=10, group="carrier",
-    )  # fmt: skip
-    excerpt_duration_s: float | None = param(
-        None, "Length of the excerpt; empty: as much of the recording as fits the clip.",
-        kind=float, low=0.01, high=30, step=0.01, unit="s", label="Excerpt length",
+        "",
+        "The recording: the hash that `python -m spectcount carrier FILE` prints.",
+        label="Carrier",
         group="carrier",
-    )  # fmt: skip
-    n_events: int = param(
-        1, "How many times the excerpt, or the tone, sounds.", low=0, high=40, step=1,
-        label="Events", slider_high=10, group="events",
-    )  # fmt: skip
+    )
+    role: str = fields.choice(
+        EVENT,
+        "event: the excerpt is what is asked about, once or repeated; background: it plays "
+        "from the start of the clip, and tones in it are what is asked about.",
+        ROLES,
+        "Role",
+        "carrier",
+    )
+    excerpt_start_s: float = param(
+        0.0,
+        "Where the excerpt begins within the recording.",
+        low=0,
+        high=30,
+        step=0.1,
+        unit="s",
+        label="Excerpt from",
+        slider_high=10,
+        group="carrier",
+    )
+    excerpt_duration_s: float | None = param(
+        None,
+        "Length of the excerpt; empty: as much of the recording as fits the clip.",
+        kind=float,
+        low=0.01,
+        high=30,
+        step=0.01,
+        unit="s",
+        label="Excerpt length",
+        group="carrier",
+    )
+    n_events: int = fields.count(
+        1, "How many times the excerpt, or the tone, sounds.", "Events", low=0, slider_high=10
+    )
     onset_s: float = fields.onset_s(0.3, "Onset of the first event.")
-    gap_ms: float = param(
-        200.0, "End of one event to beginning of the next.", low=0, high=5000, step=1, unit="ms",
-        label="Spacing", slider_high=1000, group="time",
-    )  # fmt: skip
+    gap_ms: float = fields.spacing_ms(200.0, "End of one event to beginning of the next.")
     level_dbfs: float = fields.level_dbfs(-20.0, "Level of each event.")
     background_level_dbfs: float = fields.level_dbfs(
         -26.0, "Level of the recording as background.", "Background level"
@@ -101,9 +115,12 @@ class RealSound(Design):
                 for onset_s in self._onsets_s(self.event_duration_ms / 1000)
             )
         return Stimulus(
-            self.duration_s, events, self.noise_sigma, int(rng.integers(2**31)),
+            self.duration_s,
+            events,
+            self.noise_sigma,
+            int(rng.integers(2**31)),
             background=() if self.role == EVENT else (sound,),
-        )  # fmt: skip
+        )
 
     def counterpart(self, stimulus: Stimulus, task_name: str) -> Stimulus:
         """Detection and counting: the same without the events; interval: the events half a clip
@@ -170,13 +187,18 @@ class RealSound(Design):
 
     def _recording(self, onset_s: float, length_s: float, level_dbfs: float) -> Event:
         return Event(
-            float(onset_s), length_s, 0.0, level_dbfs, "clip", attack_ms=self.ramp_ms,
-            release_ms=self.ramp_ms, ramp=self.ramp, carrier=self.carrier,
+            float(onset_s),
+            length_s,
+            0.0,
+            level_dbfs,
+            "clip",
+            attack_ms=self.ramp_ms,
+            release_ms=self.ramp_ms,
+            ramp=self.ramp,
+            carrier=self.carrier,
             carrier_start_s=self.excerpt_start_s,
-        )  # fmt: skip
+        )
 
     def _tone(self, onset_s: float, phase_deg: float) -> Event:
-        return Event(
-            float(onset_s), self.event_duration_ms / 1000, self.frequency_hz, self.level_dbfs,
-            attack_ms=self.ramp_ms, release_ms=self.ramp_ms, phase_deg=phase_deg, ramp=self.ramp,
-        )  # fmt: skip
+        tone = {"frequency_hz": self.frequency_hz, "phase_deg": phase_deg}
+        return event(self, float(onset_s), self.event_duration_ms, self.level_dbfs, **tone)

@@ -14,10 +14,9 @@ from typing import ClassVar
 import numpy as np
 
 from spectcount.designs import fields
-from spectcount.designs.base import Design, refuse_early, roved
+from spectcount.designs.base import Design, event, refuse_early, roved
 from spectcount.errors import UserError
-from spectcount.params import param
-from spectcount.stimulus import Event, Stimulus
+from spectcount.stimulus import Stimulus
 
 TRIES = 200
 """Draws of the intervals before a jitter counts as too large for the tones."""
@@ -30,36 +29,45 @@ class Rhythm(Design):
     family: ClassVar[str] = "rhythm"
     title: ClassVar[str] = "Rhythm"
     tasks: ClassVar[tuple[str, ...]] = ("jitter", "count")
-    background: ClassVar[tuple[str, ...]] = (
-        "duration_s", "n_events", "onset_s", "onset_rove_s", "interval_ms",
-        "interval_rove_percent", "event_duration_ms", "frequency_hz",
-        "level_dbfs", "ramp_ms", "ramp", "noise_sigma",
-    )  # fmt: skip
+    background: ClassVar[tuple[str, ...]] = fields.names(
+        "duration_s n_events onset_s onset_rove_s interval_ms interval_rove_percent "
+        "event_duration_ms frequency_hz level_dbfs ramp_ms ramp noise_sigma"
+    )
     listeners: ClassVar[str] = (
         "jitter: ideal observer (this jitter against none, both known exactly) and a DSP floor "
         "(the distances between measured onsets). count: ideal observer and DSP floor."
     )
 
     duration_s: float = fields.duration_s()
-    n_events: int = param(
-        8, "How many tones there are.", low=3, high=40, step=1, label="Tones", slider_high=20,
-        group="events",
-    )  # fmt: skip
+    n_events: int = fields.count(8, "How many tones there are.", "Tones", low=3)
     onset_s: float = fields.onset_s(0.3, "Onset of the first tone.")
     onset_rove_s: float = fields.onset_rove_s()
-    interval_ms: float = param(
-        300.0, "Mean distance from onset to onset.", low=20, high=2000, step=1, unit="ms",
-        label="Interval", log=True, slider_high=1000, group="time",
-    )  # fmt: skip
-    interval_rove_percent: float = param(
-        0.0, "The mean interval varies uniformly by up to this share either way, so that one "
-        "interval alone does not tell whether others differ from it.", low=0, high=90, step=1,
-        unit="%", label="Interval rove", slider_high=60, group="time",
-    )  # fmt: skip
-    jitter_percent: float = param(
-        15.0, "Standard deviation of the intervals over their mean, exact in every clip.", low=0,
-        high=60, step=0.5, unit="%", label="Jitter", slider_high=30, group="time",
-    )  # fmt: skip
+    interval_ms: float = fields.ms(
+        300.0,
+        "Mean distance from onset to onset.",
+        "Interval",
+        "time",
+        low=20,
+        log=True,
+        slider_high=1000,
+    )
+    interval_rove_percent: float = fields.percent(
+        0.0,
+        "The mean interval varies uniformly by up to this share either way, so that one "
+        "interval alone does not tell whether others differ from it.",
+        "Interval rove",
+        "time",
+        slider_high=60,
+    )
+    jitter_percent: float = fields.percent(
+        15.0,
+        "Standard deviation of the intervals over their mean, exact in every clip.",
+        "Jitter",
+        "time",
+        high=60,
+        step=0.5,
+        slider_high=30,
+    )
     event_duration_ms: float = fields.length_ms(50.0, "Length of each tone.", "Tone duration")
     frequency_hz: float = fields.frequency_hz(1000.0, "Frequency of the tones.", "Frequency")
     level_dbfs: float = fields.level_dbfs(-14.0, "Level of each tone.")
@@ -73,18 +81,11 @@ class Rhythm(Design):
         stretch, later_s = self._roves(rng)
         steps_s = self._intervals_ms(rng, stretch) / 1000
         onsets_s = self.onset_s + later_s + np.concatenate([[0.0], np.cumsum(steps_s)])
+        length_ms, level_dbfs, f_hz = self.event_duration_ms, self.level_dbfs, self.frequency_hz
+        phases_deg = [rng.uniform(0, 360) for _ in onsets_s]
         events = tuple(
-            Event(
-                onset_s=float(onset_s),
-                duration_s=self.event_duration_ms / 1000,
-                frequency_hz=self.frequency_hz,
-                level_dbfs=self.level_dbfs,
-                attack_ms=self.ramp_ms,
-                release_ms=self.ramp_ms,
-                phase_deg=rng.uniform(0, 360),
-                ramp=self.ramp,
-            )
-            for onset_s in onsets_s
+            event(self, float(at_s), length_ms, level_dbfs, frequency_hz=f_hz, phase_deg=phase_deg)
+            for at_s, phase_deg in zip(onsets_s, phases_deg, strict=True)
         )
         return Stimulus(self.duration_s, events, self.noise_sigma, int(rng.integers(2**31)))
 
@@ -99,7 +100,7 @@ class Rhythm(Design):
             first_s, last_s = (stimulus.events[k].onset_s for k in (0, -1))
             step_s = (last_s - first_s) / (self.n_events - 1)
         even = [
-            replace(event, onset_s=first_s + k * step_s) for k, event in enumerate(stimulus.events)
+            replace(tone, onset_s=first_s + k * step_s) for k, tone in enumerate(stimulus.events)
         ]
         return replace(stimulus, events=tuple(even))
 
@@ -132,9 +133,11 @@ class Rhythm(Design):
                 f"tones of {self.event_duration_ms:g} ms overlap at interval_ms="
                 f"{shortest_ms:g}; lower event_duration_ms or raise interval_ms"
             )
-        end_s = self.onset_s + self.onset_rove_s + (
-            (self.n_events - 1) * longest_ms + self.event_duration_ms
-        ) / 1000  # fmt: skip
+        end_s = (
+            self.onset_s
+            + self.onset_rove_s
+            + ((self.n_events - 1) * longest_ms + self.event_duration_ms) / 1000
+        )
         if end_s > self.duration_s + 1e-9:
             raise UserError(
                 f"{self.n_events} tones at interval_ms={longest_ms:g} from onset_s="

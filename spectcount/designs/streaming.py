@@ -17,7 +17,7 @@ from typing import ClassVar
 import numpy as np
 
 from spectcount.designs import fields
-from spectcount.designs.base import Design, refuse_early, roved
+from spectcount.designs.base import Design, event, refuse_early, roved
 from spectcount.errors import UserError
 from spectcount.params import param
 from spectcount.stimulus import Event, Stimulus
@@ -33,47 +33,66 @@ class Streaming(Design):
     family: ClassVar[str] = "streaming"
     title: ClassVar[str] = "Streaming, ABA"
     tasks: ClassVar[tuple[str, ...]] = ("jitter", "streams")
-    background: ClassVar[tuple[str, ...]] = (
-        "duration_s", "pattern", "n_cycles", "onset_s", "onset_rove_s", "tone_repetition_ms",
-        "tone_repetition_rove_percent", "event_duration_ms", "frequency_hz",
-        "separation_semitones", "level_dbfs", "ramp_ms", "ramp", "noise_sigma",
-    )  # fmt: skip
+    background: ClassVar[tuple[str, ...]] = fields.names(
+        "duration_s pattern n_cycles onset_s onset_rove_s tone_repetition_ms "
+        "tone_repetition_rove_percent event_duration_ms frequency_hz separation_semitones "
+        "level_dbfs ramp_ms ramp noise_sigma"
+    )
     listeners: ClassVar[str] = (
         "jitter: ideal observer (displaced against even, both known exactly) and a DSP floor (the "
         "distances between measured onsets). streams: none, what is heard has no right answer."
     )
 
     duration_s: float = fields.duration_s()
-    pattern: str = param(
-        "aba", "aba: triplets ABA and a rest, the gallop; abab: A and B in turn, without rests.",
-        choices=PATTERNS, label="Pattern", group="time",
-    )  # fmt: skip
-    n_cycles: int = param(
-        6, "How many times the pattern is played.", low=1, high=40, step=1, label="Repeats",
-        slider_high=20, group="time",
-    )  # fmt: skip
+    pattern: str = fields.choice(
+        "aba",
+        "aba: triplets ABA and a rest, the gallop; abab: A and B in turn, without rests.",
+        PATTERNS,
+        "Pattern",
+        "time",
+    )
+    n_cycles: int = fields.count(6, "How many times the pattern is played.", "Repeats", "time")
     onset_s: float = fields.onset_s(0.3, "Onset of the first tone.")
     onset_rove_s: float = fields.onset_rove_s()
-    tone_repetition_ms: float = param(
-        125.0, "One beat: onset of one tone to onset of the next.", low=20, high=2000, step=1,
-        unit="ms", label="Tone repetition time", log=True, slider_high=500, group="time",
-    )  # fmt: skip
-    tone_repetition_rove_percent: float = param(
-        0.0, "The beat varies uniformly by up to this share either way from clip to clip, so that "
-        "one interval alone does not tell whether it is late.", low=0, high=90, step=1, unit="%",
-        label="Repetition rove", slider_high=60, group="time",
-    )  # fmt: skip
-    displacement_ms: float = param(
+    tone_repetition_ms: float = fields.ms(
+        125.0,
+        "One beat: onset of one tone to onset of the next.",
+        "Tone repetition time",
+        "time",
+        low=20,
+        log=True,
+        slider_high=500,
+    )
+    tone_repetition_rove_percent: float = fields.percent(
+        0.0,
+        "The beat varies uniformly by up to this share either way from clip to clip, so that "
+        "one interval alone does not tell whether it is late.",
+        "Repetition rove",
+        "time",
+        slider_high=60,
+    )
+    displacement_ms: float = fields.ms(
         25.0,
         "How much later than its beat each B tone begins (task jitter); 0 for the plain pattern.",
-        low=0, high=1000, step=0.5, unit="ms", label="B late by", slider_high=100, group="time",
-    )  # fmt: skip
+        "B late by",
+        "time",
+        high=1000,
+        step=0.5,
+        slider_high=100,
+    )
     event_duration_ms: float = fields.length_ms(60.0, "Length of each tone.", "Tone duration")
     frequency_hz: float = fields.frequency_hz(600.0, "Frequency of the A tones.", "A frequency")
     separation_semitones: float = param(
-        6.0, "How far the B tones lie above the A tones.", low=0, high=36, step=0.25,
-        unit="semitones", label="A to B", slider_high=24, group="frequency",
-    )  # fmt: skip
+        6.0,
+        "How far the B tones lie above the A tones.",
+        low=0,
+        high=36,
+        step=0.25,
+        unit="semitones",
+        label="A to B",
+        slider_high=24,
+        group="frequency",
+    )
     level_dbfs: float = fields.level_dbfs(-14.0, "Level of each tone.")
     ramp_ms: float = fields.ramp_ms(10.0)
     ramp: str = fields.ramp()
@@ -121,8 +140,8 @@ class Streaming(Design):
             )
         fixed = not self.onset_rove_s and not self.tone_repetition_rove_percent
         on_beat = [
-            replace(event, onset_s=self._beat_s(k) if fixed else event.onset_s - self._late_s(b))
-            for (k, b), event in zip(self._beats(), stimulus.events, strict=True)
+            replace(tone, onset_s=self._beat_s(k) if fixed else tone.onset_s - self._late_s(b))
+            for (k, b), tone in zip(self._beats(), stimulus.events, strict=True)
         ]
         return replace(stimulus, events=tuple(on_beat))
 
@@ -132,7 +151,7 @@ class Streaming(Design):
         return [(k, letter) for k, letter in enumerate(letters) if letter != "-"]
 
     def _late_s(self, letter: str) -> float:
-        """How long after its beat a tone begins."""
+        """Delay of a tone after its beat."""
         return self.displacement_ms / 1000 if letter == "B" else 0.0
 
     def _beat_s(self, k: int, percent: float = 0.0, later_s: float = 0.0) -> float:
@@ -141,16 +160,9 @@ class Streaming(Design):
         return self.onset_s + later_s + k * beat_ms / 1000
 
     def _tone(self, onset_s: float, letter: str, phase_deg: float) -> Event:
-        return Event(
-            onset_s=onset_s,
-            duration_s=self.event_duration_ms / 1000,
-            frequency_hz=self.frequency_hz if letter == "A" else self.b_hz,
-            level_dbfs=self.level_dbfs,
-            attack_ms=self.ramp_ms,
-            release_ms=self.ramp_ms,
-            phase_deg=phase_deg,
-            ramp=self.ramp,
-        )
+        f_hz = self.frequency_hz if letter == "A" else self.b_hz
+        tone = {"frequency_hz": f_hz, "phase_deg": phase_deg}
+        return event(self, onset_s, self.event_duration_ms, self.level_dbfs, **tone)
 
     def _refuse_overrun(self, end_s: float) -> None:
         if end_s > self.duration_s + 1e-9:

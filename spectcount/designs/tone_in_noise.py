@@ -20,9 +20,8 @@ from typing import ClassVar
 import numpy as np
 
 from spectcount.designs import carrier, fields
-from spectcount.designs.base import Design, in_the_other_half, roved
+from spectcount.designs.base import Design, event, in_the_other_half, roved
 from spectcount.errors import UserError
-from spectcount.params import param
 from spectcount.scales import noise_density
 from spectcount.stimulus import Event, Stimulus
 
@@ -34,10 +33,10 @@ class ToneInNoise(Design):
     family: ClassVar[str] = "tone_in_noise"
     title: ClassVar[str] = "Tone in noise"
     tasks: ClassVar[tuple[str, ...]] = ("detect", "interval")
-    background: ClassVar[tuple[str, ...]] = (
-        "duration_s", "noise_sigma", "noise_rove_db", "masker_level_dbfs", "masker_frequency_hz",
-        "masker_bandwidth_hz", "ramp_ms", "ramp",
-    )  # fmt: skip
+    background: ClassVar[tuple[str, ...]] = fields.names(
+        "duration_s noise_sigma noise_rove_db masker_level_dbfs masker_frequency_hz "
+        "masker_bandwidth_hz ramp_ms ramp"
+    )
     listeners: ClassVar[str] = (
         "Ideal observer: a matched filter for the very tone, d' = sqrt(2E/N0); it knows a masker's "
         "samples and is not masked by them. DSP floor: the loudest moment of the spectral peak."
@@ -49,31 +48,39 @@ class ToneInNoise(Design):
     frequency_hz: float = fields.frequency_hz(1000.0, "Frequency of the tone.", "Frequency")
     frequency_rove_cam: float = carrier.frequency_rove_cam()
     level_dbfs: float = fields.level_dbfs(-25.0, "Level of the tone.")
-    e_n0_db: float | None = param(
-        None, "Energy of the tone over the density of the white noise; when set, the tone's level "
-        "follows from it and level_dbfs is not used.", kind=float, low=-20, high=80, step=0.5,
-        unit="dB", label="E/N0", group="level",
-    )  # fmt: skip
+    e_n0_db: float | None = fields.e_n0_db(
+        "Energy of the tone over the density of the white noise; when set, the tone's level "
+        "follows from it and level_dbfs is not used.",
+        "level",
+        low=-20,
+    )
     ramp_ms: float = fields.ramp_ms(10.0)
     ramp: str = fields.ramp()
     noise_sigma: float = fields.noise_sigma(0.02)
-    noise_rove_db: float = fields.overall_rove_db(
+    noise_rove_db: float = fields.db(
+        0.0,
         "The noise varies in level by up to this much either way from clip to clip, uniformly; a "
-        "tone given by E/N0 goes with it, so that the energy of the clip is no cue.", "Noise rove",
+        "tone given by E/N0 goes with it, so that the energy of the clip is no cue.",
+        "Noise rove",
         "noise",
-    )  # fmt: skip
-    masker_level_dbfs: float | None = param(
-        None, "Level of a band of noise that sounds through the whole clip, that of the sine of "
-        "its RMS; empty: none.", kind=float, low=-90, high=0, step=0.5, unit="dBFS",
-        label="Masker level", group="masker",
-    )  # fmt: skip
+    )
+    masker_level_dbfs: float | None = fields.level_dbfs(
+        None,
+        "Level of a band of noise that sounds through the whole clip, that of the sine of "
+        "its RMS; empty: none.",
+        "Masker level",
+        "masker",
+    )
     masker_frequency_hz: float = fields.frequency_hz(
         1000.0, "Centre of the masker's band.", "Masker frequency", "masker"
     )
-    masker_bandwidth_hz: float = param(
-        400.0, "Width of the masker's band.", low=5, high=7900, step=5, unit="Hz",
-        label="Masker bandwidth", log=True, slider_high=4000, group="masker",
-    )  # fmt: skip
+    masker_bandwidth_hz: float = fields.bandwidth_hz(
+        400.0,
+        "Width of the masker's band.",
+        "Masker bandwidth",
+        "masker",
+        slider_high=4000,
+    )
 
     def check(self) -> None:
         low_hz, high_hz = carrier.roved_band_hz(self.frequency_hz, self.frequency_rove_cam)
@@ -110,9 +117,12 @@ class ToneInNoise(Design):
         )
         sigma = self.noise_sigma * 10 ** (louder_db / 20) if louder_db else self.noise_sigma
         return Stimulus(
-            self.duration_s, (tone,), sigma, noise_seed,
+            self.duration_s,
+            (tone,),
+            sigma,
+            noise_seed,
             background=self._masker(masker_seed),
-        )  # fmt: skip
+        )
 
     def counterpart(self, stimulus: Stimulus, task_name: str) -> Stimulus:
         """Detection: the noise and the masker alone; interval: the tone half a clip away."""
@@ -121,17 +131,19 @@ class ToneInNoise(Design):
         return stimulus.without_events()
 
     def _tone(self, f_hz: float, level_dbfs: float, phase_deg: float) -> Event:
-        return Event(
-            self.onset_s, self.event_duration_ms / 1000, f_hz, level_dbfs,
-            attack_ms=self.ramp_ms, release_ms=self.ramp_ms, ramp=self.ramp, phase_deg=phase_deg,
-        )  # fmt: skip
+        tone = {"frequency_hz": f_hz, "phase_deg": phase_deg}
+        return event(self, self.onset_s, self.event_duration_ms, level_dbfs, **tone)
 
     def _masker(self, seed: int) -> tuple[Event, ...]:
         if self.masker_level_dbfs is None:
             return ()
         tone = self._tone(self.masker_frequency_hz, self.masker_level_dbfs, 0.0)
         band = replace(
-            tone, onset_s=0.0, duration_s=self.duration_s, wave="noise",
-            bandwidth_hz=self.masker_bandwidth_hz, seed=seed,
-        )  # fmt: skip
+            tone,
+            onset_s=0.0,
+            duration_s=self.duration_s,
+            wave="noise",
+            bandwidth_hz=self.masker_bandwidth_hz,
+            seed=seed,
+        )
         return (band,)

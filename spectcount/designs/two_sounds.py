@@ -1,4 +1,4 @@
-"""Two sounds, one after the other, to be compared: what the comparing families share.
+"""Two sounds, one after the other, to be compared: the rules that the comparing families share.
 
 *Conventions*: the drawn stimulus has the first sound higher, louder or longer; the counterpart is
 the same with the two values exchanged, each place keeping its phase, its noise sample and whatever
@@ -11,17 +11,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from spectcount.designs import fields
 from spectcount.errors import UserError
-from spectcount.params import param
 from spectcount.stimulus import Event, Stimulus
 
 
 def spacing_ms(default: float, help: str) -> Any:
     """The field for the silence between the two."""
-    return param(
-        default, help + " Spacing: offset of one to onset of the next.", low=0, high=5000, step=1,
-        unit="ms", label="Spacing", slider_high=1000, group="time",
-    )  # fmt: skip
+    return fields.spacing_ms(default, help + " Spacing: offset of one to onset of the next.")
 
 
 def in_sequence(first: Event, second: Event, gap_ms: float) -> tuple[Event, Event]:
@@ -34,9 +31,9 @@ def exchanged(stimulus: Stimulus, names: Sequence[str]) -> Stimulus:
     them stays as long as it was."""
     first, second = stimulus.events
     gap_ms = 1000 * (second.onset_s - first.offset_s)
-    one = replace(first, **{name: getattr(second, name) for name in names})
-    other = replace(second, **{name: getattr(first, name) for name in names})
-    return replace(stimulus, events=in_sequence(one, other, gap_ms))
+    in_front = replace(first, **{name: getattr(second, name) for name in names})
+    behind = replace(second, **{name: getattr(first, name) for name in names})
+    return replace(stimulus, events=in_sequence(in_front, behind, gap_ms))
 
 
 def refuse_overrun(end_s: float, duration_s: float) -> None:
