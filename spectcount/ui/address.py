@@ -19,7 +19,7 @@ from spectcount.ui.polling import run_choices
 
 def keep(name: str, component: gr.components.Component) -> None:
     """Write a component's value into the address, whoever changes it."""
-    component.change(  # type: ignore[attr-defined]
+    component.change(
         None, component, None, js=f"(now) => SpectCount.keep({json.dumps(name)}, now)",
         api_visibility="private",
     )  # fmt: skip

@@ -49,30 +49,30 @@ def build_app(settings: Settings) -> gr.Blocks:
     nobody = visitors.acting_for(visitors.NOBODY if settings.demo else None)
     with nobody, Page(title=TITLE, analytics_enabled=False, delete_cache=sweep) as page:
         who = header.build(settings, models)
-        models_panel.build(settings, who, models)
+        models_panel.ModelsView(settings, who, models)
         with gr.Tabs(elem_id="places") as places:
             with gr.Tab("Design", id="design"):
                 _heading("Design")
                 design.build(settings, who, page)
             with gr.Tab("Probe", id="probe"):
                 _heading("Probe")
-                probing = probe.build(settings, store, who)
+                probing = probe.ProbeView(settings, store, who)
             with gr.Tab("Tune", id="tune"):
                 _heading("Tune")
-                tuning = tune.build(settings, store, who)
-                tune.take_regions(settings, store, who, probing, tuning, places)
+                tuning = tune.TuneView(settings, store, who)
+                tuning.take_regions(probing, places)
             with gr.Tab("Compare", id="compare"):
                 _heading("Compare")
-                compare.build(settings, store, who, tuning)
+                compare.CompareView(settings, store, who, tuning)
             with gr.Tab("Benchmark", id="benchmark"):
                 _heading("Benchmark")
-                benchmark_tab.build(settings, store, who)
+                benchmark_tab.BenchmarkView(settings, store, who)
             with gr.Tab("You", id="you"):
                 _heading("You")
-                you.build(settings, store, who)
+                you.YouView(settings, store, who)
             with gr.Tab("Runs", id="runs"):
                 _heading("Runs")
-                runs.build(settings, store, who)
+                runs.RunsView(settings, store)
         api.build(settings, store)
     page.public = settings.demo
     page.queue(max_size=32, api_open=False, default_concurrency_limit=4)

@@ -157,7 +157,7 @@ def build(
 
     about = [header.base, header.tuned, chosen, wording, reverse, own, upload, source]
     gr.on(
-        [control.change for control in about],  # type: ignore[attr-defined]
+        [control.change for control in about],
         None, about, None, js="(...now) => SpectCount.asking(...now)", api_visibility="private",
     )  # fmt: skip
     fold.collapse(lambda: None, None, upload, queue=False, **_QUIET)

@@ -23,7 +23,7 @@ KEPT_VIEWS = 12
 class Made:
     """What was made of a view, and of which state of it."""
 
-    stamp: Hashable
+    stamp: Any
     value: Any
 
 

@@ -8,7 +8,7 @@ from html import escape
 
 from spectcount.benchmarks import catalogue
 from spectcount.benchmarks.sheet import Sheet
-from spectcount.ui.polling import notice
+from spectcount.ui.pieces import notice
 
 _SHOWN = 5
 _HUB_SETS = ("mmau", "mmau-test", "mmar", "mmsu")

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from spectcount import actions
 from spectcount.actions.benchmarks import HUB
@@ -27,7 +26,8 @@ from spectcount.ui import room
 from spectcount.ui.benchmark_files import files_html, missing_html
 from spectcount.ui.compare_figures import compared
 from spectcount.ui.header import Header
-from spectcount.ui.polling import duration_text, notice
+from spectcount.ui.pieces import Updates, html, notice, refusal
+from spectcount.ui.polling import duration_text
 
 DEMO = "The demo reads no benchmark from its disk. To run one, run a copy of SpectCount yourself."
 PAIR, BASE, TUNED, SILENCE, FIRST = "pair", "base", "tuned", "silence", "first"
@@ -41,24 +41,54 @@ WHO = {
 MODES = {"Replies in words": questions.REPLY, "Scores of the options": questions.SCORED}
 
 
-@dataclass(frozen=True)
 class BenchmarkForm:
-    """The widgets; `inputs` go to `read` and `look` in their order, base and tuned at the end."""
+    """The form; `inputs` go to `read` and `look` in their order, base and tuned at the end."""
 
-    settings: Settings
-    store: Store
-    name: gr.Dropdown
-    files: gr.HTML
-    path: gr.Textbox
-    split: gr.Textbox
-    who: gr.Radio
-    prompt: gr.Dropdown
-    mode: gr.Radio
-    rotate: gr.Checkbox
-    limit: gr.Number
-    seed: gr.Number
-    cost: gr.HTML
-    header: Header
+    def __init__(self, settings: Settings, store: Store, header: Header) -> None:
+        self.settings, self.store, self.header = settings, store, header
+        known = actions.benchmarks(settings)
+        first = known[0]["name"]
+        titles = [(b["title"], b["name"]) for b in known]
+        self.name = gr.Dropdown(titles, value=first, label="Benchmark", elem_id="benchmark-name")
+        self.files = html("benchmark-files-needed", files_html(first))
+        self.path = gr.Textbox(
+            label="Official files",
+            placeholder="~/data/MMAU  (folder, file or hf:OWNER/NAME)",
+            elem_id="benchmark-path",
+            visible=not settings.demo,
+            max_lines=1,
+        )
+        self.split = gr.Textbox(
+            "test", label="Split on the hub", visible=False, elem_id="benchmark-split"
+        )
+        self._lay_out_manner(prompts_of(settings, first))
+        self.cost = html("benchmark-cost", notice(DEMO) if settings.demo else "")
+
+    def _lay_out_manner(self, prompt_names: list[str]) -> None:
+        """Who answers, and how they are asked."""
+        self.who = gr.Radio(
+            list(WHO.items()), value=PAIR, label="Who answers", elem_id="benchmark-who"
+        )
+        self.mode = gr.Radio(
+            list(MODES.items()),
+            value=questions.REPLY,
+            label="How it answers",
+            elem_id="benchmark-mode",
+        )
+        self.prompt = gr.Dropdown(
+            prompt_names,
+            value=prompt_names[0],
+            label="Prompt (part of the result)",
+            allow_custom_value=True,
+            elem_id="benchmark-prompt",
+        )
+        self.rotate = gr.Checkbox(
+            False, label="Ask in every order of the options", elem_id="benchmark-rotate"
+        )
+        whole: dict[str, Any] = {"precision": 0, "min_width": 110}
+        with gr.Row(elem_classes="tools"):
+            self.limit = gr.Number(0, label="Items (0: all)", elem_id="benchmark-limit", **whole)
+            self.seed = gr.Number(0, label="Seed of the draw", elem_id="benchmark-seed", **whole)
 
     @property
     def inputs(self) -> list[Any]:
@@ -70,9 +100,7 @@ class BenchmarkForm:
     @property
     def triggers(self) -> list[Any]:
         """Whatever changes what `look` says; to be bound as one event."""
-        watched = (self.path, self.split, self.who, self.prompt, self.mode, self.rotate,
-                   self.limit, self.seed, self.header.base, self.header.tuned)  # fmt: skip
-        return [widget.change for widget in watched]
+        return [widget.change for widget in self.inputs if widget is not self.name]
 
     def read(self, values: Sequence[Any]) -> dict[str, Any]:
         """Arguments of `actions.start_benchmark`, settings apart; raises `UserError`."""
@@ -92,12 +120,12 @@ class BenchmarkForm:
             "seed": _whole(seed or 0, "the seed", 0), "split": str(split or "").strip() or "test",
         }  # fmt: skip
 
-    def choose(self, name: str) -> list[Any]:
-        """Updates of `of_benchmark` for another benchmark: its files, the path used for it last,
-        its prompts."""
+    def choose(self, name: str) -> Updates:
+        """Updates for another benchmark: its files, the path used for it last, its prompts."""
         path = "" if self.settings.demo else last_path(self.store, name)
         listed = prompts_of(self.settings, name)
-        return [files_html(name), path, gr.update(choices=listed, value=listed[0])]
+        prompt = gr.update(choices=listed, value=listed[0])
+        return {self.files: files_html(name), self.path: path, self.prompt: prompt}
 
     @property
     def of_benchmark(self) -> list[Any]:
@@ -121,9 +149,9 @@ class BenchmarkForm:
                 ), split
             return words + self._cost(asked), split
         except UserError as error:
-            return notice(str(error), "error"), split
+            return refusal(error), split
 
-    def _cost(self, asked: dict[str, Any]) -> str:
+    def _cost(self, asked: dict[str, Any]) -> Markup:
         """Items, questions, time and missing sounds (HTML)."""
         sheet = sheet_from(self.settings, asked)
         names = [name for name in (asked["listener"], asked["tuned"]) if name]
@@ -135,49 +163,6 @@ class BenchmarkForm:
             said += f" About {duration_text(n / rate[0])}, as in {rate[1]}."
         needed = room.room_html(needs(self.settings, asked))
         return notice(said) + missing_html(sheet) + needed
-
-
-def build(settings: Settings, store: Store, header: Header) -> BenchmarkForm:
-    """Lay out the form."""
-    known = actions.benchmarks(settings)
-    first = known[0]["name"]
-    listed = prompts_of(settings, first)
-    local = not settings.demo
-    name = gr.Dropdown(
-        [(b["title"], b["name"]) for b in known], value=first, label="Benchmark",
-        elem_id="benchmark-name",
-    )  # fmt: skip
-    files = gr.HTML(files_html(first), elem_id="benchmark-files-needed", apply_default_css=False)
-    path = gr.Textbox(
-        label="Official files", placeholder="~/data/MMAU  (folder, file or hf:OWNER/NAME)",
-        elem_id="benchmark-path", visible=local, max_lines=1,
-    )  # fmt: skip
-    split = gr.Textbox("test", label="Split on the hub", visible=False, elem_id="benchmark-split")
-    who = gr.Radio(list(WHO.items()), value=PAIR, label="Who answers", elem_id="benchmark-who")
-    mode = gr.Radio(
-        list(MODES.items()), value=questions.REPLY, label="How it answers", elem_id="benchmark-mode"
-    )
-    prompt = gr.Dropdown(
-        listed, value=listed[0], label="Prompt (part of the result)", allow_custom_value=True,
-        elem_id="benchmark-prompt",
-    )  # fmt: skip
-    rotate = gr.Checkbox(
-        False, label="Ask in every order of the options", elem_id="benchmark-rotate"
-    )
-    with gr.Row(elem_classes="tools"):
-        limit = gr.Number(
-            0, label="Items (0: all)", precision=0, elem_id="benchmark-limit", min_width=110
-        )
-        seed = gr.Number(
-            0, label="Seed of the draw", precision=0, elem_id="benchmark-seed", min_width=110
-        )
-    cost = gr.HTML(
-        notice(DEMO) if settings.demo else "", elem_id="benchmark-cost", apply_default_css=False
-    )
-    return BenchmarkForm(
-        settings, store, name, files, path, split, who, prompt, mode, rotate, limit, seed, cost,
-        header,
-    )  # fmt: skip
 
 
 def listeners_of(who: str, base: str, tuned: str) -> tuple[str, str | None]:
@@ -245,10 +230,11 @@ def measured_rate(store: Store, names: list[str], mode: str) -> tuple[float, str
     return None
 
 
-def _prompt_words(settings: Settings, asked: dict[str, Any]) -> str:
+def _prompt_words(settings: Settings, asked: dict[str, Any]) -> Markup:
     name = asked["prompt"] or catalogue.get(asked["name"]).prompts[0]
     prompt = prompts.load(name, prompt_folders(settings))
-    return f'<p class="about">{escape(prompt.title)}. {escape(prompt.about)}</p>'
+    words = Markup('<p class="about">{}. {}</p>')
+    return words.format(prompt.title, prompt.about)
 
 
 def _whole(value: Any, words: str, low: int) -> int:

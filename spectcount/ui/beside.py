@@ -8,11 +8,9 @@ shown but how many questions were answered: results would be feedback.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from html import escape
 from typing import Any
 
-import gradio as gr
+from markupsafe import Markup
 
 from spectcount.figures.functions import functions_value
 from spectcount.figures.maps import curves_value
@@ -25,71 +23,86 @@ from spectcount.probing.procedure import Procedure
 from spectcount.store import ACTIVE, Run, Store
 from spectcount.trials import Trial
 from spectcount.ui import parts
-from spectcount.ui.figures import line_chart
 from spectcount.ui.parts import Part
-from spectcount.ui.polling import Feed, duration_text, notice
-from spectcount.ui.procedures import HIDDEN, Box, box, shown, states_of, thresholds_of
+from spectcount.ui.pieces import Updates, chart_box, html, joined, notice, render
+from spectcount.ui.polling import Feed, duration_text
+from spectcount.ui.procedures import box, states_of, thresholds_of
 
 Answers = Mapping[str, list[Trial]]
 """Trials by listener, the person first."""
 ANSWER_S = 2.0
 """Time that a person is assumed to take for an answer."""
+NOT_YET = (
+    "Results appear when the session is over, so that they give nothing away; they would appear at "
+    "once with feedback."
+)
 _EMPTY = "Your curve appears here after the first answers of a plan over one parameter."
 
 
-@dataclass(frozen=True)
-class Charts:
-    """Rates of a curve, the tracks, and psychometric functions, each in a box."""
+class Results:
+    """The table below a session, and rates of a curve, tracks and psychometric functions, each in
+    a box."""
 
-    curve: Box
-    tracks: Box
-    function: Box
+    def __init__(self, where: str) -> None:
+        self.words = html(f"{where}-results")
+        self.curve = chart_box("You and the models", f"{where}-chart", empty=_EMPTY)
+        self.tracks = box("Your track", f"{where}-tracks", 340)
+        self.function = box("Psychometric functions", f"{where}-function", 360)
 
     @property
     def outputs(self) -> list[Any]:
-        return [c for each in (self.curve, self.tracks, self.function) for c in each.outputs]
+        boxes = (self.curve, self.tracks, self.function)
+        return [self.words, *(c for each in boxes for c in each.outputs)]
 
+    def _say(self, words: str) -> Updates:
+        """Updates that show words alone."""
+        return {self.words: words, **self._charts()}
 
-_NO_CHARTS = HIDDEN * 3
+    def _charts(self, curve: Any = None, tracks: Any = None, function: Any = None) -> Updates:
+        return {
+            **self.curve.show(curve),
+            **self.tracks.show(tracks),
+            **self.function.show(function),
+        }
 
+    def show(self, run: Run | None, store: Store, feed: Feed) -> Updates:
+        """Updates of the table and of the charts."""
+        if run is None:
+            return self._say(notice("No session yet."))
+        plan = plan_from_dict(run.config["plan"])
+        answers = answered(run, store, feed)
+        if not any(answers.values()):
+            return self._say(notice("No answer yet."))
+        if run.state == "open" and not run.config.get("feedback"):
+            n = len(next(iter(answers.values())))
+            return self._say(notice(f"{n} answered. {NOT_YET}"))
+        split = [
+            (part, {name: part.mine(trials) for name, trials in answers.items()})
+            for part in parts.plans_of(plan)
+        ]
+        several = isinstance(plan, Interleaved)
+        tables = joined(_tables(part, mine, several) for part, mine in split)
+        return {self.words: tables, **self._drawn(*split[0])}
 
-def build(where: str) -> Charts:
-    """The figures below a session."""
-    with gr.Column(visible=False) as column:
-        figure = line_chart("You and the models", empty=_EMPTY, elem_id=f"{where}-chart")
-    return Charts(
-        Box(column, figure),
-        box("Your track", f"{where}-tracks", 340),
-        box("Psychometric functions", f"{where}-function", 360),
-    )
+    def _drawn(self, part: Part, answers: Answers) -> Updates:
+        """Updates of the charts: the tracks are the person's own."""
+        plan = part.plan
+        mine = {name: trials for name, trials in answers.items() if trials}
+        if isinstance(plan, Procedure):
+            who, own = next(iter(answers.items()))
+            states = states_of(part, own) if own else {}
+            tracks = tracks_value(plan, states, title=who, part=part.number) if own else None
+            return self._charts(tracks=tracks, function=_functions(plan, mine))
+        if len(plan.axes) != 1:
+            return self._charts()
+        curves = curves_value({name: measure_map(plan, t) for name, t in mine.items()}, "rate")
+        return self._charts(curves, function=_functions(plan, mine))
 
 
 def minutes(plan: AnyPlan) -> str:
     """How long a person will take, in words."""
     clips = [part.plan.n_trials * (_clip_s(part.plan) + ANSWER_S) for part in parts.plans_of(plan)]
     return duration_text(sum(clips))
-
-
-def show(run: Run | None, store: Store, feed: Feed) -> tuple[Any, ...]:
-    """Updates of the table and of the charts."""
-    if run is None:
-        return notice("No session yet."), *_NO_CHARTS
-    plan = plan_from_dict(run.config["plan"])
-    found = answered(run, store, feed)
-    if not any(found.values()):
-        return notice("No answer yet."), *_NO_CHARTS
-    if run.state == "open" and not run.config.get("feedback"):
-        n = len(next(iter(found.values())))
-        return notice(
-            f"{n} answered. Results appear when the session is over, so that they give nothing "
-            "away; they would appear at once with feedback."
-        ), *_NO_CHARTS
-    split = [
-        (part, {name: part.mine(trials) for name, trials in found.items()})
-        for part in parts.plans_of(plan)
-    ]
-    tables = "".join(_tables(part, mine, isinstance(plan, Interleaved)) for part, mine in split)
-    return tables, *_charts(*split[0])
 
 
 def progress(run: Run, store: Store) -> tuple[object, bool]:
@@ -109,52 +122,26 @@ def answered(run: Run, store: Store, feed: Feed) -> dict[str, list[Trial]]:
     return found
 
 
-def table_html(plan: Plan, found: Answers) -> str:
+def table_html(plan: Plan, answers: Answers) -> Markup:
     """One row per listener: trials, right answers, d', criterion (HTML)."""
-    rows = "".join(_row(plan, name, trials) for name, trials in found.items() if trials)
-    heads = ("Listener", "Trials", "Right", "Rate", "d′", "Criterion c")
-    head = "".join(f'<th scope="col">{h}</th>' for h in heads)
-    note = "<p>Intervals at 95 %. Rate: hits, or right answers of a counting plan.</p>"
-    return (
-        f'<div class="findings you-wide"><table class="you-table"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table>{note}</div>"
-    )
+    rows = [(name, _cells(plan, trials)) for name, trials in answers.items() if trials]
+    return render("you.table", rows=rows)
 
 
-def _tables(part: Part, found: Answers, several: bool) -> str:
+def _tables(part: Part, answers: Answers, several: bool) -> Markup:
     """Rates and thresholds of one plan (HTML)."""
-    head = f"<h3>Plan {(part.number or 0) + 1}, {part.plan.kind}</h3>" if several else ""
-    fitted = {n: thresholds_of(part.plan, trials) for n, trials in found.items() if trials}
-    return head + table_html(part.plan, found) + thresholds_html(fitted)
+    head = Markup("<h3>Plan {}, {}</h3>").format((part.number or 0) + 1, part.plan.kind)
+    fitted = {n: thresholds_of(part.plan, trials) for n, trials in answers.items() if trials}
+    thresholds = Markup(thresholds_html(fitted))
+    return joined([head if several else "", table_html(part.plan, answers), thresholds])
 
 
-def _row(plan: Plan, name: str, trials: list[Trial]) -> str:
+def _cells(plan: Plan, trials: list[Trial]) -> list[str]:
     pooled = pool(plan, trials)
     known = [t for t in trials if t.correct is not None]
     right = f"{sum(bool(t.correct) for t in known)} of {len(known)}" if known else "no truth"
-    cells = [
-        str(len(trials)), right, str(pooled.rate), str(pooled.d_prime or "–"),
-        str(pooled.criterion or "–"),
-    ]  # fmt: skip
-    return (
-        f'<tr><th scope="row">{escape(name)}</th>'
-        + "".join(f"<td>{c}</td>" for c in cells)
-        + "</tr>"
-    )
-
-
-def _charts(part: Part, found: Answers) -> tuple[Any, ...]:
-    """Updates of `Charts.outputs`: the tracks are the person's own."""
-    plan = part.plan
-    mine = {name: trials for name, trials in found.items() if trials}
-    if isinstance(plan, Procedure):
-        who, own = next(iter(found.items()))
-        tracks = tracks_value(plan, states_of(part, own), title=who, part=part.number)
-        return *HIDDEN, *shown(tracks if own else None), *shown(_functions(plan, mine))
-    if len(plan.axes) != 1:
-        return _NO_CHARTS
-    curves = curves_value({name: measure_map(plan, t) for name, t in mine.items()}, "rate")
-    return *shown(curves), *HIDDEN, *shown(_functions(plan, mine))
+    rates = (pooled.rate, pooled.d_prime or "–", pooled.criterion or "–")
+    return [str(len(trials)), right, *map(str, rates)]
 
 
 def _functions(plan: Plan, found: Answers) -> Any:

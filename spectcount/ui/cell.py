@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from spectcount import actions
 from spectcount.errors import UserError
@@ -23,7 +22,8 @@ from spectcount.stimulus import Stimulus
 from spectcount.trials import Question, Trial
 from spectcount.ui import clip
 from spectcount.ui.header import Header, listener_spec
-from spectcount.ui.polling import QUIET, Feed, notice
+from spectcount.ui.pieces import PRIVATE, QUIET, live, notice, refusal, render
+from spectcount.ui.polling import Feed
 
 HINT = (
     "Click a cell or a point to hear it and to see what was answered. On a map arrow keys and "
@@ -35,26 +35,37 @@ _PLAY = """() => setTimeout(() => {{
 }}, 250)"""
 
 
-@dataclass(frozen=True)
 class CellPanel:
-    """The panel's components and the state behind it: {"cell": [x, y], "turn": k, "key": ...}, or
-    of a procedure {"track": i, "trial": k, "listener": name}; `plan` among interleaved ones."""
+    """The panel's components and the state `at` behind it: {"cell": [x, y], "turn": k, "key": ...},
+    or of a procedure {"track": i, "trial": k, "listener": name}; `plan` among interleaved ones.
+    `where` (the tab's name) keeps the element ids apart."""
 
-    where: str
-    settings: Settings
-    feed: Feed
-    run: gr.Dropdown
-    at: gr.State
-    view: gr.HTML
-    answers: gr.HTML
-    another: gr.Button
-    words: gr.Button
+    def __init__(
+        self, where: str, settings: Settings, feed: Feed, run: gr.Dropdown, header: Header
+    ) -> None:
+        self.where, self.settings, self.feed, self.run = where, settings, feed, run
+        self.at = gr.State(None)
+        self.answers = live(f"{where}-answers", notice(HINT))
+        with gr.Row():
+            another = gr.Button("Next clip", size="sm", elem_id=f"{where}-next-clip")
+            words = gr.Button("Ask both in words", size="sm", elem_id=f"{where}-in-words")
+        with gr.Column(elem_id=f"{where}-clip-view"):
+            self.view = clip.clip_view("The clip of this cell")
+        self.follow(another.click, self.next_clip, [self.at])
+        words.click(
+            self.ask_again,
+            [run, self.at, header.base, header.tuned],
+            self.answers,
+            concurrency_limit=1,
+            concurrency_id="model",
+            **PRIVATE,
+        )
 
-    def follow(self, picked: gr.events.Dependency) -> None:
-        """Show the clip after `picked`, an event that put a cell into `at`, and play it."""
-        picked.then(
+    def follow(self, event: Any, pick: Any, inputs: Sequence[Any]) -> None:
+        """At an event let `pick` put a place into `at`, show its clip, and play it."""
+        event(pick, inputs, self.at, **QUIET).then(
             self.show, [self.run, self.at], [self.view, self.answers, self.at], **QUIET
-        ).then(None, js=_PLAY.format(where=self.where), queue=False, api_visibility="private")
+        ).then(None, js=_PLAY.format(where=self.where), queue=False, **PRIVATE)
 
     def show(self, run_id: str | None, at: dict[str, Any] | None) -> tuple[Any, str, Any]:
         """Clip and recorded answers of the state's cell."""
@@ -87,37 +98,8 @@ class CellPanel:
         try:
             results = actions.ask_each(self.settings, specs, question_of(asked[0]))
         except UserError as error:
-            return notice(str(error), "error") + answers_html(asked)
-        return answers_html(asked) + replies_html(results)
-
-
-def build(
-    where: str, settings: Settings, feed: Feed, run: gr.Dropdown, header: Header
-) -> CellPanel:
-    """Lay out the panel; `where` (the tab's name) keeps its element ids apart."""
-    at = gr.State(None)
-    answers = gr.HTML(
-        notice(HINT),
-        elem_id=f"{where}-answers",
-        apply_default_css=False,
-        js_on_load="SpectCount.live(element);",
-    )
-    with gr.Row():
-        another = gr.Button("Next clip", size="sm", elem_id=f"{where}-next-clip")
-        words = gr.Button("Ask both in words", size="sm", elem_id=f"{where}-in-words")
-    with gr.Column(elem_id=f"{where}-clip-view"):
-        view = clip.clip_view("The clip of this cell")
-    panel = CellPanel(where, settings, feed, run, at, view, answers, another, words)
-    panel.follow(another.click(panel.next_clip, at, at, **QUIET))
-    words.click(
-        panel.ask_again,
-        [run, at, header.base, header.tuned],
-        answers,
-        api_visibility="private",
-        concurrency_limit=1,
-        concurrency_id="model",
-    )
-    return panel
+            return refusal(error) + answers_html(asked)
+        return answers_html(asked) + render("cell.replies", results=results)
 
 
 def of_cell(trials: Sequence[Trial], at: dict[str, Any]) -> list[list[Trial]]:
@@ -165,36 +147,12 @@ def question_of(trial: Trial) -> Question:
     return Question(Stimulus.from_dict(trial.stimulus), trial.task, trial.wording, trial.reverse)
 
 
-def answers_html(trials: Sequence[Trial]) -> str:
+def answers_html(trials: Sequence[Trial]) -> Markup:
     """What each listener answered to one question, with the probabilities behind it (HTML)."""
-    head = trials[0]
-    rows = "".join(_answer_row(trial) for trial in trials)
-    return (
-        f'<div class="findings"><p>“{escape(head.prompt)}” '
-        f"Truth: <b>{escape(str(head.truth))}</b></p>"
-        '<table class="answers"><thead><tr><th>Listener</th><th>Answer</th><th>Raw scores</th>'
-        f"<th>Mass on the set</th></tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    rows = [(trial, _scores(trial)) for trial in trials]
+    return render("cell.answers", head=trials[0], rows=rows)
 
 
-def _answer_row(trial: Trial) -> str:
-    verdict = "right" if trial.correct else "wrong"
-    mark = "✔" if trial.correct else "✖"
+def _scores(trial: Trial) -> str:
     ranked = sorted(zip(trial.answers, trial.log_probs, strict=True), key=lambda pair: -pair[1])
-    scores = ", ".join(f"{escape(a)} {math.exp(p):.3f}" for a, p in ranked[:3])
-    return (
-        f"<tr><td>{escape(trial.listener)}</td>"
-        f'<td class="{verdict}">{mark} {escape(trial.answer)} ({verdict})</td>'
-        f"<td>{scores}</td><td>{100 * trial.mass:.1f} %</td></tr>"
-    )
-
-
-def replies_html(results: Sequence[actions.AskResult]) -> str:
-    """Replies in the listeners' own words (HTML)."""
-    items = "".join(
-        f"<li><b>{escape(r.trial.listener)}</b>: “{escape(r.reply or '')}”"
-        f"{' (unparsed)' if r.unparsed else ''}</li>"
-        for r in results
-    )
-    title = "<h3>In their own words, asked just now</h3>"
-    return f'<div class="findings">{title}<ul>{items}</ul></div>'
+    return ", ".join(f"{answer} {math.exp(p):.3f}" for answer, p in ranked[:3])

@@ -1,35 +1,33 @@
 """The figures of a comparison: both maps and what changed, both curves, both confusion matrices.
 
-Conventions: an update for each of summary, maps with their box, difference with its box, curves
-with their box; plans that follow the answers, and interleaved ones, have words only.
+Plans that follow the answers, and interleaved ones, have words only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from spectcount.errors import UserError
 from spectcount.figures.counts import accuracy_value, confusion_value
 from spectcount.figures.maps import curves_value, difference_value, map_value
-from spectcount.figures.roc import ROCS
 from spectcount.probing.difference import difference
 from spectcount.probing.maps import confusion, measure_map, of_listener
-from spectcount.probing.plan import AnyPlan, CountConfusion, plan_from_dict
+from spectcount.probing.plan import AnyPlan, CountConfusion, Interleaved, plan_from_dict
 from spectcount.store import Run
 from spectcount.trials import Trial
+from spectcount.ui.figures import heatmap
 from spectcount.ui.header import listener_spec
-from spectcount.ui.polling import notice
-from spectcount.ui.probe_figures import confusion_words, roc_figure
+from spectcount.ui.pieces import Box, Updates, chart_box, notice
+from spectcount.ui.probe_figures import confusion_words, map_colour, roc_figure
 from spectcount.ui.verdicts import comparison_html
 
+NO_CELLS = "The map fills in here once a comparison is started."
 NO_CHANGE = "The difference appears once both have answered the same questions."
-N_UPDATES = 8
-_HIDDEN = (gr.update(visible=False), gr.skip())
 
 
 @dataclass(frozen=True)
@@ -67,35 +65,56 @@ def pair_of(run: Run, trials: list[Trial]) -> Pair:
     return Pair(plan_from_dict(run.config["plan"]), (base, tuned), *apart, run.config, run.lineage)
 
 
-def figures(pair: Pair, measure: str) -> list[Any]:
-    """All updates of a comparison; see the module."""
+class PairFigures:
+    """Both maps in a box, the difference in another, the curves in a third."""
+
+    def __init__(self) -> None:
+        with gr.Row(equal_height=False) as maps:
+            with gr.Column(min_width=320):
+                base = heatmap("Base map", empty=NO_CELLS, elem_id="compare-base-map")
+            with gr.Column(min_width=320):
+                tuned = heatmap("Tuned map", empty=NO_CELLS, elem_id="compare-tuned-map")
+        with gr.Column() as column:
+            change = heatmap("Difference map", empty=NO_CHANGE, elem_id="compare-difference-map")
+        self.maps, self.change = Box(maps, (base, tuned)), Box(column, (change,))
+        self.chart = chart_box("Curves of base and tuned", "compare-curve", empty=NO_CELLS)
+
+    @property
+    def outputs(self) -> list[Any]:
+        return [*self.maps.outputs, *self.change.outputs, *self.chart.outputs]
+
+    def blank(self) -> Updates:
+        """Updates that leave the boxes as they are, without pictures."""
+        return {**self.maps.blank(), **self.change.blank(), **self.chart.blank()}
+
+    def show(self, pair: Pair, measure: str) -> Updates:
+        """Updates that show a comparison; none before both have answered."""
+        hidden = {**self.maps.show(None), **self.change.show(None), **self.chart.show(None)}
+        if not pair.base or not pair.tuned:
+            return {}
+        if pair.plan.adaptive or isinstance(pair.plan, Interleaved):
+            return hidden
+        if isinstance(pair.plan, CountConfusion):
+            tables = {name: confusion(trials) for name, trials in pair.trials.items()}
+            both = [confusion_value(table, title=name) for name, table in tables.items()]
+            return hidden | self.maps.show(*both) | self.chart.show(accuracy_value(tables))
+        cells = {name: measure_map(pair.plan, trials) for name, trials in pair.trials.items()}
+        rocs, colour = roc_figure(pair.plan, pair.trials, measure), map_colour(measure)
+        if len(pair.plan.axes) == 1:
+            return hidden | self.chart.show(rocs or curves_value(cells, colour))
+        both = [map_value(cells[name], colour, title=name) for name in pair.names]
+        changed = difference(pair.plan, pair.base, pair.tuned)
+        change = difference_value(changed, colour, title="tuned − base")
+        return hidden | self.maps.show(*both) | self.change.show(change) | self.chart.show(rocs)
+
+
+def pair_words(pair: Pair) -> Markup:
+    """What a comparison says (HTML)."""
     if not pair.base or not pair.tuned:
-        return [notice(NO_CHANGE), *[gr.skip()] * (N_UPDATES - 1)]
+        return notice(NO_CHANGE)
     words = comparison_html(pair.config, pair.lineage, pair.trials)
-    if pair.plan.adaptive:
-        return [words, *_HIDDEN, gr.skip(), *_HIDDEN, *_HIDDEN]
-    if isinstance(pair.plan, CountConfusion):
-        return _confusions(pair, words)
-    found = {name: measure_map(pair.plan, asked) for name, asked in pair.trials.items()}
-    rocs = roc_figure(pair.plan, pair.trials, measure)
-    measure = "d_prime" if measure in ROCS.values() else measure
-    if len(pair.plan.axes) == 1:
-        chart = rocs or curves_value(found, measure)
-        return [words, *_HIDDEN, gr.skip(), *_HIDDEN, *_shown(chart)]
-    base, tuned = (map_value(found[name], measure, title=name) for name in pair.names)
-    changed = difference(pair.plan, pair.base, pair.tuned)
-    change = difference_value(changed, measure, title="tuned − base")
-    return [words, *_shown(base), tuned, *_shown(change), *(_shown(rocs) if rocs else _HIDDEN)]
-
-
-def _confusions(pair: Pair, words: str) -> list[Any]:
-    tables = {name: confusion(asked) for name, asked in pair.trials.items()}
-    lines = "".join(f"<p>{escape(n)}: {confusion_words(t)}</p>" for n, t in tables.items())
-    words += f'<div class="findings">{lines}</div>'
-    base, tuned = (confusion_value(table, title=name) for name, table in tables.items())
-    return [words, *_shown(base), tuned, *_HIDDEN, *_shown(accuracy_value(tables))]
-
-
-def _shown(value: Any) -> tuple[Any, Any]:
-    """Updates of a figure's box and of the figure."""
-    return gr.update(visible=True), value
+    if not isinstance(pair.plan, CountConfusion):
+        return words
+    lines = ((n, confusion_words(confusion(trials))) for n, trials in pair.trials.items())
+    told = Markup().join(Markup("<p>{}: {}</p>").format(*line) for line in lines)
+    return words + Markup('<div class="findings">{}</div>').format(told)

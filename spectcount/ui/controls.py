@@ -21,6 +21,7 @@ import gradio as gr
 
 from spectcount import documents
 from spectcount.params import Declared, Param
+from spectcount.ui.pieces import Updates
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,11 @@ class Form:
         """The controls' values, by parameter name, not yet validated."""
         return params_of(values[0])
 
-    def updates(self, values: Mapping[str, Any], full_range: bool = False) -> list[dict[str, Any]]:
-        """One update per component of `inputs` that shows `values`, with sliders long enough."""
+    def updates(self, values: Mapping[str, Any], full_range: bool = False) -> Updates:
+        """The update that shows `values`, with sliders long enough."""
         names = self.declared.params()
         shown = {name: values[name] for name in names if name in values}
-        return [gr.update(value=form_value(shown, full_range))]
+        return {self.component: gr.update(value=form_value(shown, full_range))}
 
 
 def form(

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from spectcount import listeners, presets
 from spectcount.clips import wav_bytes
@@ -24,11 +23,12 @@ from spectcount.probing.weakness import NOT_CONFIRMED
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.training import OPTIONS
-from spectcount.training.curriculum import Drawn, Sampler
+from spectcount.training.curriculum import Curriculum, Drawn, Sampler
 from spectcount.ui import pulse
 from spectcount.ui.controls import Form, form
+from spectcount.ui.pieces import Updates, html, on, refusal, render
 from spectcount.ui.plan_form import about_html, changes
-from spectcount.ui.polling import Feed, notice, on, run_label
+from spectcount.ui.polling import Feed, run_label
 
 N_PREVIEWS = 5
 NO_MAP = "none"
@@ -40,20 +40,47 @@ _PART_TITLES = {"curriculum": "Curriculum", "lora": "Adapter (LoRA)", "train": "
 _OPEN = ("mixture", "")
 
 
-@dataclass(frozen=True)
 class CurriculumForm:
-    """The widgets; `inputs` go to `read` in their order."""
+    """The form; `inputs` go to `read` in their order."""
 
-    settings: Settings
-    store: Store
-    feed: Feed
-    source: gr.Dropdown
-    picked: gr.State
-    regions: gr.CheckboxGroup
-    preset: gr.Dropdown
-    about: gr.HTML
-    forms: dict[str, Form]
-    seed: gr.Number
+    def __init__(self, settings: Settings, store: Store, feed: Feed, base: gr.Dropdown) -> None:
+        self.settings, self.store, self.feed = settings, store, feed
+        self.source = gr.Dropdown(
+            source_choices(store, str(base.value)),
+            label="Map whose weak regions to train",
+            elem_id="tune-map",
+            allow_custom_value=True,
+        )
+        self.regions = gr.CheckboxGroup([], label=NO_REGIONS, elem_id="tune-regions")
+        names = presets.names("training", settings)
+        first = "laptop" if "laptop" in names else names[0]
+        loaded = presets.load("training", first, settings)
+        self.preset = gr.Dropdown(names, value=first, label="Recipe", elem_id="tune-preset")
+        self.about = html(value=about_html(loaded))
+        self.forms = {n: _part(n, declared, loaded.body[n]) for n, declared in OPTIONS.items()}
+        self.seed = gr.Number(
+            0,
+            label="Seed",
+            precision=0,
+            minimum=0,
+            elem_id="tune-seed",
+            info="The same seed draws the same clips and the same first weights of the adapter.",
+        )
+        self.picked, self.shown = gr.State(False), gr.State(None)
+        self._connect(base)
+
+    def _connect(self, base: gr.Dropdown) -> None:
+        source, shown = self.source, self.shown
+        on([self.preset.input], self.show, self.preset, [self.about, *self.options])
+        on([source.input], lambda: True, None, self.picked)
+        maps = {"inputs": [source, base, self.picked], "outputs": source}
+        look = pulse.look_at(self.store, ("probe", "confirm"))
+        when = [source.focus, base.change]
+        beat = pulse.follow(look, self.refresh, maps, source, when=when)
+        changed = [beat.input, source.change, base.change]
+        on(changed, self.renew_regions, [source, base, shown], [self.regions, shown])
+        edits = [event for part in self.forms.values() for event in part.triggers]
+        on(edits, self.describe, [self.preset, *self.options], self.about)
 
     @property
     def inputs(self) -> list[gr.components.Component]:
@@ -68,11 +95,6 @@ class CurriculumForm:
     def triggers(self) -> list[Any]:
         """The events of whatever changes the options of the training."""
         return [part.component.change for part in self.forms.values()]
-
-    @property
-    def outputs(self) -> list[gr.components.Component]:
-        """What `show` updates."""
-        return [self.about, *self.options]
 
     def read(self, base: str, values: Sequence[Any]) -> dict[str, Any]:
         """{source, regions, config, seed} that the widgets' `values` describe, validated."""
@@ -112,14 +134,16 @@ class CurriculumForm:
         changed = [words for name in config for words in changes(config[name], shipped[name])]
         return about_html(loaded, changed)
 
-    def show(self, preset: str) -> list[Any]:
-        """Updates of `outputs` that show a preset."""
+    def show(self, preset: str) -> Updates:
+        """Updates that show a preset."""
         try:
             loaded = presets.load("training", preset, self.settings)
         except UserError as error:
-            return [notice(str(error), "error"), *[gr.skip()] * (len(self.outputs) - 1)]
-        parts = [part.updates(loaded.body[name]) for name, part in self.forms.items()]
-        return [about_html(loaded), *[update for part in parts for update in part]]
+            return {self.about: refusal(error)}
+        updates: Updates = {self.about: about_html(loaded)}
+        for name, part in self.forms.items():
+            updates |= part.updates(loaded.body[name])
+        return updates
 
     def refresh(self, source: str | None, base: str, picked: bool = False) -> Any:
         """The maps of `base` that there are now; the newest, unless the reader `picked` one."""
@@ -145,45 +169,12 @@ class CurriculumForm:
         """The first clips that training will draw, to be played (HTML)."""
         try:
             asked = self.read(base, values)
-            curriculum = OPTIONS["curriculum"].from_dict(asked["config"]["curriculum"])
-            window_s = listeners.load(base, self.settings).loaded.window_s
+            curriculum = Curriculum.from_dict(asked["config"]["curriculum"])
+            window_s = listeners.load_model(base, self.settings).window_s
             sampler = Sampler(curriculum, asked["regions"], asked["seed"], window_s)
             return previews_html(sampler.preview(N_PREVIEWS))
         except UserError as error:
-            return notice(str(error), "error")
-
-
-def build(settings: Settings, store: Store, feed: Feed, base: gr.Dropdown) -> CurriculumForm:
-    """Lay out the form."""
-    source = gr.Dropdown(
-        source_choices(store, str(base.value)), label="Map whose weak regions to train",
-        elem_id="tune-map", allow_custom_value=True,
-    )  # fmt: skip
-    regions = gr.CheckboxGroup([], label=NO_REGIONS, elem_id="tune-regions")
-    names = presets.names("training", settings)
-    first = "laptop" if "laptop" in names else names[0]
-    loaded = presets.load("training", first, settings)
-    preset = gr.Dropdown(names, value=first, label="Recipe", elem_id="tune-preset")
-    about = gr.HTML(about_html(loaded), apply_default_css=False)
-    forms = {name: _part(name, declared, loaded.body[name]) for name, declared in OPTIONS.items()}
-    seed = gr.Number(
-        0, label="Seed", precision=0, minimum=0, elem_id="tune-seed",
-        info="The same seed draws the same clips and the same first weights of the adapter.",
-    )  # fmt: skip
-    picked, shown = gr.State(False), gr.State(None)
-    made = CurriculumForm(
-        settings, store, feed, source, picked, regions, preset, about, forms, seed
-    )  # fmt: skip
-    on([preset.input], made.show, preset, made.outputs)
-    on([source.input], lambda: True, None, picked)
-    maps = {"inputs": [source, base, picked], "outputs": source}
-    now = {"inputs": [source, base, shown], "outputs": [regions, shown]}
-    look = pulse.look_at(store, ("probe", "confirm"))
-    beat = pulse.follow(look, made.refresh, maps, source, when=[source.focus, base.change])
-    on([beat.input, source.change, base.change], made.renew_regions, **now)
-    edits = [event for part in forms.values() for event in part.triggers]
-    on(edits, made.describe, [preset, *made.options], about)
-    return made
+            return refusal(error)
 
 
 def source_choices(store: Store, base: str) -> list[tuple[str, str]]:
@@ -214,18 +205,13 @@ def _part(name: str, declared: type[Declared], values: Mapping[str, Any]) -> For
         return form(declared, values=values, open_groups=_OPEN, prefix=f"tune-{name}")
 
 
-def previews_html(drawn: Sequence[Drawn]) -> str:
+def previews_html(drawn: Sequence[Drawn]) -> Markup:
     """Players with what is asked and the truth of each clip (HTML)."""
-    items = "".join(_preview_item(one) for one in drawn)
-    return f'<ol class="previews">{items}</ol>'
+    return render("forms.previews", drawn=list(map(_preview, drawn)))
 
 
-def _preview_item(drawn: Drawn) -> str:
+def _preview(drawn: Drawn) -> tuple[str, str, str, str]:
+    """Prompt, truth, source, and the sound as WAV, base64."""
     question = drawn.question
-    data = base64.b64encode(wav_bytes(question.audio(), subtype="PCM_16")).decode("ascii")
-    return (
-        f"<li><p>“{escape(question.prompt)}” Truth: <b>{escape(str(question.truth))}</b> "
-        f"<small>from: {escape(drawn.source)}</small></p>"
-        f'<audio controls preload="none" aria-label="Clip to be learned from" '
-        f'src="data:audio/wav;base64,{data}"></audio></li>'
-    )
+    wav = base64.b64encode(wav_bytes(question.audio(), subtype="PCM_16")).decode("ascii")
+    return question.prompt, str(question.truth), drawn.source, wav

@@ -7,10 +7,10 @@ models are shown, and a visitor can neither fetch nor unload.
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from spectcount import actions, listeners
 from spectcount.errors import UserError
@@ -19,61 +19,51 @@ from spectcount.ui import pulse
 from spectcount.ui.header import Header, adapter_choices, base_choices, first_adapter
 from spectcount.ui.loader import Loader, in_memory
 from spectcount.ui.models_table import facts_html, memory_html, models_html
-from spectcount.ui.polling import QUIET, notice, on
+from spectcount.ui.pieces import PICK, QUIET, Updates, html, live, notice, on, refusal, render
 
 DEMO = "The demo fetches and unloads nothing; to do that, run a copy of SpectCount yourself."
 NONE_CHOSEN = "Choose a model in the list first."
 UNCHOSEN = "Choose a model to see its licence, its commit and what it needs."
 
-_SCRIPT = """
-element.addEventListener('click', (event) => {
-  const row = event.target.closest('[data-run]');
-  if (row) trigger('select', { value: row.dataset.run, index: row.dataset.run });
-});
-"""
-
-
-def build(settings: Settings, header: Header, loader: Loader) -> None:
-    """The picker, folded, inside the page's `gr.Blocks`."""
-    view = ModelsView(settings, loader)
-    local = not settings.demo
-    with gr.Accordion("Models", open=False, elem_id="models", elem_classes="group"):
-        memory = gr.HTML(elem_id="models-memory", apply_default_css=False)
-        table = gr.HTML(js_on_load=_SCRIPT, elem_id="models-list", apply_default_css=False)
-        with gr.Row(elem_classes="tools", elem_id="models-tools"):
-            chosen = gr.Textbox(
-                "", label="Model", elem_id="models-chosen", max_lines=1, interactive=local,
-                placeholder="a name, path:/FOLDER or OWNER/NAME#COMMIT; @ADAPTER likewise",
-                min_width=240,
-            )  # fmt: skip
-            use = gr.Button("Use as base", variant="primary", elem_id="models-use")
-            get = gr.Button("Get", elem_id="models-get", visible=local)
-            free = gr.Button("Unload", elem_id="models-unload", visible=local)
-        message = gr.HTML(
-            elem_id="models-message",
-            apply_default_css=False,
-            js_on_load="SpectCount.live(element);",
-        )
-        progress = gr.HTML(elem_id="models-progress", apply_default_css=False)
-        facts = gr.HTML(notice(UNCHOSEN), elem_id="models-facts", apply_default_css=False)
-        sent = gr.State({})
-        shown = {"inputs": [chosen, sent], "outputs": [memory, table, progress, sent]}
-        pulse.follow(view.look, view.poll, shown, chosen, when=[chosen.change], at_once=False)
-    table.select(view.choose, None, [chosen, message], **QUIET)
-    on([chosen.change], view.facts, chosen, facts)
-    told = {"api_visibility": "private", "show_progress": "hidden"}
-    woken = [header.base, header.tuned, message]
-    use.click(view.use, chosen, woken, **told).then(view.poll, **shown, **QUIET)
-    get.click(view.get, chosen, message, **told).then(view.poll, **shown, **QUIET)
-    free.click(view.unload, chosen, message, **told).then(view.poll, **shown, **QUIET)
-
 
 class ModelsView:
-    """The picker's handlers."""
+    """The picker, folded, inside the page's `gr.Blocks`."""
 
-    def __init__(self, settings: Settings, loader: Loader) -> None:
-        self.settings = settings
-        self.loader = loader
+    def __init__(self, settings: Settings, header: Header, loader: Loader) -> None:
+        self.settings, self.header, self.loader = settings, header, loader
+        local = not settings.demo
+        with gr.Accordion("Models", open=False, elem_id="models", elem_classes="group"):
+            self.memory = html("models-memory")
+            self.table = html("models-list", script=PICK)
+            with gr.Row(elem_classes="tools", elem_id="models-tools"):
+                chosen = self.chosen = gr.Textbox(
+                    "",
+                    label="Model",
+                    elem_id="models-chosen",
+                    max_lines=1,
+                    interactive=local,
+                    placeholder="a name, path:/FOLDER or OWNER/NAME#COMMIT; @ADAPTER likewise",
+                    min_width=240,
+                )
+                use = gr.Button("Use as base", variant="primary", elem_id="models-use")
+                get = gr.Button("Get", elem_id="models-get", visible=local)
+                free = gr.Button("Unload", elem_id="models-unload", visible=local)
+            self.message = live("models-message")
+            self.under_way = html("models-progress")
+            facts = html("models-facts", notice(UNCHOSEN))
+            self.sent = gr.State({})
+            outputs = [self.memory, self.table, self.under_way, self.sent]
+            shown = {"inputs": [chosen, self.sent], "outputs": outputs}
+            pulse.follow(self.look, self.poll, shown, chosen, when=[chosen.change], at_once=False)
+        self.table.select(self.choose, None, [chosen, self.message], **QUIET)
+        on([chosen.change], self.facts, chosen, facts)
+        told = {"api_visibility": "private", "show_progress": "hidden"}
+        for button, act, woken in (
+            (use, self.use, [header.base, header.tuned, self.message]),
+            (get, self.get, self.message),
+            (free, self.unload, self.message),
+        ):
+            button.click(act, chosen, woken, **told).then(self.poll, **shown, **QUIET)
 
     def choose(self, event: gr.SelectData) -> tuple[str, str]:
         """A click on a model: its name, with the option that makes it fit where it needs one."""
@@ -93,7 +83,7 @@ class ModelsView:
             shown = {name: value for name, value in known.items() if name not in hidden}
             return facts_html(shown, self._forecast(chosen))
         except UserError as error:
-            return notice(str(error), "error")
+            return refusal(error)
 
     def _known(self, chosen: str) -> dict[str, Any]:
         """Of a model by path or by its hub id nothing is listed: what its folder says."""
@@ -111,9 +101,8 @@ class ModelsView:
         except UserError:
             return None
 
-    def use(self, chosen: str) -> tuple[Any, ...]:
-        """Make the chosen model the base of every tab and load it: updates of base, tuned,
-        message."""
+    def use(self, chosen: str) -> Updates:
+        """Make the chosen model the base of every tab and load it."""
         try:
             whole = self._chosen(chosen)
             listeners.model_folder(whole, self.settings)
@@ -123,12 +112,12 @@ class ModelsView:
             if in_memory(spec) is None:
                 self.loader.load(spec)
         except UserError as error:
-            return gr.skip(), gr.skip(), notice(str(error), "error")
-        return (
-            gr.update(choices=base_choices(self.settings, spec), value=spec),
-            gr.update(choices=found, value=adapter or first_adapter(found)),
-            notice(f"{spec} is the base of every tab now."),
-        )
+            return {self.message: refusal(error)}
+        return {
+            self.header.base: gr.update(choices=base_choices(self.settings, spec), value=spec),
+            self.header.tuned: gr.update(choices=found, value=adapter or first_adapter(found)),
+            self.message: notice(f"{spec} is the base of every tab now."),
+        }
 
     def get(self, chosen: str) -> str:
         """Begin to fetch the chosen model."""
@@ -153,7 +142,7 @@ class ModelsView:
             name = self._chosen(chosen)
             act(name)
         except UserError as error:
-            return notice(str(error), "error")
+            return refusal(error)
         return notice(words.format(name=name))
 
     def _chosen(self, chosen: str) -> str:
@@ -163,41 +152,34 @@ class ModelsView:
 
     def look(self, chosen: str) -> tuple[object, bool]:
         """The list as it is now, and whether something is loaded or fetched."""
-        return {**self._list(chosen), "progress": self.progress()}, self.loader.busy
+        return list(self._shown(chosen).values()), self.loader.busy
 
-    def poll(self, chosen: str, sent: dict[str, Any]) -> tuple[Any, ...]:
-        """What is new since `sent`: memory, table, progress, sent."""
-        new = {
-            **self._list(chosen),
-            "progress": self.progress(),
-        }
-        fresh = (gr.skip() if sent.get(name) == value else value for name, value in new.items())
-        return *fresh, new
+    def poll(self, chosen: str, sent: dict[str, str]) -> Updates:
+        """What is new since `sent`."""
+        now = self._shown(chosen)
+        names = {component.elem_id: words for component, words in now.items()}
+        fresh = {c: words for c, words in now.items() if sent.get(c.elem_id) != words}
+        return {**fresh, self.sent: names}
 
-    def _list(self, chosen: str) -> dict[str, str]:
-        """What is in memory and the table, or the sentence about what is wrong with the list."""
+    def _shown(self, chosen: str) -> dict[Any, str]:
+        """What is in memory, the table, or the sentence about what is wrong with it, and how far
+        loading is."""
         device = self.settings.device
         try:
-            return {
-                "memory": memory_html(actions.models_in_memory(), device, free_gb(self.settings)),
-                "table": models_html(actions.models(self.settings), chosen, device),
-            }
+            memory = memory_html(actions.models_in_memory(), device, free_gb(self.settings))
+            table = models_html(actions.models(self.settings), chosen, device)
         except UserError as error:
-            return {"memory": "", "table": notice(str(error), "error")}
+            memory, table = Markup(), refusal(error)
+        return {self.memory: memory, self.table: table, self.under_way: self.progress()}
 
     def progress(self) -> str:
         """How far loading or fetching is (HTML); "" where nothing is under way or went wrong."""
+        words, share = self.loader.words, self.loader.share or 0.0
         if self.loader.error:
-            return notice(self.loader.words, "error")
+            return notice(words, "error")
         if not self.loader.busy:
             return ""
-        share = 100 * (self.loader.share or 0)
-        return (
-            f'<div class="run-progress"><p>{escape(self.loader.words)}</p>'
-            f'<div class="run-bar" role="progressbar" aria-label="{escape(self.loader.spec)}" '
-            f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{share:.0f}">'
-            f'<div style="width:{share:.1f}%"></div></div></div>'
-        )
+        return render("runs.progress", words=[words], name=self.loader.spec, share=share)
 
 
 def free_gb(settings: Settings) -> float:

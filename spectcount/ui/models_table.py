@@ -7,65 +7,52 @@ on a small screen each cell stands behind the head of its column.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
+from markupsafe import Markup
+
 from spectcount.actions.models import ModelRow
+from spectcount.ui.pieces import render
 
 HEADS = ("Model", "Parameters", "Needs", "Fits", "On this disk", "Licence")
 
 
-def models_html(rows: Sequence[ModelRow], chosen: str, device: str) -> str:
+def models_html(rows: Sequence[ModelRow], chosen: str, device: str) -> Markup:
     """The table, what is here and fits first; a row's name is a button (HTML)."""
-    ordered = sorted(rows, key=lambda r: (not r.here, not r.usable, not r.fits, not r.fits_as,
-                                          r.needs_gb))  # fmt: skip
-    heads = "".join(f"<th>{head}</th>" for head in HEADS)
-    body = "".join(_row(row, row.name == chosen.partition("+")[0]) for row in ordered)
-    return (
-        f'<table class="models" aria-label="Models"><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{body}</tbody></table>"
-        f'<p class="about">Needs: memory to score a clip of 30 s on {escape(device)}.</p>'
+
+    def order(row: ModelRow) -> tuple[Any, ...]:
+        return not row.here, not row.usable, not row.fits, not row.fits_as, row.needs_gb
+
+    return render(
+        "models.table",
+        heads=HEADS,
+        rows=[(row, _cells(row)) for row in sorted(rows, key=order)],
+        chosen=chosen.partition("+")[0],
+        device=device,
     )
 
 
-def _row(row: ModelRow, chosen: bool) -> str:
-    cells = (
+def _cells(row: ModelRow) -> list[tuple[str, str]]:
+    """(head, words) of a row's cells but for its name and its licence."""
+    words = (
         parameters_text(row.parameters_b),
         gb_text(row.needs_gb) if row.usable else "–",
-        fits_html(row),
+        fits_text(row),
         "✔ yes" if row.here else f"no, {gb_text(row.disk_gb)} to get",
-        licence_html(row),
     )
-    rest = "".join(
-        f'<td data-name="{head}">{cell}</td>' for head, cell in zip(HEADS[1:], cells, strict=True)
-    )
-    return (
-        f'<tr><td><button type="button" class="model-name" data-run="{escape(row.name)}" '
-        f'aria-pressed="{str(chosen).lower()}">{escape(row.full_name)}</button>'
-        f"<small>{escape(row.name)}</small></td>{rest}</tr>"
-    )
+    return list(zip(HEADS[1:-1], words, strict=True))
 
 
-def fits_html(row: ModelRow) -> str:
-    """Whether it fits what is free now, as such or with an option (HTML)."""
+def fits_text(row: ModelRow) -> str:
+    """Whether it fits what is free now, as such or with an option."""
     if not row.usable:
-        return "<span>✖ cannot be used</span>"
+        return "✖ cannot be used"
     if row.fits:
-        return "<span>✔ yes</span>"
-    if row.fits_as:
-        return f"<span>◐ as +{escape(row.fits_as)}</span>"
-    return "<span>✖ no</span>"
+        return "✔ yes"
+    return f"◐ as +{row.fits_as}" if row.fits_as else "✖ no"
 
 
-def licence_html(row: ModelRow) -> str:
-    """The licence, linked to the model's page, and whether it has to be accepted (HTML)."""
-    words = escape(row.licence) or "–"
-    if row.link:
-        words = f'<a href="{escape(row.link)}" target="_blank" rel="noreferrer">{words}</a>'
-    return words + ("" if row.licence_open else "<small>to be accepted on the hub first</small>")
-
-
-def facts_html(facts: Mapping[str, Any], forecast: Mapping[str, Any] | None) -> str:
+def facts_html(facts: Mapping[str, Any], forecast: Mapping[str, Any] | None) -> Markup:
     """What is known of the chosen model (HTML)."""
     rows = {
         "About": facts["about"],
@@ -78,10 +65,7 @@ def facts_html(facts: Mapping[str, Any], forecast: Mapping[str, Any] | None) -> 
         "Memory": _memory(forecast) if forecast else "",
         "Source": facts.get("source") or "",
     }
-    shown = "".join(
-        f"<dt>{name}</dt><dd>{escape(str(value))}</dd>" for name, value in rows.items() if value
-    )
-    return f'<dl class="run-facts">{shown}</dl>'
+    return render("runs.definitions", facts={name: v for name, v in rows.items() if v})
 
 
 def _memory(forecast: Mapping[str, Any]) -> str:
@@ -99,15 +83,13 @@ def _memory(forecast: Mapping[str, Any]) -> str:
     return said + ("" if forecast["fits"] or not fitting else f"; what fits: {fitting[0]}")
 
 
-def memory_html(rows: Sequence[Mapping[str, Any]], device: str, free_gb: float) -> str:
+def memory_html(rows: Sequence[Mapping[str, Any]], device: str, free_gb: float) -> Markup:
     """The models in this app's memory, and what is free (HTML)."""
     inside = ", ".join(
         f"{row['name']} ({gb_text(row['gb'])}, {row['dtype']}, {row['path']} path)" for row in rows
     )
-    return (
-        f'<p class="about">In memory: {escape(inside or "no model")}. Free on {escape(device)}: '
-        f"{gb_text(free_gb)}.</p>"
-    )
+    words = f"In memory: {inside or 'no model'}. Free on {device}: {gb_text(free_gb)}."
+    return Markup('<p class="about">{}</p>').format(words)
 
 
 def gb_text(gb: float) -> str:

@@ -12,11 +12,11 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import gradio as gr
 from gradio.context import Context
+from markupsafe import Markup
 
 from spectcount import actions, documents, presets
 from spectcount.designs import FAMILIES, family
@@ -29,7 +29,8 @@ from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.ui import address
 from spectcount.ui.controls import describe, form_component, form_data, params_of
-from spectcount.ui.polling import QUIET, duration_text, notice, on
+from spectcount.ui.pieces import QUIET, Updates, html, notice, on, refusal, render
+from spectcount.ui.polling import duration_text
 
 RANGE = ".."
 _CLIP_HELP = (
@@ -57,20 +58,45 @@ class KeptPlan:
         return cls(str(data.get("preset")), _seed(data.get("seed", 0)), changed)
 
 
-@dataclass(frozen=True)
 class PlanForm:
-    """The widgets; `inputs` go to `read` in their order. `where` is the tab's name, `first` the
-    preset and the seed of a new page."""
+    """The form; `inputs` go to `read` in their order. `where` is the tab's name, which keeps
+    element ids apart, `first` the preset and the seed of a new page."""
 
-    settings: Settings
-    where: str
-    first: tuple[str, int]
-    preset: gr.Dropdown
-    about: gr.HTML
-    plan: gr.HTML
-    clip: gr.Textbox
-    seed: gr.Number
-    cost: gr.HTML
+    def __init__(self, settings: Settings, where: str, seed: int, preset: str) -> None:
+        self.settings, self.where, self.first = settings, where, (preset, seed)
+        loaded = presets.load("probes", preset, settings)
+        plan = loaded.body["plan"]
+        names = presets.names("probes", settings)
+        self.preset = gr.Dropdown(names, value=preset, label="Plan", elem_id=f"{where}-preset")
+        self.about = html(f"{where}-about", about_html(loaded))
+        with gr.Accordion("Edit the plan", open=False, elem_id=f"{where}-plan"):
+            forms = {kind: {"prefix": f"{where}-{kind}", "groups": _groups(kind)} for kind in PLANS}
+            elem_id = f"{where}-plan-form"
+            self.plan = form_component(forms, plan_value(plan), elem_id, sets=_family_sets())
+            self.clip = gr.Textbox(
+                clip_lines(plan),
+                label="Clip",
+                info=_clip_help(plan),
+                lines=3,
+                elem_id=f"{where}-clip",
+                visible="family" in plan,
+            )
+            self.seed = gr.Number(
+                seed,
+                label="Seed",
+                precision=0,
+                minimum=0,
+                elem_id=f"{where}-seed",
+                info="The same seed asks the same questions.",
+            )
+        keep = f"SpectCount.keepPlan(element, watch, '{where}-plan');"
+        self.cost = html(f"{where}-cost", script=keep)
+        self.outputs = [self.clip, self.plan, self.about]
+        self.everything = [self.preset, self.seed, *self.outputs]
+        on([self.preset.input], self.show, self.preset, self.outputs)
+        on([self.plan.input, self.clip.change], self.describe, self.inputs, self.about)
+        Context.root_block.load(self.arrive, None, self.everything, **QUIET)
+        on([self.plan.input], _follow_family, [self.plan, self.clip], self.clip)
 
     @property
     def inputs(self) -> list[gr.components.Component]:
@@ -94,18 +120,16 @@ class PlanForm:
         actions.refuse_many_trials(self.settings, plan.n_trials)
         return plan, _seed(seed), preset
 
-    def show(self, preset: str) -> list[Any]:
-        """Updates of `outputs` that show a preset."""
+    def show(self, preset: str) -> Updates:
+        """Updates that show a preset."""
         try:
             loaded = presets.load("probes", preset, self.settings)
         except UserError as error:
-            return [*[gr.skip()] * (len(self.outputs) - 1), notice(str(error), "error")]
-        plan = loaded.body["plan"]
-        return [_clip_update(plan), plan_value(plan), about_html(loaded)]
+            return {self.about: refusal(error)}
+        return self._show_plan(loaded.body["plan"], about_html(loaded))
 
-    @property
-    def outputs(self) -> list[Any]:
-        return [self.clip, self.plan, self.about]
+    def _show_plan(self, plan: Mapping[str, Any], about: str) -> Updates:
+        return {self.clip: _clip_update(plan), self.plan: plan_value(plan), self.about: about}
 
     def describe(self, *values: Any) -> Any:
         """What the plan of the form is: its preset's words, or how it differs from that."""
@@ -116,22 +140,18 @@ class PlanForm:
             return gr.skip()
         return about_html(loaded, changes(plan.to_dict(), loaded.body["plan"]))
 
-    def show_kept(self, kept: KeptPlan) -> list[Any]:
-        """Updates of `everything` that show a plan of the address, or of a run. Raises
+    def show_kept(self, kept: KeptPlan) -> Updates:
+        """Updates that show a plan of the address, or of a run. Raises
         `UserError` for one that cannot be."""
         loaded = presets.load("probes", kept.preset, self.settings)
         shipped = loaded.body["plan"]
         same_kind = kept.changed.get("kind", shipped["kind"]) == shipped["kind"]
         plan = plan_from_dict({**(shipped if same_kind else {}), **kept.changed}).to_dict()
         about = about_html(loaded, changes(plan, shipped))
-        return [kept.preset, _seed(kept.seed), _clip_update(plan), plan_value(plan), about]
+        chosen = {self.preset: kept.preset, self.seed: _seed(kept.seed)}
+        return {**chosen, **self._show_plan(plan, about)}
 
-    @property
-    def everything(self) -> list[Any]:
-        """Outputs of `show_kept`."""
-        return [self.preset, self.seed, *self.outputs]
-
-    def kept(self, plan: AnyPlan, preset: str, seed: int) -> str:
+    def kept(self, plan: AnyPlan, preset: str, seed: int) -> Markup:
         """The plan for the address, beside its cost: "" where a new page shows it (HTML)."""
         shipped = presets.load("probes", preset, self.settings).body["plan"]
         now = plan.to_dict()
@@ -141,49 +161,24 @@ class PlanForm:
             {"preset": preset, "seed": seed, **({"plan": changed} if changed else {})}
         )
         new = not changed and (preset, seed) == self.first
-        return f'<span hidden data-kept="{"" if new else escape(text)}"></span>'
+        return Markup('<span hidden data-kept="{}"></span>').format("" if new else text)
 
-    def arrive(self, request: gr.Request) -> list[Any]:
+    def arrive(self, request: gr.Request) -> Updates:
         """The plan that the address names; nothing where it names none, or none that can be."""
         text = address.query_of(request).get(f"{self.where}-plan")
         if not text:
-            return [gr.skip()] * len(self.everything)
+            return gr.skip()
         try:
             return self.show_kept(KeptPlan.read(text))
         except UserError as error:
             gr.Warning(f"The plan in the link cannot be shown: {error}")
-            return [gr.skip()] * len(self.everything)
+            return gr.skip()
 
 
 def build(settings: Settings, where: str, seed: int, first: str = "quick-map") -> PlanForm:
-    """Lay out the form; `where` (the tab's name) keeps its element ids apart from other tabs'."""
+    """Lay out the form with the preset `first`, where there is such a one."""
     names = presets.names("probes", settings)
-    first = first if first in names else names[0]
-    loaded = presets.load("probes", first, settings)
-    plan = loaded.body["plan"]
-    preset = gr.Dropdown(names, value=first, label="Plan", elem_id=f"{where}-preset")
-    about = gr.HTML(about_html(loaded), elem_id=f"{where}-about", apply_default_css=False)
-    with gr.Accordion("Edit the plan", open=False, elem_id=f"{where}-plan"):
-        forms = {kind: {"prefix": f"{where}-{kind}", "groups": _groups(kind)} for kind in PLANS}
-        made = form_component(forms, plan_value(plan), f"{where}-plan-form", sets=_family_sets())
-        clip = gr.Textbox(
-            clip_lines(plan), label="Clip", info=_clip_help(plan), lines=3,
-            elem_id=f"{where}-clip", visible="family" in plan,
-        )  # fmt: skip
-        number = gr.Number(
-            seed, label="Seed", precision=0, minimum=0, elem_id=f"{where}-seed",
-            info="The same seed asks the same questions.",
-        )  # fmt: skip
-    cost = gr.HTML(
-        elem_id=f"{where}-cost", apply_default_css=False,
-        js_on_load=f"SpectCount.keepPlan(element, watch, '{where}-plan');",
-    )  # fmt: skip
-    form = PlanForm(settings, where, (first, seed), preset, about, made, clip, number, cost)
-    on([preset.input], form.show, preset, form.outputs)
-    on([made.input, clip.change], form.describe, form.inputs, about)
-    Context.root_block.load(form.arrive, None, form.everything, **QUIET)
-    on([made.input], _follow_family, [made, clip], clip)
-    return form
+    return PlanForm(settings, where, seed, first if first in names else names[0])
 
 
 def plan_value(plan: Mapping[str, Any]) -> str:
@@ -216,13 +211,9 @@ def source_of(plan: AnyPlan, preset: str, settings: Settings) -> str | dict[str,
     return preset if plan.to_dict() == shipped else plan.to_dict()
 
 
-def about_html(preset: presets.Preset, changed: Sequence[str] = ()) -> str:
+def about_html(preset: presets.Preset, changed: Sequence[str] = ()) -> Markup:
     """A preset's title and what it is for; of an edited one what was changed instead (HTML)."""
-    if changed:
-        words = f"<b>{escape(preset.title)}, edited:</b> {escape('; '.join(changed))}."
-    else:
-        words = f"<b>{escape(preset.title)}.</b> {escape(preset.about)}"
-    return f'<p class="about">{words}</p>'
+    return render("forms.about", title=preset.title, about=preset.about, changed=changed)
 
 
 def changes(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
@@ -235,7 +226,7 @@ def changes(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
-def cost_html(plan: AnyPlan, listeners: list[str], store: Store) -> str:
+def cost_html(plan: AnyPlan, listeners: Sequence[str], store: Store) -> Markup:
     """What a plan will take, in words (HTML)."""
     rate, source = measured_rate(store, listeners, plan.adaptive)
     cost = plan.cost(len(listeners), rate)

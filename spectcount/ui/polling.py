@@ -10,40 +10,19 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from html import escape
+from collections.abc import Callable
 from typing import Any
 
-import gradio as gr
+from markupsafe import Markup
 
 from spectcount.errors import UserError
 from spectcount.store import LogEvent, Metric, Run, Store
 from spectcount.trials import Trial
+from spectcount.ui.pieces import render
 
 KEPT_RUNS = 6
 KEPT_ROWS = 400_000
 """A trial in memory has about 1.4 kB."""
-QUIET: dict[str, Any] = {
-    "show_progress": "hidden",
-    "api_visibility": "private",
-    "queue": False,
-    "trigger_mode": "always_last",
-}
-"""How a page's own refreshing is registered: unseen, not offered as API, cheap, and never left on
-the state before the last."""
-
-
-def on(
-    triggers: Sequence[Any], call: Callable[..., Any], inputs: Any = None, outputs: Any = None
-) -> gr.events.Dependency:
-    """Call a handler quietly at any of some events, one call after another, the last state never
-    left out. The handler follows a step that only the browser takes: the framework repeats a call
-    that had to wait by repeating its event, and two that wait for each other at the same event
-    would go on without end."""
-    step = gr.on(triggers, None, None, None, js="() => {}", api_visibility="private")
-    return step.then(call, inputs, outputs, **QUIET)
-
-
 STATE_MARKS = {
     "queued": "◷",
     "running": "▶",
@@ -184,16 +163,14 @@ def run_duration_s(run: Run, now: float | None = None) -> float | None:
     return run.worked_s + latest
 
 
-def badge(run: Run) -> str:
+def badge(run: Run) -> Markup:
     """The state as a mark and a word, never by colour alone (HTML)."""
-    mark = STATE_MARKS.get(run.state, "")
-    return f'<span class="run-state run-{run.state}">{mark} {run.state}</span>'
+    return render("runs.badge", run=run, mark=STATE_MARKS.get(run.state, ""))
 
 
-def progress_html(run: Run, store: Store) -> str:
+def progress_html(run: Run, store: Store) -> Markup:
     """State, bar, counts, time left and reason of a run, as one HTML block."""
-    share = run.done / run.total if run.total else 0.0
-    words = [badge(run), escape(run.id)]
+    words = [badge(run), run.id]
     if run.total:
         words.append(f"{run.done} of {run.total} {_UNITS.get(run.kind, 'trials')}")
     if run.state == "queued":
@@ -202,13 +179,9 @@ def progress_html(run: Run, store: Store) -> str:
         words.append(f"about {duration_text(run.eta_s)} left")
     elif run.ended:
         words.append(f"took {duration_text(run_duration_s(run))}")
-    reason = f'<p class="run-reason">{escape(run.reason)}</p>' if run.reason else ""
-    bar = (
-        f'<div class="run-bar" role="progressbar" aria-label="Progress of {escape(run.id)}" '
-        f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{100 * share:.0f}">'
-        f'<div style="width:{100 * share:.1f}%"></div></div>'
-    )
-    return f'<div class="run-progress"><p>{" · ".join(words)}</p>{bar}{reason}</div>'
+    share = run.done / run.total if run.total else 0.0
+    name = f"Progress of {run.id}"
+    return render("runs.progress", words=words, name=name, share=share, reason=run.reason)
 
 
 def _queue_words(run: Run, store: Store) -> str:
@@ -217,11 +190,3 @@ def _queue_words(run: Run, store: Store) -> str:
     place = ahead.index(run.id) + 1 if run.id in ahead else 1
     before = f", behind {running[0].id}" if running else ""
     return f"place {place} in the queue of {run.device}{before}"
-
-
-def notice(text: str, kind: str = "hint") -> str:
-    """A sentence for the page: `hint` says what to do next, `error` what was refused (HTML)."""
-    if not text:
-        return ""
-    role = "alert" if kind == "error" else "status"
-    return f'<p class="notice notice-{kind}" role="{role}">{escape(text)}</p>'

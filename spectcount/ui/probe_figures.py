@@ -1,12 +1,12 @@
-"""Maps, curves and confusion matrices of a run: what the Probe tab shows of plans with cells."""
+"""Maps, curves and confusion matrices of a run: what Probe and Compare show of plans with cells."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from spectcount.figures.counts import accuracy_value, confusion_value
 from spectcount.figures.maps import curves_value, map_value
@@ -22,37 +22,97 @@ from spectcount.probing.weakness import Region, find_weakness, percent
 from spectcount.psychophysics.sdt import interval_of
 from spectcount.store import Run
 from spectcount.trials import Trial
+from spectcount.ui.figures import heatmap
 from spectcount.ui.parts import Part
-from spectcount.ui.polling import Feed, notice
+from spectcount.ui.pieces import Box, Updates, chart_box, joined, live, notice, render
+from spectcount.ui.polling import Feed
 
 Trials = Mapping[str, list[Trial]]
-HIDDEN = (gr.update(visible=False), gr.skip())
-NO_LEVEL = gr.update(visible=False)
+NO_CELLS = "The map or the track fills in here, trial by trial, once a probe is started."
 
 
-def grid_figures(
-    plan: Plan, by_name: Trials, mine: str, measure: str, ended: bool,
-    again: Sequence[Region] | None = None, marked: bool = True,
-) -> tuple:  # fmt: skip
-    """Updates of map and curve with their boxes, of the level to hear, and the findings. `again`:
-    the regions as their confirmation left them, None before; `marked`: with the marks of the front
-    end."""
-    if isinstance(plan, Procedure):
-        return *HIDDEN, *HIDDEN, NO_LEVEL, ""
-    if isinstance(plan, CountConfusion):
-        return _confusion_figures(by_name, mine)
-    criterion = Criterion()
-    regions = find_weakness(plan, by_name[mine], criterion) if again is None else again
-    words = regions_html(regions, criterion.words(plan.task), ended)
-    found = {name: measure_map(plan, asked) for name, asked in by_name.items()}
-    colour = "d_prime" if measure in ROCS.values() else measure
-    rocs = roc_figure(plan, by_name, measure)
-    if len(plan.axes) == 1:
-        levels = gr.update(choices=_levels(plan), visible=True)
-        return *HIDDEN, *_shown(rocs or curves_value(found, colour)), levels, words
-    value = map_value(found[mine], colour, regions, title=mine, marked=marked)
-    chart = _shown(rocs) if rocs else HIDDEN
-    return *_shown(value), *chart, NO_LEVEL, words
+def measure_choice(where: str) -> gr.Radio:
+    """The choice of what colours a map, or of a chart instead."""
+    choices = [*MEASURES.items(), *ROCS.items()]
+    label = "Colour or chart"
+    return gr.Radio(choices, value="d_prime", label=label, elem_id=f"{where}-measure")
+
+
+class GridFigures:
+    """Map and curve with their boxes, the level to hear, and what was found."""
+
+    def __init__(self, where: str) -> None:
+        with gr.Column() as column:
+            heat = heatmap("Probe map", empty=NO_CELLS, elem_id=f"{where}-map")
+        self.heat = Box(column, (heat,))
+        self.chart = chart_box("Probe curve", f"{where}-curve", empty=NO_CELLS)
+
+    def lay_out_findings(self, where: str) -> None:
+        """What stands below all figures."""
+        self.level = gr.Dropdown(
+            [],
+            label="Hear a level of the curve",
+            visible=False,
+            allow_custom_value=True,
+            elem_id=f"{where}-level",
+        )
+        self.findings = live(f"{where}-findings")
+
+    @property
+    def outputs(self) -> list[Any]:
+        return [*self.heat.outputs, *self.chart.outputs, self.level, self.findings]
+
+    def show(
+        self,
+        plan: Plan,
+        by_name: Trials,
+        mine: str,
+        measure: str,
+        ended: bool,
+        again: Sequence[Region] | None = None,
+        marked: bool = True,
+    ) -> Updates:
+        """Updates of everything. `again`: the regions as their confirmation left them, None
+        before; `marked`: with the marks of the front end."""
+        updates = {**self.heat.show(None), **self.chart.show(None),
+                   self.level: gr.update(visible=False), self.findings: ""}  # fmt: skip
+        if isinstance(plan, Procedure):
+            return updates
+        if isinstance(plan, CountConfusion):
+            return updates | self._confusions(by_name, mine)
+        criterion = Criterion()
+        regions = find_weakness(plan, by_name[mine], criterion) if again is None else again
+        updates[self.findings] = Markup(regions_html(regions, criterion.words(plan.task), ended))
+        cells = {name: measure_map(plan, trials) for name, trials in by_name.items()}
+        colour = map_colour(measure)
+        rocs = roc_figure(plan, by_name, measure)
+        if len(plan.axes) == 1:
+            levels = gr.update(choices=_levels(plan), visible=True)
+            return (
+                updates
+                | self.chart.show(rocs or curves_value(cells, colour))
+                | {self.level: levels}
+            )
+        value = map_value(cells[mine], colour, regions, title=mine, marked=marked)
+        return updates | self.heat.show(value) | self.chart.show(rocs)
+
+    def _confusions(self, by_name: Trials, mine: str) -> Updates:
+        """Matrix of one listener, accuracy of all, the sums in words."""
+        tables = {name: confusion(trials) for name, trials in by_name.items() if trials}
+        if mine not in tables:
+            empty = {self.heat.column: gr.update(visible=True), **self.heat.blank()}
+            return {**empty, self.findings: notice("No trial answered yet.")}
+        words = " ".join(f"{name}: {confusion_words(t)}." for name, t in tables.items())
+        return {
+            **self.heat.show(confusion_value(tables[mine], title=mine)),
+            **self.chart.show(accuracy_value(tables)),
+            self.findings: notice(words),
+        }
+
+
+def map_colour(measure: str) -> str:
+    """The measure that colours maps: where a chart is chosen, sensitivity."""
+    return "d_prime" if measure in ROCS.values() else measure
 
 
 def roc_figure(plan: Plan, by_name: Trials, measure: str) -> Any:
@@ -60,7 +120,7 @@ def roc_figure(plan: Plan, by_name: Trials, measure: str) -> Any:
     nobody's scores are graded."""
     if measure not in ROCS.values():
         return None
-    return roc_value({name: pool(plan, asked).roc for name, asked in by_name.items()}, measure)
+    return roc_value({name: pool(plan, trials).roc for name, trials in by_name.items()}, measure)
 
 
 def measure_update(plan: AnyPlan, visible: bool = True) -> dict[str, Any]:
@@ -92,59 +152,39 @@ def pick_cell(
     return {"cell": [int(column), int(row)], **among}
 
 
-def confusion_words(found: Confusion) -> str:
+def confusion_words(table: Confusion) -> str:
     """A confusion matrix in a sentence."""
-    right = found.overall
+    right = table.overall
     words = (
         f"{100 * right.value:.0f} % right [{100 * right.low:.0f}, {100 * right.high:.0f}] at 95 %, "
-        f"n = {int(found.matrix.sum())}, mean error {found.mean_bias:+.2f} events"
+        f"n = {int(table.matrix.sum())}, mean error {table.mean_bias:+.2f} events"
     )
-    return "; ".join(filter(None, [words, left_out_words(found.repeated)]))
+    return "; ".join(filter(None, [words, left_out_words(table.repeated)]))
 
 
-def _confusion_figures(by_name: Trials, mine: str) -> tuple:
-    """Matrix of one listener, accuracy of all, nothing to choose, the sums in words."""
-    tables = {name: confusion(asked) for name, asked in by_name.items() if asked}
-    if mine not in tables:
-        return *_shown(None), *HIDDEN, NO_LEVEL, notice("No trial answered yet.")
-    words = notice(" ".join(f"{name}: {confusion_words(t)}." for name, t in tables.items()))
-    matrix = confusion_value(tables[mine], title=mine)
-    return *_shown(matrix), *_shown(accuracy_value(tables)), NO_LEVEL, words
-
-
-def summary_notices(run: Run, part: Part) -> str:
+def summary_notices(run: Run, part: Part) -> Markup:
     """Of an ended run the headline of each listener, and what one cue alone reaches on its clips;
     nothing before."""
     summary = run.summary or {}
     plans = summary.get("plans", [])
     of_part = plans[part.number] if plans and part.number is not None else summary
     if not run.ended:
-        return ""
-    heads = [
-        f"{name}: {one['words']}." for name, one in of_part.get("overall", {}).items()
-        if "words" in one
-    ]  # fmt: skip
+        return Markup()
+    overall = of_part.get("overall", {})
+    heads = [f"{name}: {o['words']}." for name, o in overall.items() if "words" in o]
     if "shortcuts" in of_part:
         heads.append(f"Floors: {of_part['shortcuts']['sentence']}.")
-    return "".join(map(notice, heads))
+    return joined(map(notice, heads))
 
 
-def audit_html(audit: Mapping[str, Any]) -> str:
+def audit_html(audit: Mapping[str, Any]) -> Markup:
     """An audit of clips beforehand: its sentence, and what every cue reaches (HTML)."""
-    rows = "".join(
-        f"<li>{escape(floor['words'])}: {percent(interval_of(floor['rate']))}</li>"
-        for floor in audit["floors"]
-    )
-    listed = f"<details><summary>Every cue, 95 %</summary><ul>{rows}</ul></details>"
-    return notice(f"{audit['sentence']}.") + listed
+    floors = [f"{floor['words']}: {percent(interval_of(floor['rate']))}"
+              for floor in audit["floors"]]  # fmt: skip
+    return notice(f"{audit['sentence']}.") + render("figures.floors", floors=floors)
 
 
 def _levels(plan: Plan) -> list[tuple[str, str]]:
     axis = plan.axes[0]
     unit = f" {axis.declared.unit}" if axis.declared.unit else ""
     return [(f"{middle:g}{unit}", str(i)) for i, middle in enumerate(axis.middles)]
-
-
-def _shown(value: Any) -> tuple[Any, Any]:
-    """Updates of a figure's box and of the figure."""
-    return gr.update(visible=True), value

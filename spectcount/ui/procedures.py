@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from spectcount.figures.functions import functions_value
 from spectcount.figures.surfaces import surface_value
@@ -31,102 +32,77 @@ from spectcount.probing.procedure import Procedure
 from spectcount.probing.replay import presentations, track_state
 from spectcount.probing.thresholds import Threshold, thresholds
 from spectcount.trials import Trial
-from spectcount.ui.figures import line_chart
 from spectcount.ui.parts import Part
-from spectcount.ui.polling import notice
+from spectcount.ui.pieces import Box, Updates, chart_box, live, notice
 
 MARGINALS = ("width", "gradient")
 """Parameters whose posterior is shown beside the threshold's where they are free."""
 _EMPTY = "Fills in here after the first answers."
-HIDDEN = (gr.update(visible=False), gr.skip())
-
-
-@dataclass(frozen=True)
-class Box:
-    """A figure in a column that can be hidden."""
-
-    column: gr.Column
-    figure: gr.HTML
-
-    @property
-    def outputs(self) -> list[Any]:
-        return [self.column, self.figure]
-
-
-@dataclass(frozen=True)
-class Panel:
-    """The figures; `live` and `found` are filled by the functions of these names."""
-
-    tracks: Box
-    surface: Box
-    threshold: Box
-    width: Box
-    trial: gr.Dropdown
-    function: Box
-    words: gr.HTML
-
-    @property
-    def live(self) -> list[Any]:
-        boxes = (self.tracks, self.surface, self.threshold, self.width)
-        return [*(c for box in boxes for c in box.outputs), self.trial]
-
-    @property
-    def found(self) -> list[Any]:
-        return [*self.function.outputs, self.words]
-
-
-NOTHING_LIVE = (*HIDDEN * 4, gr.update(visible=False))
-NOTHING_FOUND = (*HIDDEN, "")
-FITTING = (*HIDDEN, notice("Thresholds are being fitted where the plan has any; a moment."))
-
-
-def build(where: str) -> Panel:
-    """Lay out the figures; `where` (the tab's name) keeps their element ids apart."""
-    tracks = box("Track", f"{where}-tracks", 380)
-    surface = box("Threshold surface", f"{where}-surface", 400)
-    trial = gr.Dropdown(
-        [], label="Hear a trial", visible=False, allow_custom_value=True, elem_id=f"{where}-trial",
-        info="Or click on a point of the track.",
-    )  # fmt: skip
-    function = box("Psychometric function", f"{where}-function", 380)
-    with gr.Row(equal_height=False):
-        threshold = box("Posterior of the threshold", f"{where}-posterior", 280)
-        width = box("Posterior of the width", f"{where}-width", 280)
-    words = gr.HTML(
-        elem_id=f"{where}-thresholds",
-        apply_default_css=False,
-        js_on_load="SpectCount.live(element);",
-    )
-    return Panel(tracks, surface, threshold, width, trial, function, words)
+FITTING = "Thresholds are being fitted where the plan has any; a moment."
 
 
 def box(label: str, elem_id: str, height: int) -> Box:
     """A line chart that can be hidden."""
-    with gr.Column(visible=False, min_width=300) as column:
-        figure = line_chart(label, empty=_EMPTY, height=height, elem_id=elem_id)
-    return Box(column, figure)
+    return chart_box(label, elem_id, height, _EMPTY, min_width=300)
 
 
-def shown(value: Any) -> tuple[Any, Any]:
-    """Updates of a box: hidden where there is nothing to show."""
-    return (gr.update(visible=True), value) if value else HIDDEN
+class Panel:
+    """The figures of procedures; `where` (the tab's name) keeps their element ids apart. `live` is
+    what follows every answer, `found` what is fitted."""
 
+    def __init__(self, where: str) -> None:
+        self.tracks = box("Track", f"{where}-tracks", 380)
+        self.surface = box("Threshold surface", f"{where}-surface", 400)
+        self.trial = gr.Dropdown(
+            [],
+            label="Hear a trial",
+            visible=False,
+            allow_custom_value=True,
+            elem_id=f"{where}-trial",
+            info="Or click on a point of the track.",
+        )
+        self.function = box("Psychometric function", f"{where}-function", 380)
+        with gr.Row(equal_height=False):
+            self.threshold = box("Posterior of the threshold", f"{where}-posterior", 280)
+            self.width = box("Posterior of the width", f"{where}-width", 280)
+        self.words = live(f"{where}-thresholds")
 
-def live(part: Part, trials: Sequence[Trial], title: str) -> tuple[Any, ...]:
-    """Updates of `Panel.live` for one listener's trials of a part."""
-    if not isinstance(part.plan, Procedure):
-        return NOTHING_LIVE
-    states = states_of(part, trials)
-    free = next((m for m in MARGINALS if any(marginal_of(s, m) for s in states.values())), "")
-    surface = surface_value(part.plan, states, title, part.number)
-    posterior = posterior_value(states) if any(s["posterior"] for s in states.values()) else None
-    return (
-        *shown(tracks_value(part.plan, states, title, part.number)),
-        *shown(surface),
-        *shown(posterior),
-        *shown(posterior_value(states, free) if free else None),
-        gr.update(choices=trial_choices(part, trials), visible=bool(trials)),
-    )
+    @property
+    def outputs(self) -> list[Any]:
+        boxes = (self.tracks, self.surface, self.threshold, self.width, self.function)
+        return [*(c for each in boxes for c in each.outputs), self.trial, self.words]
+
+    def live(self, part: Part, trials: Sequence[Trial], title: str) -> Updates:
+        """Updates of the tracks, and of what is known after each trial, of one listener."""
+        boxes = (self.tracks, self.surface, self.threshold, self.width)
+        if not isinstance(part.plan, Procedure):
+            hidden = {each.column: gr.update(visible=False) for each in boxes}
+            return {**hidden, self.trial: gr.update(visible=False)}
+        states = states_of(part, trials)
+        free = next((m for m in MARGINALS if any(marginal_of(s, m) for s in states.values())), "")
+        known = any(s["posterior"] for s in states.values())
+        return {
+            **self.tracks.show(tracks_value(part.plan, states, title, part.number)),
+            **self.surface.show(surface_value(part.plan, states, title, part.number)),
+            **self.threshold.show(posterior_value(states) if known else None),
+            **self.width.show(posterior_value(states, free) if free else None),
+            self.trial: gr.update(choices=trial_choices(part, trials), visible=bool(trials)),
+        }
+
+    def found(self, part: Part, by_name: Mapping[str, Sequence[Trial]], mine: str) -> Updates:
+        """Updates of the functions of listener `mine`, and of the thresholds of all."""
+        if not isinstance(part.plan, Procedure | Curve):
+            return {**self.function.show(None), self.words: ""}
+        all_of = {name: thresholds_of(part.plan, trials) for name, trials in by_name.items()}
+        own = [t for t in all_of[mine] if part.track in (None, t.track)]
+        named = {t.condition if len(own) > 1 else "": t for t in own}
+        function = functions_value(named, share_words(part.plan), title=mine)
+        words = sentences_html(mine, own) + thresholds_html(all_of)
+        return {**self.function.show(function), self.words: Markup(words)}
+
+    def fitting(self) -> Updates:
+        """Updates while the fits of another run are made."""
+        return {**self.function.show(None), self.words: notice(FITTING)}
 
 
 def states_of(part: Part, trials: Sequence[Trial]) -> dict[str, State]:
@@ -136,17 +112,6 @@ def states_of(part: Part, trials: Sequence[Trial]) -> dict[str, State]:
     if part.track is not None:
         found = [found[part.track]]
     return {s["condition"] if len(found) > 1 else "": s for s in found}
-
-
-def found(part: Part, by_name: Mapping[str, Sequence[Trial]], mine: str) -> tuple[Any, ...]:
-    """Updates of `Panel.found`: the functions of listener `mine`, the thresholds of all."""
-    if not isinstance(part.plan, Procedure | Curve):
-        return NOTHING_FOUND
-    all_of = {name: thresholds_of(part.plan, trials) for name, trials in by_name.items()}
-    own = [t for t in all_of[mine] if part.track in (None, t.track)]
-    named = {t.condition if len(own) > 1 else "": t for t in own}
-    words = sentences_html(mine, own) + thresholds_html(all_of)
-    return *shown(functions_value(named, share_words(part.plan), title=mine)), words
 
 
 def trial_choices(part: Part, trials: Sequence[Trial]) -> list[tuple[str, str]]:

@@ -17,8 +17,7 @@ import gradio as gr
 from gradio.context import Context
 
 from spectcount.store import Store
-from spectcount.ui import address
-from spectcount.ui.polling import QUIET, on
+from spectcount.ui.pieces import on
 
 UNREAD = "?"
 """What is chosen before the address was read (`static/pulse.js` knows it too)."""
@@ -57,24 +56,6 @@ def follow(
     on([pulse.input, *when, *opened], poll, **shown)
     if chosen is not None:
         chosen.change(None, chosen, pulse, js="(now) => now ?? ''", api_visibility="private")
-    return pulse
-
-
-def follow_run(
-    store: Store, kind: str, run: gr.Dropdown, poll: Callable[..., Any], shown: dict[str, Any],
-    *makers: Maker, also: Sequence[str] = (), when: Sequence[Any] = (),
-) -> gr.HTML:  # fmt: skip
-    """`follow` the run of a kind that is chosen, which the address keeps, once the address was
-    read; `also`: kinds of runs that change what is shown of it; `when`: more events that do."""
-
-    def arrive(request: gr.Request) -> tuple[Any, str]:
-        return address.run_of(store, kind, request)
-
-    address.keep(kind, run)
-    look = look_at(store, (kind, *also), *makers)
-    changed = [run.change, *when]  # type: ignore[attr-defined]
-    pulse = follow(look, poll, shown, run, when=changed, at_once=False, first=UNREAD)
-    Context.root_block.load(arrive, None, [run, pulse], **QUIET)
     return pulse
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from spectcount import actions, listeners
 from spectcount.errors import UserError
 from spectcount.settings import Settings
-from spectcount.ui.polling import notice
+from spectcount.ui.pieces import notice
 
 LITTLE_GB = 1.0
 """Runs below this are not worth a word where they fit."""

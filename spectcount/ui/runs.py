@@ -12,25 +12,37 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from spectcount import actions, jobs, rates
 from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.ui import pulse
-from spectcount.ui.header import Header
-from spectcount.ui.polling import (
+from spectcount.ui.pieces import (
+    PICK,
+    PRIVATE,
     QUIET,
+    Updates,
+    files,
+    html,
+    joined,
+    live,
+    notice,
+    refusal,
+    render,
+    small_button,
+)
+from spectcount.ui.polling import (
+    STATE_MARKS,
     Feed,
     badge,
     duration_text,
     find_run,
-    notice,
     run_duration_s,
     run_subject,
 )
@@ -46,71 +58,50 @@ SHOWN_RUNS = 200
 EXPORT_PREFIX = "spectcount-export-"
 EXPORT_KEPT_S = 600.0
 
-_LIST_SCRIPT = """
-element.addEventListener('click', (event) => {
-  const row = event.target.closest('[data-run]');
-  if (row) trigger('select', { value: row.dataset.run, index: row.dataset.run });
-});
-"""
-
-
-def build(settings: Settings, store: Store, header: Header) -> None:
-    """The Runs tab, inside its `gr.Tab`."""
-    view = RunsView(settings, store)
-    chosen = gr.Textbox(visible="hidden", elem_id="runs-chosen", show_label=False)
-    sent = gr.State({})
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=3, min_width=320):
-            table = gr.HTML(
-                notice(EMPTY), js_on_load=_LIST_SCRIPT, elem_id="runs-list", apply_default_css=False
-            )
-        with gr.Column(scale=2, min_width=320):
-            message = gr.HTML(
-                elem_id="runs-message",
-                apply_default_css=False,
-                js_on_load="SpectCount.live(element);",
-            )
-            with gr.Row():
-                cancel = gr.Button("Stop", size="sm", elem_id="runs-stop", min_width=90)
-                resume = gr.Button("Resume", size="sm", elem_id="runs-resume", min_width=90)
-            with gr.Row(elem_id="runs-take"):
-                report = gr.Button("Report (HTML)", size="sm", elem_id="runs-report", min_width=120)
-                export = gr.Button(
-                    "Export bundle (zip)", size="sm", elem_id="runs-export", min_width=120
-                )
-                audio = gr.Button(
-                    "Audiofolder (zip)", size="sm", elem_id="runs-audiofolder", min_width=120
-                )
-            clips = gr.Checkbox(
-                False, label="Clips in the bundle too (WAV)", elem_id="runs-clips", container=False
-            )
-            files = gr.File(
-                label="Exported files", visible=False, interactive=False, elem_id="runs-files"
-            )
-            details = gr.HTML(notice(UNCHOSEN), elem_id="runs-details", apply_default_css=False)
-
-    shown = {"inputs": [chosen, sent], "outputs": [table, details, sent]}
-    pulse.follow(view.look, view.poll, shown)
-    table.select(view.choose, outputs=[chosen, message, files], **QUIET).then(
-        view.poll, **shown, **QUIET
-    )
-    for button, act in ((cancel, view.cancel), (resume, view.resume)):
-        button.click(
-            act, inputs=chosen, outputs=message, api_visibility="private", queue=False
-        ).then(view.poll, **shown, **QUIET)
-    private = {"outputs": [message, files], "api_visibility": "private", "concurrency_id": "files"}
-    report.click(view.report, inputs=chosen, **private)
-    export.click(view.export, inputs=[chosen, clips], **private)
-    audio.click(view.audiofolder, inputs=chosen, **private)
-
 
 class RunsView:
-    """The tab's handlers, over one store."""
+    """The tab."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self.settings = settings
         self.store = store
         self.feed = Feed(store)
+        chosen = gr.Textbox(visible="hidden", elem_id="runs-chosen", show_label=False)
+        self.sent = gr.State({})
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=3, min_width=320):
+                self.table = html("runs-list", notice(EMPTY), script=PICK)
+            with gr.Column(scale=2, min_width=320):
+                self._lay_out_chosen(chosen)
+                self.about = html("runs-details", notice(UNCHOSEN))
+        inputs, outputs = [chosen, self.sent], [self.table, self.about, self.sent]
+        shown = {"inputs": inputs, "outputs": outputs}
+        pulse.follow(self.look, self.poll, shown)
+        told = [chosen, self.message, self.files]
+        self.table.select(self.choose, outputs=told, **QUIET).then(self.poll, **shown, **QUIET)
+        for button, act in ((self.stop_button, self.cancel), (self.resume_button, self.resume)):
+            button.click(act, chosen, self.message, queue=False, **PRIVATE).then(
+                self.poll, **shown, **QUIET
+            )
+
+    def _lay_out_chosen(self, chosen: gr.Textbox) -> None:
+        """What can be done with the chosen run."""
+        self.message = live("runs-message")
+        with gr.Row():
+            self.stop_button = small_button("Stop", "runs-stop", scale=None)
+            self.resume_button = small_button("Resume", "runs-resume", scale=None)
+        with gr.Row(elem_id="runs-take"):
+            report = small_button("Report (HTML)", "runs-report", 120, None)
+            export = small_button("Export bundle (zip)", "runs-export", 120, None)
+            audio = small_button("Audiofolder (zip)", "runs-audiofolder", 120, None)
+        clips = gr.Checkbox(
+            False, label="Clips in the bundle too (WAV)", elem_id="runs-clips", container=False
+        )
+        self.files = files("Exported files", "runs-files")
+        told = {"outputs": [self.message, self.files], "concurrency_id": "files", **PRIVATE}
+        report.click(self.report, inputs=chosen, **told)
+        export.click(self.export, inputs=[chosen, clips], **told)
+        audio.click(self.audiofolder, inputs=chosen, **told)
 
     def look(self, _: str) -> tuple[object, bool]:
         """Whether any run has changed; keeps the queue going."""
@@ -119,13 +110,12 @@ class RunsView:
             jobs.tend(self.store, self.settings)
         return pace.stamp, pace.live
 
-    def poll(self, chosen: str | None, sent: dict[str, str]) -> tuple[Any, Any, dict[str, str]]:
-        """List and details, or nothing where neither changed since it was last sent."""
-        new = {"table": list_html(self.store.runs(), chosen), "details": self.details(chosen)}
-        table, details = (
-            gr.skip() if sent.get(name) == new[name] else new[name] for name in ("table", "details")
-        )
-        return table, details, new
+    def poll(self, chosen: str | None, sent: dict[str, str]) -> Updates:
+        """List and details, where they changed since they were last sent."""
+        now = {"table": list_html(self.store.runs(), chosen), "details": self.details(chosen)}
+        places = {"table": self.table, "details": self.about}
+        fresh = {places[name]: words for name, words in now.items() if sent.get(name) != words}
+        return {**fresh, self.sent: now}
 
     def details(self, chosen: str | None) -> str:
         """All that is known about the chosen run (HTML)."""
@@ -161,7 +151,7 @@ class RunsView:
             act(chosen)
             jobs.tend(self.store, self.settings)
         except UserError as error:
-            return notice(str(error), "error")
+            return refusal(error)
         return notice(words.format(id=chosen))
 
     def export(self, chosen: str | None, clips: bool = False) -> tuple[str, Any]:
@@ -195,7 +185,7 @@ class RunsView:
         try:
             path = make(chosen)
         except UserError as error:
-            return notice(str(error), "error"), gr.update(visible=False)
+            return refusal(error), gr.update(visible=False)
         size = path.stat().st_size / 1e6
         words = f"{path.name} is ready below, {size:.1f} MB."
         return notice(words), gr.update(value=[str(path)], visible=True)
@@ -213,62 +203,48 @@ def fresh_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix=EXPORT_PREFIX))
 
 
-def list_html(runs: list[Run], chosen: str | None) -> str:
+def list_html(runs: list[Run], chosen: str | None) -> Markup:
     """The list of runs, newest first; each row is a button (HTML)."""
     if not runs:
         return notice(EMPTY)
-    rows = "".join(_row(run, run.id == chosen) for run in runs[:SHOWN_RUNS])
     older = len(runs) - SHOWN_RUNS
     more = notice(f"{older} older runs: python -m spectcount runs list") if older > 0 else ""
-    return f'<div class="runs" role="list" aria-label="Runs">{rows}</div>{more}'
+    rows = list(map(_row, runs[:SHOWN_RUNS]))
+    return render("runs.listed", rows=rows, chosen=chosen, older=more)
 
 
-def _row(run: Run, chosen: bool) -> str:
-    share = 100 * run.done / run.total if run.total else 0
-    started = clock_text(run.started_at) if run.started_at else "not started"
-    return (
-        f'<div role="listitem"><button type="button" class="run-row" data-run="{escape(run.id)}" '
-        f'aria-pressed="{str(chosen).lower()}">'
-        f"<span>{badge(run)}</span>"
-        f'<span class="run-name"><b>{escape(run_subject(run))}</b>'
-        f"<small>{escape(run.id)}</small></span>"
-        f'<span class="run-when">{started}'
-        f"<small>{duration_text(run_duration_s(run))}</small></span>"
-        f'<span class="run-share">{run.done} / {run.total}'
-        f'<small class="run-bar"><i style="width:{share:.0f}%"></i></small></span>'
-        f'<span class="run-reason">{escape(run.reason)}</span></button></div>'
-    )
+def _row(run: Run) -> dict[str, Any]:
+    return {
+        "run": run,
+        "mark": STATE_MARKS.get(run.state, ""),
+        "subject": run_subject(run),
+        "started": clock_text(run.started_at) if run.started_at else "not started",
+        "took": duration_text(run_duration_s(run)),
+        "percent": f"{100 * run.done / run.total if run.total else 0:.0f}",
+    }
 
 
-def details_html(run: Run, events: list[Any]) -> str:
+def details_html(run: Run, events: list[Any]) -> Markup:
     """State, times, what it came from, what it said, what it left (HTML)."""
     facts = {
-        "State": f"{badge(run)} {escape(run.reason)}",
+        "State": joined([badge(run), " ", run.reason]),
         "Created": clock_text(run.created_at),
         "Started": clock_text(run.started_at),
         "Ended": clock_text(run.ended_at),
         "Duration": duration_text(run_duration_s(run)),
         "Progress": f"{run.done} of {run.total}",
-        "Device": escape(f"{run.device}, process {run.pid or '–'}"),
+        "Device": f"{run.device}, process {run.pid or '–'}",
     }
-    rows = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts.items())
     said = "\n".join(f"{clock_text(event.at)}  {event.message}" for event in events)
     blocks = [
-        _block("Events", said or "Nothing said yet."),
-        _block("Log tail", run.log_tail(LOG_LINES) or "The log is empty so far."),
-        _block("Files", artefact_text(run.folder)),
-        _block("Summary", _json(run.summary)) if run.summary else "",
-        _block("Lineage", _json(run.lineage) if run.lineage else "Made from nothing before it."),
-        _block("Configuration", _json(run.config)),
+        ("Events", said or "Nothing said yet."),
+        ("Log tail", run.log_tail(LOG_LINES) or "The log is empty so far."),
+        ("Files", artefact_text(run.folder)),
+        *([("Summary", _json(run.summary))] if run.summary else []),
+        ("Lineage", _json(run.lineage) if run.lineage else "Made from nothing before it."),
+        ("Configuration", _json(run.config)),
     ]
-    return f'<h3>{escape(run.id)}</h3><dl class="run-facts">{rows}</dl>{"".join(blocks)}'
-
-
-def _block(title: str, text: str) -> str:
-    return (
-        f'<section class="run-block"><h4>{title}</h4>'
-        f'<pre tabindex="0" aria-label="{title}">{escape(text)}</pre></section>'
-    )
+    return render("runs.details", name=run.id, facts=facts, blocks=blocks)
 
 
 def artefact_text(folder: Path) -> str:

@@ -7,7 +7,7 @@ a run's summary tells that of its worker once it has ended.
 
 from __future__ import annotations
 
-from html import escape
+from markupsafe import Markup
 
 from spectcount import listeners
 from spectcount.errors import UserError
@@ -35,7 +35,7 @@ def _path(path: str, why: str) -> str:
     return f"{path} path" + (f" ({why})" if why else "")
 
 
-def speed_html(settings: Settings, run: Run) -> str:
+def speed_html(settings: Settings, run: Run) -> Markup:
     """Path and speed of every listener of a run, or of the run as a whole while it goes on
     (HTML); "" where nothing is known."""
     found = (run.summary or {}).get("listeners") if run.ended else None
@@ -51,7 +51,7 @@ def speed_html(settings: Settings, run: Run) -> str:
     rate = None if run.ended else running_rate(run)
     if rate is not None:
         said.append(f"{rate_words(rate)} in all")
-    return f'<p class="run-speed">{escape(" · ".join(said))}</p>' if said else ""
+    return Markup('<p class="run-speed">{}</p>').format(" · ".join(said)) if said else Markup()
 
 
 def rate_words(rate: float) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -26,7 +27,9 @@ def check(handler: Callable[..., Any], values: Sequence[Any], event: gr.EventDat
     framework fills, take everything."""
     if _clicked(handler) and "value" not in (getattr(event, "_data", None) or {}):
         raise UserError("nothing was clicked; click on a place of the picture or a row of the list")
-    for place, (accepted, value) in enumerate(zip(_accepted(handler), values, strict=False)):
+    places, rest = _accepted(handler)
+    types_of = itertools.chain(places, itertools.repeat(rest))
+    for place, (accepted, value) in enumerate(zip(types_of, values, strict=False)):
         if accepted and not isinstance(value, accepted):
             names = " or ".join(sorted({t.__name__ for t in accepted}))
             raise UserError(
@@ -36,17 +39,20 @@ def check(handler: Callable[..., Any], values: Sequence[Any], event: gr.EventDat
 
 
 @functools.lru_cache(maxsize=1024)
-def _accepted(handler: Callable[..., Any]) -> tuple[tuple[type, ...], ...]:
-    """The types of every positional place; none where everything is accepted."""
+def _accepted(handler: Callable[..., Any]) -> tuple[tuple[tuple[type, ...], ...], tuple[type, ...]]:
+    """The types of every positional place and of all that may follow; none where everything is
+    accepted."""
     function = inspect.unwrap(handler)
     try:
         hints = typing.get_type_hints(function)
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, NameError, ValueError):
-        return ()
+        return (), ()
     places = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     hints_in_order = [hints.get(p.name, Any) for p in places]
-    return tuple(_types(hint) for hint in hints_in_order if not _filled(hint))
+    more = [hints.get(p.name, Any) for p in parameters if p.kind is p.VAR_POSITIONAL]
+    rest = _types(more[0]) if more else ()
+    return tuple(_types(hint) for hint in hints_in_order if not _filled(hint)), rest
 
 
 @functools.lru_cache(maxsize=1024)

@@ -7,177 +7,130 @@ and this tab shows it again from the store.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 from gradio.context import Context
+from markupsafe import Markup
 
 from spectcount import actions
 from spectcount.errors import UserError
 from spectcount.figures.spec import Line, lines_value
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
-from spectcount.ui import curriculum_form, pulse, room
+from spectcount.ui import curriculum_form, room
 from spectcount.ui.curriculum_form import source_choices
 from spectcount.ui.figures import line_chart
 from spectcount.ui.header import Header, adapter_choices, base_choices
-from spectcount.ui.polling import QUIET, Feed, find_run, notice, on, progress_html, run_choices
-from spectcount.ui.probe import ProbeTab
-from spectcount.ui.run_controls import (
-    RunHandlers,
-    choice,
-    newest,
-    reveal,
-    run_buttons,
-    run_dropdown,
-    started,
-)
+from spectcount.ui.pieces import PRIVATE, QUIET, Updates, html, live, notice, on, refusal
+from spectcount.ui.polling import find_run
+from spectcount.ui.probe import ProbeView
+from spectcount.ui.run_view import UNCHOSEN, RunView
 
-EMPTY = (
-    "No fine-tune yet. Choose the map whose weak regions to train, listen to what will be drawn, "
-    "and press Start fine-tune: it runs behind the page, and its curves appear here."
-)
-AGAIN = (
-    '<div data-again="">'
-    + notice(
+AGAIN = Markup('<div data-again="">{}</div>').format(
+    notice(
         "No weak region is chosen, so this would train on the paper's distribution alone. To do "
         "that, press Start fine-tune again; else choose a map above, or start one in Probe."
     )
-    + "</div>"
 )
 NO_CURVE = "The held-out accuracies appear here, in the weak regions and outside them."
+NO_LOSS = "The loss appears here, every few steps."
 _ACCURACIES = {"weak_accuracy": "weak regions", "strong_accuracy": "outside them"}
 
 
-@dataclass(frozen=True)
-class TuneTab:
-    """What other tabs need of this one: the chosen run, and the event that an adapter is used."""
+class TuneView(RunView):
+    """The tab. `used` is the event that an adapter is used."""
 
-    form: curriculum_form.CurriculumForm
-    run: gr.Dropdown
-    used: gr.events.Dependency
+    kind = "tune"
+    noun = "fine-tune"
+    says_speed = False
+    empty = (
+        "No fine-tune yet. Choose the map whose weak regions to train, listen to what will be "
+        "drawn, and press Start fine-tune: it runs behind the page, and its curves appear here."
+    )
 
+    def __init__(self, settings: Settings, store: Store, header: Header) -> None:
+        super().__init__(settings, store, header)
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=1, min_width=320, elem_classes="panel"):
+                start = self._lay_out_form()
+            with gr.Column(scale=2, min_width=320):
+                self.lay_out_run()
+                self._lay_out_result()
+        self.unsure = gr.State("")
+        asked = [self.unsure, header.base, *self.form.inputs]
+        self.starts(start, asked, self.unsure, call=self.start_sure)
+        self.follow([], self.result, self.use_button, self.accuracy, self.loss)
+        outputs = [header.base, header.tuned, self.told]
+        self.used = self.use_button.click(self.use, self.run, outputs, **PRIVATE)
 
-def build(settings: Settings, store: Store, header: Header) -> TuneTab:
-    """The Tune tab, inside its `gr.Tab`."""
-    view = TuneView(settings, store)
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=1, min_width=320, elem_classes="panel"):
-            form = view.form = curriculum_form.build(settings, store, view.feed, header.base)
-            hear = gr.Button("Listen to what will be drawn", elem_id="tune-preview")
-            previews = gr.HTML(elem_id="tune-previews", apply_default_css=False)
-            needs = gr.HTML(elem_id="tune-room", apply_default_css=False)
-            start = gr.Button("Start fine-tune", variant="primary", elem_id="tune-start")
-            message = gr.HTML(
-                elem_id="tune-message",
-                apply_default_css=False,
-                js_on_load="SpectCount.live(element);",
-            )
-        with gr.Column(scale=2, min_width=320):
-            with gr.Row(equal_height=False):
-                run = run_dropdown(store, "tune")
-                stop, resume = run_buttons("tune")
-            told = gr.HTML(
-                elem_id="tune-told", apply_default_css=False, js_on_load="SpectCount.live(element);"
-            )
-            progress = gr.HTML(elem_id="tune-progress", apply_default_css=False)
-            result = gr.HTML(
-                elem_id="tune-result",
-                apply_default_css=False,
-                js_on_load="SpectCount.live(element);",
-            )
-            use = gr.Button(
-                "Use as tuned", visible=False, variant="primary", elem_id="tune-use", size="sm"
-            )
-            accuracy = line_chart(
-                "Held-out accuracy", empty=NO_CURVE, height=300, elem_id="tune-accuracy"
-            )
-            loss = line_chart(
-                "Loss",
-                empty="The loss appears here, every few steps.",
-                height=260,
-                elem_id="tune-loss",
-            )
+    def _lay_out_form(self) -> gr.Button:
+        base = self.header.base
+        self.form = form = curriculum_form.CurriculumForm(
+            self.settings, self.store, self.feed, base
+        )
+        hear = gr.Button("Listen to what will be drawn", elem_id="tune-preview")
+        previews = html("tune-previews")
+        needs = html("tune-room")
+        asked = [base, *form.inputs]
+        hear.click(form.preview, asked, previews, show_progress="minimal", **PRIVATE)
+        opened = Context.root_block.load
+        on([opened, base.change, *form.triggers], self.needs, asked, needs)
+        return self.lay_out_start("Start fine-tune", variant="primary")
 
-    sent = gr.State({})
-    unsure = gr.State("")
-    shown = {
-        "inputs": [run, sent],
-        "outputs": [run, progress, result, use, accuracy, loss, sent],
-    }
-    asked = [header.base, *form.inputs]
-    opened = Context.root_block.load
-    on([opened, header.base.change, *form.triggers], view.needs, asked, needs)
-    start.click(
-        view.start, [unsure, *asked], [run, message, unsure], api_visibility="private"
-    ).then(**reveal("tune"))
-    hear.click(form.preview, asked, previews, api_visibility="private", show_progress="minimal")
-    pulse.follow_run(store, "tune", run, view.poll, shown)
-    stop.click(view.stop, run, told, api_visibility="private", queue=False)
-    resume.click(view.resume, run, told, api_visibility="private")
-    used = use.click(view.use, run, [header.base, header.tuned, told], api_visibility="private")
-    return TuneTab(form, run, used)
+    def _lay_out_result(self) -> None:
+        self.result = live("tune-result")
+        self.use_button = gr.Button(
+            "Use as tuned", visible=False, variant="primary", elem_id="tune-use", size="sm"
+        )
+        self.accuracy = line_chart(
+            "Held-out accuracy", empty=NO_CURVE, height=300, elem_id="tune-accuracy"
+        )
+        self.loss = line_chart("Loss", empty=NO_LOSS, height=260, elem_id="tune-loss")
 
+    def take_regions(self, probing: ProbeView, places: gr.Tabs) -> None:
+        """Let the button under Probe's findings open this tab with that run as the source of
+        regions."""
+        form = self.form
 
-def take_regions(
-    settings: Settings, store: Store, header: Header, probing: ProbeTab, tuning: TuneTab,
-    places: gr.Tabs,
-) -> None:  # fmt: skip
-    """Let the button under Probe's findings open Tune with that run as the source of regions."""
-    form = tuning.form
+        def take(run_id: str | None, base: str) -> Updates:
+            run = find_run(self.store, run_id, "probe")
+            refused = UNCHOSEN if run is None else _no_source(run, base)
+            if run is None or refused:
+                return {probing.said: notice(refused, "error")}
+            source = gr.update(choices=source_choices(self.store, base), value=run.id)
+            shown = {places: gr.Tabs(selected="tune"), form.source: source, form.picked: True}
+            return {**shown, probing.said: ""}
 
-    def take(run_id: str | None, base: str) -> tuple[Any, Any, Any, str]:
-        run = find_run(store, run_id, "probe")
-        refusal = ""
-        if run is None:
-            refusal = "Choose a run first."
-        elif base not in run.config["listeners"]:
-            names = ", ".join(run.config["listeners"])
-            refusal = (
-                f"{run.id} asked {names}, not {base}, and a fine-tune trains the base: choose a "
-                "base that was asked at the top of the page."
-            )
-        if run is None or refusal:
-            return gr.skip(), gr.skip(), gr.skip(), notice(refusal, "error")
-        source = gr.update(choices=source_choices(store, base), value=run.id)
-        return gr.Tabs(selected="tune"), source, True, ""
+        outputs = [places, form.source, form.picked, probing.said]
+        probing.tune.click(take, [probing.run, self.header.base], outputs, **QUIET)
 
-    outputs = [places, form.source, form.picked, probing.said]
-    probing.tune.click(take, [probing.run, header.base], outputs, **QUIET)
+    def begin(self, base: str, *values: Any) -> tuple[Run, str]:
+        """Queue the fine-tune that the form describes."""
+        asked = self.form.read(base, values)
+        gave_way = room.make_for_tuning(self.settings, base, asked["config"])
+        run = actions.start_tune(
+            self.settings,
+            asked["config"],
+            base,
+            weakness=asked["source"],
+            regions=asked["regions"],
+            seed=asked["seed"],
+        )
+        return run, gave_way
 
-
-class TuneView(RunHandlers):
-    """The tab's handlers, over one store; `form` is set once it is laid out."""
-
-    form: curriculum_form.CurriculumForm
-
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self.settings = settings
-        self.store = store
-        self.feed = Feed(store)
-
-    def start(self, unsure: str, base: str, *values: Any) -> tuple[Any, str, str]:
-        """Queue the fine-tune that the form describes; one without weak regions only when it is
-        asked for again (`unsure`: the one that was asked for before)."""
+    def start_sure(self, unsure: str, base: str, *values: Any) -> Updates:
+        """`start`; without weak regions only when it is asked for again (`unsure`: the one that
+        was asked for before)."""
         try:
             asked = self.form.read(base, values)
-            about = json.dumps([base, asked], sort_keys=True)
-            if not asked["regions"] and unsure != about:
-                return gr.skip(), AGAIN, about
-            made = room.make_for_tuning(self.settings, base, asked["config"])
-            run = actions.start_tune(
-                self.settings,
-                asked["config"],
-                base,
-                weakness=asked["source"],
-                regions=asked["regions"],
-                seed=asked["seed"],
-            )
         except UserError as error:
-            return gr.skip(), notice(str(error), "error"), ""
-        chooser = gr.update(choices=run_choices(self.store, "tune"), value=run.id)
-        return chooser, started(run, made), ""
+            return {self.message: refusal(error), self.unsure: ""}
+        about = json.dumps([base, asked], sort_keys=True)
+        if not asked["regions"] and unsure != about:
+            return {self.message: AGAIN, self.unsure: about}
+        return {**self.start(base, *values), self.unsure: ""}
 
     def needs(self, base: str, *values: Any) -> str:
         """What the fine-tune of the form needs in memory, and what gives way to it (HTML)."""
@@ -200,34 +153,34 @@ class TuneView(RunHandlers):
             notice(f"{base}@{run.id} is now the tuned listener of every tab."),
         )
 
-    def poll(self, run_id: str | None, sent: dict[str, Any]) -> tuple[Any, ...]:
-        """Everything about the chosen run that is new since `sent`: run, progress, result, use,
-        accuracy, loss, sent."""
-        run = find_run(self.store, run_id, "tune") or newest(self.store, "tune", run_id)
-        if run is None:
-            words = f"There is no fine-tune {run_id!r}; choose a run." if run_id else EMPTY
-            progress = gr.skip() if sent == {"empty": words} else notice(words)
-            return gr.skip(), progress, *[gr.skip()] * 4, {"empty": words}
+    def facts(self, run: Run) -> Iterator[tuple[str, Any, Updates]]:
+        """What came of the run, and its curves."""
+        result = result_html(run)
+        use = gr.update(visible=has_adapter(run))
+        yield "result", result, {self.result: result, self.use_button: use}
         curves = self.feed.metrics(run.id)
         points = sum(len(curve) for curve in curves.values())
-        choices = run_choices(self.store, "tune")
-        now = {
-            "runs": [choices, run.id],
-            "progress": progress_html(run, self.store) + memory_html(curves),
-            "result": result_html(run),
-            "curves": [run.id, points],
-        }
-        fresh = {name: sent.get(name) != value for name, value in now.items()}
-        keep = gr.skip()
-        return (
-            choice(choices, run, run_id) if fresh["runs"] else keep,
-            now["progress"] if fresh["progress"] else keep,
-            now["result"] if fresh["result"] else keep,
-            gr.update(visible=has_adapter(run)) if fresh["result"] else keep,
-            accuracy_value(run, curves) if fresh["curves"] else keep,
-            loss_value(run, curves) if fresh["curves"] else keep,
-            now,
-        )
+        drawn = {self.accuracy: accuracy_value(run, curves), self.loss: loss_value(run, curves)}
+        yield "curves", [run.id, points], drawn
+
+    def progress_more(self, run: Run) -> str:
+        """The memory in use, where it is known (HTML)."""
+        curve = self.feed.metrics(run.id).get("memory_mb")
+        if not curve:
+            return ""
+        memory = Markup('<p class="run-reason">device memory {:.0f} MB</p>')
+        return memory.format(list(curve.values())[-1])
+
+
+def _no_source(run: Run, base: str) -> str:
+    """Why a probe's regions are none of the base; "" where they are."""
+    names = run.config["listeners"]
+    if base in names:
+        return ""
+    return (
+        f"{run.id} asked {', '.join(names)}, not {base}, and a fine-tune trains the base: choose a "
+        "base that was asked at the top of the page."
+    )
 
 
 def has_adapter(run: Run) -> bool:
@@ -257,16 +210,8 @@ def loss_value(run: Run, curves: dict[str, dict[int, float]]) -> dict[str, Any] 
     if not curve:
         return None
     line = Line("loss", list(curve), list(curve.values()), colour=5, mode="lines")
-    return lines_value([line], x_label="step", y_label="loss (nats per answer token)",
-key=run.id)  # fmt: skip
-
-
-def memory_html(curves: dict[str, dict[int, float]]) -> str:
-    """The memory in use, where it is known (HTML)."""
-    curve = curves.get("memory_mb")
-    if not curve:
-        return ""
-    return f'<p class="run-reason">device memory {list(curve.values())[-1]:.0f} MB</p>'
+    label = "loss (nats per answer token)"
+    return lines_value([line], x_label="step", y_label=label, key=run.id)
 
 
 def result_html(run: Run) -> str:

@@ -23,10 +23,21 @@ from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.synth import synthesise
 from spectcount.trials import Question
-from spectcount.ui import beside, plan_form, pulse
-from spectcount.ui.controls import form, params_of
+from spectcount.ui import beside, controls, plan_form, pulse
+from spectcount.ui.controls import params_of
 from spectcount.ui.header import Header, listener_spec
-from spectcount.ui.polling import QUIET, Feed, find_run, notice, on, run_choices
+from spectcount.ui.pieces import (
+    PRIVATE,
+    QUIET,
+    Updates,
+    files,
+    live,
+    notice,
+    on,
+    refusal,
+    small_button,
+)
+from spectcount.ui.polling import Feed, find_run, run_choices
 from spectcount.ui.runs import fresh_folder
 from spectcount.ui.theme import STATIC
 
@@ -38,87 +49,80 @@ EMPTY = (
 )
 
 
-def build(settings: Settings, store: Store, header: Header) -> None:
-    """The You tab, inside its `gr.Tab`."""
-    view = YouView(settings, store)
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=1, min_width=320, elem_classes="panel"):
-            view.form = plan_form.build(settings, "you", 0, first=FIRST_PLAN)
-            options = form(actions.ListenOptions, prefix="you-option")
-            name = gr.Textbox("you", label="Your name in the results", max_length=40,
-                              max_lines=1, elem_id="you-name")  # fmt: skip
-            start = gr.Button("Start session", variant="primary", elem_id="you-start")
-            message = gr.HTML(
-                elem_id="you-message",
-                apply_default_css=False,
-                js_on_load="SpectCount.live(element);",
-            )
-        with gr.Column(scale=2, min_width=320):
-            with gr.Row(equal_height=False):
-                run = gr.Dropdown(
-                    run_choices(store, KIND), value=None, label="Session", elem_id="you-run",
-                    allow_custom_value=True,
-                )  # fmt: skip
-                end = gr.Button("End session", elem_id="you-end", size="sm", min_width=110, scale=0)
-            stage = _stage(view)
-            with gr.Row():
-                models = gr.Button("Ask the models the same", elem_id="you-models", size="sm")
-                export = gr.Button("Export session (zip)", elem_id="you-export", size="sm")
-            files = gr.File(
-                label="Exported files", visible=False, interactive=False, elem_id="you-files"
-            )
-            results = gr.HTML(elem_id="you-results", apply_default_css=False)
-            chart = beside.build("you")
-
-    plan = view.form
-    asked = [*plan.inputs]
-    on(plan.triggers, view.cost, asked, plan.cost)
-    shown = [results, *chart.outputs]
-    start.click(
-        view.start, [*asked, name, *options.inputs], [run, stage, message],
-        api_visibility="private",
-    )  # fmt: skip
-    run.input(view.choose, run, [stage, message], **QUIET)
-    end.click(view.end, run, [stage, message], api_visibility="private").then(
-        view.results, run, shown, **QUIET
-    )
-    models.click(
-        view.ask_models, [run, header.base, header.tuned], message, api_visibility="private"
-    )
-    export.click(
-        view.export, run, [message, files], api_visibility="private", concurrency_id="files"
-    )
-    results = {"inputs": run, "outputs": shown}
-    when = [run.change, stage.submit]
-    pulse.follow(view.look, view.results, results, run, when=when, at_once=False)
-    Context.root_block.load(view.arrive, None, [run, stage], **QUIET)
-
-
-def _stage(view: YouView) -> gr.HTML:
-    return gr.HTML(
-        value=None,
-        label="Listening session",
-        html_template=(STATIC / "you.html").read_text(),
-        js_on_load="SpectCount.you(element, props, watch, server, trigger); /* 'submit' */",
-        server_functions=[view.sample, view.question, view.answer],
-        elem_id="you-stage",
-        apply_default_css=False,
-        empty_text=EMPTY,
-    )
-
-
 class YouView:
-    """The tab's handlers, over one store; `form` is set once it is laid out."""
+    """The tab."""
 
-    form: plan_form.PlanForm
-
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self.settings = settings
-        self.store = store
+    def __init__(self, settings: Settings, store: Store, header: Header) -> None:
+        self.settings, self.store, self.header = settings, store, header
         self.feed = Feed(store)
-        self.sample = _answering(self._sample, "sample")
-        self.question = _answering(self._question, "question")
-        self.answer = _answering(self._answer, "answer")
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=1, min_width=320, elem_classes="panel"):
+                start = self._lay_out_form()
+            with gr.Column(scale=2, min_width=320):
+                self._lay_out_session()
+        outputs = [self.run, self.stage, self.message]
+        start.click(self.start, self.asked, outputs, **PRIVATE)
+
+    def _lay_out_form(self) -> gr.Button:
+        form = self.form = plan_form.build(self.settings, "you", 0, first=FIRST_PLAN)
+        options = controls.form(actions.ListenOptions, prefix="you-option")
+        name = gr.Textbox(
+            "you",
+            label="Your name in the results",
+            max_length=40,
+            max_lines=1,
+            elem_id="you-name",
+        )
+        start = gr.Button("Start session", variant="primary", elem_id="you-start")
+        self.message = live("you-message")
+        self.asked = [*form.inputs, name, *options.inputs]
+        on(form.triggers, self.cost, form.inputs, form.cost)
+        return start
+
+    def _lay_out_session(self) -> None:
+        with gr.Row(equal_height=False):
+            run = self.run = gr.Dropdown(
+                run_choices(self.store, KIND),
+                value=None,
+                label="Session",
+                elem_id="you-run",
+                allow_custom_value=True,
+            )
+            end = small_button("End session", "you-end", 110)
+        self.stage = self._lay_out_stage()
+        with gr.Row():
+            models = gr.Button("Ask the models the same", elem_id="you-models", size="sm")
+            export = gr.Button("Export session (zip)", elem_id="you-export", size="sm")
+        exported = files("Exported files", "you-files")
+        results = self.shown = beside.Results("you")
+        run.input(self.choose, run, [self.stage, self.message], **QUIET)
+        end.click(self.end, run, [self.stage, self.message], **PRIVATE).then(
+            self.results, run, results.outputs, **QUIET
+        )
+        who = [run, self.header.base, self.header.tuned]
+        models.click(self.ask_models, who, self.message, **PRIVATE)
+        told = [self.message, exported]
+        export.click(self.export, run, told, concurrency_id="files", **PRIVATE)
+        shown = {"inputs": run, "outputs": results.outputs}
+        when = [run.change, self.stage.submit]
+        pulse.follow(self.look, self.results, shown, run, when=when, at_once=False)
+        Context.root_block.load(self.arrive, None, [run, self.stage], **QUIET)
+
+    def _lay_out_stage(self) -> gr.HTML:
+        return gr.HTML(
+            value=None,
+            label="Listening session",
+            html_template=(STATIC / "you.html").read_text(),
+            js_on_load="SpectCount.you(element, props, watch, server, trigger); /* 'submit' */",
+            server_functions=[
+                _answering(self._sample, "sample"),
+                _answering(self._question, "question"),
+                _answering(self._answer, "answer"),
+            ],
+            elem_id="you-stage",
+            apply_default_css=False,
+            empty_text=EMPTY,
+        )
 
     def cost(self, *values: Any) -> str:
         """How long the plan of the form would take a person, or why it cannot be."""
@@ -126,7 +130,7 @@ class YouView:
             plan, seed, preset = self.form.read(values)
             plan.refuse_infeasible()
         except UserError as error:
-            return notice(str(error), "error")
+            return refusal(error)
         words = f"At most {plan.n_trials} questions, about {beside.minutes(plan)} of listening."
         return notice(words) + self.form.kept(plan, preset, seed)
 
@@ -141,7 +145,7 @@ class YouView:
                 self.settings, source, seed, options=options, name=name or "you"
             )
         except UserError as error:
-            return gr.skip(), gr.skip(), notice(str(error), "error")
+            return gr.skip(), gr.skip(), refusal(error)
         chooser = gr.update(choices=run_choices(self.store, KIND), value=run.id)
         return chooser, _stage_value(run), ""
 
@@ -178,7 +182,7 @@ class YouView:
         try:
             made = actions.start_probe(self.settings, run.config["plan"], specs, run.config["seed"])
         except UserError as error:
-            return notice(str(error), "error")
+            return refusal(error)
         return notice(f"{made.id} asks {', '.join(specs)} the same; the results join yours below.")
 
     def export(self, run_id: str | None) -> tuple[str, Any]:
@@ -188,15 +192,15 @@ class YouView:
         try:
             path = actions.export(self.settings, run_id, fresh_folder())
         except UserError as error:
-            return notice(str(error), "error"), gr.update(visible=False)
+            return refusal(error), gr.update(visible=False)
         size = path.stat().st_size / 1e6
         words = notice(f"{run_id} is packed: {path.name}, {size:.1f} MB.")
         return words, gr.update(value=[str(path)], visible=True)
 
-    def results(self, run_id: str | None) -> tuple[Any, ...]:
+    def results(self, run_id: str | None) -> Updates:
         """The table and the figure of a session beside everybody else who was asked the same."""
         run = find_run(self.store, run_id, KIND)
-        return beside.show(run, self.store, self.feed)
+        return self.shown.show(run, self.store, self.feed)
 
     def look(self, run_id: str) -> tuple[object, bool]:
         """How far the models are that are asked the same, and whether any still is."""

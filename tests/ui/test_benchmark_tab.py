@@ -38,7 +38,7 @@ def data(tmp_path_factory):
 def form_of(settings):
     with gr.Blocks():
         header = Header(gr.Dropdown(["m"]), gr.Dropdown(["a"]))
-        return benchmark_form.build(settings, Store(settings.database), header)
+        return benchmark_form.BenchmarkForm(settings, Store(settings.database), header)
 
 
 def values(path, who="first", name="mmau", mode="reply", **changes):
@@ -62,10 +62,10 @@ def ran(name, folder, *listeners, **options):
 def polled(view, run_id, sent):
     """What the page gets once the result, which is made behind it, is there."""
     deadline = time.monotonic() + 30
-    while (found := view.poll(run_id, sent))[2] == gr.skip():
+    while view.result not in (new := view.poll(run_id, sent)):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    return found
+    return new
 
 
 def test_the_form_gives_what_the_action_takes(settings, data):
@@ -99,19 +99,19 @@ def test_the_form_says_before_the_start_what_is_asked_and_what_is_missing(settin
 def test_every_benchmark_says_where_its_files_are_and_how_the_folder_looks(settings, name):
     words = files_html(name)
     assert SOURCES[name].links[0][1] in words and BENCHMARKS[name].files[0] in words
-    updates = form_of(settings).choose(name)
-    assert updates[1] == "" and updates[2]["value"] == BENCHMARKS[name].prompts[0]
+    form = form_of(settings)
+    new = form.choose(name)
+    assert new[form.path] == "" and new[form.prompt]["value"] == BENCHMARKS[name].prompts[0]
     assert set(SOURCES) == set(BENCHMARKS)
 
 
-def test_the_demo_looks_at_nothing_and_starts_nothing(tmp_path, data):
+def test_the_demo_looks_at_nothing_and_starts_nothing(tmp_path, data, on_page):
     demo = load_settings(mode="demo", home=tmp_path / "demo", device="cpu")
-    view = benchmark_tab.BenchmarkView(demo, Store(demo.database))
-    view.form = form_of(demo)
+    view = on_page(benchmark_tab.BenchmarkView, demo)
     looked, split = view.form.look(*values("hf:some/thing"))
     assert "The demo reads no benchmark" in looked and not split["visible"]
-    started, words = view.start(*values(data["mmau"]))
-    assert started == gr.skip() and "The demo reads no benchmark" in words
+    new = view.start(*values(data["mmau"]))
+    assert view.run not in new and "The demo reads no benchmark" in new[view.message]
     assert "The demo hands out no rows" in view.export("any")[0]
 
 
@@ -154,20 +154,21 @@ def test_a_file_without_answers_has_no_score(tmp_path, data):
     assert "The file holds no answers" in words and "Strict" not in words.split("details")[0]
 
 
-def test_a_running_benchmark_shows_what_is_stored_and_ends_at_the_summary(settings, data):
-    store = Store(settings.database)
-    view = benchmark_tab.BenchmarkView(settings, store)
+def test_a_running_benchmark_shows_what_is_stored_and_ends_at_the_summary(settings, data, on_page):
+    view = on_page(benchmark_tab.BenchmarkView, settings)
+    store = view.store
     config = asking.config("mmau", data["mmau"], listeners=["a", "b"])
     run = store.create_run("benchmark", config, state="running")
-    assert benchmark_tab.NO_ANSWER in polled(view, run.id, {})[2]
+    assert benchmark_tab.NO_ANSWER in polled(view, run.id, {})[view.result]
     summary, context = ran("mmau", data["mmau"], says("a", asking.first), says("b", asking.truth))
     trials = context.ledger.trials("run")
     store.add_trials(run.id, trials[:6])
-    _, progress, result, sent = polled(view, run.id, {})
-    assert "running" in progress
+    new = polled(view, run.id, {})
+    result, sent = new[view.result], new[view.sent]
+    assert "running" in new[view.progress]
     assert "So far 6 of 14 questions" in result
     assert "Sound missing" not in result, "the missing sound comes last"
-    assert view.poll(run.id, sent)[1:3] == (gr.skip(), gr.skip())
+    assert view.poll(run.id, sent) == {view.sent: sent}
     store.add_trials(run.id, trials[6:])
     live = benchmark_live.so_far(store.run(run.id), view._sheet(run), store.trials(run.id))
     assert live["listeners"]["b"]["official"] == summary["listeners"]["b"]["official"]
@@ -175,7 +176,7 @@ def test_a_running_benchmark_shows_what_is_stored_and_ends_at_the_summary(settin
     for now, end in list(rows)[:2]:
         assert now["change"] is None and {**end, "change": None, "verdict": None} == now
     store.update(run.id, state="done", summary=summary, ended_at=1.0)
-    ended = view.poll(run.id, sent)[2]
+    ended = polled(view, run.id, sent)[view.result]
     assert "So far" not in ended and "Sound missing: 1 of 7" in ended
 
 
@@ -189,18 +190,18 @@ def test_missing_sounds_count_only_once_they_are_passed(data):
     assert benchmark_live.missing_before(moved, []) == {}
 
 
-def test_started_exported_and_told_how_to_run_the_official_script(settings, data, monkeypatch):
+def test_started_exported_and_how_to_run_the_official_script(settings, data, monkeypatch, on_page):
     monkeypatch.setattr(jobs, "tend", lambda store, settings: None)
-    store = Store(settings.database)
-    view = benchmark_tab.BenchmarkView(settings, store)
-    view.form = form_of(settings)
-    assert "there is nothing at" in view.start(*values("/nowhere"))[1]
-    chosen, words = view.start(*values(data["mmau"]))
-    run = store.run(chosen["value"])
+    view = on_page(benchmark_tab.BenchmarkView, settings)
+    store = view.store
+    assert "there is nothing at" in view.start(*values("/nowhere"))[view.message]
+    new = view.start(*values(data["mmau"]))
+    words = new[view.message]
+    run = store.run(new[view.run]["value"])
     assert run.id in words and "notice-error" not in words
     assert run.config["listeners"] == ["first"]
     assert benchmark_form.last_path(store, "mmau") == run.config["path"]
-    assert view.form.choose("mmau")[1] == run.config["path"], "the path is remembered"
+    assert view.form.choose("mmau")[view.form.path] == run.config["path"], "the path is remembered"
     assert "has no reply yet" in view.export(run.id)[0] and not view.export(run.id)[1]["visible"]
     store.claim(run.id)
     jobs.kinds.benchmark(jobs.context.JobContext(store.run(run.id), store), settings)
@@ -211,11 +212,12 @@ def test_started_exported_and_told_how_to_run_the_official_script(settings, data
     assert "Choose a run first" in view.export(None)[0]
 
 
-def test_nothing_run_yet_says_what_to_do(settings):
-    view = benchmark_tab.BenchmarkView(settings, Store(settings.database))
-    _, told, _, sent = view.poll(None, {})
-    assert "press Start benchmark" in told and view.poll(None, sent)[1] == gr.skip()
-    assert "There is no benchmark run" in view.poll("gone", {})[1]
+def test_nothing_run_yet_says_what_to_do(settings, on_page):
+    view = on_page(benchmark_tab.BenchmarkView, settings)
+    new = view.poll(None, {})
+    assert "press Start benchmark" in new[view.progress]
+    assert view.progress not in view.poll(None, new[view.sent])
+    assert "There is no benchmark run" in view.poll("gone", {})[view.progress]
 
 
 def test_how_long_it_will_take_comes_from_the_newest_run_of_the_same_way(settings):

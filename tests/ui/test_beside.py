@@ -27,33 +27,46 @@ def session(settings, n, plan=PLAN, **options):
     return store, store.run(run.id)
 
 
-def test_an_open_session_gives_nothing_away(settings):
+@pytest.fixture(scope="module")
+def results():
+    with gr.Blocks():
+        return beside.Results("you")
+
+
+def shown(results, run, store):
+    """(words, boxes that are shown) of a session."""
+    new = results.show(run, store, Feed(store))
+    boxes = [results.curve, results.tracks, results.function]
+    return new[results.words], [box for box in boxes if new[box.column]["visible"]]
+
+
+def test_an_open_session_gives_nothing_away(settings, results):
     store, run = session(settings, 3)
-    words, *charts = beside.show(run, store, Feed(store))
+    words, boxes = shown(results, run, store)
     assert words.count("3 answered") == 1 and "3 of 3" not in words
-    assert all(not box["visible"] for box in charts[::2])
+    assert boxes == []
 
 
-def test_with_feedback_results_come_at_once(settings):
+def test_with_feedback_results_come_at_once(settings, results):
     store, run = session(settings, 3, feedback=True)
-    words, *charts = beside.show(run, store, Feed(store))
+    words, boxes = shown(results, run, store)
     assert "3 of 3" in words and "Thresholds" in words
-    assert [box["visible"] for box in charts[::2]] == [False, True, True]
+    assert boxes == [results.tracks, results.function]
 
 
-def test_a_session_that_is_over_has_tracks_functions_and_thresholds(settings):
+def test_a_session_that_is_over_has_tracks_functions_and_thresholds(settings, results):
     store, run = session(settings, 8)
     run = actions.stop_listening(settings, run.id) if run.state == "open" else run
-    words, *charts = beside.show(run, store, Feed(store))
-    assert len(charts) == 6
-    picks = [p for line in charts[3]["series"] for p in line["picks"] or ()]
+    new = results.show(run, store, Feed(store))
+    words = new[results.words]
+    picks = [p for line in new[results.tracks.figure]["series"] for p in line["picks"] or ()]
     assert len(picks) == 8
     assert "8 of 8" in words and "not measurable (1)" in words
 
 
-def test_a_session_is_exported_as_one_zip(settings):
+def test_a_session_is_exported_as_one_zip(settings, on_page):
     store, run = session(settings, 8)
-    view = YouView(settings, store)
+    view = on_page(YouView, settings, store=store)
     words, file = view.export(run.id)
     assert f"{run.id}.zip" in words and file["visible"]
     assert view.export(None)[0].count("Choose a session first") == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 
+import gradio as gr
 import pytest
 
 from spectcount.errors import UserError
@@ -15,12 +16,16 @@ from spectcount.probing.trained import trained_of
 from spectcount.probing.verdict import CRITERION, verdict
 from spectcount.psychophysics.sdt import Interval
 from spectcount.trials import make_trial
-from spectcount.ui.compare_figures import N_UPDATES, Pair, compared, figures
+from spectcount.ui.compare_figures import Pair, PairFigures, compared, pair_words
 from spectcount.ui.verdicts import MARKS, comparison_html, sentence_html, verdicts_html, worse_html
 
 BODY = {"kind": "map", "nx": 2, "ny": 2, "trials": 24, "catch_trials": 48}
 CONFIG = {"plan": BODY, "listeners": ["base", "tuned"], "seed": 7, "margin": None}
 PLAN = plan_from_dict(BODY)
+CURVE = {"kind": "curve", "levels": 3, "trials": 8, "catch_trials": 12}
+STAIRCASE = {"kind": "staircase", "high": -12, "trials": 20, "min_trials": 10}
+TOGETHER = {"kind": "interleaved", "plans": [BODY, {**BODY, "task": "count"}]}
+BOXES = ("maps", "change", "chart")
 
 
 def answers(name, d_prime, deaf=(), plan=PLAN):
@@ -67,9 +72,16 @@ def lineage(root):
     return {"trained": trained_of(json.loads(path.read_text())).to_dict(), "seen": []}
 
 
-def test_the_verdict_comes_first_and_the_worse_cell_is_named():
+@pytest.fixture(scope="module")
+def figures():
+    with gr.Blocks():
+        return PairFigures()
+
+
+def test_the_verdict_comes_first_and_the_worse_cell_is_named(figures):
     pair = pair_of(answers("base", 4), answers("tuned", 4, deaf={(1, 1)}))
-    words, _, base, tuned, _, change, *_ = figures(pair, "rate")
+    words, new = pair_words(pair), figures.show(pair, "rate")
+    base, tuned, change = (new[f] for f in (*figures.maps.figures, figures.change.figure))
     assert base["z"][0][0] > 0.7 and tuned["z"][1][1] < 0.4
     assert change["diverging"] and list(change["marks"].values()) == [[[1, 1]]]
     first = words.index('class="said said-')
@@ -109,20 +121,21 @@ def test_held_out_parts_stand_apart(lineage):
 
 
 @pytest.mark.parametrize(
-    "body,shown",
+    "body,shown,boxes",
     [
-        ({"kind": "curve", "levels": 3, "trials": 8, "catch_trials": 12}, "level of level"),
-        ({"kind": "confusion", "trials": 4, "count_high": 3}, "accuracy"),
-        ({"kind": "staircase", "high": -12, "trials": 20, "min_trials": 10}, "level of level"),
-        ({"kind": "interleaved", "plans": [BODY, {**BODY, "task": "count"}]}, "mean absolute"),
+        (CURVE, "level of level", [False, False, True]),
+        ({"kind": "confusion", "trials": 4, "count_high": 3}, "accuracy", [True, False, True]),
+        (STAIRCASE, "level of level", [False] * 3),
+        (TOGETHER, "mean absolute", [False] * 3),
     ],
 )
-def test_every_kind_of_plan_has_its_updates(body, shown):
+def test_every_kind_of_plan_has_its_words_and_boxes(body, shown, boxes, figures):
     plan = plan_from_dict(body)
     pair = pair_of(answers("base", 2, plan=plan), answers("tuned", 3, plan=plan), plan)
-    updates = figures(pair, "d_prime")
-    assert len(updates) == N_UPDATES and shown in updates[0]
-    assert len(figures(pair_of([], [], plan), "d_prime")) == N_UPDATES
+    new = figures.show(pair, "d_prime")
+    assert shown in pair_words(pair)
+    assert [new[getattr(figures, name).column]["visible"] for name in BOXES] == boxes
+    assert figures.show(pair_of([], [], plan), "d_prime") == {}
 
 
 def test_a_kind_has_a_mark_and_a_word():

@@ -64,7 +64,7 @@ def test_the_form_reads_back_what_it_shows(dummy):
 
 
 def test_an_update_shows_other_values(dummy):
-    (update,) = dummy.updates({**Dummy().to_dict(), "sharpness": 0.9, "title": "x"})
+    (update,) = dummy.updates({**Dummy().to_dict(), "sharpness": 0.9, "title": "x"}).values()
     assert Dummy.from_dict(dummy.read([update["value"]])) == Dummy(sharpness=0.9)
     assert not json.loads(update["value"])["full"]
 

@@ -19,7 +19,7 @@ from spectcount.errors import UserError
 from spectcount.rates import PUBLIC, Rate, Rates, TooMany
 from spectcount.settings import load_settings
 from spectcount.store import Store
-from spectcount.ui import doors
+from spectcount.ui import doors, signatures
 from spectcount.ui.app import build_app, launch_options
 
 HOST = "http://127.0.0.1:7860"
@@ -459,3 +459,12 @@ def test_a_wrong_call_of_a_server_function_is_a_sentence(local):
         {"component_id": 10**9, "fn_name": "x", "session_hash": "", "data": 1},
     ):
         assert local.post(SERVER, json=body).status_code < 500
+
+
+def test_values_are_of_the_types_that_a_handler_declares_also_those_that_follow():
+    def handler(name: str | None, *more: str | None) -> None: ...
+
+    signatures.check(handler, [None, "a", None], None)
+    for values in ([1], ["a", "b", ["c"]]):
+        with pytest.raises(UserError, match=f"box {len(values)} holds"):
+            signatures.check(handler, values, None)

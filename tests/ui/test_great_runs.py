@@ -40,17 +40,18 @@ def great(settings):
     return store, run, heads[0]
 
 
-def _until_drawn(view, run_id, sent):
-    """Poll as a page does until the picture is there."""
+def _until_drawn(view, run_id, sent, measure="d_prime"):
+    """Poll as a page does until the picture is there; what the page has then."""
     end = time.monotonic() + 120
-    while sent["figures"][-1] == "waiting" or view.pictures.at_work[0] or view.marks.at_work[0]:
+    sent = view.poll(run_id, sent, None, measure, None)[view.sent]
+    while sent["figures"][-1] == "waiting" or any(b.at_work[0] for b in view.behind.values()):
         assert time.monotonic() < end
         time.sleep(0.2)
-        sent = view.poll(run_id, None, "d_prime", None, sent)[-1]
+        sent = view.poll(run_id, sent, None, measure, None)[view.sent]
     return sent
 
 
-def test_polls_read_no_trial_and_each_is_read_once(settings, great, monkeypatch):
+def test_polls_read_no_trial_and_each_is_read_once(settings, great, monkeypatch, on_page):
     from spectcount import store as store_module
 
     store, run, head = great
@@ -61,18 +62,16 @@ def test_polls_read_no_trial_and_each_is_read_once(settings, great, monkeypatch)
         return read(body, **link)
 
     monkeypatch.setattr(store_module, "trial_of", counted)
-    view = ProbeView(settings, store)
-    sent = view.poll(run.id, None, "d_prime", None, {})[-1]
-    sent = _until_drawn(view, run.id, sent)
+    view = on_page(ProbeView, settings, store=store)
+    sent = _until_drawn(view, run.id, {})
     assert threading.get_ident() not in readers
     assert len(readers) == N
     for measure in ("d_prime", "auc"):  # a reload, and another colour
-        _until_drawn(view, run.id, view.poll(run.id, None, measure, None, {})[-1])
-    view.poll_found(run.id, None, None, {})
+        _until_drawn(view, run.id, {}, measure)
     assert len(readers) == N
     store.add_trials(run.id, [dataclasses.replace(head, key=f"{N + k:016x}") for k in range(10)])
     store.update(run.id, state="done", done=N + 10)
-    _until_drawn(view, run.id, view.poll(run.id, None, "d_prime", None, sent)[-1])
+    _until_drawn(view, run.id, sent)
     assert len(readers) == N + 10
     assert threading.get_ident() not in readers
 

@@ -36,6 +36,13 @@ def row(name="big", **changes):
     return ModelRow(**{**given, **changes})
 
 
+def picker(settings, loading):
+    """The model picker on a page that nobody sees."""
+    with gr.Blocks():
+        who = header.Header(gr.Dropdown(["m"]), gr.Dropdown(["none"]))
+        return ModelsView(settings, who, loading)
+
+
 def click(name):
     return SimpleNamespace(value=name)
 
@@ -82,14 +89,17 @@ def test_sizes_are_told_in_few_digits():
 
 def test_the_picker_lists_every_card_and_own_folders_but_not_in_the_demo(copied, monkeypatch):
     monkeypatch.setattr("spectcount.listeners.checkpoints.fits.free_bytes", lambda device: int(8e9))
-    view = ModelsView(copied, loader.Loader(copied))
-    memory, table, progress, sent = view.poll("", {})
+    view = picker(copied, loader.Loader(copied))
+    new = view.poll("", {})
+    memory, table, progress = new[view.memory], new[view.table], new[view.under_way]
     assert 'data-run="qwen2-audio-7b-instruct"' in table and 'data-run="other"' in table
     assert "In memory: " in memory and "Free on cpu: 8.0 GB" in memory and progress == ""
-    assert view.poll("", sent)[1] == gr.skip(), "nothing new is not sent again"
+    assert view.poll("", new[view.sent]) == {view.sent: new[view.sent]}, (
+        "nothing new is not sent again"
+    )
     demo = load_settings(mode="demo", home=copied.home, device="cpu")
-    view = ModelsView(demo, loader.Loader(demo))
-    assert 'data-run="other"' not in view.poll("", {})[1]
+    view = picker(demo, loader.Loader(demo))
+    assert 'data-run="other"' not in view.poll("", {})[view.table]
     assert "The demo fetches and unloads nothing" in view.get("qwen2-audio-7b")
     assert "The demo fetches and unloads nothing" in view.unload("tiny-lalm")
     assert "Lies in" not in view.facts("tiny-lalm") and "Apache-2.0" in view.facts("tiny-lalm")
@@ -99,7 +109,7 @@ def test_the_picker_lists_every_card_and_own_folders_but_not_in_the_demo(copied,
 
 
 def test_facts_say_the_commit_how_to_get_it_and_what_would_fit(copied, monkeypatch):
-    view = ModelsView(copied, loader.Loader(copied))
+    view = picker(copied, loader.Loader(copied))
     words = view.facts("qwen2-audio-7b")
     assert "dd84470756e6277a71d4d7188773a43cde92696e" in words and "hf download" in words
     assert "float32" in words and "are free on cpu" in words
@@ -112,10 +122,12 @@ def test_facts_say_the_commit_how_to_get_it_and_what_would_fit(copied, monkeypat
 
 def test_a_model_is_made_base_and_loaded_behind_the_page(copied):
     loading = loader.Loader(copied)
-    view = ModelsView(copied, loading)
-    assert "Choose a model in the list first" in view.use(" ")[-1]
-    assert "is not on this machine" in view.use("qwen2-audio-7b")[-1]
-    base, tuned, told = view.use("other")
+    view = picker(copied, loading)
+    assert "Choose a model in the list first" in view.use(" ")[view.message]
+    assert "is not on this machine" in view.use("qwen2-audio-7b")[view.message]
+    new = view.use("other")
+    base, tuned = new[view.header.base], new[view.header.tuned]
+    told = new[view.message]
     assert base["value"] == "other" and "other" in base["choices"] and tuned["value"] == "none"
     assert "other is the base of every tab now" in told
     wait(loading)
@@ -144,7 +156,7 @@ def test_loading_tells_how_far_it_is_and_one_thing_goes_on_at_a_time(settings, m
     loading.start()
     assert far.wait(30)
     loading.start()
-    view = ModelsView(settings, loading)
+    view = picker(settings, loading)
     assert 'aria-valuenow="75"' in view.progress() and "loading weights of m, 75 %" in loading.words
     with pytest.raises(UserError, match="loading m is under way; wait until it is done"):
         loading.load("other")
@@ -160,7 +172,7 @@ def test_getting_a_model_that_the_hub_does_not_give_is_told(settings, monkeypatc
 
     monkeypatch.setattr(actions, "get_model", out_of_reach)
     loading = loader.Loader(settings)
-    view = ModelsView(settings, loading)
+    view = picker(settings, loading)
     assert view.get("voxtral-mini-3b+bf16") == ""
     wait(loading)
     assert "voxtral-mini-3b is out of reach" in view.progress()
@@ -230,19 +242,20 @@ def test_what_gives_way_is_said_before_the_start_and_done_at_it(tmp_path, monkey
     assert fits.words.endswith("40.0 GB are free.") and room.make(settings, None) == ""
 
 
-def test_a_fine_tune_that_fits_nowhere_is_refused_before_it_is_queued(settings, monkeypatch):
+def test_a_fine_tune_that_fits_nowhere_is_refused_and_not_queued(settings, monkeypatch, on_page):
     config = actions.training_config(settings, "laptop")
     assert room.make_for_tuning(settings, "tiny-lalm", config) == ""
     monkeypatch.setattr("spectcount.listeners.checkpoints.fits.free_bytes", lambda device: int(2e9))
     monkeypatch.setattr(
         "spectcount.listeners.checkpoints.needs.free_bytes", lambda device: int(2e9)
     )
-    view = TuneView(settings, Store(settings.database))
+    view = on_page(TuneView, settings)
     asked = {"config": config, "source": None, "regions": [{"x": [0, 1]}], "seed": 0}
     view.form = SimpleNamespace(read=lambda base, values: asked)
     assert "It will be refused unless something else on cpu ends" in view.needs("qwen2-audio-7b")
-    started, words, _ = view.start("", "qwen2-audio-7b")
-    assert started == gr.skip() and "tuning qwen2-audio-7b needs" in words and "2.0 GB are" in words
+    new = view.start_sure("", "qwen2-audio-7b")
+    words = new[view.message]
+    assert view.run not in new and "tuning qwen2-audio-7b needs" in words and "2.0 GB are" in words
     assert view.store.runs() == []
 
 

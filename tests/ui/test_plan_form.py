@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import gradio as gr
 import pytest
@@ -41,9 +42,8 @@ def read(made, preset, plan, clip=None):
 
 
 def audit(made, settings, preset, plan):
-    view = ProbeView(settings, Store(settings.database))
-    view.form = made
-    return view.audit(preset, plan_form.clip_lines(plan), 3, plan_form.plan_value(plan))
+    view = SimpleNamespace(form=made, settings=settings)
+    return ProbeView.audit(view, preset, plan_form.clip_lines(plan), 3, plan_form.plan_value(plan))
 
 
 def test_a_plan_is_audited_before_anybody_is_asked(made, settings):

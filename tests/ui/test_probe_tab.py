@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gradio as gr
 import pytest
 
 from spectcount import actions, jobs
@@ -11,6 +10,7 @@ from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.run import execute
 from spectcount.store import Store
 from spectcount.ui import cell
+from spectcount.ui.pieces import Box
 from spectcount.ui.plan_form import clip_lines, read_clip
 from spectcount.ui.probe import ProbeView, listeners_of
 
@@ -52,54 +52,53 @@ def probe(settings, monkeypatch, plan):
     return store, store.run(run.id)
 
 
-def test_map_shows_every_cell_with_n_and_interval(settings, probed):
+def test_map_shows_every_cell_with_n_and_interval(settings, probed, on_page):
     store, run = probed
-    view = ProbeView(settings, store)
-    _, progress, chooser, box, value, _, _, _, findings, *_, sent = view.poll(
-        run.id, None, "d_prime", None, {}
-    )
-    assert "40 of 40" not in progress and "48 of 48" in progress
-    assert chooser["value"] == SIMULATED[0] and box["visible"]
+    view = on_page(ProbeView, settings, store=store)
+    new = view.poll(run.id, {}, None, "d_prime", None)
+    heat, value = (new[part] for part in view.grid.heat.outputs)
+    assert "40 of 40" not in new[view.progress] and "48 of 48" in new[view.progress]
+    assert new[view.listener]["value"] == SIMULATED[0] and heat["visible"]
     assert all("of 4 signal trials right" in text for row in value["hover"] for text in row)
     assert all("at 95 %" in text for row in value["hover"] for text in row)
-    assert 48 in sent["figures"]
+    findings = new[view.grid.findings]
+    assert 48 in new[view.sent]["figures"]
     assert "Suspected regions" in findings or "No cell" in findings
 
 
-def test_poll_sends_nothing_twice(settings, probed):
+def test_poll_sends_nothing_twice(settings, probed, on_page):
     store, run = probed
-    view = ProbeView(settings, store)
-    *_, sent = view.poll(run.id, None, "rate", None, {})
-    *again, _ = view.poll(run.id, None, "rate", None, sent)
-    assert all(update == gr.skip() for update in again)
+    view = on_page(ProbeView, settings, store=store)
+    sent = view.poll(run.id, {}, None, "rate", None)[view.sent]
+    assert view.poll(run.id, sent, None, "rate", None) == {view.sent: sent}
 
 
-def test_unknown_run_is_named(settings, probed):
+def test_unknown_run_is_named(settings, probed, on_page):
     store, _ = probed
-    progress = ProbeView(settings, store).poll("probe-x", None, "rate", None, {})[1]
-    assert "probe-x" in progress
+    view = on_page(ProbeView, settings, store=store)
+    assert "probe-x" in view.poll("probe-x", {}, None, "rate", None)[view.progress]
 
 
-def test_cell_shows_the_clip_and_both_answers(settings, probed):
+def test_cell_shows_the_clip_and_both_answers(settings, probed, on_page):
     store, run = probed
-    view = ProbeView(settings, store)
+    view = on_page(ProbeView, settings, store=store)
     groups = cell.of_cell(view.feed.trials(run.id), {"cell": [1, 0]})
     assert groups[0][0].coords["role"] == "signal"
     html = cell.answers_html(groups[0])
     assert all(name in html for name in SIMULATED)
 
 
-def test_curve_and_confusion_have_their_figures(settings, monkeypatch):
+def test_curve_and_confusion_have_their_figures(settings, monkeypatch, on_page):
     curve = {"kind": "curve", "parameter": "level_dbfs", "start": -60, "stop": -20, "levels": 3,
              "trials": 3, "catch_trials": 4}  # fmt: skip
     store, run = probe(settings, monkeypatch, curve)
-    view = ProbeView(settings, store)
-    _, _, _, heat, _, chart, value, level, *_ = view.poll(run.id, None, "d_prime", None, {})
-    assert not heat["visible"] and chart["visible"]
-    assert [line["name"] for line in value["series"]] == list(SIMULATED)
-    assert len(level["choices"]) == 3
-    box, _, words, _ = view.poll_found(run.id, SIMULATED[1], None, {})
-    assert box["visible"] and "<td>13, 4 catch</td>" in words
+    view = on_page(ProbeView, settings, store=store)
+    new = view.poll(run.id, {}, SIMULATED[1], "d_prime", None)
+    assert visible(new, view.grid) == [view.grid.chart]
+    assert [line["name"] for line in new[view.grid.chart.figure]["series"]] == list(SIMULATED)
+    assert len(new[view.grid.level]["choices"]) == 3
+    assert visible(new, view.tracks) == [view.tracks.function]
+    assert "<td>13, 4 catch</td>" in new[view.tracks.words]
 
 
 def test_listeners_follow_the_header():
@@ -136,56 +135,57 @@ TRACKS = {
     "condition_values": "50, 200",
 }  # fmt: skip
 TOGETHER = {"kind": "interleaved", "plans": [SMALL_MAP, {"kind": "quest", **LEVELS, "trials": 10}]}
-LIVE = slice(11, 20)
 
 
-def test_tracks_are_drawn_one_and_all_and_every_trial_can_be_heard(settings, monkeypatch):
+def visible(new, figures):
+    """The boxes among `figures` that are shown."""
+    boxes = [box for box in vars(figures).values() if isinstance(box, Box)]
+    return [box for box in boxes if new[box.column]["visible"]]
+
+
+def test_tracks_are_drawn_one_and_all_and_every_trial_can_be_heard(settings, monkeypatch, on_page):
     store, run = probe(settings, monkeypatch, TRACKS)
-    view = ProbeView(settings, store)
-    out = view.poll(run.id, SIMULATED[1], "d_prime", None, {})
-    tracks, value, surface, _, posterior, _, width, _, trial = out[LIVE]
-    assert not out[3]["visible"] and not out[5]["visible"], "no map, no curve"
-    assert out[9]["choices"][0][0] == "All tracks" and out[9]["visible"]
-    assert tracks["visible"] and posterior["visible"]
-    assert not surface["visible"] and not width["visible"]
-    listed = [pick for _, pick in trial["choices"]]
-    drawn = [pick for line in value["series"] for pick in line["picks"] or ()]
+    view = on_page(ProbeView, settings, store=store)
+    new = view.poll(run.id, {}, SIMULATED[1], "d_prime", None)
+    assert visible(new, view.grid) == [], "no map, no curve"
+    assert new[view.part]["choices"][0][0] == "All tracks" and new[view.part]["visible"]
+    tracks = view.tracks
+    assert visible(new, tracks) == [tracks.tracks, tracks.function, tracks.threshold]
+    listed = [pick for _, pick in new[tracks.trial]["choices"]]
+    drawn = [p for line in new[tracks.tracks.figure]["series"] for p in line["picks"] or ()]
     assert sorted(listed) == sorted(drawn) and len(listed) == 24
 
-    one = view.poll(run.id, SIMULATED[1], "d_prime", "0.1", {})
-    assert len(one[LIVE][-1]["choices"]) == 12
+    new = view.poll(run.id, {}, SIMULATED[1], "d_prime", "0.1")
+    assert len(new[tracks.trial]["choices"]) == 12
 
     at = view.pick_trial(listed[3], SIMULATED[1])
-    clip, answers, now = cell_panel(view, run).show(run.id, at)
+    clip, answers, now = view.panel.show(run.id, at)
     assert clip and SIMULATED[1] in answers
     assert now["key"] == cell.of_cell(view.feed.trials(run.id), at or {})[0][0].key
     assert view.pick_trial("nonsense", None) is None
 
 
-def test_thresholds_of_all_listeners_are_told_once(settings, monkeypatch):
+def test_thresholds_of_all_listeners_are_told_once(settings, monkeypatch, on_page):
     store, run = probe(settings, monkeypatch, TRACKS)
-    view = ProbeView(settings, store)
-    *_, words, sent = view.poll_found(run.id, None, None, {})
+    view = on_page(ProbeView, settings, store=store)
+    new = view.poll(run.id, {}, None, "d_prime", None)
+    words = new[view.tracks.words]
     assert all(words.count(f"{name} · ") == 2 for name in SIMULATED)
     assert "not measurable (1)" in words, "nobody hears with d' = 0"
-    *again, _ = view.poll_found(run.id, None, None, sent)
-    assert all(update == gr.skip() for update in again)
+    again = view.poll(run.id, new[view.sent], None, "d_prime", None)
+    assert view.tracks.words not in again
 
 
-def test_a_map_and_a_track_in_one_run(settings, monkeypatch):
+def test_a_map_and_a_track_in_one_run(settings, monkeypatch, on_page):
     store, run = probe(settings, monkeypatch, TOGETHER)
-    view = ProbeView(settings, store)
-    first = view.poll(run.id, None, "d_prime", None, {})
-    assert first[3]["visible"] and not first[LIVE][0]["visible"]
-    assert [choice for _, choice in first[9]["choices"]] == ["0", "1"]
-    second = view.poll(run.id, None, "d_prime", "1", {})
-    assert not second[3]["visible"] and second[LIVE][0]["visible"]
+    view = on_page(ProbeView, settings, store=store)
+    first = view.poll(run.id, {}, None, "d_prime", None)
+    assert visible(first, view.grid) == [view.grid.heat] and visible(first, view.tracks) == []
+    assert [choice for _, choice in first[view.part]["choices"]] == ["0", "1"]
+    second = view.poll(run.id, {}, None, "d_prime", "1")
+    assert visible(second, view.grid) == [] and view.tracks.tracks in visible(second, view.tracks)
     groups = cell.of_cell(view.feed.trials(run.id), {"plan": 0, "cell": [0, 0]})
     assert {t.coords["plan"] for group in groups for t in group} == {0}
     at = view.pick_trial("1.0.4", SIMULATED[0])
     (head, *_), *_ = cell.of_cell(view.feed.trials(run.id), at or {})
     assert (head.coords["plan"], head.coords["trial"], head.listener) == (1, 4, SIMULATED[0])
-
-
-def cell_panel(view, run):
-    return cell.CellPanel("probe", view.settings, view.feed, *[None] * 6)

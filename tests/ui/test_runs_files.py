@@ -6,6 +6,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
 from spectcount import jobs
@@ -23,7 +24,8 @@ PLAN = {
 @pytest.fixture
 def view(settings, monkeypatch):
     monkeypatch.setattr(jobs, "tend", lambda *_: None)
-    return RunsView(settings, Store(settings.database))
+    with gr.Blocks():
+        return RunsView(settings, Store(settings.database))
 
 
 @pytest.fixture

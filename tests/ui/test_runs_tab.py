@@ -16,12 +16,13 @@ from spectcount.ui.runs import RunsView, artefact_text, list_html
 @pytest.fixture
 def view(settings, monkeypatch):
     monkeypatch.setattr(jobs, "tend", lambda *_: None)
-    return RunsView(settings, Store(settings.database))
+    with gr.Blocks():
+        return RunsView(settings, Store(settings.database))
 
 
 def test_empty_list_says_what_to_do(view):
-    table, details, _ = view.poll(None, {})
-    assert "Probe" in table and "Probe" in details
+    new = view.poll(None, {})
+    assert "Probe" in new[view.table] and "Probe" in new[view.about]
 
 
 def test_failed_run_shows_reason_log_and_files(view):
@@ -31,11 +32,12 @@ def test_failed_run_shows_reason_log_and_files(view):
     view.store.update(
         run.id, state="failed", reason="out of memory; lower the batch", done=3, total=9
     )
-    table, details, sent = view.poll(run.id, {})
+    new = view.poll(run.id, {})
+    table, details, sent = new[view.table], new[view.about], new[view.sent]
     assert "out of memory" in table and "✖ failed" in table and "3 / 9" in table
     for words in ("last &lt;line&gt;", "it said this", "probe-1", "log.txt", "lower the batch"):
         assert words in details
-    assert view.poll(run.id, sent)[:2] == (gr.skip(), gr.skip())
+    assert view.poll(run.id, sent) == {view.sent: sent}
 
 
 def test_stop_and_resume_answer_in_words(view):

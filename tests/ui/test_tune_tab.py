@@ -21,25 +21,21 @@ def form_of(settings, store):
     """The form of the tab, laid out on a page that nobody sees."""
     with gr.Blocks():
         base = gr.Dropdown(["tiny-lalm"], value="tiny-lalm")
-        return curriculum_form.build(settings, store, Feed(store), base)
+        return curriculum_form.CurriculumForm(settings, store, Feed(store), base)
 
 
-def view_of(settings):
-    return TuneView(settings, Store(settings.database))
-
-
-def test_curves_grow_and_nothing_is_sent_twice(settings):
-    view = view_of(settings)
+def test_curves_grow_and_nothing_is_sent_twice(settings, on_page):
+    view = on_page(TuneView, settings)
     run = view.store.create_run("tune", CONFIG)
     view.store.add_metrics(run.id, 0, {"weak_accuracy": 0.1, "strong_accuracy": 0.9})
     view.store.add_metrics(run.id, 5, {"loss": 2.0, "memory_mb": 400})
-    _, progress, _, _, accuracy, loss, sent = view.poll(run.id, {})
+    new = view.poll(run.id, {})
+    accuracy, loss, sent = new[view.accuracy], new[view.loss], new[view.sent]
     assert [line["name"] for line in accuracy["series"]] == ["weak regions", "outside them"]
-    assert loss["series"][0]["y"] == [2.0] and "400 MB" in progress
-    *again, _ = view.poll(run.id, sent)
-    assert all(update == gr.skip() for update in again)
+    assert loss["series"][0]["y"] == [2.0] and "400 MB" in new[view.progress]
+    assert view.poll(run.id, sent) == {view.sent: sent}
     view.store.add_metrics(run.id, 10, {"loss": 1.0})
-    assert view.poll(run.id, sent)[5]["series"][0]["x"] == [5, 10]
+    assert view.poll(run.id, sent)[view.loss]["series"][0]["x"] == [5, 10]
 
 
 def test_result_names_the_adapter(settings):
@@ -92,9 +88,8 @@ def test_a_comparison_is_no_source_and_the_newest_probe_is_one(settings):
     assert [v for _, v in form.refresh(None, "m")["choices"]] == [new, old, NO_MAP]
 
 
-def test_no_map_is_asked_for_twice(settings, monkeypatch):
-    view = view_of(settings)
-    view.form = form_of(settings, view.store)
+def test_no_map_is_asked_for_twice(settings, monkeypatch, on_page):
+    view = on_page(TuneView, settings)
     begun = []
 
     def start(settings, config, base, **more):
@@ -105,13 +100,15 @@ def test_no_map_is_asked_for_twice(settings, monkeypatch):
     monkeypatch.setattr(room, "make_for_tuning", lambda *_: "")
     values = [w.value for w in view.form.inputs]
     values[0] = NO_MAP
-    _, words, unsure = view.start("", "tiny-lalm", *values)
-    assert not begun and "press Start fine-tune again" in words
+    new = view.start_sure("", "tiny-lalm", *values)
+    assert not begun and "press Start fine-tune again" in new[view.message]
     values[3] = 7
-    _, words, unsure = view.start(unsure, "tiny-lalm", *values)
-    assert not begun and "again" in words, "another fine-tune than the one that was asked about"
-    _, words, unsure = view.start(unsure, "tiny-lalm", *values)
-    assert begun == [("tiny-lalm", [])] and "tune-" in words and unsure == ""
+    new = view.start_sure(new[view.unsure], "tiny-lalm", *values)
+    assert not begun, "another fine-tune than the one that was asked about"
+    assert "again" in new[view.message]
+    new = view.start_sure(new[view.unsure], "tiny-lalm", *values)
+    assert begun == [("tiny-lalm", [])]
+    assert "tune-" in new[view.message] and new[view.unsure] == ""
 
 
 def test_an_edited_recipe_says_what_was_changed(settings):
