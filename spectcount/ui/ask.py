@@ -7,7 +7,6 @@ models.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from markupsafe import Markup
 
 from spectcount import actions
 from spectcount.designs import family
@@ -25,17 +25,17 @@ from spectcount.tasks import SUBJECTIVE, TASKS, task
 from spectcount.trials import Question
 from spectcount.ui import clip
 from spectcount.ui.header import Header, listener_spec
+from spectcount.ui.pieces import PRIVATE, Updates, html, render
 from spectcount.ui.scoring import question_words
 
 _OWN_WORDS = -1
-_EMPTY = (
+_EMPTY = Markup(
     '<p class="blank-note">Choose a question, guess if you like, and press Ask: the base model, '
     "the tuned one, an ideal observer and a plain DSP rule answer about the very clip above. "
     "The truth is shown after.</p>"
 )
 _NO_ADAPTER = "No adapter is chosen: choose one at the top of the page, or make one under Tune."
 _NO_TRUTH = "there is none: what is heard has no right answer"
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 @dataclass(frozen=True)
@@ -48,130 +48,169 @@ class Card:
     refusal: str = ""
     speed: str = ""
 
+    @property
+    def shares(self) -> list[tuple[str, float]]:
+        """(answer, probability) of the closed set."""
+        assert self.result is not None
+        pairs = zip(self.result.answers, self.result.log_probs, strict=True)
+        return [(answer, float(np.exp(p))) for answer, p in pairs]
 
-@dataclass(frozen=True)
+
 class Panel:
-    """The widgets that a question is made with. `task` is also what the two sides of a clip are
-    about; `knows` says which observers know the answer."""
+    """The panel below the clip, for a clip of `family_name` first. `task` is also what the two
+    sides of a clip are about; `knows` says which observers know the answer. `current(value of
+    source)` makes the Stimulus asked about, `family_of(value)` names its family ("" where it has
+    none)."""
 
-    task: gr.Dropdown
-    wording: gr.Dropdown
-    reverse: gr.Checkbox
-    own: gr.Textbox
-    guess: gr.Radio
-    upload: gr.File
-    knows: gr.HTML
+    def __init__(
+        self,
+        settings: Settings,
+        header: Header,
+        family_name: str,
+        source: gr.components.Component,
+        current: Callable[[str], Stimulus],
+        family_of: Callable[[str], str],
+    ) -> None:
+        self.settings, self.header, self.source = settings, header, source
+        self.current, self.family_of = current, family_of
+        with gr.Column(elem_classes="ask"):
+            html(value="<h2>Ask</h2>")
+            self._lay_out_question(family_name)
+            fold = self._lay_out_recording()
+            button = gr.Button("Ask", variant="primary", elem_id="ask-button")
+            self.knows = html("ask-knows", _knows(family_name))
+            answers = html("answers", _EMPTY, script="SpectCount.answers(element);")
+            number = gr.Textbox(visible="hidden", elem_id="ask-number", show_label=False)
+        about = [header.base, header.tuned, self.task, self.wording, self.reverse, self.own,
+                 self.upload, source]  # fmt: skip
+        changes = [control.change for control in about]
+        gr.on(changes, None, about, None, js="(...now) => SpectCount.asking(...now)", **PRIVATE)
+        button.click(
+            self.answer_all,
+            [self.guess, number, *about],
+            answers,
+            js="(...values) => SpectCount.ask(...values)",
+            show_progress="minimal",
+            concurrency_limit=1,
+            concurrency_id="model",
+            **PRIVATE,
+        )
+        self._connect(fold)
 
-    @property
-    def outputs(self) -> list[Any]:
-        """What `updates` is for."""
-        return [self.task, self.knows, *self.of_task]
-
-    @property
-    def of_task(self) -> list[Any]:
-        """What `task_updates` is for."""
-        return [self.wording, self.reverse, self.own, self.guess]
-
-    def updates(self, name: str, asked: str) -> list[Any]:
-        """Updates of `outputs` that offer the tasks of a family ("": all tasks)."""
-        offered = family(name).tasks if name else tuple(TASKS)
-        asked = asked if asked in offered else offered[0]
-        return [
-            gr.update(choices=_titles(offered), value=asked),
-            _knows(name),
-            *self.task_updates(asked),
-        ]
-
-    def task_updates(self, asked: str) -> list[Any]:
-        """Updates of `of_task` that show the words and answers of a task."""
-        known = task(asked)
-        return [
-            gr.update(choices=_wordings(asked), value=0),
-            gr.update(visible=known.reversible, value=False),
-            gr.update(visible=False),
-            gr.update(choices=list(known.answers), value=None),
-        ]
-
-
-def build(
-    settings: Settings,
-    header: Header,
-    family_name: str,
-    source: gr.components.Component,
-    current: Callable[[str], Stimulus],
-    family_of: Callable[[str], str],
-) -> Panel:
-    """The panel below the clip, for a clip of `family_name` first; `current(value of source)` makes
-    the Stimulus asked about, `family_of(value)` names its family ("" where it has none)."""
-    first = family(family_name).tasks[0]
-    with gr.Column(elem_classes="ask"):
-        gr.HTML("<h2>Ask</h2>", apply_default_css=False, js_on_load=None)
+    def _lay_out_question(self, family_name: str) -> None:
+        first = family(family_name).tasks[0]
         with gr.Row(elem_classes="ask-question"):
-            chosen = gr.Dropdown(
-                _titles(family(family_name).tasks), value=first, label="Task", elem_id="ask-task",
+            self.task = gr.Dropdown(
+                _titles(family(family_name).tasks),
+                value=first,
+                label="Task",
+                elem_id="ask-task",
                 min_width=200,
-            )  # fmt: skip
-            wording = gr.Dropdown(
-                _wordings(first), value=0, label="Wording", elem_id="ask-wording", min_width=240,
+            )
+            self.wording = gr.Dropdown(
+                _wordings(first),
+                value=0,
+                label="Wording",
+                elem_id="ask-wording",
+                min_width=240,
                 scale=2,
-            )  # fmt: skip
-            reverse = gr.Checkbox(
-                False, label="Options in reverse order", visible=task(first).reversible,
-                elem_id="ask-reverse", min_width=120,
-            )  # fmt: skip
-        own = gr.Textbox(
-            label="Your own words", visible=False, max_length=300, elem_id="ask-own", lines=1,
+            )
+            self.reverse = gr.Checkbox(
+                False,
+                label="Options in reverse order",
+                visible=task(first).reversible,
+                elem_id="ask-reverse",
+                min_width=120,
+            )
+        self.own = gr.Textbox(
+            label="Your own words",
+            visible=False,
+            max_length=300,
+            elem_id="ask-own",
+            lines=1,
             info="The answer is still scored over the task's closed set.",
-        )  # fmt: skip
-        guess = gr.Radio(
-            list(task(first).answers), label="You: guess before the truth is shown (optional)",
+        )
+        self.guess = gr.Radio(
+            list(task(first).answers),
+            label="You: guess before the truth is shown (optional)",
             elem_id="ask-guess",
-        )  # fmt: skip
+        )
+
+    def _lay_out_recording(self) -> gr.Accordion:
         with gr.Accordion(
             "Ask about a recording instead", open=False, elem_classes="group", elem_id="ask-fold"
         ) as fold:
-            upload = gr.File(
+            self.upload = gr.File(
                 label="WAV, FLAC, OGG or MP3",
                 file_types=[".wav", ".flac", ".ogg", ".opus", ".mp3"],
                 height=110,
                 elem_id="ask-upload",
             )
-            heard = clip.clip_view("The recording", files=False, empty="No recording yet.")
-        button = gr.Button("Ask", variant="primary", elem_id="ask-button")
-        knows = gr.HTML(_knows(family_name), elem_id="ask-knows", apply_default_css=False,
-                        js_on_load=None)  # fmt: skip
-        answers = gr.HTML(
-            _EMPTY,
-            elem_id="answers",
-            apply_default_css=False,
-            js_on_load="SpectCount.answers(element);",
+            self.heard = clip.clip_view("The recording", files=False, empty="No recording yet.")
+        return fold
+
+    def _connect(self, fold: gr.Accordion) -> None:
+        quiet: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
+        of_task = [self.wording, self.reverse, self.own, self.guess]
+        self.task.input(self.task_updates, self.task, of_task, queue=False, **quiet)
+        self.wording.input(
+            lambda i: gr.update(visible=i == _OWN_WORDS),
+            self.wording,
+            self.own,
+            queue=False,
+            **quiet,
         )
-        number = gr.Textbox(visible="hidden", elem_id="ask-number", show_label=False)
-    panel = Panel(chosen, wording, reverse, own, guess, upload, knows)
+        fold.collapse(lambda: None, None, self.upload, queue=False, **quiet)
+        heard = [self.upload, self.task, self.source]
+        self.upload.change(self.hear, heard, [self.heard, *self.outputs], **quiet)
 
-    chosen.input(panel.task_updates, chosen, panel.of_task, queue=False, **_QUIET)
-    wording.input(lambda i: gr.update(visible=i == _OWN_WORDS), wording, own, queue=False, **_QUIET)
+    @property
+    def outputs(self) -> list[Any]:
+        """What `updates` is for."""
+        return [self.task, self.knows, self.wording, self.reverse, self.own, self.guess]
 
-    def hear(path: str | None, asked: str, shown: str) -> list[Any]:
-        return [_hear(path, settings), *panel.updates("" if path else family_of(shown), asked)]
+    def updates(self, name: str, asked: str) -> Updates:
+        """Updates that offer the tasks of a family ("": all tasks)."""
+        offered = family(name).tasks if name else tuple(TASKS)
+        asked = asked if asked in offered else offered[0]
+        chosen = gr.update(choices=_titles(offered), value=asked)
+        return {self.task: chosen, self.knows: _knows(name), **self.task_updates(asked)}
 
-    about = [header.base, header.tuned, chosen, wording, reverse, own, upload, source]
-    gr.on(
-        [control.change for control in about],
-        None, about, None, js="(...now) => SpectCount.asking(...now)", api_visibility="private",
-    )  # fmt: skip
-    fold.collapse(lambda: None, None, upload, queue=False, **_QUIET)
-    upload.change(hear, [upload, chosen, source], [heard, *panel.outputs], **_QUIET)
+    def task_updates(self, asked: str) -> Updates:
+        """Updates that show the words and answers of a task."""
+        known = task(asked)
+        return {
+            self.wording: gr.update(choices=_wordings(asked), value=0),
+            self.reverse: gr.update(visible=known.reversible, value=False),
+            self.own: gr.update(visible=False),
+            self.guess: gr.update(choices=list(known.answers), value=None),
+        }
+
+    def hear(self, path: str | None, asked: str, shown: str) -> Updates:
+        """The recording that was opened, and the questions that can be asked of it."""
+        family_name = "" if path else self.family_of(shown)
+        return {self.heard: _hear(path, self.settings), **self.updates(family_name, asked)}
 
     def answer_all(
-        mine: str | None, ask: str, base: str, tuned: str, name: str, which: int, order: bool,
-        text: str | None, path: str | None, shown: str,
-    ) -> Iterator[str]:  # fmt: skip
+        self,
+        guess: str | None,
+        ask: str,
+        base: str,
+        tuned: str,
+        name: str,
+        which: int,
+        order: bool,
+        text: str | None,
+        path: str | None,
+        shown: str,
+    ) -> Iterator[str]:
+        """The answers of base, tuned and the observers as they come (HTML); `ask` is the number
+        of this Ask."""
         try:
-            clip_of = _recording(path, settings) if path else current(shown)
-            question = _question(clip_of, name, which, order, text or "")
+            heard = _recording(path, self.settings) if path else self.current(shown)
+            question = _question(heard, name, which, order, text or "")
         except UserError as error:
-            yield f'<p class="refusal" role="alert">{html.escape(str(error))}</p>'
+            yield Markup('<p class="refusal" role="alert">{}</p>').format(str(error))
             return
         specs = [("Base", base), ("Tuned", listener_spec(base, tuned))]
         specs += [("Ideal observer", "ideal"), ("Plain DSP", "dsp")]
@@ -179,22 +218,10 @@ def build(
         for title, spec in specs:
             card = Card(title, "", None, _NO_ADAPTER)
             if title != "Tuned" or spec != base:
-                for card in _cards(settings, title, spec, question):
-                    yield _render(question, [*done, card], mine, ask)
+                for card in _cards(self.settings, title, spec, question):
+                    yield _render(question, [*done, card], guess, ask)
             done.append(card)
-        yield _render(question, done, mine, ask)
-
-    button.click(
-        answer_all,
-        [guess, number, *about],
-        answers,
-        js="(...values) => SpectCount.ask(...values)",
-        api_visibility="private",
-        show_progress="minimal",
-        concurrency_limit=1,
-        concurrency_id="model",
-    )
-    return panel
+        yield _render(question, done, guess, ask)
 
 
 def _titles(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -207,10 +234,10 @@ def _wordings(name: str) -> list[tuple[str, int]]:
     return [*prompts, ("In your own words", _OWN_WORDS)]
 
 
-def _knows(name: str) -> str:
+def _knows(name: str) -> Markup:
     """Which observers know the answer (HTML); nothing for a recording."""
     words = family(name).listeners if name else ""
-    return f'<p class="blank-note">{html.escape(words)}</p>' if words else ""
+    return Markup('<p class="blank-note">{}</p>').format(words) if words else Markup()
 
 
 def _question(
@@ -250,59 +277,15 @@ def _cards(settings: Settings, title: str, spec: str, question: Question) -> Ite
         yield Card(title, spec, None, str(error))
 
 
-def _render(question: Question, cards: Sequence[Card], mine: str | None, ask: str) -> str:
+def _render(question: Question, cards: Sequence[Card], guess: str | None, ask: str) -> Markup:
     """The truth and the cards, with the number of the Ask that they answer (HTML)."""
-    truth = question.truth
-    unknown = _NO_TRUTH if question.task.kind == SUBJECTIVE else "not known for this clip"
-    told = unknown if truth is None else html.escape(truth)
-    you = (
-        f"You said <b>{html.escape(mine)}</b>{_verdict(mine, truth)}"
-        if mine
-        else "You made no guess"
+    subjective = question.task.kind == SUBJECTIVE
+    return render(
+        "ask.answers",
+        prompt=question.prompt,
+        truth=question.truth,
+        unknown=_NO_TRUTH if subjective else "not known for this clip",
+        guess=guess,
+        ask=ask,
+        cards=cards,
     )
-    head = (
-        f'<p class="asked">“{html.escape(question.prompt)}”</p>'
-        f'<p class="truth">Truth: <b>{told}</b> <span class="guess">{you}</span></p>'
-    )
-    shown = "".join(_render_card(card, truth) for card in cards)
-    return f'{head}<div class="cards" data-ask="{html.escape(ask)}">{shown}</div>'
-
-
-def _render_card(card: Card, truth: str | None) -> str:
-    title = f"<h3>{html.escape(card.title)} <code>{html.escape(card.spec)}</code></h3>"
-    if card.result is None:
-        refusal = f'<p class="refusal">{html.escape(card.refusal)}</p>'
-        return f'<section class="card">{title}{refusal}</section>'
-    result = card.result
-    said = f'<p class="answer">{html.escape(result.answer)}{_verdict(result.answer, truth)}</p>'
-    unparsed = " (unparsed: it names no single answer of the set)" if result.unparsed else ""
-    said_words = html.escape(result.reply or "")
-    words = f'<p class="reply">in words: “{said_words}”{unparsed}</p>' if result.reply else ""
-    foot = (
-        f'<p class="foot">probability mass on the set {result.mass:.1%} · '
-        f"{html.escape(card.speed)} · "
-        f"<code>{html.escape(result.fingerprint)}</code></p>"
-    )
-    caution = f'<p class="foot caution">{html.escape(result.caution)}</p>' if result.caution else ""
-    body = f"{said}{words}{_bars(result, truth)}{caution}{foot}"
-    return f'<section class="card">{title}{body}</section>'
-
-
-def _bars(result: actions.AskResult, truth: str | None) -> str:
-    """Probability of each answer of the closed set, as bars in per cent."""
-    rows = []
-    for answer, log_prob in zip(result.answers, result.log_probs, strict=True):
-        p = float(np.exp(log_prob))
-        mark = ' class="true"' if answer == truth else ""
-        rows.append(
-            f'<tr{mark}><th scope="row">{html.escape(answer)}</th>'
-            f'<td><span class="bar" style="width:{100 * p:.2f}%"></span></td><td>{p:.1%}</td></tr>'
-        )
-    return f'<table class="bars"><tbody>{"".join(rows)}</tbody></table>'
-
-
-def _verdict(answer: str, truth: str | None) -> str:
-    if truth is None:
-        return ""
-    word = "right" if answer == truth else "wrong"
-    return f' <span class="verdict {word}">{word}</span>'

@@ -18,6 +18,7 @@ from spectcount.stimulus import Stimulus
 from spectcount.tasks import task
 from spectcount.ui import ask, clip, family_forms, link
 from spectcount.ui.controls import form_data
+from spectcount.ui.pieces import Updates
 
 PINNED = "An uploaded stimulus; moving any control returns to the design of the sliders."
 Source = Callable[[], tuple[Drawing, str, str]]
@@ -60,9 +61,9 @@ class Bench:
         """What follows from the family and its task."""
         return [self.tools.recorder, self.side, *self.panel.outputs]
 
-    def show(self, source: Source, full_range: bool) -> list[Any]:
-        """Updates of `everything` that show what `source` gives; of a drawing that cannot be made,
-        its form and the sentence that refuses it."""
+    def show(self, source: Source, full_range: bool) -> Updates:
+        """Updates that show what `source` gives; of a drawing that cannot be made, its form and
+        the sentence that refuses it."""
         try:
             drawing, note, meant = source()
         except UserError as error:
@@ -73,34 +74,33 @@ class Bench:
         except UserError as error:
             value = clip.error_value(error)
         name = drawing.design.family
-        return [
-            value,
-            family_forms.shown_text(drawing, full_range),
-            name,
-            drawing.seed,
-            *self.family_updates(name, drawing.task, drawing.side),
-        ]
+        return {
+            self.view: value,
+            self.shown: family_forms.shown_text(drawing, full_range),
+            self.tools.family: name,
+            self.tools.seed: drawing.seed,
+            **self.family_updates(name, drawing.task, drawing.side),
+        }
 
-    def family_updates(self, name: str, asked: str, side: str = SIGNAL) -> list[Any]:
-        """Updates of `of_family` for a task that the family may not have."""
+    def family_updates(self, name: str, asked: str, side: str = SIGNAL) -> Updates:
+        """Updates for a family and a task that it may not have."""
         asked = usual_task(name, asked)
-        return [
-            gr.update(visible=link.takes_recording(name)),
-            side_update(asked, side),
-            *self.panel.updates(name, asked),
-        ]
+        return {
+            self.tools.recorder: gr.update(visible=link.takes_recording(name)),
+            self.side: side_update(asked, side),
+            **self.panel.updates(name, asked),
+        }
 
-    def only_view(self, value: str) -> list[Any]:
-        """Updates of `everything` that leave all as it is but the clip."""
-        return [value, *(gr.skip() for _ in self.everything[1:])]
+    def only_view(self, value: str) -> Updates:
+        """Updates that leave all as it is but the clip."""
+        return {self.view: value}
 
-    def pin(self, stimulus: Stimulus, shown: str) -> list[Any]:
-        """Updates of `everything` that show a stimulus of no design until a control is moved."""
+    def pin(self, stimulus: Stimulus, shown: str) -> Updates:
+        """Updates that show a stimulus of no design until a control is moved."""
         said = form_data(shown)
-        value = clip.stimulus_value(stimulus, note=PINNED)
         pinned = json.dumps({**said, "pinned": stimulus.to_json()})
-        kept = [gr.skip()] * 4
-        return [value, pinned, *kept, *self.panel.updates("", said["task"])]
+        value = clip.stimulus_value(stimulus, note=PINNED)
+        return {self.view: value, self.shown: pinned, **self.panel.updates("", said["task"])}
 
 
 def lay_out_tools(settings: Settings, first: Drawing) -> tuple[Tools, gr.HTML]:

@@ -29,14 +29,9 @@ from spectcount.ui.bench import (
 )
 from spectcount.ui.controls import form_data
 from spectcount.ui.header import Header
+from spectcount.ui.pieces import PRIVATE, QUIET, Updates
 
-_LIVE: dict[str, Any] = {
-    "queue": False,
-    "show_progress": "hidden",
-    "trigger_mode": "always_last",
-    "api_visibility": "private",
-}
-_FILE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+_FILE: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
 
 # What the browser does by itself: the new text of `shown`, and for the first three the new clip.
 _FAMILY_JS = "(shown, name) => SpectCount.move(SpectCount.otherFamily(shown, name))"
@@ -66,7 +61,7 @@ def build(settings: Settings, header: Header, page: gr.Blocks) -> None:
     def current(text: str) -> Stimulus:
         return _current(settings, text)
 
-    panel = ask.build(settings, header, first.design.family, shown, current, _family_of)
+    panel = ask.Panel(settings, header, first.design.family, shown, current, _family_of)
     bench = Bench(settings, tools, shown, side, view, panel)
     _connect_live(bench)
     _connect(bench, page)
@@ -75,19 +70,18 @@ def build(settings: Settings, header: Header, page: gr.Blocks) -> None:
 def _connect_live(bench: Bench) -> None:
     """What the browser does by itself as a control is moved."""
     tools, shown, asked = bench.tools, bench.shown, bench.panel.task
-    private: dict[str, Any] = {"api_visibility": "private"}
-    tools.family.input(None, [shown, tools.family], shown, js=_FAMILY_JS, **private)
+    tools.family.input(None, [shown, tools.family], shown, js=_FAMILY_JS, **PRIVATE)
     tools.family.input(
-        lambda name, task: [None, *bench.family_updates(name, task)],
+        lambda name, task: {tools.preset: None, **bench.family_updates(name, task)},
         [tools.family, asked],
         [tools.preset, *bench.of_family],
-        **_LIVE,
+        **QUIET,
     )
     drawn = [tools.seed.input, bench.side.input]
-    gr.on(drawn, None, [shown, bench.side, tools.seed], shown, js=_DRAW_JS, **private)
-    asked.input(None, [shown, asked], shown, js=_TASK_JS, **private)
-    asked.input(side_update, asked, bench.side, **_LIVE)
-    tools.full_range.input(None, [shown, tools.full_range], shown, js=_FULL_JS, **private)
+    gr.on(drawn, None, [shown, bench.side, tools.seed], shown, js=_DRAW_JS, **PRIVATE)
+    asked.input(None, [shown, asked], shown, js=_TASK_JS, **PRIVATE)
+    asked.input(side_update, asked, bench.side, **QUIET)
+    tools.full_range.input(None, [shown, tools.full_range], shown, js=_FULL_JS, **PRIVATE)
 
 
 def _connect(bench: Bench, page: gr.Blocks) -> None:
@@ -96,13 +90,13 @@ def _connect(bench: Bench, page: gr.Blocks) -> None:
         lambda text: _new_draw(bench.settings, text),
         shown,
         [bench.view, shown, tools.seed],
-        **_LIVE,
+        **QUIET,
     )
     tools.preset.input(
         lambda name, full: bench.show(lambda: _preset(name, bench.settings), full),
         [tools.preset, tools.full_range],
         everything,
-        **_LIVE,
+        **QUIET,
     )
     tools.upload.upload(
         lambda path, text, full: _open(bench, Path(path), text, full),
@@ -118,7 +112,7 @@ def _connect(bench: Bench, page: gr.Blocks) -> None:
         **_FILE,
     )
 
-    def arrive(request: gr.Request) -> list[Any]:
+    def arrive(request: gr.Request) -> Updates:
         return bench.show(lambda: _arrive(request), False)
 
     page.load(arrive, outputs=everything, queue=False, **_FILE)
@@ -176,7 +170,7 @@ def _carrier(settings: Settings, path: str | None, shown: str) -> tuple[Drawing,
     return family_forms.with_carrier(form_data(shown), digest), "; ".join(notes), ""
 
 
-def _open(bench: Bench, path: Path, shown: str, full_range: bool) -> list[Any]:
+def _open(bench: Bench, path: Path, shown: str, full_range: bool) -> Updates:
     """Show an uploaded stimulus: as a design where one draws exactly it, else pinned as it is."""
     try:
         stimulus = actions.read_stimulus(path, bench.settings)

@@ -103,7 +103,7 @@ def test_the_picker_lists_every_card_and_own_folders_but_not_in_the_demo(copied,
     assert "The demo fetches and unloads nothing" in view.get("qwen2-audio-7b")
     assert "The demo fetches and unloads nothing" in view.unload("tiny-lalm")
     assert "Lies in" not in view.facts("tiny-lalm") and "Apache-2.0" in view.facts("tiny-lalm")
-    assert 'role="alert"' in view.use("path:/etc")[-1]
+    assert 'role="alert"' in view.use("path:/etc")[view.message]
     assert header.base_choices(demo) == ["tiny-lalm"]
     assert header.base_choices(copied, "x+bf16") == ["other", "tiny-lalm", "x+bf16"]
 
