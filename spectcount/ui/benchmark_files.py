@@ -4,11 +4,12 @@ missing in it."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
+
+from markupsafe import Markup
 
 from spectcount.benchmarks import catalogue
 from spectcount.benchmarks.sheet import Sheet
-from spectcount.ui.pieces import notice
+from spectcount.ui.pieces import notice, render
 
 _SHOWN = 5
 _HUB_SETS = ("mmau", "mmau-test", "mmar", "mmsu")
@@ -48,27 +49,24 @@ SOURCES = {
 }
 
 
-def files_html(name: str) -> str:
+def files_html(name: str) -> Markup:
     """Where the official files are, and what the folder must look like (HTML)."""
     source, found = SOURCES[name], catalogue.get(name)
-    links = ", ".join(
-        f'<a href="{url}" target="_blank" rel="noreferrer">{escape(words)}</a>'
-        for words, url in source.links
-    )
-    hub = "Or give hf:OWNER/NAME, a data set of the hub." if name in _HUB_SETS else ""
-    return (
-        f'<p class="about">Files of {escape(found.title)}: {links}. Give the folder that '
-        "holds these:</p>"
-        f'<pre class="folder">{escape(found.files[0])}\n{escape(source.sounds)}'
-        f'<span>  the sounds</span></pre><p class="about">{hub}</p>'
+    return render(
+        "benchmark.files",
+        title=found.title,
+        links=source.links,
+        annotations=found.files[0],
+        sounds=source.sounds,
+        hub=name in _HUB_SETS,
     )
 
 
-def missing_html(sheet: Sheet) -> str:
+def missing_html(sheet: Sheet) -> Markup:
     """The sounds that are not where the annotations say (HTML); "" where all are there."""
     missing = [item for item in sheet.items if not item.audio.is_file()]
     if not missing:
-        return ""
+        return Markup()
     named = ", ".join(item.id for item in missing[:_SHOWN])
     more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
     return notice(

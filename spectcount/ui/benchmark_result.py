@@ -2,27 +2,18 @@
 
 Conventions: pure functions of the summary that `docs/benchmarks.md` describes; rates are shown in
 percent with their interval and their counts; a kind of verdict has a mark and a word, never a
-colour alone.
+colour alone; on a small screen each cell of a table stands behind the head of its column.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
-from spectcount.benchmarks import words
-from spectcount.ui.benchmark_tables import (
-    details,
-    line,
-    percent,
-    places_html,
-    rated,
-    share,
-    strata_html,
-    strata_of,
-    table,
-)
+from markupsafe import Markup
+
+from spectcount.benchmarks import catalogue, words
+from spectcount.ui.pieces import joined, render
 from spectcount.ui.verdicts import sentence_html
 
 Summary = Mapping[str, Any]
@@ -32,68 +23,73 @@ SMALL_MASS = 0.5
 NO_ANSWERS = (
     "The file holds no answers, so there is no score here: export the predictions and hand them in."
 )
+_RULES = (
+    "Intervals at 95 %. Strict: right of all items, one without sound or readable reply is wrong. "
+    "Official: what the benchmark's own script prints."
+)
 
 
-def result_html(summary: Summary, running: bool = False) -> str:
+def result_html(summary: Summary, running: bool = False) -> Markup:
     """Everything that a benchmark run says; `running`: it is not at its end (HTML)."""
     parts = [
         _head(summary, running),
-        _said(summary, running),
-        _cautions([*summary["caveats"], *_masses(summary)]),
-        scores_html(summary),
+        _headline(summary, running),
+        render("benchmark.cautions", sentences=[*summary["caveats"], *_masses(summary)]),
+        _scores(summary),
         _unheard(summary),
-        *(strata_html(kind, rows, i == 0) for i, (kind, rows) in enumerate(strata_of(summary))),
-        places_html(summary),
+        *(_strata(kind, rows, i == 0) for i, (kind, rows) in enumerate(strata_of(summary))),
+        _places(summary),
         _official(summary),
-        _whole(summary),
-    ]  # fmt: skip
-    return f'<div class="findings verdicts benchmark">{"".join(parts)}</div>'
+        _details(
+            "The whole report as text",
+            render("benchmark.report", text="\n".join(words.lines(summary))),
+        ),
+    ]
+    return Markup('<div class="findings verdicts benchmark">{}</div>').format(joined(parts))
 
 
-def _head(summary: Summary, running: bool) -> str:
+def strata_of(summary: Summary) -> list[tuple[str, Sequence[Summary]]]:
+    """(kind, rows) in the order of the benchmark: a stored summary has lost it."""
+    kinds = catalogue.get(summary["benchmark"]["name"]).strata
+    return [(kind, summary["strata"][kind]) for kind in kinds if summary["strata"].get(kind)]
+
+
+def _head(summary: Summary, running: bool) -> Markup:
     b = summary["benchmark"]
-    asked = "replies in words" if b["mode"] == "reply" else "scores of the options"
     facts = [
         f"{b['n']} of {b['n_file']} items",
         f"prompt {summary['prompt']['name']}",
-        asked,
+        "replies in words" if b["mode"] == "reply" else "scores of the options",
         *(["every order of the options"] if b["rotate"] else []),
     ]
-    found = summary["comparison"]
-    pair = (
-        f" From <b>{escape(found['base'])}</b> to <b>{escape(found['tuned'])}</b>." if found else ""
+    return render(
+        "benchmark.head",
+        title=b["title"],
+        facts=facts,
+        pair=summary["comparison"],
+        running=running,
+        done=summary.get("done"),
+        total=summary.get("total"),
     )
-    open_ = (
-        f" So far {summary['done']} of {summary['total']} questions; every number below can still "
-        "change." if running else ""
-    )  # fmt: skip
-    return f'<p class="about">{escape(b["title"])}: {escape(", ".join(facts))}.{pair}{open_}</p>'
 
 
-def _said(summary: Summary, running: bool) -> str:
+def _headline(summary: Summary, running: bool) -> Markup:
     """The verdict of two listeners, or the scores of one in a sentence."""
-    if not summary["benchmark"]["answers_known"]:
-        return f'<p class="said" role="status">{NO_ANSWERS}</p>'
-    before = "So far: " if running else ""
-    if not summary["verdicts"]:
-        return f'<p class="said" role="status">{before}{escape(_sentence(summary))}</p>'
-    first, *others = summary["verdicts"]
-    kind = first["kind"].replace(" ", "-")
-    also = "".join(f"<li>{_verdict(one)}</li>" for one in others)
-    m = summary["comparison"]["mcnemar"]
-    also += (
-        f'<li class="about">Right only before {m["only_base_right"]}, only after '
-        f"{m['only_tuned_right']} (McNemar's exact test, p = {m['p']:.2g})</li>"
+    known, verdicts = summary["benchmark"]["answers_known"], summary["verdicts"]
+    kind, first, others, mcnemar = "", NO_ANSWERS, [], None
+    if known and verdicts:
+        kind, mcnemar = verdicts[0]["kind"], summary["comparison"]["mcnemar"]
+        first, *others = (sentence_html(v["kind"], v["sentence"]) for v in verdicts)
+    elif known:
+        first = _sentence(summary)
+    return render(
+        "benchmark.headline",
+        kind=kind,
+        before="So far: " if running and known else "",
+        first=first,
+        others=others,
+        mcnemar=mcnemar,
     )
-    return (
-        f'<p class="said said-{kind}" role="status">{before}{_verdict(first)}</p>'
-        f'<ul class="said-also">{also}</ul>'
-    )
-
-
-def _cautions(said: Sequence[str]) -> str:
-    items = "".join(f"<li>{escape(one)}</li>" for one in said)
-    return f'<ul class="notice notice-hint" role="note">{items}</ul>' if said else ""
 
 
 def _masses(summary: Summary) -> list[str]:
@@ -106,111 +102,195 @@ def _masses(summary: Summary) -> list[str]:
     ]
 
 
-def _verdict(found: Mapping[str, Any]) -> str:
-    return sentence_html(found["kind"], found["sentence"])
-
-
 def _sentence(summary: Summary) -> str:
     """One listener's strict score beside its floors."""
     name, one = next(iter(summary["listeners"].items()))
     strict, floors = one["strict"], summary["floors"]
     return (
-        f"{name}: strict score {percent(strict['score'])}{_at(strict['score'])}, "
+        f"{name}: strict score {_percent(strict['score'])}{_at(strict['score'])}, "
         f"{strict['right']} of {strict['n']} right; always the first option "
-        f"{share(floors['first']['strict'])}, a blind guess {share(floors['chance'])}."
+        f"{_share(floors['first']['strict'])}, a blind guess {_share(floors['chance'])}."
     )
 
 
-def scores_html(summary: Summary) -> str:
-    """A row per listener and per floor (HTML)."""
-    floors = summary["floors"]
-    heads = ["Listener", "Strict", "Official", "Balanced over places", "Unparsed",
-             "First option chosen"]  # fmt: skip
-    if floors is None:
-        heads = ["Listener", "Unparsed", "First option chosen"]
-    rows = [_listener_row(name, one, heads) for name, one in summary["listeners"].items()]
+def _scores(summary: Summary) -> Markup:
+    """A row per listener and per floor."""
+    floors, listeners = summary["floors"], summary["listeners"]
+    heads = ["Listener", "Unparsed", "First option chosen"]
+    rows = [_row(_listener_cells(name, one)) for name, one in listeners.items()]
+    note = "Intervals at 95 %."
     if floors is not None:
-        blind = next(iter(summary["listeners"].values()))["strict"]["balanced"]["blind"]
+        heads[1:1] = ["Strict", "Official", "Balanced over places"]
+        blind = _share(next(iter(listeners.values()))["strict"]["balanced"]["blind"])
+        first, official = _share(floors["first"]["strict"]), _share(floors["first"]["official"])
         rows += [
-            line(heads, ["Always the first option", share(floors["first"]["strict"]),
-                         share(floors["first"]["official"]), share(blind), "–", "100 %"], "floor"),
-            line(heads, ["A blind guess", share(floors["chance"]), "–", share(blind), "–", "–"],
-                 "floor"),
-        ]  # fmt: skip
-    note = "Intervals at 95 %." if floors is None else (
-        "Intervals at 95 %. Strict: right of all items, one without sound or readable reply is "
-        "wrong. Official: what the benchmark's own script prints."
-        + (" Scores are means over tasks." if summary["benchmark"]["average_over"] else "")
-    )  # fmt: skip
-    return table(heads, rows) + f'<p class="about">{note}</p>'
+            _row(["Always the first option", first, official, blind, "–", "100 %"], "floor"),
+            _row(["A blind guess", _share(floors["chance"]), "–", blind, "–", "–"], "floor"),
+        ]
+        means = " Scores are means over tasks." if summary["benchmark"]["average_over"] else ""
+        note = _RULES + means
+    return _table(heads, rows) + Markup('<p class="about">{}</p>').format(note)
 
 
-def _listener_row(name: str, one: Mapping[str, Any], heads: Sequence[str]) -> str:
+def _listener_cells(name: str, one: Summary) -> list[str]:
     positions, unparsed = one["positions"], one["unparsed"]
     n = sum(positions)
+    chosen = Markup("{}<small>{} of {}</small>")
     last = [
-        rated(unparsed["rate"], f"{unparsed['n']} of {one['n_replied']}"),
-        f"{share(positions[0] / n)}<small>{positions[0]} of {n}</small>" if n else "–",
+        _rated(unparsed["rate"], f"{unparsed['n']} of {one['n_replied']}"),
+        chosen.format(_share(positions[0] / n), positions[0], n) if n else "–",
     ]
-    title = escape(name)
-    if one["refused"]:
-        title += f"<small>refused {len(one['refused'])}</small>"
+    title = render("benchmark.listener", name=name, refused=len(one["refused"]))
     if one["strict"] is None:
-        return line(heads, [title, *last])
+        return [title, *last]
     strict, official = one["strict"], one["official"]
     even = strict["balanced"]
     left = f", {official['left_out']} left out" if official["left_out"] else ""
-    return line(heads, [
+    return [
         title,
-        rated(strict["score"], f"{strict['right']} of {strict['n']}"),
-        rated(official["score"], f"{official['right']} of {official['counted']}{left}"),
-        rated(even["score"], f"n {even['n']}"),
+        _rated(strict["score"], f"{strict['right']} of {strict['n']}"),
+        _rated(official["score"], f"{official['right']} of {official['counted']}{left}"),
+        _rated(even["score"], f"n {even['n']}"),
         *last,
-    ])  # fmt: skip
+    ]
 
 
-def _unheard(summary: Summary) -> str:
-    """Every item that had no sound or was refused, with the reason (HTML)."""
+def _unheard(summary: Summary) -> Markup:
+    """Every item that had no sound or was refused, with the reason."""
     kinds = [(f"Sound {kind}", items) for kind, items in summary["unheard"].items()]
     kinds += [(f"Refused by {name}", one["refused"]) for name, one in summary["listeners"].items()]
-    return "".join(
-        details(f"{title}: {len(items)} of {summary['benchmark']['n']} items", _listed(items))
+    n = summary["benchmark"]["n"]
+    return joined(
+        _details(
+            f"{title}: {len(items)} of {n} items",
+            _listed(
+                [(one["item"], one["why"]) for one in items[:MAX_LISTED]], len(items) - MAX_LISTED
+            ),
+        )
         for title, items in kinds
         if items
     )
 
 
-def _listed(items: Sequence[Mapping[str, str]]) -> str:
-    lines = [f"<li><b>{escape(one['item'])}</b>: {escape(one['why'])}</li>"
-             for one in items[:MAX_LISTED]]  # fmt: skip
-    left = len(items) - MAX_LISTED
-    more = f"<p>and {left} more, all in the run's summary</p>" if left > 0 else ""
-    return f'<ul class="regions">{"".join(lines)}</ul>{more}'
+def _strata(kind: str, rows: Sequence[Summary], shown: bool) -> Markup:
+    """One table of categories, closed unless `shown`."""
+    names = list(rows[0]["listeners"]) if rows else []
+    titles = dict(zip(names, ("Base", "Tuned"), strict=False)) if len(names) > 1 else {}
+    heads = [kind.capitalize(), "Items"]
+    for score in ("strict", "official"):
+        heads += [f"{titles.get(name, '')} {score}".strip().capitalize() for name in names]
+    heads += ["Change of the strict score"] if titles else []
+    lines = [
+        _row([
+            row["name"],
+            str(row["n"]),
+            *(_rated(row["listeners"][name]["strict"]) for name in names),
+            *(_rated(row["listeners"][name]["official"]) for name in names),
+            *([_change(row)] if titles else []),
+        ])
+        for row in rows
+    ]  # fmt: skip
+    return _details(f"By {kind} ({len(rows)})", _table(heads, lines) + _level(rows), shown)
 
 
-def _official(summary: Summary) -> str:
-    """What the official script does, and what it did here (HTML)."""
-    said = [f"<li>{escape(one)}</li>" for one in summary["benchmark"]["gotchas"]]
-    for name, one in summary["listeners"].items():
-        found = one["official"] or {"gotchas": [], "script_stops": ""}
-        said += [f"<li>{escape(name)}: {escape(g)}</li>" for g in found["gotchas"]]
-        if found["script_stops"]:
-            said.append(
-                f"<li>{escape(name)}: the official script stops with an error: "
-                f"{escape(found['script_stops'])}</li>"
-            )
-    return details("What the official script does", f'<ul class="regions">{"".join(said)}</ul>')
+def _change(row: Summary) -> str:
+    change, verdict = row["change"], row["verdict"]
+    if not verdict or change["value"] is None:
+        return "–"
+    points = {key: f"{100 * change[key]:+.1f}" for key in ("value", "low", "high")}
+    kind = sentence_html(verdict["kind"], verdict["kind"])
+    return render("benchmark.change", verdict=kind, n=verdict["n"], **points)
 
 
-def _whole(summary: Summary) -> str:
-    text = "\n".join(words.lines(summary))
-    block = (
-        '<section class="run-block"><pre tabindex="0" aria-label="Report">'
-        f"{escape(text)}</pre></section>"
+def _level(rows: Sequence[Summary]) -> Markup:
+    levels = [row["change"]["level"] for row in rows if row["change"]]
+    if not levels:
+        return Markup()
+    return Markup('<p class="about">{}</p>').format(
+        f"Changes at {100 * levels[0]:.4g} %, so that of those that exclude zero at most a "
+        "twentieth is expected to be wrong."
     )
-    return details("The whole report as text", block)
 
 
-def _at(interval: Mapping[str, Any] | None) -> str:
+def _places(summary: Summary) -> Markup:
+    """Where the answers lie, what was chosen by place, and what other orders change."""
+    counts = {name: one["positions"] for name, one in summary["listeners"].items()}
+    if summary["floors"]:
+        counts = {"The answers": summary["floors"]["answer_positions"], **counts}
+    n = max((len(each) for each in counts.values()), default=0)
+    heads = ["By place shown", *map(str, range(1, n + 1))]
+    rows = [
+        _row([name, *(str(each[k]) if k < len(each) else "0" for k in range(n))])
+        for name, each in counts.items()
+    ]
+    turned = [
+        ("", _rotation(name, one["rotation"]))
+        for name, one in summary["listeners"].items()
+        if one["rotation"]
+    ]
+    more = _listed(turned) if turned else ""
+    return _details("Places and orders of the options", _table(heads, rows, "places") + more)
+
+
+def _rotation(name: str, rotation: Summary) -> str:
+    same = _percent(rotation["consistent"])
+    words = f"{name}: the same option in every order {same}, n {rotation['n']}"
+    if rotation["mean_over_orders"] is None:
+        return words
+    return (
+        f"{words}; right in every order {_percent(rotation['right_in_every_order'])}, mean over "
+        f"orders {_share(rotation['mean_over_orders'])}"
+    )
+
+
+def _official(summary: Summary) -> Markup:
+    """What the official script does, and what it did here."""
+    lines = [("", words) for words in summary["benchmark"]["gotchas"]]
+    for name, one in summary["listeners"].items():
+        official = one["official"] or {"gotchas": [], "script_stops": ""}
+        lines += [("", f"{name}: {words}") for words in official["gotchas"]]
+        if official["script_stops"]:
+            stops = f"{name}: the official script stops with an error: {official['script_stops']}"
+            lines.append(("", stops))
+    return _details("What the official script does", _listed(lines))
+
+
+def _table(heads: Sequence[str], rows: Sequence[Summary], kind: str = "") -> Markup:
+    """A table of scores that scrolls within itself."""
+    return render("benchmark.table", heads=heads, rows=rows, kind=kind)
+
+
+def _row(cells: Sequence[str], kind: str = "") -> dict[str, Any]:
+    return {"cells": cells, "kind": kind}
+
+
+def _details(title: str, inside: str, shown: bool = False) -> Markup:
+    """Something folded under a title."""
+    return render("benchmark.details", title=title, inside=inside, shown=shown)
+
+
+def _listed(items: Sequence[tuple[str, str]], left: int = 0) -> Markup:
+    return render("benchmark.listed", items=items, left=left)
+
+
+def _rated(interval: Summary | None, counts: str = "") -> Markup:
+    """A rate over its interval and counts."""
+    return render("benchmark.rated", interval=interval, counts=counts)
+
+
+def _percent(interval: Summary | None) -> str:
+    """A rate and its interval in a line of text."""
+    if interval is None or interval["value"] is None:
+        return "–"
+    low, high = (f"{100 * interval[key]:.1f}" for key in ("low", "high"))
+    return f"{_share(interval['value'])} [{low}, {high}]"
+
+
+def _share(value: float | None) -> str:
+    """A share of 1 in percent; a dash where unknown."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def _at(interval: Summary | None) -> str:
     known = interval is not None and interval["value"] is not None
     return f" at {100 * interval['level']:.4g} %" if interval and known else ""
