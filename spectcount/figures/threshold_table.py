@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from spectcount.probing.thresholds import Threshold, interval_words
-from spectcount.psychophysics.cautions import POOR_FIT
 from spectcount.psychophysics.graded import ScoreFit
+from spectcount.psychophysics.measurable import POOR_FIT
 from spectcount.psychophysics.sdt import Interval, interval_text
 
 _HEADS = ("Trials", "Threshold (own rule)", "d′ = 1, answers", "d′ = 1, scores", "AUC 0.76",

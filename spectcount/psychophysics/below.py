@@ -29,7 +29,7 @@ from scipy.optimize import brentq
 from scipy.special import bdtr, betainc, ndtr, ndtri, owens_t, xlogy
 from scipy.stats import norm
 
-from spectcount.psychophysics.sdt import Interval
+from spectcount.psychophysics.sdt import Interval, exceeded
 
 BY_SCORES = "area under the ROC of graded scores within wordings and orders"
 BY_ANSWERS = "hits against false alarms within wordings and orders"
@@ -86,10 +86,10 @@ class Places:
         held = m[of_signal] > 0 if len(of_signal) else np.zeros(0, bool)
         np.add.at(n, (signal.place[held], of_signal[held]), 1)
         for stratum in range(k):
-            mine = held & (of_signal == stratum)
-            other = np.sort(catch.scores[of_catch == stratum])
-            low, high = (np.searchsorted(other, signal.scores[mine], s) for s in ("left", "right"))
-            np.add.at(area, signal.place[mine], (low + high) / (2 * max(len(other), 1)))
+            here = held & (of_signal == stratum)
+            other = catch.scores[of_catch == stratum]
+            above = exceeded(signal.scores[here], other) / max(len(other), 1)
+            np.add.at(area, signal.place[here], above)
         hits = np.bincount(signal.place[held], signal.yes[held], n_places).astype(int)
         alarms = np.bincount(of_catch, catch.yes, k).astype(int)
         scored = graded(signal.scores, catch.scores)
@@ -99,9 +99,14 @@ class Places:
         """Several places as one: `members` [M, G] are 0 or 1."""
         w = members.astype(int)
         return Places(
-            w @ self.n, w @ self.area, w @ self.hits, self.m, self.alarms, self.graded,
+            w @ self.n,
+            w @ self.area,
+            w @ self.hits,
+            self.m,
+            self.alarms,
+            self.graded,
             self.distance,
-        )  # fmt: skip
+        )
 
     @property
     def total(self) -> np.ndarray:
@@ -110,7 +115,7 @@ class Places:
 
     @property
     def rule(self) -> str:
-        """How d' is found."""
+        """Source of d' in words."""
         return BY_SCORES if self.graded else BY_ANSWERS
 
     def tails(self, d_prime) -> tuple[np.ndarray, np.ndarray]:
@@ -131,9 +136,12 @@ class Places:
             return float(low[0]), float(high[0])
 
         return Interval(
-            _root(lambda d: tails(d)[0] - tails(d)[1]), _root(lambda d: tested - tails(d)[1]),
-            _root(lambda d: tails(d)[0] - tested), level, self.rule,
-        )  # fmt: skip
+            _root(lambda d: tails(d)[0] - tails(d)[1]),
+            _root(lambda d: tested - tails(d)[1]),
+            _root(lambda d: tails(d)[0] - tested),
+            level,
+            self.rule,
+        )
 
     def rough_d_prime(self) -> np.ndarray:
         """d' [G] without an interval, to put places in an order."""
@@ -173,7 +181,8 @@ def rate_p(k, n, limit: float) -> np.ndarray:
 
 
 def graded(signal: np.ndarray, catch: np.ndarray) -> bool:
-    """Whether scores tell more than two answers do: hardly any signal and catch trial are tied."""
+    """True where scores tell more than two answers do: hardly any signal and catch trial are
+    tied."""
     values, counts = np.unique(catch, return_counts=True)
     if len(values) < 2 or not len(signal):
         return False
@@ -186,8 +195,9 @@ def strata_of(signal: Said, catch: Said) -> tuple[np.ndarray, np.ndarray]:
     """Strata, by number, of signal and of catch trials: backgrounds, wordings and orders; of
     backgrounds alone where a stratum of signal trials would have too few catch trials."""
     for signal_keys, catch_keys in (
-        (signal.strata, catch.strata), (signal.background, catch.background),
-    ):  # fmt: skip
+        (signal.strata, catch.strata),
+        (signal.background, catch.background),
+    ):
         keys, index = np.unique(np.concatenate([signal_keys, catch_keys]), return_inverse=True)
         of_signal, of_catch = index[: len(signal_keys)], index[len(signal_keys) :]
         counts = np.bincount(of_catch, minlength=len(keys))
@@ -205,9 +215,9 @@ def area_moments(separation, n: np.ndarray, m: np.ndarray) -> tuple[np.ndarray, 
     m = np.maximum(m, 1)
     total = n.sum(axis=1)
     shared = (n * (n - 1) / m).sum(axis=1) * (both - mean**2)
-    own = (n / m).sum(axis=1) * mean * (1 - mean)
-    own = own + (n * (m - 1) / m).sum(axis=1) * (both - mean**2)
-    return mean, (own + shared) / total**2
+    spread = (n / m).sum(axis=1) * mean * (1 - mean)
+    spread = spread + (n * (m - 1) / m).sum(axis=1) * (both - mean**2)
+    return mean, (spread + shared) / total**2
 
 
 @functools.lru_cache(maxsize=64)
@@ -217,8 +227,8 @@ def false_alarm_draws(alarms: tuple[int, ...], m: tuple[int, ...]) -> np.ndarray
     k, n = np.array(alarms)[:, None], np.array(m)[:, None]
     fit = xlogy(k, ndtr(_Z)) + xlogy(n - k, ndtr(-_Z))
     likelihood = np.exp(fit - fit.max(axis=1, keepdims=True))
-    spread = norm.pdf(_Z, _MEANS[:, None, None], _SPREADS[:, None])
-    prior = spread / np.maximum(spread.sum(axis=-1, keepdims=True), 1e-300)
+    densities = norm.pdf(_Z, _MEANS[:, None, None], _SPREADS[:, None])
+    prior = densities / np.maximum(densities.sum(axis=-1, keepdims=True), 1e-300)
     evidence = np.log(np.maximum(prior @ likelihood.T, 1e-300)).sum(axis=-1)
     weight = np.exp(evidence - evidence.max()) * norm.pdf(_MEANS, 0, _MEAN_SD)[:, None]
     rng = np.random.default_rng(0)
@@ -226,8 +236,8 @@ def false_alarm_draws(alarms: tuple[int, ...], m: tuple[int, ...]) -> np.ndarray
     priors = prior.reshape(weight.size, len(_Z))[drawn]
     curves = (priors[:, None, :] * likelihood).cumsum(axis=-1)
     u = rng.random((_DRAWS, len(alarms), 1)) * curves[..., -1:]
-    found = np.minimum((curves < u).sum(axis=-1), len(_Z) - 1)
-    return _Z[found] + (rng.random(found.shape) - 0.5) * (_Z[1] - _Z[0])
+    cell = np.minimum((curves < u).sum(axis=-1), len(_Z) - 1)
+    return _Z[cell] + (rng.random(cell.shape) - 0.5) * (_Z[1] - _Z[0])
 
 
 def _root(falling: Callable[[float], float]) -> float:

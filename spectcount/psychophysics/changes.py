@@ -21,13 +21,12 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 from scipy.stats import t as student
 
 from spectcount.errors import UserError
 from spectcount.psychophysics.fit import Fit
 from spectcount.psychophysics.psychometric import Psychometric, from_axis, to_axis
-from spectcount.psychophysics.sdt import MANN_WHITNEY, Interval, auc
+from spectcount.psychophysics.sdt import MANN_WHITNEY, Interval, auc, exceeded, tails
 
 SQUARE_AND_ADD = "square-and-add of the two intervals, correlation of the shared questions"
 PAIRED_T = "paired t, half an event more and less added"
@@ -61,8 +60,8 @@ def auc_change(signal_x, signal_y, noise_x, noise_y, level: float = 0.95) -> Int
                 "lists of one length"
             )
     before, after = (auc(s, n, level) for s, n in zip(signal, noise, strict=True))
-    found = joined_change(before, after, _delong_correlation(signal, noise))
-    return dataclasses.replace(found, rule=f"{SQUARE_AND_ADD}; {MANN_WHITNEY}, DeLong (1988)")
+    change = joined_change(before, after, _delong_correlation(signal, noise))
+    return dataclasses.replace(change, rule=f"{SQUARE_AND_ADD}; {MANN_WHITNEY}, DeLong (1988)")
 
 
 def mean_change(x, y, level: float = 0.95) -> Interval:
@@ -81,7 +80,7 @@ def mean_change(x, y, level: float = 0.95) -> Interval:
     d = y - x
     n, value = len(d), float(np.mean(d))
     error = math.sqrt((float(np.sum((d - value) ** 2)) + 1) / n / n)
-    half = float(student.ppf((1 + level) / 2, n - 1)) * error
+    half = float(student.ppf(tails(level)[1], n - 1)) * error
     return Interval(value, value - half, value + half, level, PAIRED_T)
 
 
@@ -133,11 +132,7 @@ def _delong_correlation(signal: list[np.ndarray], noise: list[np.ndarray]) -> fl
 def _placements(signal: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Share of catch scores below each signal score, and of signal scores above each catch
     score, ties 1/2."""
-    n_s, n_n = len(signal), len(noise)
-    ranks = rankdata(np.concatenate([signal, noise]))
-    above = (ranks[:n_s] - rankdata(signal)) / n_n
-    below = (ranks[n_s:] - rankdata(noise)) / n_s
-    return above, 1 - below
+    return exceeded(signal, noise) / len(noise), 1 - exceeded(noise, signal) / len(signal)
 
 
 def _on_axis(threshold: Interval, log: bool) -> Interval:
@@ -150,11 +145,12 @@ def _on_axis(threshold: Interval, log: bool) -> Interval:
 
 
 def _pulls(fit: Fit, x: np.ndarray, k: np.ndarray, signal: np.ndarray) -> np.ndarray:
-    """How far each trial pulls the threshold, [n]: its score times the inverse information."""
+    """Pull of each trial on the threshold, [n]: its score times the inverse information."""
     free = [
-        name for name in ("threshold", "width", "guess", "lapse")
+        name
+        for name in ("threshold", "width", "guess", "lapse")
         if getattr(fit, name).low < getattr(fit, name).high
-    ]  # fmt: skip
+    ]
     chance = _chances(fit.function, x, signal, {})
     p = np.clip(chance, 1e-6, 1 - 1e-6)
     slopes = np.stack([_slope(fit, name, x, signal) for name in free])

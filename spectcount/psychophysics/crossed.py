@@ -84,13 +84,13 @@ def criterion_effect(signal, noise, other=None, level: float = 0.95) -> Effect:
 def rate_effect(right, other=None, level: float = 0.95) -> Effect:
     """The rate of 1 over wordings from answers [n, W]; with `other` [n, W], the change from it.
     Intervals end where rates, or their changes, do."""
-    found = _effect([(right, 1.0)], None if other is None else (other,), level, probit=False)
+    effect = _effect([(right, 1.0)], None if other is None else (other,), level, probit=False)
     lowest = 0.0 if other is None else -1.0
     these, like_these = (
-        dataclasses.replace(one, low=max(one.low, lowest), high=min(one.high, 1.0))
-        for one in (found.these, found.like_these)
+        dataclasses.replace(interval, low=max(interval.low, lowest), high=min(interval.high, 1.0))
+        for interval in (effect.these, effect.like_these)
     )
-    return dataclasses.replace(found, these=these, like_these=like_these)
+    return dataclasses.replace(effect, these=these, like_these=like_these)
 
 
 def cochran_q(*blocks) -> CochranQ:
@@ -145,8 +145,8 @@ def _effect(parts, other, level: float, probit: bool) -> Effect:
         value = value + weight * rates
         stimuli += weight**2 * float(_variance(pull.mean(axis=1), n))
         both += weight**2 * float(_variance(pull, n).sum()) / w**2
-        own = pull - pull.mean(axis=1, keepdims=True)
-        residual += weight**2 * float(_variance(own, n).sum()) / (w - 1)
+        deviation = pull - pull.mean(axis=1, keepdims=True)
+        residual += weight**2 * float(_variance(deviation, n).sum()) / (w - 1)
         least = min(least, n)
     spread = float(np.var(value, ddof=1))
     return Effect(

@@ -20,7 +20,7 @@ import numpy as np
 
 from spectcount.errors import UserError
 from spectcount.psychophysics.plain import plain
-from spectcount.psychophysics.sdt import Interval
+from spectcount.psychophysics.sdt import Interval, as_interval
 
 SENSITIVITY = "(d'_model / d'_ideal)^2, interval by square-and-add (Donner & Zou 2012)"
 THRESHOLDS = "threshold difference in dB, interval by square-and-add (Donner & Zou 2012)"
@@ -64,8 +64,8 @@ def efficiency(model, ideal, level: float = 0.95) -> Efficiency:
     ratio = np.where(certain & ~np.isnan(m), 0.0, ratio)
     low = np.where(certain | unknown, 0.0, low)
     high = np.where(certain, 0.0, np.where(unknown, np.inf, high))
-    found = _interval(ratio**2, low**2, high**2, level, SENSITIVITY)
-    return Efficiency(found, _loss_db(found), _words(m, i, low))
+    share = as_interval(ratio**2, low**2, high**2, level, SENSITIVITY)
+    return Efficiency(share, _loss_db(share), _words(m, i, low))
 
 
 def threshold_efficiency(model_db, ideal_db, level: float = 0.95) -> Efficiency:
@@ -82,12 +82,12 @@ def threshold_efficiency(model_db, ideal_db, level: float = 0.95) -> Efficiency:
         low = np.where(np.isnan(loss), m_low - i_high, loss - np.hypot(m - m_low, i_high - i))
         high = np.where(np.isnan(loss), m_high - i_low, loss + np.hypot(m_high - m, i - i_low))
     low, high = np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
-    found = _interval(loss, low, high, level, THRESHOLDS)
+    loss_db = as_interval(loss, low, high, level, THRESHOLDS)
     shares = [10 ** (-x / 10) for x in (loss, high, low)]
-    share = _interval(shares[0], shares[1], shares[2], level, THRESHOLDS)
+    share = as_interval(shares[0], shares[1], shares[2], level, THRESHOLDS)
     words = np.where(np.isnan(loss), "a threshold is not measurable", "")
     words = np.where(high < 0, "better than the ideal: check the ideal's threshold", words)
-    return Efficiency(share, found, _text(words))
+    return Efficiency(share, loss_db, _text(words))
 
 
 def _parts(x: Any, who: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -106,10 +106,10 @@ def _parts(x: Any, who: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _level(level: float, *sources: Any) -> float:
     """The level that the given intervals have; `level` where both are known numbers."""
-    found = {x.level for x in sources if isinstance(x, Interval)}
-    if len(found) > 1:
-        raise UserError(f"intervals of levels {sorted(found)} do not combine; give both at one")
-    return found.pop() if found else level
+    levels = {x.level for x in sources if isinstance(x, Interval)}
+    if len(levels) > 1:
+        raise UserError(f"intervals of levels {sorted(levels)} do not combine; give both at one")
+    return levels.pop() if levels else level
 
 
 def _ratio_low(m, m_low, i, i_high) -> np.ndarray:
@@ -135,7 +135,7 @@ def _loss_db(share: Interval) -> Interval:
         value, low, high = (
             -10 * np.log10(np.asarray(x)) for x in (share.value, share.high, share.low)
         )
-    return _interval(value, low, high, share.level, "-10 log10 of " + share.rule)
+    return as_interval(value, low, high, share.level, "-10 log10 of " + share.rule)
 
 
 def _words(m: np.ndarray, i: np.ndarray, low: np.ndarray) -> Any:
@@ -150,11 +150,3 @@ def _words(m: np.ndarray, i: np.ndarray, low: np.ndarray) -> Any:
 
 def _text(words: np.ndarray) -> Any:
     return str(words) if words.ndim == 0 else words
-
-
-def _interval(value, low, high, level: float, rule: str) -> Interval:
-    return Interval(_plain(value), _plain(low), _plain(high), level, rule)
-
-
-def _plain(x):
-    return float(x) if np.ndim(x) == 0 else np.asarray(x)

@@ -23,7 +23,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from spectcount.errors import UserError
-from spectcount.psychophysics import cautions, goodness
+from spectcount.psychophysics import goodness
 from spectcount.psychophysics.fit_data import MAX_LEVELS, Counts, counts
 from spectcount.psychophysics.fit_grid import (
     GUESS_MAX,
@@ -37,11 +37,18 @@ from spectcount.psychophysics.fit_grid import (
     log_prior,
     posterior,
 )
-from spectcount.psychophysics.measurable import UNMEASURABLE, why_not_measurable
+from spectcount.psychophysics.measurable import (
+    UNMEASURABLE,
+    break_caution,
+    fit_caution,
+    rate_cautions,
+    why_not_measurable,
+    width_caution,
+)
 from spectcount.psychophysics.one_function import Break, find_break
 from spectcount.psychophysics.plain import plain
 from spectcount.psychophysics.psychometric import Psychometric, shape, to_axis
-from spectcount.psychophysics.sdt import Interval
+from spectcount.psychophysics.sdt import Interval, tails
 
 BAYES = "posterior median and equal-tailed interval (grid)"
 FIXED = "fixed"
@@ -91,14 +98,14 @@ class Fit:
 
     @functools.cached_property
     def cautions(self) -> tuple[str, ...]:
-        """What limits the threshold, in clauses; none where there is no threshold."""
+        """Limits of the threshold, in clauses; none where there is no threshold."""
         if not self.measurable:
             return ()
         return (
-            *cautions.break_caution(self.broken, self.counts.to_level),
-            *cautions.fit_caution(self.goodness_p),
-            *cautions.rate_cautions(self.guess, self.lapse, GUESS_MAX, self.lapse_bound),
-            *cautions.width_caution(self.width, 2 * self.counts.spacing, self.counts.spread),
+            *break_caution(self.broken, self.counts.to_level),
+            *fit_caution(self.goodness_p),
+            *rate_cautions(self.guess, self.lapse, GUESS_MAX, self.lapse_bound),
+            *width_caution(self.width, 2 * self.counts.spacing, self.counts.spread),
         )
 
     @property
@@ -127,7 +134,7 @@ class Fit:
         threshold, width = self.draws[:, 0], np.exp(self.draws[:, 1])
         with np.errstate(divide="ignore", invalid="ignore"):
             z = shape(self.function.function).quantile(np.clip(p, 0, 1))
-        ends = np.quantile(threshold + width * z, _tails(self.level), method="closest_observation")
+        ends = np.quantile(threshold + width * z, tails(self.level), method="closest_observation")
         low, high = sorted(self.counts.to_level(ends))
         return Interval(float(value), float(low), float(high), self.level, self.threshold.rule)
 
@@ -177,19 +184,25 @@ def fit(
     model = Model(function, guess, lapse, lapse_max, overdispersion, open_share)
     _check(model, level)
     data = counts(
-        levels, successes, trials, log=log, falling=falling, catch=catch, reach=reach,
+        levels,
+        successes,
+        trials,
+        log=log,
+        falling=falling,
+        catch=catch,
+        reach=reach,
         max_levels=_OVERDISPERSED_LEVELS if overdispersion else MAX_LEVELS,
-    )  # fmt: skip
-    found = posterior(data, model)
-    best = _densest(data, model, found.best)
-    broken = _broken(data, model, found, levels, successes, trials)
-    fitted = _assemble(data, model, level, found, best, broken)
-    threshold = found.quantile(0, [0.5, *_tails(level)])
-    why = why_not_measurable(data, model, threshold, (found.likeliest, best), broken)
+    )
+    grid = posterior(data, model)
+    best = _densest(data, model, grid.best)
+    broken = _broken(data, model, grid, levels, successes, trials)
+    fitted = _assemble(data, model, level, grid, best, broken)
+    threshold = grid.quantile(0, [0.5, *tails(level)])
+    why = why_not_measurable(data, model, threshold, (grid.likeliest, best), broken)
     return fitted.not_measurable(why) if why else fitted
 
 
-def _broken(data: Counts, model: Model, found: Posterior, levels, successes, trials) -> Break:
+def _broken(data: Counts, model: Model, grid: Posterior, levels, successes, trials) -> Break:
     """The evidence that the rows are not of one function; their order tells only where each is one
     trial. Nothing is said where counts may vary more than binomials."""
     if model.overdispersion:
@@ -201,10 +214,10 @@ def _broken(data: Counts, model: Model, found: Posterior, levels, successes, tri
         right = np.asarray(successes, float)
     else:
         places = np.repeat(data.u, data.n.astype(int))
-        right = np.concatenate([
-            np.arange(n) < k for k, n in zip(data.k, data.n, strict=True)
-        ]).astype(float)  # fmt: skip
-    (threshold, log_width, lapse, guess, _), share = listeners(data, model, found)
+        right = np.concatenate(
+            [np.arange(n) < k for k, n in zip(data.k, data.n, strict=True)]
+        ).astype(float)
+    (threshold, log_width, lapse, guess, _), share = listeners(data, model, grid)
 
     def chance_at(u: np.ndarray) -> np.ndarray:
         f = shape(model.function).cdf((u - threshold) / np.exp(log_width))
@@ -214,11 +227,11 @@ def _broken(data: Counts, model: Model, found: Posterior, levels, successes, tri
 
 
 def _assemble(
-    data: Counts, model: Model, level: float, found: Posterior, best: np.ndarray, broken: Break
+    data: Counts, model: Model, level: float, grid: Posterior, best: np.ndarray, broken: Break
 ) -> Fit:
     """A fit from the posterior on the inner axis and its densest parameters [5]."""
-    rule, mean, draws = BAYES, found.mean(), found.draws(_N_DRAWS)
-    table = np.stack([found.quantile(i, [0.5, *_tails(level)]) for i in range(len(NAMES))])
+    rule, mean, draws = BAYES, grid.mean(), grid.draws(_N_DRAWS)
+    table = np.stack([grid.quantile(i, [0.5, *tails(level)]) for i in range(len(NAMES))])
     by_name = dict(zip(NAMES, table, strict=True))
     curve = functools.partial(_curve, data, model)
     function, densest = curve(table[:, 0]), curve(best)
@@ -237,11 +250,22 @@ def _assemble(
         threshold=Interval(value, min(ends), max(ends), level, rule),
         width=_interval(np.exp(by_name["log_width"]), level, rule),
         slope=_slope(function, draws, level, rule),
-        eta=eta, function=function, map=densest, mean=curve(mean),
-        measurable=True, reason="", level=level, broken=broken, lapse_bound=model.lapse_bound,
-        n_trials=int(data.n.sum()) + data.catch[1], n_levels=len(data.u), tested=data.tested(),
-        counts=data, draws=draws, **rates,
-    )  # fmt: skip
+        eta=eta,
+        function=function,
+        map=densest,
+        mean=curve(mean),
+        measurable=True,
+        reason="",
+        level=level,
+        broken=broken,
+        lapse_bound=model.lapse_bound,
+        n_trials=int(data.n.sum()) + data.catch[1],
+        n_levels=len(data.u),
+        tested=data.tested(),
+        counts=data,
+        draws=draws,
+        **rates,
+    )
 
 
 def _curve(data: Counts, model: Model, values) -> Psychometric:
@@ -254,7 +278,7 @@ def _slope(function: Psychometric, draws: np.ndarray, level: float, rule: str) -
     _, log_width, lapse, guess, _ = draws.T
     steepest = float(shape(function.function).density(0.0))
     slopes = (-1 if function.falling else 1) * (1 - guess - lapse) * steepest / np.exp(log_width)
-    low, high = np.quantile(slopes, _tails(level))
+    low, high = np.quantile(slopes, tails(level))
     return Interval(function.slope, float(low), float(high), level, rule)
 
 
@@ -267,21 +291,20 @@ def _densest(data: Counts, model: Model, start: np.ndarray) -> np.ndarray:
     def loss(x):
         values = start.copy()
         values[free] = x * scale
-        found = log_likelihood(data, model.function, *values) + log_prior(data, model, *values)
-        return -float(np.clip(found, -1e12, None))
+        density = log_likelihood(data, model.function, *values) + log_prior(data, model, *values)
+        return -float(np.clip(density, -1e12, None))
 
     limits = [(bounds[i][0] / s, bounds[i][1] / s) for i, s in zip(free, scale, strict=True)]
-    found = minimize(loss, start[free] / scale, bounds=limits, method="L-BFGS-B")
+    climb = minimize(loss, start[free] / scale, bounds=limits, method="L-BFGS-B")
     best = start.copy()
-    if found.fun <= loss(start[free] / scale):
-        best[free] = found.x * scale
+    if climb.fun <= loss(start[free] / scale):
+        best[free] = climb.x * scale
     return best
 
 
 def _check(model: Model, level: float) -> None:
     shape(model.function)
-    if not 0 < level < 1:
-        raise UserError(f"level={level} is no confidence level; give one between 0 and 1")
+    tails(level)
     for name, rate in (("guess", model.guess), ("lapse", model.lapse)):
         if rate is not None and not 0 <= rate < 1:
             raise UserError(f"{name}={rate} is no rate; give 0 <= {name} < 1, or None for free")
@@ -292,10 +315,6 @@ def _check(model: Model, level: float) -> None:
         raise UserError(
             f"guess={model.guess} and lapse={lapse} reach 1; give rates that sum below 1"
         )
-
-
-def _tails(level: float) -> list[float]:
-    return [(1 - level) / 2, (1 + level) / 2]
 
 
 def _interval(row, level: float, rule: str) -> Interval:

@@ -54,7 +54,7 @@ _TINY = 1e-10
 
 @dataclass(frozen=True)
 class Model:
-    """What is fitted: the function and, for each rate, its fixed value or None where free."""
+    """The function that is fitted and, for each rate, its fixed value or None where free."""
 
     function: str
     guess: float | None
@@ -123,8 +123,8 @@ def posterior(data: Counts, model: Model) -> Posterior:
     whole = model.bounds(data)
     bounds = dict(whole)
     for _ in range(_MAX_ZOOMS):
-        found = _on_grid(data, model, whole, _nodes(bounds, _COARSE))
-        closer = _support(found)
+        grid = _on_grid(data, model, whole, _nodes(bounds, _COARSE))
+        closer = _support(grid)
         shrunk = any(np.ptp(closer[x]) < 0.4 * np.ptp(bounds[x]) for x in NAMES)
         bounds = closer
         if not shrunk:
@@ -211,24 +211,24 @@ def _node_at(nodes, values: np.ndarray) -> np.ndarray:
 def _nodes(bounds, sizes: dict[str, int]) -> tuple[np.ndarray, ...]:
     """Evenly spaced nodes; of the lapse rate evenly on its square root, since small ones matter
     most."""
-    found = []
+    nodes = []
     for name in NAMES:
         low, high = bounds[name]
         if low == high:
-            found.append(np.array([low]))
+            nodes.append(np.array([low]))
         elif name == "lapse":
-            found.append(np.linspace(math.sqrt(low), math.sqrt(high), sizes[name]) ** 2)
+            nodes.append(np.linspace(math.sqrt(low), math.sqrt(high), sizes[name]) ** 2)
         else:
-            found.append(np.linspace(low, high, sizes[name]))
-    return tuple(found)
+            nodes.append(np.linspace(low, high, sizes[name]))
+    return tuple(nodes)
 
 
 def listeners(
-    data: Counts, model: Model, found: Posterior
+    data: Counts, model: Model, grid: Posterior
 ) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
     """Listeners of all kinds that the prior allows, more of them near the posterior: parameters
     in the order of `NAMES`, [C] each, and their shares of the prior [C]."""
-    sizes = zip(NAMES, _nodes(model.bounds(data), _ALL), found.nodes, strict=True)
+    sizes = zip(NAMES, _nodes(model.bounds(data), _ALL), grid.nodes, strict=True)
     nodes = [
         np.unique(np.concatenate([v, near[:: max(1, len(near) // _NEAR[name])]]))
         for name, v, near in sizes
@@ -242,11 +242,11 @@ def listeners(
     return tuple(axis[used] for axis in cells), share.ravel()[used]
 
 
-def _support(found: Posterior) -> dict[str, tuple[float, float]]:
+def _support(grid: Posterior) -> dict[str, tuple[float, float]]:
     """The part of each axis outside which the marginal is negligible, one node to spare."""
     bounds = {}
-    for i, (name, nodes) in enumerate(zip(NAMES, found.nodes, strict=True)):
-        density = found.marginal(i) / cell_sizes(nodes)
+    for i, (name, nodes) in enumerate(zip(NAMES, grid.nodes, strict=True)):
+        density = grid.marginal(i) / cell_sizes(nodes)
         used = np.flatnonzero(density > _TAIL * density.max())
         low, high = max(used[0] - 1, 0), min(used[-1] + 1, len(nodes) - 1)
         bounds[name] = (float(nodes[low]), float(nodes[high]))

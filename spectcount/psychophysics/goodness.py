@@ -1,4 +1,4 @@
-"""How well a fitted function describes the counts: deviance, its chance, overdispersion.
+"""Goodness of fit of a function to counts: deviance, its chance, overdispersion.
 
 *Conventions*: `k`, `n` and `p` are successes, trials and fitted chances per level [n_levels]. The
 deviance is 2 (log likelihood of the rates seen - log likelihood of the fit).
@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import betaln, xlogy
 
 from spectcount.psychophysics.fit_grid import ETA_MAX, ETA_SHAPE
-from spectcount.psychophysics.sdt import Interval
+from spectcount.psychophysics.sdt import Interval, tails
 
 _DRAWS = 2000
 LEAST = 8
@@ -36,7 +36,7 @@ def deviance(k, n, p):
     return 2 * terms.sum(axis=-1)
 
 
-def goodness_p(k, n, p, draws: int = _DRAWS) -> float:
+def goodness_p(k, n, p) -> float:
     """Chance of a deviance as large as that of the counts, if the function is true; seeded."""
     rng = np.random.default_rng(0)
     n, p = np.asarray(n).astype(int), np.clip(p, _EDGE, 1 - _EDGE)
@@ -44,9 +44,9 @@ def goodness_p(k, n, p, draws: int = _DRAWS) -> float:
     at = (group[:, None] == np.arange(group[-1] + 1)).astype(float)
     total = n @ at
     mean = (n * p) @ at / total
-    drawn = deviance(rng.binomial(n, p, size=(draws, len(n))) @ at, total, mean)
+    drawn = deviance(rng.binomial(n, p, size=(_DRAWS, len(n))) @ at, total, mean)
     extreme = np.count_nonzero(drawn >= deviance(np.asarray(k) @ at, total, mean) - 1e-9)
-    return (extreme + 1) / (draws + 1)
+    return (extreme + 1) / (_DRAWS + 1)
 
 
 def _groups(n: np.ndarray) -> np.ndarray:
@@ -72,6 +72,6 @@ def overdispersion(k, n, p, level: float = 0.95) -> Interval:
     log_density += (ETA_SHAPE - 1) * np.log1p(-eta)
     mass = np.exp(log_density - log_density.max())
     below = np.cumsum(mass) / mass.sum()
-    low, high = np.interp([(1 - level) / 2, (1 + level) / 2], below, eta)
+    low, high = np.interp(tails(level), below, eta)
     rule = "beta-binomial about the fitted function, equal-tailed posterior interval"
     return Interval(float(mass @ eta / mass.sum()), float(low), float(high), level, rule)

@@ -1,4 +1,4 @@
-"""Whether the data of a fit hold a threshold at all: "not measurable" is a result.
+"""Thresholds that data hold, or do not ("not measurable" is a result), and what limits them.
 
 *Conventions*: places are on the inner, rising axis of `fit_data`. A threshold is not measurable
 where
@@ -11,15 +11,22 @@ where
 - the answers are not those of one function (`one_function`): they fall again, or the listener
   changed; or too few trials at the easy end tell whether they fall again;
 - the interval of the threshold leaves the tested range by more than a quarter of its length.
+
+A caution is a clause without a stop, to stand after "caution:": a rate or width at a bound, a poor
+or doubtful fit; none of them takes the threshold away.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from spectcount.psychophysics.fit_data import Counts
 from spectcount.psychophysics.fit_grid import Model, log_likelihood
-from spectcount.psychophysics.one_function import Break, break_reason
+from spectcount.psychophysics.one_function import Break, break_reason, break_words
+from spectcount.psychophysics.sdt import Interval
 
 UNMEASURABLE = "not measurable"
 _FLAT = 3.84
@@ -27,6 +34,13 @@ _SLACK = 0.25
 _BACKWARDS = -1.96
 _MANY_SLIPS = 0.1
 """A lapse rate that may be all that a flat function differs from a perfect one by."""
+POOR_FIT = 0.05
+SLIPS = 0.1
+"""A lapse rate from which on the best that a listener does is told beside its threshold."""
+_AT_BOUND = 0.96
+FALLS_UNTESTED = "whether the answers fall again at easy levels is not tested with two parameters"
+
+UNTESTED = "whether the answers are those of one function is not tested on a surface"
 
 
 def why_not_measurable(data: Counts, model: Model, threshold, likely, broken: Break) -> str:
@@ -85,7 +99,7 @@ def _flat(data: Counts) -> str:
 
 
 def _side(data: Counts, values: np.ndarray) -> str:
-    """Which side of the criterion performance stays on."""
+    """The side of the criterion on which performance stays."""
     _, _, lapse, guess, _ = values
     criterion = guess + (1 - guess - lapse) / 2
     side = "below" if values[0] > (data.low + data.high) / 2 else "above"
@@ -98,3 +112,43 @@ def _side(data: Counts, values: np.ndarray) -> str:
 def _span(data: Counts) -> str:
     low, high = data.tested()
     return f"{low:g}..{high:g}"
+
+
+def rate_cautions(
+    guess: Interval, lapse: Interval, guess_max: float, lapse_max: float
+) -> list[str]:
+    """Rates that press on the end of what they may be, and a best far below 1; fixed rates, whose
+    intervals have no length, say nothing."""
+    words = []
+    for name, rate, bound in (("guess", guess, guess_max), ("lapse", lapse, lapse_max)):
+        if rate.low < rate.high and rate.high >= _AT_BOUND * bound:
+            words.append(f"the {name} rate may press on its bound of {bound:.2g}")
+    best = 1 - lapse.value
+    if lapse.low < lapse.high and lapse.value >= SLIPS:
+        middle = (guess.value + best) / 2
+        words.append(
+            f"the best is about {100 * best:.0f} % successes (lapse {lapse.value:.2g}), so that "
+            f"the threshold stands at {100 * middle:.0f} %"
+        )
+    return words
+
+
+def width_caution(width: Interval, least: float, most: float) -> list[str]:
+    """A width that presses on what can be told apart (`least`) or on the range (`most`)."""
+    if width.value >= most * _AT_BOUND:
+        return ["the function may be wider than the range of levels"]
+    if width.value <= least / _AT_BOUND:
+        return ["the function is steeper than its levels can tell"]
+    return []
+
+
+def fit_caution(goodness_p: float) -> list[str]:
+    """A function that describes the answers poorly."""
+    return [f"the function fits poorly (p = {goodness_p:.2g})"] if goodness_p < POOR_FIT else []
+
+
+def break_caution(broken: Break, to_level: Callable[[float], Any]) -> list[str]:
+    """A break that is nearly as likely as none."""
+    if not broken.doubtful:
+        return []
+    return [f"perhaps not one function: {break_words(broken, to_level)}"]

@@ -1,4 +1,4 @@
-"""Whether answers come from one rising psychometric function: if not, there is no threshold.
+"""Do answers come from one rising psychometric function? If not, there is no threshold.
 
 Two ways in which they do not, each weighed against one function by its evidence (the chance of the
 answers, averaged over the prior of the listener's parameters):
@@ -61,10 +61,11 @@ _EDGE = 1e-9
 
 @dataclass(frozen=True)
 class Break:
-    """How much likelier the answers are with a break than as one function: `falls` from some level
-    on, the likeliest being `level` (on the inner, rising axis); `changes` at some trial, the
-    likeliest being number `trial`. 0, nan and -1 where there is no place for one. `easy` counts the
-    trials in the easiest third of the tested range, `guess` is the rate of successes by guessing.
+    """Evidence for a break: how much likelier the answers are with one than as one function;
+    `falls` from some level on, the likeliest being `level` (on the inner, rising axis); `changes`
+    at some trial, the likeliest being number `trial`. 0, nan and -1 where there is no place for
+    one. `easy` counts the trials in the easiest third of the tested range, `guess` is the rate of
+    successes by guessing.
     """
 
     falls: float = 0.0
@@ -76,8 +77,8 @@ class Break:
 
     @property
     def nats(self) -> float:
-        """What the easy trials are expected to tell guesses from a listener that slips in a fifth
-        of them (Kullback-Leibler divergence)."""
+        """Information by which the easy trials are expected to tell guesses from a listener that
+        slips in a fifth of them (Kullback-Leibler divergence)."""
         g, best = min(max(self.guess, _EDGE), 1 - _EDGE), 1 - _SLIPS
         return self.easy * (g * math.log(g / best) + (1 - g) * math.log((1 - g) / _SLIPS))
 
@@ -93,22 +94,22 @@ class Break:
 
     @property
     def certain(self) -> bool:
-        """Whether the answers are rather not those of one function."""
+        """True where the answers are rather not those of one function."""
         return self.falls > max(1.0, self.fall_limit) or self.changes > self.change_limit
 
     @property
     def unclear(self) -> bool:
-        """Whether they may be, but the easy trials do not tell."""
+        """True where they may be, but the easy trials do not tell."""
         return not self.certain and self.falls > self.fall_limit
 
     @property
     def forbids(self) -> bool:
-        """Whether no threshold may be told."""
+        """True where no threshold may be told."""
         return self.certain or self.unclear
 
     @property
     def doubtful(self) -> bool:
-        """Whether a threshold may be told, but not without a caution."""
+        """True where a threshold may be told, but not without a caution."""
         pairs = ((self.falls, self.fall_limit), (self.changes, self.change_limit))
         return not self.forbids and any(x > min(1.0, _DOUBT * limit) for x, limit in pairs)
 
@@ -180,9 +181,12 @@ class Answers:
 
 
 def find_break(
-    places: np.ndarray, success, chance_at: Callable[[np.ndarray], np.ndarray], prior,
+    places: np.ndarray,
+    success,
+    chance_at: Callable[[np.ndarray], np.ndarray],
+    prior,
     ordered: bool = True,
-) -> Break:  # fmt: skip
+) -> Break:
     """The evidence for either break.
 
     `places` [n] on the inner axis, -inf for catch trials, and `success` [n] of the trials, in the
@@ -222,13 +226,18 @@ def _changes(answers: Answers, whole: float) -> tuple[float, int]:
     before = (np.arange(n) < starts[:, None]).astype(float)
     early, late = answers.counts(before), answers.counts(1 - before)
     heard = answers.evidence(*early), answers.evidence(*late)
-    kinds = np.stack([
-        answers.evidence(*_guessed(early, late)),
-        answers.evidence(*_guessed(late, early)),
-        heard[0] + _one_rate(*late),
-        heard[1] + _one_rate(*early),
-        heard[0] + heard[1],
-    ]) - whole  # fmt: skip
+    kinds = (
+        np.stack(
+            [
+                answers.evidence(*_guessed(early, late)),
+                answers.evidence(*_guessed(late, early)),
+                heard[0] + _one_rate(*late),
+                heard[1] + _one_rate(*early),
+                heard[0] + heard[1],
+            ]
+        )
+        - whole
+    )
     by_trial = logsumexp(kinds + np.log(_KINDS)[:, None], axis=0)
     return _mean(by_trial), int(starts[int(np.argmax(by_trial))])
 
@@ -239,9 +248,10 @@ def _falls(answers: Answers, tested: np.ndarray, whole: float) -> tuple[float, i
     n_at = np.bincount(answers.place, minlength=answers.n_levels)
     above = n_at[::-1].cumsum()[::-1]
     tops = [
-        i for i in range(2, answers.n_levels)
+        i
+        for i in range(2, answers.n_levels)
         if above[i] >= _LEAST_ABOVE and n_at[i] and n_at[1:i].sum() >= _LEAST
-    ]  # fmt: skip
+    ]
     if not tops:
         return 0.0, -1
     if len(tops) > _BREAKS:
@@ -271,8 +281,8 @@ def _fallen(answers: Answers, joint: np.ndarray, tops: list[int], above) -> np.n
         terms.append(right * np.log(rate) + wrong * np.log1p(-rate) + fitting)
         shares.append(fits @ prior)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.logaddexp.reduce(terms, axis=0) - np.log(np.sum(shares, axis=0))
-    return np.where(np.isnan(found), -np.inf, found)
+        evidence = np.logaddexp.reduce(terms, axis=0) - np.log(np.sum(shares, axis=0))
+    return np.where(np.isnan(evidence), -np.inf, evidence)
 
 
 def _guessed(heard, guessed) -> tuple[np.ndarray, np.ndarray]:

@@ -32,7 +32,7 @@ _SHORTEST = 1e-4
 _LARGEST_LOG = 12.0
 _GROUPS = 6
 _LEAST_EXPECTED = 1.0
-_MEANS, _SDS = (np.array(column) for column in zip(*PRIORS.values(), strict=True))
+PRIOR_MEANS, PRIOR_SDS = (np.array(column) for column in zip(*PRIORS.values(), strict=True))
 
 Curve = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
 """(parameters [P], u [n]) -> d' [n], its derivatives [n, P], prior residuals [3], theirs [3, P]."""
@@ -84,8 +84,8 @@ def categorise(signal: np.ndarray, catch: np.ndarray, n_categories: int):
         wanted = np.arange(1, n_categories) / n_categories
         edges = np.unique(different[np.searchsorted(share, wanted)])
         edges = edges[edges < different[-1]] if edges[0] < different[-1] else different[-2:-1]
-    _, found = np.unique(np.searchsorted(edges, pooled, side="left"), return_inverse=True)
-    return found[: len(signal)], found[len(signal) :]
+    _, category = np.unique(np.searchsorted(edges, pooled, side="left"), return_inverse=True)
+    return category[: len(signal)], category[len(signal) :]
 
 
 def ratings(u: np.ndarray, signal: np.ndarray, catch: np.ndarray, n_categories: int) -> Ratings:
@@ -103,7 +103,7 @@ def free_curve(parameters: np.ndarray, u: np.ndarray):
     rise = expit(slope * (u - midpoint))
     bend = top * rise * (1 - rise) * slope
     derivatives = np.stack([-bend, bend * (u - midpoint), top * rise], axis=1)
-    return top * rise, derivatives, (parameters - _MEANS) / _SDS, np.diag(1 / _SDS)
+    return top * rise, derivatives, (parameters - PRIOR_MEANS) / PRIOR_SDS, np.diag(1 / PRIOR_SDS)
 
 
 def curve_through(u0: float, d_prime: float) -> Curve:
@@ -117,7 +117,12 @@ def curve_through(u0: float, d_prime: float) -> Curve:
         derivatives = np.stack([bend * slope * (u - u0), above * rise - bend], axis=1)
         implied = np.array([u0 - offset / slope, parameters[0], math.log(top)])
         back = np.array([[offset / slope, 1 / slope], [1.0, 0.0], [0.0, above / top]])
-        return top * rise, derivatives, (implied - _MEANS) / _SDS, back / _SDS[:, None]
+        return (
+            top * rise,
+            derivatives,
+            (implied - PRIOR_MEANS) / PRIOR_SDS,
+            back / PRIOR_SDS[:, None],
+        )
 
     return curve
 
@@ -126,11 +131,11 @@ def fit_free(data: Ratings) -> Solution:
     """The best curve, from three starts."""
     smooth = data.catch + 0.5
     cuts = ndtri(np.cumsum(smooth)[:-1] / smooth.sum())
-    found = [
-        maximise(data, free_curve, np.concatenate([cuts, [midpoint], _MEANS[1:]]), 3)
+    fits = [
+        maximise(data, free_curve, np.concatenate([cuts, [midpoint], PRIOR_MEANS[1:]]), 3)
         for midpoint in (-0.25, 0.0, 0.25)
     ]
-    return max(found, key=lambda solution: solution.log_likelihood)
+    return max(fits, key=lambda solution: solution.log_likelihood)
 
 
 def start_through(best: Solution, d_prime: float) -> np.ndarray:
@@ -190,13 +195,13 @@ def maximise(data: Ratings, curve: Curve, start: np.ndarray, n_curve: int) -> So
         while scale > _SHORTEST:
             trial = theta + scale * step
             trial[n_cuts:] = np.clip(trial[n_cuts:], -_LARGEST_LOG, _LARGEST_LOG)
-            found = _objective(data, curve, trial, n_cuts)
-            if found[0] > value:
+            attempt = _objective(data, curve, trial, n_cuts)
+            if attempt[0] > value:
                 break
             scale /= 4
         else:
             break
-        gain, theta, (value, gradient, curvature) = found[0] - value, trial, found
+        gain, theta, (value, gradient, curvature) = attempt[0] - value, trial, attempt
         if gain < _TOLERANCE:
             break
     return Solution(value, theta, curvature, n_cuts)

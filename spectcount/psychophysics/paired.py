@@ -24,7 +24,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import binom, false_discovery_control
 
 from spectcount.errors import UserError
-from spectcount.psychophysics.sdt import LOG_LINEAR, Interval
+from spectcount.psychophysics.sdt import LOG_LINEAR, Interval, as_interval, tails
 
 SMOOTHED = "paired bootstrap of questions, half a trial added"
 N_RESAMPLES = 2000
@@ -53,8 +53,9 @@ def pair_table(x, y) -> np.ndarray:
         )
     if not (np.isin(x, (0, 1)).all() and np.isin(y, (0, 1)).all()):
         raise UserError("paired answers must be 0 or 1; give one of the two for each question")
-    return np.array([(x * y).sum(), (x * (1 - y)).sum(), ((1 - x) * y).sum(),
-                     ((1 - x) * (1 - y)).sum()]).astype(int)  # fmt: skip
+    return np.array(
+        [(x * y).sum(), (x * (1 - y)).sum(), ((1 - x) * y).sum(), ((1 - x) * (1 - y)).sum()]
+    ).astype(int)
 
 
 def rate_change(
@@ -104,16 +105,17 @@ def sdt_change_p(signal, noise):
         p_x, p_y = share[..., 0] + share[..., 1], share[..., 0] + share[..., 2]
         slope_x, slope_y = (math.sqrt(2 * math.pi) * np.exp(ndtri(p) ** 2 / 2) for p in (p_x, p_y))
         joint = 2 * (share[..., 0] - p_x * p_y) * slope_x * slope_y
-        own = p_x * (1 - p_x) * slope_x**2 + p_y * (1 - p_y) * slope_y**2
+        apart = p_x * (1 - p_x) * slope_x**2 + p_y * (1 - p_y) * slope_y**2
         with np.errstate(divide="ignore"):
-            variance = variance + np.where(n > 0, (own - joint) / n, np.nan)
+            variance = variance + np.where(n > 0, (apart - joint) / n, np.nan)
         change = change + sign * (ndtri(p_y) - ndtri(p_x))
     p = np.asarray(2 * ndtr(-np.abs(change) / np.sqrt(variance)))
     return p if np.ndim(signal) > 1 or np.ndim(noise) > 1 else float(p[0])
 
 
 def benjamini_hochberg(p, q: float = 0.05) -> np.ndarray:
-    """Which p-values, of any shape, are discoveries at false-discovery rate `q`; nan never is."""
+    """The p-values, of any shape, that are discoveries at false-discovery rate `q`; nan never
+    is."""
     p = np.asarray(p, float)
     known = ~np.isnan(p)
     mask = np.zeros(p.shape, bool)
@@ -130,7 +132,7 @@ def selected_intervals(
 
     `changes` give an interval at a level (nested: higher level, wider). The level is 1 - R q / m
     with the largest R such that R of the m intervals exclude zero at it: Benjamini & Hochberg's
-    step-up rule on the intervals' own tests; where none does, 1 - q / m. Changes whose value is
+    step-up rule on the intervals' apart tests; where none does, 1 - q / m. Changes whose value is
     nan were not tested and do not count in m.
     """
     tested = [change for change in changes if not math.isnan(change(1 - q).value)]
@@ -143,7 +145,7 @@ def selected_intervals(
 
 
 def excludes_zero(interval: Interval) -> bool:
-    """Whether zero lies outside the interval; touching it is inside, nan never is outside."""
+    """True where zero lies outside the interval; touching it is inside, nan never is outside."""
     return bool(interval.low > 0 or interval.high < 0) and not math.isnan(interval.value)
 
 
@@ -167,9 +169,6 @@ def _resampled(table: np.ndarray, rng: np.random.Generator, n_resamples: int) ->
 
 def _percentile(draws: np.ndarray, level: float, rule: str) -> Interval:
     """Value and percentile interval of [1 + n, ...] draws; nan and unbounded where they are."""
-    low, high = np.quantile(draws[1:], [(1 - level) / 2, (1 + level) / 2], axis=0)
-    value = draws[0]
+    low, high = np.quantile(draws[1:], tails(level), axis=0)
     low, high = np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
-    if value.ndim == 0:
-        return Interval(float(value), float(low), float(high), level, rule)
-    return Interval(value, low, high, level, rule)
+    return as_interval(draws[0], low, high, level, rule)

@@ -19,9 +19,8 @@ import math
 import numpy as np
 from scipy.special import expit, log_ndtr
 
-from spectcount.psychophysics.ordinal import PRIORS
+from spectcount.psychophysics.ordinal import PRIOR_MEANS, PRIOR_SDS
 
-_MEANS, _SDS = (np.array(column) for column in zip(*PRIORS.values(), strict=True))
 _STEPS = 40
 _LONGEST = 1.0
 _LARGEST = 12.0
@@ -54,7 +53,7 @@ def resampled_curves(
     weights = np.concatenate([np.ones((1, n_s)), weights])
     of_catch = rng.multinomial(n_c, np.full(n_c, 1 / n_c), n_resamples).astype(float)
     placed = placements(signal, catch, np.concatenate([np.ones((1, n_c)), of_catch]))
-    shifts = rng.normal(size=(1 + n_resamples, len(_MEANS)))
+    shifts = rng.normal(size=(1 + n_resamples, len(PRIOR_MEANS)))
     shifts[0] = 0
     return fit_curves(levels, (weights * placed) @ at_level, weights @ at_level, shifts)
 
@@ -67,8 +66,8 @@ def fit_curves(u: np.ndarray, hits: np.ndarray, n: np.ndarray, shifts: np.ndarra
     def climb(rows: slice, start: np.ndarray):
         return _climb(u, hits[rows], n[rows], shifts[rows], start)
 
-    first = [climb(slice(0, 1), np.array([[m, *_MEANS[1:]]])) for m in (-0.25, 0.0, 0.25)]
-    best = max(first, key=lambda found: found[1][0])[0]
+    first = [climb(slice(0, 1), np.array([[m, *PRIOR_MEANS[1:]]])) for m in (-0.25, 0.0, 0.25)]
+    best = max(first, key=lambda fitted: fitted[1][0])[0]
     if len(hits) == 1:
         return best
     rest = climb(slice(1, None), np.tile(best, (len(hits) - 1, 1)))[0]
@@ -110,8 +109,8 @@ def _terms(u, hits, n, shifts, parameters: np.ndarray):
     up, down = np.exp(log_density - right), np.exp(log_density - wrong)
     slopes = (hits * up - (n - hits) * down) / math.sqrt(2)
     bent = derivatives * (n * up * down / 2)[:, None]
-    residuals = (parameters - _MEANS) / _SDS - shifts
+    residuals = (parameters - PRIOR_MEANS) / PRIOR_SDS - shifts
     value = np.sum(hits * right + (n - hits) * wrong, axis=1) - (residuals**2).sum(1) / 2
-    gradient = (derivatives @ slopes[..., None])[..., 0] - residuals / _SDS
-    curvature = bent @ derivatives.transpose(0, 2, 1) + np.diag(1 / _SDS**2)
+    gradient = (derivatives @ slopes[..., None])[..., 0] - residuals / PRIOR_SDS
+    curvature = bent @ derivatives.transpose(0, 2, 1) + np.diag(1 / PRIOR_SDS**2)
     return value, gradient, curvature

@@ -60,12 +60,12 @@ class Roc:
 
     @property
     def measurable(self) -> bool:
-        """Whether the scores tell a slope."""
+        """True where the scores tell a slope."""
         return math.isfinite(self.slope.low) and math.isfinite(self.slope.high)
 
     @property
     def unequal(self) -> bool:
-        """Whether the slope's interval excludes 1."""
+        """True where the slope's interval excludes 1."""
         return self.measurable and not self.slope.low <= 1 <= self.slope.high
 
     @property
@@ -185,10 +185,15 @@ class _Ratings:
         at_cuts = pull.sum(axis=0) / sigma + density_catch[0] * (ratio[:-1] - ratio[1:])
         of_nodes = -pull.sum(axis=1) / sigma
         later = np.cumsum(at_cuts[::-1])[::-1]
-        gradient = np.array([
-            later[0], *(gaps * later[1:]), -np.sum(pull * z), of_nodes.sum(),
-            spread * (of_nodes @ nodes),
-        ])  # fmt: skip
+        gradient = np.array(
+            [
+                later[0],
+                *(gaps * later[1:]),
+                -np.sum(pull * z),
+                of_nodes.sum(),
+                spread * (of_nodes @ nodes),
+            ]
+        )
         value = of_cell.sum() + self.catch @ np.log(p_catch[0])
         return -float(value), -gradient
 
@@ -207,11 +212,11 @@ def _fitted(data: _Ratings, level: float) -> tuple[Interval, float, float]:
     size = len(start)
     bounds = [(-9.0, 9.0), *[(-6.0, 2.5)] * (size - 4), *_BOUNDS.values()]
     clipped = np.clip(start, *np.array(bounds).T)
-    found = minimize(data.loss, clipped, jac=True, method="L-BFGS-B", bounds=bounds)
+    climb = minimize(data.loss, clipped, jac=True, method="L-BFGS-B", bounds=bounds)
     n = min(data.signal.sum(), data.catch.sum())
     # The cuts come from the same trials, as a regression's mean does: n / (n - cuts).
-    error = _error(data, found.x, np.array(bounds)) * math.sqrt(n / (n - len(data.catch)))
-    theta = found.x
+    error = _error(data, climb.x, np.array(bounds)) * math.sqrt(n / (n - len(data.catch)))
+    theta = climb.x
     spread = math.exp(theta[_SPREAD]) if len(data.signal) > 1 else 0.0
     slope, half = math.exp(-theta[_SLOPE]), float(ndtri((1 + level) / 2)) * error
     if not error <= _LARGEST_ERROR:
@@ -230,10 +235,13 @@ def _error(data: _Ratings, theta: np.ndarray, bounds: np.ndarray) -> float:
         return math.nan
     free = np.flatnonzero(inside)
     step = 1e-4
-    curvature = np.array([
-        (data.loss(theta + step * unit)[1] - data.loss(theta - step * unit)[1])[free] / (2 * step)
-        for unit in np.eye(len(theta))[free]
-    ])  # fmt: skip
+    curvature = np.array(
+        [
+            (data.loss(theta + step * unit)[1] - data.loss(theta - step * unit)[1])[free]
+            / (2 * step)
+            for unit in np.eye(len(theta))[free]
+        ]
+    )
     values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
     if values[0] <= 1e-8:
         return math.nan

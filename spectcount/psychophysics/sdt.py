@@ -8,8 +8,8 @@ interval. Every result names its rule.
 Sources: Hautus (1995), Behav. Res. Methods Instrum. Comput. 27:46, for the log-linear rule;
 Gourevitch & Galanter (1967), Psychometrika 32:25, for the variance of d'; Wilson (1927), J. Am.
 Stat. Assoc. 22:209; Hanley & McNeil (1982), Radiology 143:29, for the AUC; Newcombe (2006), Stat.
-Med. 25:559, for its interval; Hacker & Ratcliff (1979), Percept. Psychophys. 26:168, for m
-alternatives; Macmillan & Creelman (2005), Detection Theory, for the forced-choice designs.
+Med. 25:559, for its interval; Macmillan & Creelman (2005), Detection Theory, for the forced-choice
+designs.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 from scipy.stats import beta, rankdata
 
 from spectcount.errors import UserError
@@ -36,13 +35,11 @@ AT_LEAST, AT_MOST, NOT_MEASURABLE = "at least", "at most", "not measurable"
 UNRESOLVED = 1
 """Hits (or misses, false alarms, ...) of one cell up to which its rate is told by exact bounds."""
 _BISECTIONS = 60
-_MAX_D_PRIME = 20.0
-_QUADRATURE = np.linspace(-9.0, 9.0, 1801)
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate and its confidence interval at `level`; `rule` says how both were found."""
+    """An estimate and its confidence interval at `level`; `rule` names how both were computed."""
 
     value: Any
     low: Any
@@ -71,7 +68,7 @@ class Interval:
 
 
 def open_word(value: float, low: float, high: float) -> str:
-    """What an interval with an open end says; empty where both ends are known."""
+    """Words of an interval with an open end; empty where both ends are known."""
     no_low, no_high = not math.isfinite(low), not math.isfinite(high)
     if math.isnan(value) or (no_low and no_high):
         return NOT_MEASURABLE
@@ -79,12 +76,12 @@ def open_word(value: float, low: float, high: float) -> str:
 
 
 def interval_text(
-    found: Interval, number: Callable[[float], str] = "{:.2f}".format, unit: str = ""
+    interval: Interval, number: Callable[[float], str] = "{:.2f}".format, unit: str = ""
 ) -> str:
     """An interval to read, the one place where it is put into words: "1.20 ms [0.80, 1.60]"; "at
     least 0.80 ms" or "at most 1.60 ms" where the other end is open, "not measurable" where both
     are."""
-    value, low, high = (float(x) for x in (found.value, found.low, found.high))
+    value, low, high = (float(x) for x in (interval.value, interval.low, interval.high))
     unit = f" {unit}" if unit else ""
     word = open_word(value, low, high)
     if word == NOT_MEASURABLE:
@@ -104,6 +101,26 @@ def interval_of(values: Mapping[str, Any]) -> Interval:
     return Interval(value, low, high, values.get("level", 0.95), values.get("rule", ""))
 
 
+def tails(level: float) -> tuple[float, float]:
+    """The two quantiles between which an equal-tailed interval lies; raises `UserError`."""
+    if not 0 < level < 1:
+        raise UserError(f"level={level} is no confidence level; give one between 0 and 1")
+    return (1 - level) / 2, (1 + level) / 2
+
+
+def as_interval(value, low, high, level: float, rule: str) -> Interval:
+    """An interval of floats where the value is one number, else of arrays."""
+    return Interval(_plain(value), _plain(low), _plain(high), level, rule)
+
+
+def exceeded(x: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Number of `others` [m] that each of `x` [n] exceeds, ties 1/2; by ranks, for all pairs of a
+    great run would fill the memory."""
+    ordered = np.sort(others)
+    low, high = (np.searchsorted(ordered, x, side) for side in ("left", "right"))
+    return np.asarray((low + high) / 2)
+
+
 def wilson(k, n, level: float = 0.95) -> Interval:
     """Wilson score interval of the proportion `k` of `n`; n = 0 gives nan in 0..1."""
     k, n = _counts(k, n, "successes", "trials")
@@ -114,7 +131,7 @@ def wilson(k, n, level: float = 0.95) -> Interval:
         half = np.sqrt(z2 * p * (1 - p) / n + (z2 / (2 * n)) ** 2) / (1 + z2 / n)
     low = np.where(k == 0, 0.0, centre - half)
     high = np.where(k == n, 1.0, centre + half)
-    return _interval(p, low, np.where(n == 0, 1.0, high), level, WILSON)
+    return as_interval(p, low, np.where(n == 0, 1.0, high), level, WILSON)
 
 
 def rates(hits, n_signal, false_alarms, n_noise, log_linear: bool = True):
@@ -173,30 +190,32 @@ def exact_sensitivity(
     d, c = z_h - z_f, -(z_h + z_f) / 2
     d_ends = d - np.hypot(z_h - h_low, f_high - z_f), d + np.hypot(h_high - z_h, z_f - f_low)
     up, down = np.hypot(h_high - z_h, f_high - z_f), np.hypot(z_h - h_low, z_f - f_low)
-    return _interval(d, *d_ends, level, rule), _interval(c, c - up / 2, c + down / 2, level, rule)
+    return as_interval(d, *d_ends, level, rule), as_interval(
+        c, c - up / 2, c + down / 2, level, rule
+    )
 
 
 def resolved(
-    found: Interval, measure: int, hits, n_signal, false_alarms, n_noise, scale: float = 1.0
+    gaussian: Interval, measure: int, hits, n_signal, false_alarms, n_noise, scale: float = 1.0
 ) -> Interval:
-    """d' (`measure` 0) or c (1) of cells, times `scale`, as `found` has it, with the ends of exact
-    bounds where hits, misses, false alarms or correct rejections are at most `UNRESOLVED` and
+    """d' (`measure` 0) or c (1) of cells, times `scale`, as `gaussian` has it, with the ends of
+    exact bounds where hits, misses, false alarms or correct rejections are at most `UNRESOLVED` and
     these are wider: there the log-linear interval may cover nothing."""
     counts = hits, n_signal, false_alarms, n_noise
     k, n, f, m = np.broadcast_arrays(*(np.asarray(x, float) for x in counts))
     near = np.minimum.reduce([k, n - k, f, m - f]) <= UNRESOLVED
-    exact = exact_sensitivity(*counts, found.level)[measure].scaled(scale)
+    exact = exact_sensitivity(*counts, gaussian.level)[measure].scaled(scale)
     with np.errstate(invalid="ignore"):
-        low = np.where(near, np.fmin(exact.low, found.low), found.low)
-        high = np.where(near, np.fmax(exact.high, found.high), found.high)
-    rule = f"{found.rule}, exact bounds where rates are near 0 or 1"
-    return _interval(np.asarray(found.value), low, high, found.level, rule)
+        low = np.where(near, np.fmin(exact.low, gaussian.low), gaussian.low)
+        high = np.where(near, np.fmax(exact.high, gaussian.high), gaussian.high)
+    rule = f"{gaussian.rule}, exact bounds where rates are near 0 or 1"
+    return as_interval(np.asarray(gaussian.value), low, high, gaussian.level, rule)
 
 
 def _exact_z(k, n, level: float) -> tuple[np.ndarray, np.ndarray]:
     """z of the exact bounds of a rate; infinite at 0 and 1."""
     k, n = np.broadcast_arrays(np.asarray(k, float), np.asarray(n, float))
-    tail = (1 - level) / 2
+    tail = tails(level)[0]
     with np.errstate(invalid="ignore"):
         low = np.where(k > 0, beta.ppf(tail, np.maximum(k, 1), n - k + 1), 0.0)
         high = np.where(k < n, beta.ppf(1 - tail, k + 1, np.maximum(n - k, 1)), 1.0)
@@ -221,13 +240,17 @@ def auc(signal_scores, noise_scores, level: float = 0.95) -> Interval:
     u = ranks[..., :n_s].sum(-1) - n_s * (n_s + 1) / 2
     area = u / (n_s * n_n)
     low = 1 - _auc_upper(1 - area, n_n, n_s, level)
-    return _interval(area, low, _auc_upper(area, n_s, n_n, level), level, MANN_WHITNEY)
+    return as_interval(area, low, _auc_upper(area, n_s, n_n, level), level, MANN_WHITNEY)
 
 
 def auc_bounds(
-    area: float, n_signal: int, n_noise: int, level: float, variance: float,
+    area: float,
+    n_signal: int,
+    n_noise: int,
+    level: float,
+    variance: float,
     shares: tuple[float, float],
-) -> Interval:  # fmt: skip
+) -> Interval:
     """The interval of `auc` around an area whose variance is known from elsewhere: Hanley &
     McNeil's curve of the variance, scaled to go through it by a factor within `shares`; unscaled
     where that says nothing (areas of 0 and 1)."""
@@ -235,27 +258,7 @@ def auc_bounds(
     share = float(np.clip(variance / expected, *shares)) if expected > 0 and variance > 0 else 1.0
     low = 1 - _auc_upper(1 - area, n_noise, n_signal, level, share)
     high = _auc_upper(area, n_signal, n_noise, level, share)
-    return _interval(area, low, high, level, MANN_WHITNEY)
-
-
-def pc_mafc(d, m: int):
-    """Proportion correct of an unbiased observer of sensitivity `d` among `m` alternatives:
-    the integral of phi(x - d) Phi(x)^(m - 1) dx."""
-    _check_alternatives(m)
-    d = np.asarray(d, float)
-    x = _QUADRATURE
-    density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
-    pc = np.sum(density * ndtr(x + d[..., None]) ** (m - 1), axis=-1) * (x[1] - x[0])
-    return _plain(np.clip(pc, 0, 1))
-
-
-def d_prime_mafc(pc, m: int):
-    """The inverse of `pc_mafc`; 1 gives inf, below chance (1/m) gives a negative d'."""
-    _check_alternatives(m)
-    pc = np.asarray(pc, float)
-    if np.any((pc < 0) | (pc > 1)):
-        raise UserError(f"a proportion correct of {pc} is impossible; give 0..1")
-    return _plain(np.vectorize(_d_prime_mafc, otypes=[float])(pc, m))
+    return as_interval(area, low, high, level, MANN_WHITNEY)
 
 
 def auc_sensitivity(area: Interval) -> Interval:
@@ -270,7 +273,7 @@ def auc_sensitivity(area: Interval) -> Interval:
     )
     low = np.where(np.isnan(low), -np.inf, low)
     high = np.where(np.isnan(high), np.inf, high)
-    return _interval(value, low, high, area.level, f"d_a = sqrt 2 z(AUC), {area.rule}")
+    return as_interval(value, low, high, area.level, f"d_a = sqrt 2 z(AUC), {area.rule}")
 
 
 def _monotone(x, transform):
@@ -282,19 +285,6 @@ def _monotone(x, transform):
         different, places = np.unique(x[known], return_inverse=True)
         out[known] = transform(different)[places]
     return _plain(out)
-
-
-def _d_prime_mafc(pc: float, m: int) -> float:
-    if pc <= pc_mafc(-_MAX_D_PRIME, m):
-        return -np.inf
-    if pc >= pc_mafc(_MAX_D_PRIME, m) or pc >= 1 - 1e-14:
-        return np.inf
-    return float(brentq(lambda d: pc_mafc(d, m) - pc, -_MAX_D_PRIME, _MAX_D_PRIME, xtol=1e-10))
-
-
-def _check_alternatives(m: int) -> None:
-    if m < 2:
-        raise UserError(f"{m} alternatives leave no choice; give 2 or more")
 
 
 def _z_scores(hits, n_signal, false_alarms, n_noise, log_linear):
@@ -318,7 +308,7 @@ def _gaussian(value, sd, level: float, rule: str) -> Interval:
         half = _z(level) * sd
         low, high = value - half, value + half
     low = np.where(np.isfinite(half), low, -np.inf)
-    return _interval(value, low, np.where(np.isfinite(half), high, np.inf), level, rule)
+    return as_interval(value, low, np.where(np.isfinite(half), high, np.inf), level, rule)
 
 
 def _auc_variance(t: np.ndarray, n_s: int, n_n: int) -> np.ndarray:
@@ -357,13 +347,7 @@ def _rule(log_linear: bool) -> str:
 
 
 def _z(level: float) -> float:
-    if not 0 < level < 1:
-        raise UserError(f"level={level} is no confidence level; give one between 0 and 1")
-    return float(ndtri((1 + level) / 2))
-
-
-def _interval(value, low, high, level: float, rule: str) -> Interval:
-    return Interval(_plain(value), _plain(low), _plain(high), level, rule)
+    return float(ndtri(tails(level)[1]))
 
 
 def _plain(x):

@@ -35,7 +35,13 @@ import numpy as np
 from scipy.special import log_ndtr, ndtri
 
 from spectcount.psychophysics.changes import joined_change
-from spectcount.psychophysics.sdt import MANN_WHITNEY, Interval, auc_bounds, auc_sensitivity
+from spectcount.psychophysics.sdt import (
+    MANN_WHITNEY,
+    Interval,
+    auc_bounds,
+    auc_sensitivity,
+    exceeded,
+)
 
 WITHIN = "within cells and wordings"
 AREAS = f"{MANN_WHITNEY}, {WITHIN}, DeLong (1988)"
@@ -47,7 +53,7 @@ _NARROWEST, _WIDEST = 0.3, 3.0
 
 @dataclass(frozen=True)
 class Labels:
-    """What each trial is like: `cells` [n_signal]; `words` and `backgrounds` of signal and of catch
+    """Labels of the trials: `cells` [n_signal]; `words` and `backgrounds` of signal and of catch
     trials."""
 
     cells: np.ndarray
@@ -69,9 +75,13 @@ class Areas:
     def interval(self, who: int, level: float = 0.95) -> Interval:
         """Newcombe's score interval, as wide as the covariance says."""
         bounds = auc_bounds(
-            self.values[who], self.n_signal, self.n_catch, level, self.covariance[who, who],
+            self.values[who],
+            self.n_signal,
+            self.n_catch,
+            level,
+            self.covariance[who, who],
             (_NARROWEST, _WIDEST),
-        )  # fmt: skip
+        )
         return dataclasses.replace(bounds, rule=AREAS)
 
     def change(self, level: float = 0.95) -> Interval:
@@ -81,16 +91,16 @@ class Areas:
     def sensitivity(self, who: int, level: float = 0.95) -> Interval:
         """d_a = sqrt 2 z(AUC); where a listener never errs (or always) the value is that of half
         an error in all pairs of trials, and the interval is open."""
-        found = auc_sensitivity(self.interval(who, level))
+        d_a = auc_sensitivity(self.interval(who, level))
         least = 0.5 / (self.n_signal * self.n_catch + 1)
         value = math.sqrt(2) * float(ndtri(np.clip(self.values[who], least, 1 - least)))
-        return dataclasses.replace(found, value=value, rule=f"d_a = sqrt 2 z(AUC), {AREAS}")
+        return dataclasses.replace(d_a, value=value, rule=f"d_a = sqrt 2 z(AUC), {AREAS}")
 
     def sensitivity_change(self, level: float = 0.95) -> Interval:
         """Second minus first listener's d_a."""
         ends = [self.sensitivity(who, level) for who in (0, 1)]
-        found = joined_change(ends[0], ends[1], self.correlation)
-        return dataclasses.replace(found, rule=f"change of {ends[0].rule}")
+        change = joined_change(ends[0], ends[1], self.correlation)
+        return dataclasses.replace(change, rule=f"change of {ends[0].rule}")
 
     @property
     def correlation(self) -> float:
@@ -109,15 +119,15 @@ def areas(signal: Any, catch: Any, labels: Labels) -> Areas:
     strata, catch_strata = _strata(labels)
     above, below, weight = np.zeros_like(signal), np.zeros_like(catch), np.zeros(catch.shape[1])
     for stratum in np.unique(strata):
-        mine, others = strata == stratum, catch_strata == stratum
+        here, others = strata == stratum, catch_strata == stratum
         for who in range(len(signal)):
-            ours, theirs = signal[who, mine], catch[who, others]
-            above[who, mine] = _exceeded(ours, theirs) / len(theirs)
-            below[who, others] = (len(ours) - _exceeded(theirs, ours)) / len(ours)
-        weight[others] = mine.sum() / len(strata) / others.sum()
-    own = _within(above, labels.cells)
+            ours, theirs = signal[who, here], catch[who, others]
+            above[who, here] = exceeded(ours, theirs) / len(theirs)
+            below[who, others] = (len(ours) - exceeded(theirs, ours)) / len(ours)
+        weight[others] = here.sum() / len(strata) / others.sum()
+    above_mean = _within(above, labels.cells)
     of_catch = _within(below, catch_strata)
-    covariance = own @ own.T / _freedom(labels.cells) / signal.shape[1]
+    covariance = above_mean @ above_mean.T / _freedom(labels.cells) / signal.shape[1]
     spread = of_catch @ of_catch.T / _freedom(catch_strata[weight > 0])
     covariance = covariance + spread * float(np.sum(weight**2))
     return Areas(above.mean(axis=1), covariance, signal.shape[1], int(np.sum(weight > 0)))
@@ -129,18 +139,10 @@ def _strata(labels: Labels) -> tuple[np.ndarray, np.ndarray]:
     n_words = 1 + max(labels.words.max(), labels.catch_words.max())
     fine = labels.backgrounds * n_words + labels.words
     catch_fine = labels.catch_backgrounds * n_words + labels.catch_words
-    for mine, others in ((fine, catch_fine), (labels.backgrounds, labels.catch_backgrounds)):
-        if np.isin(mine, others).all():
-            return mine, others
+    for of_signal, others in ((fine, catch_fine), (labels.backgrounds, labels.catch_backgrounds)):
+        if np.isin(of_signal, others).all():
+            return of_signal, others
     return np.zeros_like(labels.words), np.zeros_like(labels.catch_words)
-
-
-def _exceeded(x: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """How many of `others` [m] each of `x` [n] exceeds, ties 1/2; by ranks, for all pairs of a
-    great run would fill the memory."""
-    listed = np.sort(others)
-    low, high = (np.searchsorted(listed, x, side) for side in ("left", "right"))
-    return np.asarray((low + high) / 2)
 
 
 def _within(x: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -207,9 +209,16 @@ def _rows(signal: np.ndarray, catch: np.ndarray, labels: Labels) -> _Rows:
         parts.append((who, is_signal, y, np.ones(n_s + n_c), words, backs, place))
         added = np.array([True, True, False, False])
         parts.append(
-            (who, added, np.array([0, 1, 0, 1]), np.full(4, 0.5), np.full(4, -1), np.full(4, -1),
-             n_s + n_c + np.arange(4) + 4 * who)
-        )  # fmt: skip
+            (
+                who,
+                added,
+                np.array([0, 1, 0, 1]),
+                np.full(4, 0.5),
+                np.full(4, -1),
+                np.full(4, -1),
+                n_s + n_c + np.arange(4) + 4 * who,
+            )
+        )
     who = np.concatenate([np.full(len(p[1]), p[0]) for p in parts])
     is_signal, y, weight, words, backs, pair = (
         np.concatenate([p[k] for p in parts]) for k in range(1, 7)
@@ -231,9 +240,15 @@ def _rows(signal: np.ndarray, catch: np.ndarray, labels: Labels) -> _Rows:
     if len(np.unique(labels.cells)) < 2:
         cells[:] = -1
     return _Rows(
-        np.stack(columns, axis=1), np.array(blocks), cells, is_signal, y.astype(float), weight,
-        pair.astype(int), two,
-    )  # fmt: skip
+        np.stack(columns, axis=1),
+        np.array(blocks),
+        cells,
+        is_signal,
+        y.astype(float),
+        weight,
+        pair.astype(int),
+        two,
+    )
 
 
 def _fitted(rows: _Rows) -> Probit:
@@ -253,8 +268,10 @@ def _fitted(rows: _Rows) -> Probit:
         spread, cell_spread = curvature.variances()
         moved = float(np.abs(step).max())
         for k in listed:
-            mine = rows.blocks == k
-            sd[k] = max(math.sqrt(float(np.mean(beta[mine] ** 2 + spread[mine]))), _LEAST_SD)
+            of_block = rows.blocks == k
+            sd[k] = max(
+                math.sqrt(float(np.mean(beta[of_block] ** 2 + spread[of_block]))), _LEAST_SD
+            )
         if n_cells:
             cell_sd = max(math.sqrt(float(np.mean(b**2 + cell_spread))), _LEAST_SD)
         if moved < 1e-3:
@@ -293,13 +310,15 @@ class _Curvature:
         np.add.at(mixed, places, weighted[inside])
         cells = np.bincount(places, weight[inside], n) + cell_sd**-2
         return cls(
-            rows.x.T @ weighted + np.diag(penalty + 1e-9), mixed, cells,
+            rows.x.T @ weighted + np.diag(penalty + 1e-9),
+            mixed,
+            cells,
             (
                 rows.x.T @ residual - penalty * beta,
                 np.bincount(places, residual[inside], n) - b * cell_sd**-2,
             ),
             residual,
-        )  # fmt: skip
+        )
 
     def _schur(self) -> np.ndarray:
         return np.asarray(self.dense - self.mixed.T @ (self.mixed / self.cells[:, None]))
@@ -329,11 +348,11 @@ def _contrasts(rows: _Rows, beta: np.ndarray, b: np.ndarray, curvature: _Curvatu
         sign = 1 if not rows.two or k % 2 else -1
         moved[rows.blocks == k] = sign / np.sum(rows.blocks == k)
     mean = np.full(len(b), 0.0 if rows.two or not len(b) else 1 / len(b))
-    found = []
+    contrasts = []
     for dense, cells in ((d, mean), (moved - d / 2, -mean / 2)):
         value = float(dense @ beta + cells @ b)
-        found.append((value, _error(rows, curvature, dense, cells)))
-    return Probit(found[0], found[1])
+        contrasts.append((value, _error(rows, curvature, dense, cells)))
+    return Probit(contrasts[0], contrasts[1])
 
 
 def _error(rows: _Rows, curvature: _Curvature, dense: np.ndarray, cells: np.ndarray) -> float:

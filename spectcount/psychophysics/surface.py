@@ -22,21 +22,32 @@ import numpy as np
 from scipy.special import expit
 
 from spectcount.errors import UserError
-from spectcount.psychophysics import cautions
-from spectcount.psychophysics.adaptive.base import Answer, Recorder
-from spectcount.psychophysics.measurable import UNMEASURABLE
+from spectcount.psychophysics.adaptive.base import Track
+from spectcount.psychophysics.measurable import (
+    UNMEASURABLE,
+    UNTESTED,
+    rate_cautions,
+)
 from spectcount.psychophysics.plain import plain
 from spectcount.psychophysics.psychometric import from_axis, to_axis
-from spectcount.psychophysics.sdt import Interval
-from spectcount.psychophysics.surface_model import Posterior, SurfaceData, draw, posterior
-from spectcount.psychophysics.surface_next import next_place
-from spectcount.psychophysics.surface_options import SurfaceOptions
+from spectcount.psychophysics.sdt import Interval, tails
+from spectcount.psychophysics.surface_model import (
+    Posterior,
+    SurfaceData,
+    SurfaceModel,
+    SurfaceOptions,
+    chances,
+    draw,
+    posterior,
+)
 
 RULE = "posterior mean and quantiles of a Gaussian-process threshold, roughness averaged"
 SEARCHED = 0.6
 """How far from the middle of x1's range, in parts of it, a threshold or its interval may lie."""
 N_DRAWS = 6000
 STRIDE = 10
+EXPLORE = 5
+"""Every so many trials one looks where nothing says that it should."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ class Surface:
 
     @property
     def reason(self) -> str:
-        """What is not measurable, in one sentence; empty where everything is."""
+        """The places that are not measurable, in one sentence; empty where everything is."""
         missing = int(np.sum(~self.measurable))
         if not missing:
             return ""
@@ -69,10 +80,10 @@ class Surface:
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        """What limits the thresholds, in clauses; none where there is no threshold."""
+        """Limits of the thresholds, in clauses; none where there is no threshold."""
         if not np.any(self.measurable):
             return ()
-        return (*cautions.rate_cautions(self.guess, self.lapse, 1.0, 1.0), cautions.UNTESTED)
+        return (*rate_cautions(self.guess, self.lapse, 1.0, 1.0), UNTESTED)
 
     def threshold_at(self, x2) -> np.ndarray:
         """Threshold at `x2` by straight lines on the axes between nodes; nan where a neighbouring
@@ -80,8 +91,8 @@ class Surface:
         options = self.options
         places = to_axis(x2, options.log2)
         axis = to_axis(self.threshold.value, options.log1)
-        found = np.interp(places, to_axis(self.x2, options.log2), axis, np.nan, np.nan)
-        return np.asarray(from_axis(found, options.log1))
+        axis_value = np.interp(places, to_axis(self.x2, options.log2), axis, np.nan, np.nan)
+        return np.asarray(from_axis(axis_value, options.log1))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: the surface, its intervals, its cautions and the options."""
@@ -89,9 +100,15 @@ class Surface:
 
 
 def fit_surface(
-    x1, x2, successes, n=None, *, options: SurfaceOptions, catch: tuple[int, int] = (0, 0),
+    x1,
+    x2,
+    successes,
+    n=None,
+    *,
+    options: SurfaceOptions,
+    catch: tuple[int, int] = (0, 0),
     level: float = 0.95,
-) -> Surface:  # fmt: skip
+) -> Surface:
     """The surface of given trials: levels and `successes` [N] out of `n` [N] (None: 1 each).
 
     `catch`: "yes" answers and number of catch trials, which tell a free guess rate. Raises
@@ -113,25 +130,25 @@ def fit_surface(
     return _surface(options, data, posterior(options.model, data), level)
 
 
-class SurfaceTrack:
+class SurfaceTrack(Track):
     """A running measurement over two parameters; see `SurfaceOptions` and `adaptive.base.Track`.
 
     The next level is the candidate that is expected to lower the summed variance of the threshold
     at the nodes most; every fifth looks elsewhere instead, x2 going evenly through its range, so
-    that no feature is missed for long (see `surface_next`). Candidates have a seeded jitter: the
+    that no feature is missed for long. Candidates have a seeded jitter: the
     track follows from its options and its history alone.
     """
 
     def __init__(self, options: SurfaceOptions) -> None:
         self.options = options
-        self._record = Recorder(2)
+        super().__init__(2)
         self._steps: list[Posterior] = []
         self._present: tuple[int, Posterior] | None = None
         self._next: tuple[float, float] | None = None
 
     def suggest(self) -> tuple[float, ...]:
         if self._next is None:
-            v, z = next_place(self.options, self._now(), self.n)
+            v, z = _next_place(self.options, self._now(), self.n)
             x1, x2 = self.options.x1_of(v), self.options.x2_of(z)
             self._next = float(f"{x1:.9g}"), float(f"{x2:.9g}")
         return self._next
@@ -139,16 +156,12 @@ class SurfaceTrack:
     def update(self, x: tuple[float, ...], success: bool) -> None:
         if len(x) == 2:
             self.options.to_inner(*np.asarray(x, float))  # refuses what a log axis cannot hold
-        self._record.add(x, success)
+        self._add(x, success)
         self._next = None
 
     def catch(self, yes: bool) -> None:
-        self._record.add_catch(yes)
+        super().catch(yes)
         self._next = None
-
-    @property
-    def finished(self) -> bool:
-        return bool(self.reason)
 
     @property
     def reason(self) -> str:
@@ -165,47 +178,41 @@ class SurfaceTrack:
             return ""
         return f"intervals of ±{half:.3g} of x1's range, {self.n} trials"
 
-    @property
-    def n(self) -> int:
-        return len(self._record.trials)
-
-    @property
-    def history(self) -> tuple[Answer, ...]:
-        return tuple(self._record.answers)
-
     def estimate(self, level: float = 0.95) -> Surface:
         """The surface from all trials so far."""
         return _surface(self.options, self._data, self._now(), level)
 
     def state(self) -> dict[str, Any]:
-        levels, successes = self._record.columns()
-        found = self.estimate()
-        return plain({
-            "kind": "surface",
-            "n": self.n,
-            "finished": self.finished,
-            "reason": self.reason,
-            "suggestion": self.suggest(),
-            "levels": levels,
-            "successes": successes,
-            "catch": self._record.catch_counts,
-            "nodes": found.x2,
-            "threshold": found.threshold.value,
-            "low": found.threshold.low,
-            "high": found.threshold.high,
-            "measurable": found.measurable,
-            "bounds": (self.options.x1, self.options.x2),
-            "estimate": found,
-            "options": dataclasses.asdict(self.options),
-        })  # fmt: skip
+        levels, successes = self.columns()
+        surface = self.estimate()
+        return plain(
+            {
+                "kind": "surface",
+                "n": self.n,
+                "finished": self.finished,
+                "reason": self.reason,
+                "suggestion": self.suggest(),
+                "levels": levels,
+                "successes": successes,
+                "catch": self.catch_counts,
+                "nodes": surface.x2,
+                "threshold": surface.threshold.value,
+                "low": surface.threshold.low,
+                "high": surface.threshold.high,
+                "measurable": surface.measurable,
+                "bounds": (self.options.x1, self.options.x2),
+                "estimate": surface,
+                "options": dataclasses.asdict(self.options),
+            }
+        )
 
     @property
     def _data(self) -> SurfaceData:
-        return self._data_of(len(self._record.answers))
+        return self._data_of(len(self.answers))
 
     def _data_of(self, n_answers: int) -> SurfaceData:
         """The first answers as data."""
-        answers = self._record.answers[:n_answers]
+        answers = self.answers[:n_answers]
         caught = [answer.success for answer in answers if answer.is_catch]
         trials = [answer for answer in answers if not answer.is_catch]
         levels = np.array([answer.x for answer in trials], float).reshape(len(trials), 2)
@@ -218,7 +225,7 @@ class SurfaceTrack:
     def _now(self) -> Posterior:
         """The mixture of all answers so far. It starts from the mixture at the last multiple of
         `STRIDE` answers, so that it depends on the history but not on when it was asked for."""
-        answered, model = len(self._record.answers), self.options.model
+        answered, model = len(self.answers), self.options.model
         if self._present is None or self._present[0] != answered:
             while len(self._steps) < answered // STRIDE:
                 data = self._data_of((len(self._steps) + 1) * STRIDE)
@@ -236,18 +243,18 @@ def _data(options: SurfaceOptions, x1, x2, successes, n, catch) -> SurfaceData:
     return SurfaceData(v, options.model.interpolation(z), successes, n, catch)
 
 
-def _draws(options: SurfaceOptions, data: SurfaceData, found: Posterior, level: float):
+def _draws(options: SurfaceOptions, data: SurfaceData, mixture: Posterior, level: float):
     """Mean, low and high of every parameter [P]."""
-    drawn = draw(options.model, data, found, np.random.default_rng(options.seed), N_DRAWS)
-    tails = (1 - level) / 2, (1 + level) / 2
-    return drawn.weight @ drawn.theta, drawn.quantile(tails[0]), drawn.quantile(tails[1])
+    drawn = draw(options.model, data, mixture, np.random.default_rng(options.seed), N_DRAWS)
+    low, high = (drawn.quantile(p) for p in tails(level))
+    return drawn.weight @ drawn.theta, low, high
 
 
-def _surface(options: SurfaceOptions, data: SurfaceData, found: Posterior, level: float) -> Surface:
-    if not 0 < level < 1:
-        raise UserError(f"level={level} is no confidence level; give one between 0 and 1")
+def _surface(
+    options: SurfaceOptions, data: SurfaceData, mixture: Posterior, level: float
+) -> Surface:
     k = options.nodes
-    mean, low, high = _draws(options, data, found, level)
+    mean, low, high = _draws(options, data, mixture, level)
     nodes = zip(mean[:k], low[:k], high[:k], strict=True)
     reasons = tuple(_why_not(options, *node) for node in nodes)
     measurable = np.array([not reason for reason in reasons])
@@ -257,10 +264,16 @@ def _surface(options: SurfaceOptions, data: SurfaceData, found: Posterior, level
     return Surface(
         x2=np.asarray(options.x2_of(options.model.z_nodes)),
         threshold=_threshold(options, measurable, mean[:k], low[:k], high[:k], level),
-        best_guess=np.asarray(options.x1_of(mean[:k])), measurable=measurable, reasons=reasons,
-        width=Interval(widths[0], widths[1], widths[2], level, RULE), guess=guess, lapse=lapse,
-        n=int(data.n.sum()), n_catch=data.catch[1], options=options,
-    )  # fmt: skip
+        best_guess=np.asarray(options.x1_of(mean[:k])),
+        measurable=measurable,
+        reasons=reasons,
+        width=Interval(widths[0], widths[1], widths[2], level, RULE),
+        guess=guess,
+        lapse=lapse,
+        n=int(data.n.sum()),
+        n_catch=data.catch[1],
+        options=options,
+    )
 
 
 def _threshold(options: SurfaceOptions, measurable, mean, low, high, level: float) -> Interval:
@@ -275,15 +288,15 @@ def _threshold(options: SurfaceOptions, measurable, mean, low, high, level: floa
 
 
 def _rates(options: SurfaceOptions, mean, low, high, level: float) -> tuple[Interval, Interval]:
-    found, place = [], options.nodes + 1
+    rates, place = [], options.nodes + 1
     for rate in (options.guess, options.lapse):
         if rate is not None:
-            found.append(Interval(rate, rate, rate, level, "fixed"))
+            rates.append(Interval(rate, rate, rate, level, "fixed"))
             continue
         ends = [float(expit(x[place])) for x in (mean, low, high)]
-        found.append(Interval(ends[0], ends[1], ends[2], level, RULE))
+        rates.append(Interval(ends[0], ends[1], ends[2], level, RULE))
         place += 1
-    return found[0], found[1]
+    return rates[0], rates[1]
 
 
 def _why_not(options: SurfaceOptions, value: float, low: float, high: float) -> str:
@@ -301,4 +314,74 @@ def _why_not(options: SurfaceOptions, value: float, low: float, high: float) -> 
     return ""
 
 
-__all__ = ["Surface", "SurfaceOptions", "SurfaceTrack", "fit_surface"]
+def _next_place(options: SurfaceOptions, now: Posterior, n: int) -> tuple[float, float]:
+    """(v, z) of trial number `n`, counted from 0."""
+    place = _explore if n % EXPLORE == EXPLORE - 1 else _exploit
+    return place(options, now, n)
+
+
+def _exploit(options: SurfaceOptions, now: Posterior, n: int) -> tuple[float, float]:
+    """(v, z) of the best of a jittered grid, a new one for every trial `n`."""
+    n1, n2 = options.candidates
+    rng = np.random.default_rng([options.seed, n])
+    i, j = np.meshgrid(np.arange(n1), np.arange(n2), indexing="ij")
+    v = ((i + rng.random(i.shape)) / n1 - 0.5).ravel()
+    z = np.clip((j + rng.uniform(-0.2, 1.2, j.shape)) / n2, 0, 1).ravel()
+    best = variance_after(options.model, now, v, z).argmin()
+    return float(v[best]), float(z[best])
+
+
+def _explore(options: SurfaceOptions, now: Posterior, n: int) -> tuple[float, float]:
+    """(v, z) at the next of evenly spread z, at the best v of a surface drawn at random."""
+    rng = np.random.default_rng([options.seed, n])
+    shift = np.random.default_rng(options.seed).random()
+    z = (_van_der_corput(n // EXPLORE) + shift) % 1.0
+    component = rng.choice(len(now.share), p=now.share)
+    theta = rng.multivariate_normal(now.means[component], now.covariances[component])
+    v = (np.arange(2 * options.candidates[0]) + rng.random()) / (2 * options.candidates[0]) - 0.5
+    best = information_at(options.model, theta, v, np.full(len(v), z)).argmax()
+    return float(v[best]), float(z)
+
+
+def _van_der_corput(n: int) -> float:
+    """The bits of `n` mirrored at the point: 0, 1/2, 1/4, 3/4, 1/8, ..."""
+    return int(f"{n:b}"[::-1], 2) / 2 ** len(f"{n:b}")
+
+
+def variance_after(model: SurfaceModel, now: Posterior, v: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Expected summed variance of t at the nodes after one trial at each (v, z) [n].
+
+    For either answer every component moves by a rank-one update and changes its share by how well
+    it foretold the answer; the variance is that of the whole mixture.
+    """
+    likely = np.flatnonzero(now.share > 0.01 * now.share.max())
+    theta, covariance = now.means[likely], now.covariances[likely]
+    share = now.share[likely] / now.share[likely].sum()
+    k = model.nodes
+    weights = model.interpolation(z)
+    p, slope, argument, scale = chances(model, theta, v, weights)
+    towards = np.concatenate(
+        [-scale[..., None] * weights, -argument[..., None]], axis=2
+    )  # of F's argument in t and log width, [H, n, k + 1]
+    reach = towards @ covariance[:, : k + 1, : k + 1]
+    variance = np.einsum("hnp,hnp->hn", reach, towards)
+    information = slope**2 / (p * (1 - p))
+    kept_share = 1 / (1 + information * variance)
+    fall = information * kept_share * np.sum(reach[..., :k] ** 2, axis=2)
+    within = np.trace(covariance[:, :k, :k], axis1=1, axis2=2)[:, None] - fall
+    expected = np.zeros(len(v))
+    for chance, score in ((p, slope / p), (1 - p, -slope / (1 - p))):
+        joint = share[:, None] * chance
+        moved = theta[:, None, :k] + reach[..., :k] * (score * kept_share)[..., None]
+        mean = np.einsum("hn,hnk->nk", joint, moved) / joint.sum(0)[:, None]
+        expected += np.sum(joint * within, axis=0)
+        expected += np.einsum("hn,hnk->n", joint, (moved - mean) ** 2)
+    return expected
+
+
+def information_at(
+    model: SurfaceModel, theta: np.ndarray, v: np.ndarray, z: np.ndarray
+) -> np.ndarray:
+    """Fisher information about t(z) of one trial at each (v, z) [n], if `theta` [P] were true."""
+    p, slope, _, scale = chances(model, theta[None], v, model.interpolation(z))
+    return ((scale * slope) ** 2 / (p * (1 - p)))[0]

@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from spectcount.errors import UserError
 from spectcount.psychophysics.adaptive.base import Track, replay, simulate
-from spectcount.psychophysics.cautions import UNTESTED
+from spectcount.psychophysics.measurable import UNTESTED
 from spectcount.psychophysics.surface import SurfaceOptions, SurfaceTrack, fit_surface
 from spectcount.psychophysics.surface_model import SurfaceData, SurfaceModel, draw, posterior
 from spectcount.psychophysics.surface_model import _log_posterior as log_posterior

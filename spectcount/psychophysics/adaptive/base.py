@@ -1,4 +1,4 @@
-"""What every adaptive procedure offers: a next level, a place for the answer, a reason to stop.
+"""Adaptive procedures: a next level, a place for the answer, a reason to stop.
 
 *Conventions*: a level is a tuple with one number per varied parameter, in the parameter's own
 unit. A success is a right answer (forced choice) or "yes" (yes/no). A catch trial holds no signal;
@@ -9,9 +9,10 @@ options and the history alone, so that a run can be resumed by `replay`.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -33,13 +34,10 @@ class Answer:
 
 
 class Estimate(Protocol):
-    """What every estimate has: nan in an unbounded interval where it is not measurable."""
+    """The threshold, nan in an unbounded interval where it is not measurable, and then why."""
 
     @property
     def threshold(self) -> Interval: ...
-
-    @property
-    def measurable(self) -> bool: ...
 
     @property
     def reason(self) -> str: ...
@@ -48,66 +46,54 @@ class Estimate(Protocol):
         """Plain data."""
 
 
-@runtime_checkable
-class Track(Protocol):
-    """An adaptive procedure over one or more stimulus parameters."""
-
-    def suggest(self) -> tuple[float, ...]:
-        """The level of the next trial; the same until `update` is called."""
-
-    def update(self, x: tuple[float, ...], success: bool) -> None:
-        """Take in an answer at level `x`, normally the one suggested."""
-
-    def catch(self, yes: bool) -> None:
-        """Take in the answer to a catch trial; it does not move the track."""
-
-    @property
-    def finished(self) -> bool: ...
-
-    @property
-    def reason(self) -> str:
-        """Why the track stopped, in words; empty while it runs."""
-
-    @property
-    def n(self) -> int:
-        """Trials so far, without catch trials."""
-
-    @property
-    def history(self) -> tuple[Answer, ...]:
-        """Every answer in order, catch trials among them."""
-
-    def estimate(self, level: float = 0.95) -> Estimate:
-        """The threshold with its interval, from all trials so far."""
-
-    def state(self) -> dict[str, Any]:
-        """Plain data for a live plot: n, finished, reason, suggestion, levels, successes,
-        reversals, bounds, estimate, and whatever else the procedure shows."""
-
-
-class Recorder:
-    """The history of a track, checked as it comes; `n_parameters` numbers make a level."""
+class Track(ABC):
+    """An adaptive procedure over `n_parameters` stimulus parameters, and its history, checked as it
+    comes: `answers` in order, `trials` without those to catch trials."""
 
     def __init__(self, n_parameters: int) -> None:
         self.n_parameters = n_parameters
         self.answers: list[Answer] = []
         self.trials: list[Answer] = []
-        """The answers without those to catch trials."""
 
-    def add(self, x: Iterable[float], success: bool) -> Answer:
-        """Keep an answer; raises `UserError` for a level that is none."""
-        x = tuple(float(v) for v in x)
-        if len(x) != self.n_parameters or not all(map(math.isfinite, x)):
-            raise UserError(
-                f"{x} is no level of this track; give {self.n_parameters} finite number(s)"
-            )
-        answer = Answer(x, _as_bool(success))
-        self.answers.append(answer)
-        self.trials.append(answer)
-        return answer
+    @abstractmethod
+    def suggest(self) -> tuple[float, ...]:
+        """The level of the next trial; the same until `update` is called."""
 
-    def add_catch(self, yes: bool) -> None:
-        """Keep the answer to a catch trial."""
+    @abstractmethod
+    def update(self, x: tuple[float, ...], success: bool) -> None:
+        """Take in an answer at level `x`, normally the one suggested."""
+
+    def catch(self, yes: bool) -> None:
+        """Take in the answer to a catch trial; it does not move the track."""
         self.answers.append(Answer((), _as_bool(yes)))
+
+    @property
+    @abstractmethod
+    def reason(self) -> str:
+        """Why the track stopped, in words; empty while it runs."""
+
+    @abstractmethod
+    def estimate(self, level: float = 0.95) -> Estimate:
+        """The threshold with its interval, from all trials so far."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """Plain data for a live plot: n, finished, reason, suggestion, levels, successes,
+        reversals, bounds, estimate, and whatever else the procedure shows."""
+
+    @property
+    def finished(self) -> bool:
+        return bool(self.reason)
+
+    @property
+    def n(self) -> int:
+        """Trials so far, without catch trials."""
+        return len(self.trials)
+
+    @property
+    def history(self) -> tuple[Answer, ...]:
+        """Every answer in order, catch trials among them."""
+        return tuple(self.answers)
 
     @property
     def catch_counts(self) -> tuple[int, int]:
@@ -117,9 +103,20 @@ class Recorder:
 
     def columns(self) -> tuple[np.ndarray, np.ndarray]:
         """Levels [n, n_parameters] and successes [n] of the trials that were not catch trials."""
-        trials = self.trials
-        levels = np.array([a.x for a in trials], float).reshape(len(trials), self.n_parameters)
-        return levels, np.array([a.success for a in trials], int)
+        levels = np.array([a.x for a in self.trials], float).reshape(self.n, self.n_parameters)
+        return levels, np.array([a.success for a in self.trials], int)
+
+    def _add(self, x: Iterable[float], success: bool) -> Answer:
+        """Hold an answer; raises `UserError` for a level that is none."""
+        x = tuple(float(v) for v in x)
+        if len(x) != self.n_parameters or not all(map(math.isfinite, x)):
+            raise UserError(
+                f"{x} is no level of this track; give {self.n_parameters} finite number(s)"
+            )
+        answer = Answer(x, _as_bool(success))
+        self.answers.append(answer)
+        self.trials.append(answer)
+        return answer
 
 
 def replay(track: Track, answers: Iterable[Answer]) -> Track:

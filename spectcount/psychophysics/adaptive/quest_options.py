@@ -1,4 +1,4 @@
-"""What a QUEST+ run is made of: grids of levels and of listeners, and when it stops.
+"""Options of a QUEST+ run: grids of levels and of listeners, and when it stops.
 
 *Conventions*: `levels` holds one grid per stimulus parameter (one or two), `parameters` one grid
 per parameter of the listener by name; their product is the set of listeners considered. Functions
@@ -125,7 +125,7 @@ class QuestPlusOptions:
         return to_axis(grid, self.on_log_axis(name))
 
     def on_log_axis(self, name: str) -> bool:
-        """Whether a parameter is a level of a log axis."""
+        """True of a parameter that is a level of a log axis."""
         return self.log and name == self.of and isinstance(self.function, str)
 
     def chance(self, x: tuple[Any, ...], parameters: Mapping[str, Any]) -> np.ndarray:

@@ -24,11 +24,18 @@ import numpy as np
 from scipy.special import entr
 
 from spectcount.errors import UserError
-from spectcount.psychophysics import cautions, goodness
+from spectcount.psychophysics import goodness
 from spectcount.psychophysics.adaptive import marginal
-from spectcount.psychophysics.adaptive.base import Answer, Recorder, in_words
+from spectcount.psychophysics.adaptive.base import Track, in_words
 from spectcount.psychophysics.adaptive.quest_options import QuestPlusOptions
-from spectcount.psychophysics.measurable import UNMEASURABLE
+from spectcount.psychophysics.measurable import (
+    FALLS_UNTESTED,
+    UNMEASURABLE,
+    break_caution,
+    fit_caution,
+    rate_cautions,
+    width_caution,
+)
 from spectcount.psychophysics.one_function import (
     NO_BREAK,
     Break,
@@ -38,7 +45,7 @@ from spectcount.psychophysics.one_function import (
 )
 from spectcount.psychophysics.plain import plain
 from spectcount.psychophysics.psychometric import from_axis, to_axis
-from spectcount.psychophysics.sdt import Interval
+from spectcount.psychophysics.sdt import Interval, tails
 
 RULE = "QUEST+ posterior median and equal-tailed interval"
 _TIE = 1e-10
@@ -71,12 +78,12 @@ class QuestPlusEstimate:
         return plain(self)
 
 
-class QuestPlus:
+class QuestPlus(Track):
     """A running QUEST+; see `QuestPlusOptions` and `base.Track`."""
 
     def __init__(self, options: QuestPlusOptions) -> None:
         self.options = options
-        self._record = Recorder(len(options.levels))
+        super().__init__(len(options.levels))
         self._levels = _product(options.levels)
         focus = [x for x in options.parameters if x in options.focus]
         self._names = [*focus, *(x for x in options.parameters if x not in focus)]
@@ -156,14 +163,14 @@ class QuestPlus:
         return mass @ _binary_entropy(known)
 
     def update(self, x: tuple[float, ...], success: bool) -> None:
-        answer = self._record.add(x, success)
+        answer = self._add(x, success)
         p = self.options.chance(tuple(map(np.asarray, answer.x)), self._listeners)
         self._learn(p if answer.success else 1 - p)
 
     def catch(self, yes: bool) -> None:
         if "guess" not in self._listeners:
             raise UserError("a catch trial tells about `guess`, which this function does not have")
-        self._record.add_catch(yes)
+        super().catch(yes)
         guess = self._listeners["guess"]
         self._learn(guess if yes else 1 - guess)
 
@@ -178,24 +185,12 @@ class QuestPlus:
         self._suggestion = None
 
     @property
-    def n(self) -> int:
-        return len(self._record.trials)
-
-    @property
-    def history(self) -> tuple[Answer, ...]:
-        return tuple(self._record.answers)
-
-    @property
-    def finished(self) -> bool:
-        return bool(self.reason)
-
-    @property
     def reason(self) -> str:
         options, of = self.options, self.options.of
         if self.n >= options.min_trials:
             grid, mass = options.axis(of), self.marginal(of)
             sd, entropy = marginal.sd(grid, mass), self.entropy
-            low, _, high = marginal.quantile(grid, mass, _tails(0.95))
+            low, _, high = marginal.quantile(grid, mass, _quantiles(0.95))
             if options.stop_sd is not None and sd <= options.stop_sd:
                 return f"standard deviation of the {of} is {sd:.3g}"
             if options.stop_width is not None and high - low <= options.stop_width:
@@ -222,7 +217,7 @@ class QuestPlus:
             raise UserError("the threshold of this function depends on one parameter only")
         shift = self._listeners["gradient"] * (second - self.options.reference)
         grid, mass = marginal.pooled(self._listeners["threshold"] + shift, self._posterior)
-        ends = marginal.quantile(grid, mass, _tails(level))
+        ends = marginal.quantile(grid, mass, _quantiles(level))
         return self._interval("threshold", ends, level)
 
     def estimate(self, level: float = 0.95) -> QuestPlusEstimate:
@@ -231,7 +226,7 @@ class QuestPlus:
         for name, values in self.options.parameters.items():
             grid, mass = self.options.axis(name), self.marginal(name)
             intervals[name] = self._interval(
-                name, marginal.quantile(grid, mass, _tails(level)), level
+                name, marginal.quantile(grid, mass, _quantiles(level)), level
             )
             mean = marginal.mean(grid, mass)
             means[name] = from_axis(mean, self.options.on_log_axis(name))
@@ -248,7 +243,7 @@ class QuestPlus:
 
     @property
     def _named(self) -> bool:
-        """Whether the function is one whose parts are known, of one parameter."""
+        """True where the function is one whose parts are known, of one parameter."""
         return isinstance(self.options.function, str) and len(self.options.levels) == 1
 
     def _to_level(self, u: float) -> Any:
@@ -258,15 +253,15 @@ class QuestPlus:
     def _broken(self) -> Break:
         """The evidence for more than one function; of two parameters for a listener that changed
         alone, none of the user's own function."""
-        options, answers = self.options, self._record.answers
+        options, answers = self.options, self.answers
         if not (isinstance(options.function, str) and answers):
             return Break()
         if len(options.levels) > 1:
             return self._changed()
         sign, log = -1 if options.falling else 1, options.on_log_axis(options.of)
-        places = np.array([
-            -math.inf if a.is_catch else sign * float(to_axis(a.x[0], log)) for a in answers
-        ])  # fmt: skip
+        places = np.array(
+            [-math.inf if a.is_catch else sign * float(to_axis(a.x[0], log)) for a in answers]
+        )
         listeners, prior = self._few_listeners()
 
         def chance_at(u: np.ndarray) -> np.ndarray:
@@ -280,8 +275,8 @@ class QuestPlus:
 
     def _changed(self) -> Break:
         """The evidence for a listener that changed, whatever the two levels of each trial."""
-        answers, (listeners, prior) = self._record.answers, self._few_listeners()
-        levels, at = np.unique(self._record.columns()[0], axis=0, return_inverse=True)
+        answers, (listeners, prior) = self.answers, self._few_listeners()
+        levels, at = np.unique(self.columns()[0], axis=0, return_inverse=True)
         place, signal = np.zeros(len(answers), int), [not a.is_catch for a in answers]
         place[signal] = at.ravel() + 1
         heard = self.options.chance(tuple(levels.T[..., None]), listeners)
@@ -301,7 +296,7 @@ class QuestPlus:
         """Of the mean function of the posterior; nan where the levels have no order."""
         if not self._named or not self.n:
             return math.nan
-        levels, success = self._record.columns()
+        levels, success = self.columns()
         tested, at = np.unique(levels[:, 0], return_inverse=True)
         chance = self.options.chance((tested[:, None],), self._listeners) @ self._posterior
         n = np.bincount(at)
@@ -310,28 +305,26 @@ class QuestPlus:
     def _cautions(
         self, intervals: Mapping[str, Interval], broken: Break, p: float
     ) -> tuple[str, ...]:
-        """What limits the threshold, in clauses."""
+        """Limits of the threshold, in clauses."""
         if not isinstance(self.options.function, str):
             return ()
         grids, words = self.options.parameters, []
         if len(self.options.levels) > 1:
-            words.append(cautions.FALLS_UNTESTED)
+            words.append(FALLS_UNTESTED)
         if {"guess", "lapse"} <= grids.keys():
             ends = (grids["guess"][-1], grids["lapse"][-1])
-            words += cautions.rate_cautions(intervals["guess"], intervals["lapse"], *ends)
+            words += rate_cautions(intervals["guess"], intervals["lapse"], *ends)
         if len(grids.get("width", ())) > 1:
             ends = (grids["width"][0], grids["width"][-1])
-            words += cautions.width_caution(intervals["width"], *ends)
-        return (
-            *cautions.break_caution(broken, self._to_level), *cautions.fit_caution(p), *words
-        )  # fmt: skip
+            words += width_caution(intervals["width"], *ends)
+        return (*break_caution(broken, self._to_level), *fit_caution(p), *words)
 
     def _interval(self, name: str, ends, level: float) -> Interval:
         log = self.options.on_log_axis(name)
         low, value, high = (float(from_axis(v, log)) for v in ends)
         return Interval(value, low, high, level, RULE)
 
-    def _why_not_measurable(self, found: Interval, level: float, broken: Break) -> str:
+    def _why_not_measurable(self, threshold: Interval, level: float, broken: Break) -> str:
         of, mass = self.options.of, self.marginal(self.options.of)
         if self.n == 0:
             return f"{UNMEASURABLE}: no trials yet"
@@ -345,31 +338,35 @@ class QuestPlus:
         tested = self.options.levels[0]
         log = self.options.on_log_axis(of)
         low, high = (float(to_axis(v, log)) for v in (tested[0], tested[-1]))
-        value, *ends = (float(to_axis(v, log)) for v in (found.value, found.low, found.high))
+        value, *ends = (
+            float(to_axis(v, log)) for v in (threshold.value, threshold.low, threshold.high)
+        )
         slack = _SLACK * (high - low)
         if low <= value <= high and min(ends) >= low - slack and max(ends) <= high + slack:
             return ""
         return f"{UNMEASURABLE}: the {of} lies outside the levels {tested[0]:g}..{tested[-1]:g}"
 
     def state(self) -> dict[str, Any]:
-        levels, successes = self._record.columns()
-        grids, found = self.options.parameters, self.estimate()
-        return plain({
-            "kind": "quest_plus",
-            "n": self.n,
-            "finished": self.finished,
-            "reason": self.reason,
-            "suggestion": self.suggest(),
-            "levels": levels[:, 0] if levels.shape[1] == 1 else levels,
-            "successes": successes,
-            "reversals": [],
-            "bounds": [(g[0], g[-1]) for g in self.options.levels],
-            "catch": self._record.catch_counts,
-            "estimate": found.threshold,
-            "mode": found.mode,
-            "entropy_bits": self.entropy,
-            "marginals": {x: {"grid": grids[x], "mass": self.marginal(x)} for x in grids},
-        })  # fmt: skip
+        levels, successes = self.columns()
+        grids, estimate = self.options.parameters, self.estimate()
+        return plain(
+            {
+                "kind": "quest_plus",
+                "n": self.n,
+                "finished": self.finished,
+                "reason": self.reason,
+                "suggestion": self.suggest(),
+                "levels": levels[:, 0] if levels.shape[1] == 1 else levels,
+                "successes": successes,
+                "reversals": [],
+                "bounds": [(g[0], g[-1]) for g in self.options.levels],
+                "catch": self.catch_counts,
+                "estimate": estimate.threshold,
+                "mode": estimate.mode,
+                "entropy_bits": self.entropy,
+                "marginals": {x: {"grid": grids[x], "mass": self.marginal(x)} for x in grids},
+            }
+        )
 
 
 def _product(grids) -> np.ndarray:
@@ -383,7 +380,6 @@ def _binary_entropy(p: np.ndarray) -> np.ndarray:
     return entr(p) + entr(1 - p)
 
 
-def _tails(level: float) -> tuple[float, float, float]:
-    if not 0 < level < 1:
-        raise UserError(f"level={level} is no confidence level; give one between 0 and 1")
-    return (1 - level) / 2, 0.5, (1 + level) / 2
+def _quantiles(level: float) -> tuple[float, float, float]:
+    low, high = tails(level)
+    return low, 0.5, high

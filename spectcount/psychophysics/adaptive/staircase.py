@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from spectcount.errors import UserError
-from spectcount.psychophysics.adaptive.base import Answer, Recorder, in_words
+from spectcount.psychophysics.adaptive.base import Track, in_words
 from spectcount.psychophysics.fit import Fit, fit
 from spectcount.psychophysics.fit_grid import OPEN_SHARE, TRACK_OPEN_SHARE
 from spectcount.psychophysics.plain import plain
@@ -140,7 +140,7 @@ def up_down(down: int, start: float, low: float, high: float, **options: Any) ->
     return Staircase(StaircaseOptions(start, low, high, down=down, **options))
 
 
-class Staircase:
+class Staircase(Track):
     """A running staircase over one parameter; see `StaircaseOptions` and `base.Track`."""
 
     def __init__(self, options: StaircaseOptions) -> None:
@@ -148,7 +148,7 @@ class Staircase:
         self.reversals: list[int] = []
         """Indices of the trials, catch trials not counted, after which the track turned."""
         self.bound_hits = {"low": 0, "high": 0}
-        self._record = Recorder(1)
+        super().__init__(1)
         self._level = options.start
         self._row = 0
         self._last_move = 0
@@ -168,7 +168,7 @@ class Staircase:
 
     def update(self, x: tuple[float, ...], success: bool) -> None:
         checks = self._checks_next and math.isclose(float(x[0]), self._easiest, rel_tol=1e-6)
-        answer = self._record.add(x, success)
+        answer = self._add(x, success)
         if checks:
             return
         self._row = self._row + 1 if answer.success else 0
@@ -177,9 +177,6 @@ class Staircase:
         elif self._row == self.options.down:
             self._row = 0
             self._move(+1)
-
-    def catch(self, yes: bool) -> None:
-        self._record.add_catch(yes)
 
     def _move(self, move: int) -> None:
         """One step to the harder (+1) or easier (-1) side."""
@@ -214,12 +211,8 @@ class Staircase:
 
     @property
     def stuck(self) -> bool:
-        """Whether the track asked for levels beyond a bound too often in a row."""
+        """True where the track asked for levels beyond a bound too often in a row."""
         return self._hits_in_a_row >= self.options.stuck_after
-
-    @property
-    def finished(self) -> bool:
-        return bool(self.reason)
 
     @property
     def reason(self) -> str:
@@ -229,20 +222,12 @@ class Staircase:
             return in_words(len(self.reversals), "reversal")
         return in_words(self.n, "trial") if self.n >= self.options.max_trials else ""
 
-    @property
-    def n(self) -> int:
-        return len(self._record.trials)
-
-    @property
-    def history(self) -> tuple[Answer, ...]:
-        return tuple(self._record.answers)
-
     def reversal_mean(self) -> float:
         """Mean level of the reversals at the last step size, an even number of them (geometric
         where steps multiply); descriptive, see the module. nan without two of them."""
         first = (len(self.options.steps) - 1) * self.options.reversals_per_step
         used = self.reversals[first:]
-        levels = self._record.columns()[0][used[len(used) % 2 :], 0]
+        levels = self.columns()[0][used[len(used) % 2 :], 0]
         if not len(levels):
             return math.nan
         if self.options.scale == "multiplicative":
@@ -252,8 +237,8 @@ class Staircase:
     def estimate(self, level: float = 0.95) -> Fit:
         """The fit to all trials: the threshold (F = 0.5) and its interval; `level_for` of it gives
         the level for any other performance, such as `options.settles_at`."""
-        levels, successes = self._record.columns()
-        return self.fitted(levels[:, 0], successes, self._record.catch_counts, level)
+        levels, successes = self.columns()
+        return self.fitted(levels[:, 0], successes, self.catch_counts, level)
 
     def fitted(
         self, levels: np.ndarray, successes: np.ndarray, catch: tuple[int, int], level: float = 0.95
@@ -261,41 +246,49 @@ class Staircase:
         """The fit to trials of this track in the order of their time: `levels` and `successes` [n],
         "yes" answers and trials without a signal."""
         options = self.options
-        found = fit(
-            levels, successes,
-            function=options.function, guess=options.guess, lapse=options.lapse, level=level,
-            log=bool(options.log), falling=options.harder == "up",
+        fitted = fit(
+            levels,
+            successes,
+            function=options.function,
+            guess=options.guess,
+            lapse=options.lapse,
+            level=level,
+            log=bool(options.log),
+            falling=options.harder == "up",
             open_share=OPEN_SHARE if options.check_every else TRACK_OPEN_SHARE,
-            catch=catch, reach=(options.low, options.high),
-        )  # fmt: skip
-        return found.not_measurable(self.reason) if self.stuck else self._explained(found)
+            catch=catch,
+            reach=(options.low, options.high),
+        )
+        return fitted.not_measurable(self.reason) if self.stuck else self._explained(fitted)
 
-    def _explained(self, found: Fit) -> Fit:
+    def _explained(self, fitted: Fit) -> Fit:
         """Where slips may be why there is no threshold: that, and what to ask instead."""
-        best, settles = 1 - found.lapse.value, self.options.settles_at
-        if found.measurable or not found.guess.value + _HEARS < best < settles + _ROOM:
-            return found
-        return found.not_measurable(
-            f"{found.reason}; the best is about {100 * best:.0f} % successes, too near the "
+        best, settles = 1 - fitted.lapse.value, self.options.settles_at
+        if fitted.measurable or not fitted.guess.value + _HEARS < best < settles + _ROOM:
+            return fitted
+        return fitted.not_measurable(
+            f"{fitted.reason}; the best is about {100 * best:.0f} % successes, too near the "
             f"{100 * settles:.0f} % where this staircase settles: ask constant levels or QUEST+"
         )
 
     def state(self) -> dict[str, Any]:
-        levels, successes = self._record.columns()
-        return plain({
-            "kind": "staircase",
-            "rule": self.options.rule,
-            "n": self.n,
-            "finished": self.finished,
-            "reason": self.reason,
-            "suggestion": self.suggest(),
-            "levels": levels[:, 0],
-            "successes": successes,
-            "reversals": self.reversals,
-            "reversal_mean": self.reversal_mean(),
-            "bounds": (self.options.low, self.options.high),
-            "bound_hits": self.bound_hits,
-            "catch": self._record.catch_counts,
-            "estimate": self.estimate().threshold if self.n else None,
-            "options": dataclasses.asdict(self.options),
-        })  # fmt: skip
+        levels, successes = self.columns()
+        return plain(
+            {
+                "kind": "staircase",
+                "rule": self.options.rule,
+                "n": self.n,
+                "finished": self.finished,
+                "reason": self.reason,
+                "suggestion": self.suggest(),
+                "levels": levels[:, 0],
+                "successes": successes,
+                "reversals": self.reversals,
+                "reversal_mean": self.reversal_mean(),
+                "bounds": (self.options.low, self.options.high),
+                "bound_hits": self.bound_hits,
+                "catch": self.catch_counts,
+                "estimate": self.estimate().threshold if self.n else None,
+                "options": dataclasses.asdict(self.options),
+            }
+        )
