@@ -33,6 +33,7 @@ SWEPT = (
     "designs",
     "listeners/observers",
     "measure",
+    "psychophysics",
 )
 """Rooms whose names and prose are held by the tests at the end; more are added as they are
 swept."""
