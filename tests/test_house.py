@@ -31,6 +31,7 @@ HEAVY = {"torch": ("listeners", "training"), "transformers": ("listeners", "trai
 
 SWEPT = (
     "designs",
+    "figures",
     "listeners/observers",
     "measure",
     "psychophysics",

@@ -27,9 +27,11 @@ _SIZES_PX = (6.0, 17.0)
 _RULE = "Bayesian fit, F = 0.5 at the threshold"
 
 
-def functions_value(found: Mapping[str, Threshold], y_label: str, title: str = "") -> Spec | None:
+def functions_value(
+    thresholds: Mapping[str, Threshold], y_label: str, title: str = ""
+) -> Spec | None:
     """Fitted functions by name; None where there is no fit."""
-    fitted = {name: t for name, t in found.items() if t.fit is not None}
+    fitted = {name: t for name, t in thresholds.items() if t.fit is not None}
     if not fitted:
         return None
     most = max(int(counts_of(t.fit)[2].max()) for t in fitted.values() if t.fit)
@@ -66,12 +68,12 @@ def counts_of(fit: Fit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.asarray(data.to_level(u)), k, n
 
 
-def _lines(k: int, name: str, found: Threshold, most: int, alone: bool) -> list[Line]:
-    fit = found.fit
+def _lines(k: int, name: str, threshold: Threshold, most: int, alone: bool) -> list[Line]:
+    fit = threshold.fit
     assert fit is not None
     lines = [_points(k, name, fit, most, alone)]
-    if found.measurable:
-        lines += [_curve(k, name, fit, alone), _threshold(k, name, found, alone)]
+    if threshold.measurable:
+        lines += [_curve(k, name, fit, alone), _threshold(k, name, threshold, alone)]
     return lines
 
 
@@ -80,11 +82,19 @@ def _points(k: int, name: str, fit: Fit, most: int, alone: bool) -> Line:
     share = wilson(hits, n, fit.level)
     low, high = _SIZES_PX
     return Line(
-        "answers" if alone else name, x.tolist(), share.value, share.low, share.high,
+        "answers" if alone else name,
+        x.tolist(),
+        share.value,
+        share.low,
+        share.high,
         [f"{int(h)} of {int(m)} trials" for h, m in zip(hits, n, strict=True)],
-        colour=track_colour(k), mode="markers", n=n.astype(int).tolist(), bars=True,
-        sizes=(low + (high - low) * np.sqrt(n / most)).tolist(), named=True,
-    )  # fmt: skip
+        colour=track_colour(k),
+        mode="markers",
+        n=n.astype(int).tolist(),
+        bars=True,
+        sizes=(low + (high - low) * np.sqrt(n / most)).tolist(),
+        named=True,
+    )
 
 
 def _curve(k: int, name: str, fit: Fit, alone: bool) -> Line:
@@ -92,27 +102,36 @@ def _curve(k: int, name: str, fit: Fit, alone: bool) -> Line:
     x = np.asarray(from_axis(np.linspace(ends[0], ends[1], N_CURVE), fit.function.log))
     y = np.asarray(fit.function(x))
     return Line(
-        "fitted function" if alone else f"{name}: fit", x.tolist(), y.tolist(),
-        colour=track_colour(k), mode="lines", named=alone,
-    )  # fmt: skip
+        "fitted function" if alone else f"{name}: fit",
+        x.tolist(),
+        y.tolist(),
+        colour=track_colour(k),
+        mode="lines",
+        named=alone,
+    )
 
 
-def _threshold(k: int, name: str, found: Threshold, alone: bool) -> Line:
+def _threshold(k: int, name: str, threshold: Threshold, alone: bool) -> Line:
     """The threshold and its interval, at the height where the function reaches it."""
-    fit, own = found.fit, found.threshold
+    fit, ends = threshold.fit, threshold.threshold
     assert fit is not None
     height = float(fit.function.guess + (1 - fit.function.guess - fit.function.lapse) / 2)
-    ends = [end if math.isfinite(end) else own.value for end in (own.low, own.high)]
-    words = interval_words(own, found.unit)
+    low, high = (end if math.isfinite(end) else ends.value for end in (ends.low, ends.high))
+    words = interval_words(ends, threshold.unit)
     return Line(
-        f"threshold {words}" if alone else f"{name}: threshold", [ends[0], own.value, ends[1]],
-        [height] * 3, hover=[words] * 3, colour=1 if alone else track_colour(k), symbol="diamond",
-        width=3, named=alone,
-    )  # fmt: skip
+        f"threshold {words}" if alone else f"{name}: threshold",
+        [low, ends.value, high],
+        [height] * 3,
+        hover=[words] * 3,
+        colour=1 if alone else track_colour(k),
+        symbol="diamond",
+        width=3,
+        named=alone,
+    )
 
 
-def _rates(found: Threshold) -> list[tuple[float, str]]:
-    fit = found.fit
+def _rates(threshold: Threshold) -> list[tuple[float, str]]:
+    fit = threshold.fit
     assert fit is not None
     guess, lapse = fit.guess, fit.lapse
     return [
@@ -125,16 +144,20 @@ def _rate_words(rate: Interval) -> str:
     return "fixed " + f"{rate.value:.2g}" if rate.rule == "fixed" else interval_words(rate)
 
 
-def _note(found: Mapping[str, Threshold]) -> str:
-    fits = [t.fit for t in found.values() if t.fit]
-    unknown = {name: t.reason for name, t in found.items() if not t.measurable}
+def _note(thresholds: Mapping[str, Threshold]) -> str:
+    fits = [t.fit for t in thresholds.values() if t.fit]
+    unknown = {name: t.reason for name, t in thresholds.items() if not t.measurable}
     missing = [f"{name}: {reason}" if name else reason for name, reason in unknown.items()]
     missing += [
         f"{name or 'threshold'}: caution, {'; '.join(t.cautions)}"
-        for name, t in found.items() if t.cautions
-    ]  # fmt: skip
+        for name, t in thresholds.items()
+        if t.cautions
+    ]
     pooled = " (near levels pooled)" if any(len(f.counts.u) > MOST_POINTS for f in fits) else ""
-    return "; ".join([
-        f"n = {span_text([f.n_trials for f in fits])} trials, area by trials{pooled}",
-        f"{_RULE}; intervals at {100 * fits[0].level:g} %, of the points Wilson score", *missing,
-    ])  # fmt: skip
+    return "; ".join(
+        [
+            f"n = {span_text([f.n_trials for f in fits])} trials, area by trials{pooled}",
+            f"{_RULE}; intervals at {100 * fits[0].level:g} %, of the points Wilson score",
+            *missing,
+        ]
+    )

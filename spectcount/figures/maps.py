@@ -1,4 +1,4 @@
-"""Trials -> figures of maps and curves, and of what changed between two listeners.
+"""Trials -> figures of maps and curves, of changes between two listeners, and of wordings.
 
 Conventions: values go through `heatmap_value` and `lines_value`; every cell's hover names its n
 and its interval with the level; scales are fixed, so that two maps can be compared by eye: d' 0
@@ -28,6 +28,7 @@ from spectcount.probing.difference import Difference
 from spectcount.probing.maps import Cells
 from spectcount.probing.marks import front_end_marks
 from spectcount.probing.weakness import CONFIRMED, NOT_CONFIRMED, Region
+from spectcount.probing.wording_table import Robustness, Worded
 from spectcount.psychophysics.sdt import Interval
 
 D_PRIME_TOP = 4.5
@@ -37,6 +38,8 @@ SILENT = "front end hears no difference"
 MERGED = "front end cannot tell from a neighbour"
 _RANGES = {"d_prime": (0.0, D_PRIME_TOP), "rate": (0.0, 1.0), "auc": (0.5, 1.0)}
 _DIFFERENCE_TOPS = {"d_prime": 3.0, "rate": 1.0}
+SPREAD_TOP = 0.5
+"""The largest sd of rates that there can be is near it: half the wordings at 0, half at 1."""
 
 
 def map_value(
@@ -68,17 +71,17 @@ def map_value(
 
 
 def curves_value(
-    found: Mapping[str, Cells],
+    by_name: Mapping[str, Cells],
     measure: str,
     title: str = "",
     floors: Sequence[tuple[float, str]] = (),
 ) -> Spec:
     """Curves of one or several listeners over the plan's one axis, with their intervals; `floors`
     are what one cue alone reaches, in accuracy."""
-    first = next(iter(found.values()))
+    first = next(iter(by_name.values()))
     plan = first.plan
     lines = []
-    for k, (name, cells) in enumerate(found.items()):
+    for k, (name, cells) in enumerate(by_name.items()):
         used, words, values = measured(cells, measure)
         low, high = (np.clip(_row(v), *BAND).tolist() for v in (values.low, values.high))
         n = cells.n[0].tolist()
@@ -98,36 +101,86 @@ def curves_value(
     )
 
 
-def difference_value(found: Difference, measure: str, title: str = "") -> Spec:
+def difference_value(difference: Difference, measure: str, title: str = "") -> Spec:
     """Tuned minus base per cell; cells that changed for sure are marked."""
-    values = found.d_prime if measure == "d_prime" and found.d_prime is not None else found.rate
-    name = "d_prime" if values is found.d_prime else "rate"
+    values = (
+        difference.d_prime
+        if measure == "d_prime" and difference.d_prime is not None
+        else difference.rate
+    )
+    name = "d_prime" if values is difference.d_prime else "rate"
     top = _DIFFERENCE_TOPS[name]
     hover = [
         [
-            f"n {found.n[r, c]}, {found.gained[r, c]} turned right, {found.lost[r, c]} wrong · "
+            f"n {difference.n[r, c]}, {difference.gained[r, c]} turned right, "
+            f"{difference.lost[r, c]} wrong · "
             f"{interval_text(values, (r, c))}"
-            for c in range(found.n.shape[1])
+            for c in range(difference.n.shape[1])
         ]
-        for r in range(found.n.shape[0])
+        for r in range(difference.n.shape[0])
     ]
-    changed = [(int(r), int(c)) for r, c in np.argwhere(found.sure(name))]
-    test = found.test(name)
-    label = f"changed for sure (false-discovery rate {100 * found.q:g} %)"
+    changed = [(int(r), int(c)) for r, c in np.argwhere(difference.sure(name))]
+    test = difference.test(name)
+    label = f"changed for sure (false-discovery rate {100 * difference.q:g} %)"
     return heatmap_value(
         values.value,
-        **_axes(found.plan),
-        z_label=f"{measure_words(name, found.plan)}, tuned − base",
+        **_axes(difference.plan),
+        z_label=f"{measure_words(name, difference.plan)}, tuned − base",
         z_range=(-top, top),
         diverging=True,
         hover=hover,
-        n=found.n,
+        n=difference.n,
         marks={label: changed},
         symbols={label: "changed"},
         title=title,
-        note=f"n = {span_text(found.n)} paired signal trials per cell; {values.rule}; "
+        note=f"n = {span_text(difference.n)} paired signal trials per cell; {values.rule}; "
         f"intervals at {level_text(values)}; marks: {test}, Benjamini-Hochberg",
-        key=plan_key(found.plan),
+        key=plan_key(difference.plan),
+    )
+
+
+def by_wording_value(by_name: Mapping[str, Robustness]) -> Spec:
+    """One line per listener over the wordings, in the order of the table, with intervals."""
+    lines = []
+    for k, (name, robustness) in enumerate(by_name.items()):
+        values = [_main(worded) for worded in robustness.by_wording]
+        hover = [
+            f"{worded.words}{' (held out)' if worded.held_out else ''} · {value}"
+            for worded, value in zip(robustness.by_wording, values, strict=True)
+        ]
+        n = [worded.n for worded in robustness.by_wording]
+        x = list(range(1, len(values) + 1))
+        value, low, high = (
+            [float(np.clip(getattr(v, end), -6, 8)) for v in values]
+            for end in ("value", "low", "high")
+        )
+        lines.append(Line(name, x, value, low, high, hover, colour=k, n=n))
+    first = next(iter(by_name.values()))
+    level = level_text(_main(first.by_wording[0]))
+    return lines_value(
+        lines,
+        x_label="wording (number in the table)",
+        y_label=f"{first.measure} (intervals at {level})",
+        y_range=None if first.bias is not None else (-0.02, 1.02),
+        note=f"n = {first.n} signal stimuli and {first.n_catch} catch trials in every wording; "
+        f"intervals at {level}",
+        key=f"wordings {len(first.by_wording)}",
+    )
+
+
+def spread_value(robustness: Robustness, title: str = "") -> Spec:
+    """The sd over wordings of the rate of right answers to signal trials, cell by cell."""
+    plan = robustness.plan
+    return heatmap_value(
+        robustness.spread,
+        **_axes(plan),
+        z_label="sd over wordings",
+        z_range=(0.0, SPREAD_TOP),
+        hover=[[_spread_words(v, robustness) for v in row] for row in robustness.spread.tolist()],
+        title=title,
+        note=f"sd over {len(robustness.by_wording)} wordings of the rate in each cell; "
+        f"{robustness.n} signal stimuli in all",
+        key=f"spread {plan_key(plan)}",
     )
 
 
@@ -150,10 +203,10 @@ def _axes(plan: Plan) -> dict[str, Any]:
 
 
 def _front_end_marks(plan: Plan) -> dict[str, list[tuple[int, int]]]:
-    found = front_end_marks(plan)
+    marks = front_end_marks(plan)
     return {
         name: [(int(r), int(c)) for r, c in np.argwhere(mask)]
-        for name, mask in ((SILENT, found.silent), (MERGED, found.merged))
+        for name, mask in ((SILENT, marks.silent), (MERGED, marks.merged))
     }
 
 
@@ -193,3 +246,13 @@ def _row(values: Any) -> np.ndarray:
 
 def _log(axis: Axis) -> bool:
     return axis.name == "frequency" or (axis.declared.log and min(axis.middles) > 0)
+
+
+def _spread_words(spread: float, robustness: Robustness) -> str:
+    if np.isnan(spread):
+        return "not measured yet"
+    return f"rates of {len(robustness.by_wording)} wordings: sd {spread:.2f}"
+
+
+def _main(worded: Worded) -> Interval:
+    return worded.d_prime if worded.d_prime is not None else worded.rate

@@ -14,9 +14,9 @@ import textwrap
 import threading
 from typing import TYPE_CHECKING, Any
 
-from spectcount.figures import colours, paper_heatmap, paper_lines
-from spectcount.figures.paper_style import NORMAL, SMALL, styled, words
+from spectcount.figures import paper_heatmap, paper_lines, style
 from spectcount.figures.spec import Spec
+from spectcount.figures.style import NORMAL, SMALL, styled, words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,9 +49,13 @@ def _save(spec: Spec, kind: str, dpi: int = PNG_DPI) -> bytes:
     with _lock, matplotlib.rc_context(_RC):
         figure = _draw(spec)
         figure.savefig(
-            out, format=kind, dpi=dpi, bbox_inches=_extent(figure).padded(_MARGIN),
-            facecolor="white", metadata={"Date": None} if kind == "svg" else None,
-        )  # fmt: skip
+            out,
+            format=kind,
+            dpi=dpi,
+            bbox_inches=_extent(figure).padded(_MARGIN),
+            facecolor="white",
+            metadata={"Date": None} if kind == "svg" else None,
+        )
     return out.getvalue()
 
 
@@ -75,18 +79,29 @@ def _below(figure: Figure, handles: list[Any], note: str) -> None:
     width, height = figure.get_size_inches()
     if handles:
         legend = figure.legend(
-            handles=handles, loc="upper left", frameon=False, fontsize=NORMAL, borderaxespad=0,
-            bbox_to_anchor=(0, (_bottom_in(figure) - _GAP) / height), labelcolor=colours.TEXT,
+            handles=handles,
+            loc="upper left",
+            frameon=False,
+            fontsize=NORMAL,
+            borderaxespad=0,
+            bbox_to_anchor=(0, (_bottom_in(figure) - _GAP) / height),
+            labelcolor=style.TEXT,
             ncols=2 if len(handles) > 3 else 1,
-        )  # fmt: skip
+        )
         for text in legend.get_texts():
             text.set_parse_math(False)
     if note:
         lines = textwrap.fill(words(note), int(width * _CHARACTERS_PER_IN))
         figure.text(
-            0, (_bottom_in(figure) - _GAP) / height, lines, fontsize=SMALL, color=colours.FAINT,
-            ha="left", va="top", parse_math=False,
-        )  # fmt: skip
+            0,
+            (_bottom_in(figure) - _GAP) / height,
+            lines,
+            fontsize=SMALL,
+            color=style.FAINT,
+            ha="left",
+            va="top",
+            parse_math=False,
+        )
 
 
 def _bottom_in(figure: Figure) -> float:

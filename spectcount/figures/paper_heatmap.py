@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spectcount.figures import colours
-from spectcount.figures.paper_style import NORMAL, SMALL, words
+from spectcount.figures import style
 from spectcount.figures.spec import Spec
+from spectcount.figures.style import NORMAL, SMALL, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,9 +25,14 @@ TEXT_CELL_IN = (0.32, 0.17)
 MOST_TICKS = 16
 MOST_VECTOR_CELLS = 4000
 _SYMBOLS = {
-    "changed": "o", "confounded": "x", "weak": "s", "circle-open": "o", "x-thin-open": "x",
-    "square-open": "s", "diamond-open": "D",
-}  # fmt: skip
+    "changed": "o",
+    "confounded": "x",
+    "weak": "s",
+    "circle-open": "o",
+    "x-thin-open": "x",
+    "square-open": "s",
+    "diamond-open": "D",
+}
 _BAR_IN = (0.14, 0.14)
 """Distance and width of the colour bar."""
 
@@ -56,15 +61,20 @@ def draw(figure: Figure, axes: Axes, spec: Spec) -> list[Any]:
 def _cells(axes: Axes, z: np.ndarray, spec: Spec) -> Any:
     from matplotlib.colors import LinearSegmentedColormap
 
-    keys = colours.DIVERGING if spec["diverging"] else colours.SEQUENTIAL
+    keys = style.DIVERGING if spec["diverging"] else style.SEQUENTIAL
     rows, columns = z.shape
     low, high = spec["z_range"]
     return axes.pcolormesh(
-        np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5, np.ma.masked_invalid(z),
-        cmap=LinearSegmentedColormap.from_list("spectcount", keys), vmin=low, vmax=high,
-        edgecolors="white", linewidth=0.6 if z.size <= MOST_VECTOR_CELLS else 0,
+        np.arange(columns + 1) - 0.5,
+        np.arange(rows + 1) - 0.5,
+        np.ma.masked_invalid(z),
+        cmap=LinearSegmentedColormap.from_list("spectcount", keys),
+        vmin=low,
+        vmax=high,
+        edgecolors="white",
+        linewidth=0.6 if z.size <= MOST_VECTOR_CELLS else 0,
         rasterized=z.size > MOST_VECTOR_CELLS,
-    )  # fmt: skip
+    )
 
 
 def _ticks(axes: Axes, spec: Spec) -> None:
@@ -88,15 +98,22 @@ def _numbers(axes: Axes, z: np.ndarray, mesh: Any, spec: Spec) -> bool:
     if cell_in[0] < TEXT_CELL_IN[0] or cell_in[1] < TEXT_CELL_IN[1]:
         return False
     n = spec["n"]
-    told = n is not None and np.unique(n).size > 1 and cell_in[1] >= 2 * TEXT_CELL_IN[1]
+    with_n = n is not None and np.unique(n).size > 1 and cell_in[1] >= 2 * TEXT_CELL_IN[1]
     for (row, column), value in np.ndenumerate(z):
         if np.isnan(value) or (n is not None and n[row][column] == 0):
             continue
-        text = f"{value:.2f}".replace("-", "−") + (f"\nn {n[row][column]}" if told else "")
+        text = f"{value:.2f}".replace("-", "−") + (f"\nn {n[row][column]}" if with_n else "")
         axes.text(
-            column, row, text, ha="center", va="center", fontsize=SMALL - 0.5, linespacing=1.1,
-            color=_ink(mesh.cmap(mesh.norm(value))), in_layout=False,
-        )  # fmt: skip
+            column,
+            row,
+            text,
+            ha="center",
+            va="center",
+            fontsize=SMALL - 0.5,
+            linespacing=1.1,
+            color=_ink(mesh.cmap(mesh.norm(value))),
+            in_layout=False,
+        )
     return True
 
 
@@ -104,7 +121,7 @@ def _ink(rgba: tuple[float, ...]) -> str:
     """Black or white, whichever is read more easily on this colour (relative luminance)."""
     linear = [(c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4) for c in rgba[:3]]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "#ffffff" if luminance < 0.18 else colours.MARK
+    return "#ffffff" if luminance < 0.18 else style.MARK
 
 
 def _marks(axes: Axes, spec: Spec, written: bool) -> list[Any]:
@@ -116,12 +133,20 @@ def _marks(axes: Axes, spec: Spec, written: bool) -> list[Any]:
             continue
         shape = _SYMBOLS.get(spec["symbols"].get(name, name), "o")
         at = np.array(cells, float)
-        for size, colour in ((2.6, "white"), (1.1, colours.MARK)):
+        for size, colour in ((2.6, "white"), (1.1, style.MARK)):
             drawn = axes.plot(
-                at[:, 1] + dx, at[:, 0] + dy, linestyle="", marker=shape, fillstyle="none",
-                markersize=4.2 if written else 5.5, markeredgewidth=size, color=colour,
-                label=words(name), zorder=4, in_layout=False,
-            )  # fmt: skip
+                at[:, 1] + dx,
+                at[:, 0] + dy,
+                linestyle="",
+                marker=shape,
+                fillstyle="none",
+                markersize=4.2 if written else 5.5,
+                markeredgewidth=size,
+                color=colour,
+                label=words(name),
+                zorder=4,
+                in_layout=False,
+            )
         handles += drawn
     return handles
 
@@ -132,28 +157,36 @@ def _regions(axes: Axes, spec: Spec) -> None:
     for k, region in enumerate(spec["regions"]):
         (bottom, top), (left, right) = region["rows"], region["columns"]
         corner, width, height = (left - 0.5, bottom - 0.5), right - left + 1, top - bottom + 1
-        style = (0, (4, 2)) if region.get("dashed") else "-"
-        for line, colour in ((3.4, "white"), (1.8, colours.ACCENT)):
+        dashes = (0, (4, 2)) if region.get("dashed") else "-"
+        for line, colour in ((3.4, "white"), (1.8, style.ACCENT)):
             box = Rectangle(
-                corner, width, height, fill=False, lw=line, ls=style, edgecolor=colour, zorder=3
+                corner, width, height, fill=False, lw=line, ls=dashes, edgecolor=colour, zorder=3
             )
             axes.add_patch(box).set_in_layout(False)
         axes.annotate(
-            words(region.get("label") or k + 1), (left - 0.5, top + 0.5), (2, -2),
-            textcoords="offset points", ha="left", va="top", fontsize=SMALL - 0.5, color="white",
-            parse_math=False, zorder=5, in_layout=False,
-            bbox={"boxstyle": "square,pad=0.15", "fc": colours.MARK, "lw": 0},
-        )  # fmt: skip
+            words(region.get("label") or k + 1),
+            (left - 0.5, top + 0.5),
+            (2, -2),
+            textcoords="offset points",
+            ha="left",
+            va="top",
+            fontsize=SMALL - 0.5,
+            color="white",
+            parse_math=False,
+            zorder=5,
+            in_layout=False,
+            bbox={"boxstyle": "square,pad=0.15", "fc": style.MARK, "lw": 0},
+        )
 
 
 def _unmeasured(axes: Axes, z: np.ndarray) -> list[Any]:
     from matplotlib.patches import Patch
 
-    axes.set_facecolor(colours.UNMEASURED)
+    axes.set_facecolor(style.UNMEASURED)
     if not np.isnan(z).any():
         return []
     look: dict[str, Any] = {
-        "facecolor": colours.UNMEASURED,
+        "facecolor": style.UNMEASURED,
         "edgecolor": "#b7c2cc",
         "hatch": "////",
     }
@@ -166,8 +199,8 @@ def _colour_bar(figure: Figure, mesh: Any, spec: Spec) -> None:
     side = figure.add_axes((1 + _BAR_IN[0] / width, 0, _BAR_IN[1] / width, 1))
     bar = figure.colorbar(mesh, cax=side)
     bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=NORMAL, color=colours.GRID, labelcolor=colours.TEXT)
-    bar.set_label(words(spec["z_label"]), fontsize=NORMAL, color=colours.TEXT)
+    bar.ax.tick_params(labelsize=NORMAL, color=style.GRID, labelcolor=style.TEXT)
+    bar.set_label(words(spec["z_label"]), fontsize=NORMAL, color=style.TEXT)
     side.yaxis.label.set_parse_math(False)
     if height < 1.2:
         bar.set_ticks(spec["z_range"])

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spectcount.figures import colours
-from spectcount.figures.paper_style import SMALL, words
+from spectcount.figures import style
 from spectcount.figures.spec import Spec
+from spectcount.figures.style import SMALL, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,9 +19,13 @@ SIZE_IN = (5.6, 3.4)
 COUNT_IN = 0.21
 """Points closer than this have no n written above them."""
 _MARKS = {
-    "circle": "o", "circle-open": "o", "x": "X", "cross-thin-open": "+", "diamond": "D",
+    "circle": "o",
+    "circle-open": "o",
+    "x": "X",
+    "cross-thin-open": "+",
+    "diamond": "D",
     "square-open": "s",
-}  # fmt: skip
+}
 _PT_PER_PX = 0.75
 _DASHES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
 
@@ -41,20 +45,27 @@ def draw(figure: Figure, axes: Axes, spec: Spec) -> list[Any]:
     _range(axes, spec)
     _whole_numbers(axes, spec)
     for level in spec["levels"]:
-        axes.axhline(level["y"], color=colours.FAINT, linewidth=0.9, linestyle=":", zorder=1)
+        axes.axhline(level["y"], color=style.FAINT, linewidth=0.9, linestyle=":", zorder=1)
         axes.annotate(
-            words(level["label"]), (1, level["y"]), (-2, 2), xycoords=("axes fraction", "data"),
-            textcoords="offset points", ha="right", va="bottom", fontsize=SMALL,
-            color=colours.FAINT, parse_math=False,
-        )  # fmt: skip
-    axes.grid(color=colours.GRID, linewidth=0.6)
+            words(level["label"]),
+            (1, level["y"]),
+            (-2, 2),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize=SMALL,
+            color=style.FAINT,
+            parse_math=False,
+        )
+    axes.grid(color=style.GRID, linewidth=0.6)
     axes.set_axisbelow(True)
     _counts(axes, spec)
     return handles
 
 
 def _line(axes: Axes, line: dict[str, Any], k: int) -> Any:
-    colour = colours.LINES[(k if line["colour"] is None else line["colour"]) % len(colours.LINES)]
+    colour = style.LINES[(k if line["colour"] is None else line["colour"]) % len(style.LINES)]
     x, y = _numbers(line["x"]), _numbers(line["y"])
     if line["low"] is not None and line["high"] is not None:
         low, high = _numbers(line["low"]), _numbers(line["high"])
@@ -65,24 +76,34 @@ def _line(axes: Axes, line: dict[str, Any], k: int) -> Any:
     mode = line["mode"] or "lines+markers"
     marked = "markers" in mode
     (drawn,) = axes.plot(
-        x, y, color=colour, linewidth=0.9 * line["width"], zorder=3, label=words(line["name"]),
+        x,
+        y,
+        color=colour,
+        linewidth=0.9 * line["width"],
+        zorder=3,
+        label=words(line["name"]),
         linestyle=_DASHES.get(line["dash"], "-") if "lines" in mode else "",
         **_marker(line) if marked and not line["sizes"] else {},
-    )  # fmt: skip
+    )
     if marked and line["sizes"]:
         area = (_PT_PER_PX * _numbers(line["sizes"])) ** 2
         hollow = line["symbol"].endswith("open")
         return axes.scatter(
-            x, y, s=area, marker=_MARKS[line["symbol"]], zorder=4, label=words(line["name"]),
+            x,
+            y,
+            s=area,
+            marker=_MARKS[line["symbol"]],
+            zorder=4,
+            label=words(line["name"]),
             facecolors=colour if not hollow or line["symbol"].startswith("cross") else "none",
             edgecolors=None if line["symbol"].startswith("cross") else colour,
             linewidths=1.2 if hollow else 0,
-        )  # fmt: skip
+        )
     return drawn
 
 
 def _marker(line: dict[str, Any]) -> dict[str, Any]:
-    """How matplotlib draws a line's points."""
+    """Arguments with which matplotlib draws the points of a line."""
     hollow = {"markerfacecolor": "none"} if line["symbol"].endswith("open") else {}
     return {"marker": _MARKS[line["symbol"]], "markersize": 4.5, **hollow}
 
@@ -132,10 +153,16 @@ def _counts(axes: Axes, spec: Spec) -> None:
     if len(places) > 1 and np.diff(places).min() < COUNT_IN * axes.figure.dpi:
         return
     for i, x in enumerate(known[0]["x"]):
-        found = [s["n"][i] for s in known]
-        text = f"{min(found)}" if min(found) == max(found) else f"{min(found)}–{max(found)}"
+        counts = [s["n"][i] for s in known]
+        text = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)}–{max(counts)}"
         axes.annotate(
-            f"n {text}" if i == 0 else text, (x, 1), (0, 2), xycoords=("data", "axes fraction"),
-            textcoords="offset points", ha="center", va="bottom", fontsize=SMALL - 0.5,
-            color=colours.FAINT,
-        )  # fmt: skip
+            f"n {text}" if i == 0 else text,
+            (x, 1),
+            (0, 2),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=SMALL - 0.5,
+            color=style.FAINT,
+        )

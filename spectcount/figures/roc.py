@@ -22,15 +22,15 @@ N_CURVE = 101
 _LARGEST_Z = 3.0
 
 
-def roc_value(found: Mapping[str, Roc | None], axes: str = "roc", title: str = "") -> Spec | None:
+def roc_value(rocs: Mapping[str, Roc | None], axes: str = "roc") -> Spec | None:
     """The chart of all listeners that have an ROC, on the axes "roc" or "z_roc"; None where none
     has."""
-    known = {name: one for name, one in found.items() if one is not None}
+    known = {name: roc for name, roc in rocs.items() if roc is not None}
     if not known:
         return None
     on_z = axes == "z_roc"
     lines = [
-        line for k, (name, one) in enumerate(known.items()) for line in _lines(k, name, one, on_z)
+        line for k, (name, roc) in enumerate(known.items()) for line in _lines(k, name, roc, on_z)
     ]
     ends = np.array([-_LARGEST_Z, _LARGEST_Z] if on_z else [0.0, 1.0])
     lines.append(Line("chance", ends.tolist(), ends.tolist(), dash="dash", mode="lines", width=1.0))
@@ -41,45 +41,51 @@ def roc_value(found: Mapping[str, Roc | None], axes: str = "roc", title: str = "
         y_label="z(hit rate)" if on_z else "hit rate",
         x_range=pad,
         y_range=pad,
-        title=title,
         note=_note(known),
         key=axes,
     )
 
 
-def _lines(k: int, name: str, found: Roc, on_z: bool) -> list[Line]:
-    colour, inside = track_colour(k), (found.hits > 0) & (found.hits < 1)
-    inside &= (found.false_alarms > 0) & (found.false_alarms < 1)
-    x, y = found.false_alarms, found.hits
+def _lines(k: int, name: str, roc: Roc, on_z: bool) -> list[Line]:
+    colour, inside = track_colour(k), (roc.hits > 0) & (roc.hits < 1)
+    inside &= (roc.false_alarms > 0) & (roc.false_alarms < 1)
+    x, y = roc.false_alarms, roc.hits
     if on_z:
         x, y = ndtri(x[inside]), ndtri(y[inside])
     hover = [
         f"hit rate {h:.2f}, false-alarm rate {f:.2f}"
-        for h, f in zip(found.hits, found.false_alarms, strict=True)
+        for h, f in zip(roc.hits, roc.false_alarms, strict=True)
     ]
     if on_z:
-        hover = [words for words, shown in zip(hover, inside, strict=True) if shown]
+        hover = [words for words, finite in zip(hover, inside, strict=True) if finite]
     lines = [Line(name, x.tolist(), y.tolist(), hover=hover, colour=colour, mode="markers")]
-    if found.measurable:
-        lines.append(_fit(f"{name}: fit", found, on_z, colour, True))
-        if found.n_cells > 1:
-            lines.append(_fit(f"{name}: all cells", found, on_z, colour, False))
+    if roc.measurable:
+        lines.append(_fit(f"{name}: fit", roc, on_z, colour, True))
+        if roc.n_cells > 1:
+            lines.append(_fit(f"{name}: all cells", roc, on_z, colour, False))
     return lines
 
 
-def _fit(name: str, found: Roc, on_z: bool, colour: int, one_cell: bool) -> Line:
+def _fit(name: str, roc: Roc, on_z: bool, colour: int, one_cell: bool) -> Line:
     z = np.linspace(-_LARGEST_Z, _LARGEST_Z, N_CURVE)
-    x, y = z, found.z_hit_rate(z, one_cell)
+    x, y = z, roc.z_hit_rate(z, one_cell)
     if not on_z:
         x, y = ndtr(z), ndtr(y)
-    return Line(name, x.tolist(), y.tolist(), colour=colour, mode="lines",
-                dash="solid" if one_cell else "dot", named=one_cell)  # fmt: skip
+    return Line(
+        name,
+        x.tolist(),
+        y.tolist(),
+        colour=colour,
+        mode="lines",
+        dash="solid" if one_cell else "dot",
+        named=one_cell,
+    )
 
 
-def _note(found: Mapping[str, Roc]) -> str:
-    told = "; ".join(f"{name}: {one.words}" for name, one in found.items())
-    first = next(iter(found.values()))
+def _note(rocs: Mapping[str, Roc]) -> str:
+    slopes = "; ".join(f"{name}: {roc.words}" for name, roc in rocs.items())
+    first = next(iter(rocs.values()))
     return (
-        f"n = {first.n_signal} signal and {first.n_catch} catch trials; {told}; points: hits "
+        f"n = {first.n_signal} signal and {first.n_catch} catch trials; {slopes}; points: hits "
         f"averaged over {first.n_cells} cells; lines: {first.slope.rule}"
     )

@@ -1,4 +1,4 @@
-"""What a figure is: a plain dict that page, paper and HTML file draw alike.
+"""Figures: plain dicts that page, paper and HTML file draw alike.
 
 `heatmap_value` makes a map, `lines_value` a chart of lines; both hold JSON-ready data only.
 

@@ -16,8 +16,17 @@ from spectcount.psychophysics.graded import ScoreFit
 from spectcount.psychophysics.measurable import POOR_FIT
 from spectcount.psychophysics.sdt import Interval, interval_text
 
-_HEADS = ("Trials", "Threshold (own rule)", "d′ = 1, answers", "d′ = 1, scores", "AUC 0.76",
-          "Ideal, d′ = 1", "Efficiency", "Guess; lapse", "Fit")  # fmt: skip
+_HEADS = (
+    "Trials",
+    "Threshold (own rule)",
+    "d′ = 1, answers",
+    "d′ = 1, scores",
+    "AUC 0.76",
+    "Ideal, d′ = 1",
+    "Efficiency",
+    "Guess; lapse",
+    "Fit",
+)
 _NOTE = (
     "Threshold: where the function lies halfway between guessing and its best. The columns d′ = 1 "
     "and AUC 0.76 give one and the same level, from the answers alone and from the graded scores "
@@ -26,19 +35,21 @@ _NOTE = (
 )
 
 
-def thresholds_html(found: Mapping[str, Sequence[Threshold]]) -> str:
+def thresholds_html(thresholds: Mapping[str, Sequence[Threshold]]) -> str:
     """All thresholds of all listeners, a row each; empty where there are none. Why something is
     not measurable stands below, numbered."""
     why: dict[str, int] = {}
-    rows = "".join(_row(name, t, why) for name, all_of in found.items() for t in all_of)
+    rows = "".join(_row(name, t, why) for name, all_of in thresholds.items() for t in all_of)
     if not rows:
         return ""
     head = "".join(f'<th scope="col">{h}</th>' for h in ("Listener", *_HEADS))
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in why)
     limits = "".join(
         f"<li>† {escape(_who(name, t))}: {escape('; '.join(t.cautions))}</li>"
-        for name, all_of in found.items() for t in all_of if t.cautions
-    )  # fmt: skip
+        for name, all_of in thresholds.items()
+        for t in all_of
+        if t.cautions
+    )
     return (
         '<div class="findings thresholds"><h3>Thresholds, with intervals and trials</h3>'
         '<div class="you-wide" tabindex="0" role="region" aria-label="Thresholds">'
@@ -48,26 +59,32 @@ def thresholds_html(found: Mapping[str, Sequence[Threshold]]) -> str:
     )
 
 
-def sentences_html(name: str, found: Sequence[Threshold]) -> str:
+def sentences_html(name: str, thresholds: Sequence[Threshold]) -> str:
     """The thresholds of one listener, a sentence each."""
-    if not found:
+    if not thresholds:
         return ""
-    items = "".join(f"<li>{escape(t.sentence)}.</li>" for t in found)
+    items = "".join(f"<li>{escape(t.sentence)}.</li>" for t in thresholds)
     return f'<div class="findings"><h3>{escape(name)}</h3><ul class="regions">{items}</ul></div>'
 
 
-def _row(name: str, found: Threshold, why: dict[str, int]) -> str:
+def _row(name: str, threshold: Threshold, why: dict[str, int]) -> str:
     cells = [
-        _trials(found), _own(found, why), _answers(found, why), _graded(found.scores, found, why),
-        _graded(found.area, found, why), _ideal(found), _efficiency(found), _rates(found),
-        _fit(found),
-    ]  # fmt: skip
+        _trials(threshold),
+        _own(threshold, why),
+        _answers(threshold, why),
+        _graded(threshold.scores, threshold, why),
+        _graded(threshold.area, threshold, why),
+        _ideal(threshold),
+        _efficiency(threshold),
+        _rates(threshold),
+        _fit(threshold),
+    ]
     row = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    return f'<tr><th scope="row">{escape(_who(name, found))}</th>{row}</tr>'
+    return f'<tr><th scope="row">{escape(_who(name, threshold))}</th>{row}</tr>'
 
 
-def _who(name: str, found: Threshold) -> str:
-    return f"{name} · {found.condition}" if found.condition else name
+def _who(name: str, threshold: Threshold) -> str:
+    return f"{name} · {threshold.condition}" if threshold.condition else name
 
 
 def _unmeasured(reason: str, why: dict[str, int]) -> str:
@@ -76,66 +93,74 @@ def _unmeasured(reason: str, why: dict[str, int]) -> str:
     return f"not measurable ({number})"
 
 
-def _trials(found: Threshold) -> str:
-    catch = f", {found.n_catch} catch" if found.n_catch else ""
-    ended = f"; {found.ended}" if found.ended and found.ended != f"{found.n} trials" else ""
-    return f"{found.n}{catch}{ended}"
+def _trials(threshold: Threshold) -> str:
+    catch = f", {threshold.n_catch} catch" if threshold.n_catch else ""
+    ended = (
+        f"; {threshold.ended}"
+        if threshold.ended and threshold.ended != f"{threshold.n} trials"
+        else ""
+    )
+    return f"{threshold.n}{catch}{ended}"
 
 
-def _own(found: Threshold, why: dict[str, int]) -> str:
-    if found.surface is not None:
-        known = int(found.surface.measurable.sum())
-        words = f"{known} of {len(found.surface.x2)} places measurable"
+def _own(threshold: Threshold, why: dict[str, int]) -> str:
+    if threshold.surface is not None:
+        known = int(threshold.surface.measurable.sum())
+        words = f"{known} of {len(threshold.surface.x2)} places measurable"
         return (
-            f"{words} ({_unmeasured(found.surface.reason, why)})" if found.surface.reason else words
+            f"{words} ({_unmeasured(threshold.surface.reason, why)})"
+            if threshold.surface.reason
+            else words
         )
-    if found.reason:
-        return _unmeasured(found.reason, why)
-    return interval_words(found.threshold, found.unit) + (" †" if found.cautions else "")
+    if threshold.reason:
+        return _unmeasured(threshold.reason, why)
+    return interval_words(threshold.threshold, threshold.unit) + (
+        " †" if threshold.cautions else ""
+    )
 
 
-def _answers(found: Threshold, why: dict[str, int]) -> str:
-    if isinstance(found.answers, Interval):
-        if math.isnan(found.answers.value):
+def _answers(threshold: Threshold, why: dict[str, int]) -> str:
+    if isinstance(threshold.answers, Interval):
+        if math.isnan(threshold.answers.value):
             return "not reached"
-        return f"{interval_words(found.answers, found.unit)}, n = {found.n}"
-    return _graded(found.answers, found, why)
+        return f"{interval_words(threshold.answers, threshold.unit)}, n = {threshold.n}"
+    return _graded(threshold.answers, threshold, why)
 
 
-def _graded(fitted: ScoreFit | None, found: Threshold, why: dict[str, int]) -> str:
+def _graded(fitted: ScoreFit | None, threshold: Threshold, why: dict[str, int]) -> str:
     if fitted is None:
         return "–"
     if not fitted.measurable:
         return _unmeasured(fitted.reason, why)
     n = fitted.n_signal + fitted.n_catch
-    return f"{interval_words(fitted.threshold, found.unit)}, n = {n}"
+    return f"{interval_words(fitted.threshold, threshold.unit)}, n = {n}"
 
 
-def _ideal(found: Threshold) -> str:
-    if math.isnan(found.ideal):
+def _ideal(threshold: Threshold) -> str:
+    if math.isnan(threshold.ideal):
         return "not known"
-    return f"{found.ideal:.4g} {found.unit}".strip()
+    return f"{threshold.ideal:.4g} {threshold.unit}".strip()
 
 
-def _efficiency(found: Threshold) -> str:
-    if found.efficiency is None or not math.isfinite(found.efficiency.loss_db.value):
+def _efficiency(threshold: Threshold) -> str:
+    if threshold.efficiency is None or not math.isfinite(threshold.efficiency.loss_db.value):
         return "–"
-    share = found.efficiency.efficiency
-    loss = interval_words(found.efficiency.loss_db, "dB")
+    share = threshold.efficiency.efficiency
+    loss = interval_words(threshold.efficiency.loss_db, "dB")
     return f"{interval_text(share, lambda x: f'{100 * x:.2g} %')}, {loss} lost"
 
 
-def _rates(found: Threshold) -> str:
-    if found.fit is None:
+def _rates(threshold: Threshold) -> str:
+    if threshold.fit is None:
         return "–"
     return "; ".join(
         f"{rate.value:.2g} fixed" if rate.rule == "fixed" else interval_words(rate)
-        for rate in (found.fit.guess, found.fit.lapse)
+        for rate in (threshold.fit.guess, threshold.fit.lapse)
     )
 
 
-def _fit(found: Threshold) -> str:
-    if found.fit is None:
+def _fit(threshold: Threshold) -> str:
+    if threshold.fit is None:
         return "–"
-    p = found.fit.goodness_p
+    p = threshold.fit.goodness_p
     return f"p = {p:.2g}" + (", poor" if p < POOR_FIT else "")

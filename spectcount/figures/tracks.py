@@ -1,4 +1,5 @@
-"""Tracks of procedures -> figures: level against trial number, and the threshold's posterior.
+"""Tracks of procedures -> figures: level against trial number, the threshold's posterior, threshold
+surfaces along a second parameter.
 
 Conventions: states are those of `probing.replay.track_state`, one for each track, with the name
 that its line gets; a trial's pick is "track.number", both from 0, "plan.track.number" in a part of
@@ -21,6 +22,7 @@ from spectcount.probing.plan import Curve
 from spectcount.probing.procedure import Procedure
 from spectcount.probing.tracks import CATCH
 from spectcount.psychophysics.psychometric import from_axis, to_axis
+from spectcount.psychophysics.sdt import interval_of, interval_text
 from spectcount.tasks import SUBJECTIVE, YES_NO
 
 State = Mapping[str, Any]
@@ -31,10 +33,12 @@ DASHES = ("solid", "dash", "dot")
 LEVEL = "95 %"
 """Level of the intervals that `track_state` gives."""
 _MARGIN = 0.05
+UNMEASURED = "not measurable there"
 
 
-def tracks_value(plan: Procedure, states: Mapping[str, State], title: str = "",
-                 part: int | None = None) -> Spec:  # fmt: skip
+def tracks_value(
+    plan: Procedure, states: Mapping[str, State], title: str = "", part: int | None = None
+) -> Spec:
     """Level against trial number: every presentation, reversals, and the running estimate with its
     interval where the procedure has one after every trial."""
     lines = [
@@ -58,10 +62,12 @@ def tracks_value(plan: Procedure, states: Mapping[str, State], title: str = "",
 
 
 def posterior_value(states: Mapping[str, State], of: str = "threshold", title: str = "") -> Spec:
-    """What the answers so far say about a parameter: the mass of each step of its grid."""
+    """Posterior of a parameter after the answers so far: the mass of each step of its grid."""
     first = next(iter(states.values()))
     marginals = {name: marginal_of(state, of) for name, state in states.items()}
-    lines = [_mass(k, name, found) for k, (name, found) in enumerate(marginals.items()) if found]
+    lines = [
+        _mass(k, name, marginal) for k, (name, marginal) in enumerate(marginals.items()) if marginal
+    ]
     return lines_value(
         lines,
         x_label=marginal_label(first, of),
@@ -75,11 +81,47 @@ def posterior_value(states: Mapping[str, State], of: str = "threshold", title: s
     )
 
 
+def surface_value(
+    plan: Procedure, states: Mapping[str, State], title: str = "", part: int | None = None
+) -> Spec | None:
+    """The threshold over the second parameter by track, with the trials that it rests on; None
+    where no track has a surface yet."""
+    surfaces = {name: state for name, state in states.items() if state.get("kind") == "surface"}
+    if not surfaces:
+        return None
+    first = next(iter(surfaces.values()))
+    ends = padded(first["range"][0], first["log"])
+    lines = [
+        _surface_line(k, name, state, ends) for k, (name, state) in enumerate(surfaces.items())
+    ]
+    right, wrong = hits_words(plan)
+    marks = [
+        _trials(right, "circle", RIGHT, 6, _picked(surfaces, part, True), 1),
+        _trials(wrong, "x", WRONG, 6, _picked(surfaces, part, False), 1),
+        _missing(surfaces, ends),
+    ]
+    second = plan.levels[1]
+    return lines_value(
+        [*[line for line in marks if line.x], *lines],
+        x_label=second.label,
+        y_label=first["label"],
+        x_log=plan.is_log(1),
+        y_log=first["log"],
+        x_range=padded(first["range"][1], plan.is_log(1)),
+        y_range=ends,
+        title=title,
+        note=f"n = {span_text([n_moving(s) for s in surfaces.values()])} trials without catch "
+        f"trials per track; pointwise intervals at {LEVEL}, drawn within the range of the levels; "
+        f"{_measured_words(surfaces)}",
+        key=f"surface {title} {list(surfaces)}",
+    )
+
+
 def marginal_of(state: State, of: str) -> dict[str, Any]:
     """Grid and mass of a parameter; {} where it is fixed or there is no posterior of it."""
-    own = state.get("marginals", {}).get(of) or {}
-    found = state["posterior"] if of == "threshold" else own
-    return dict(found) if len(found.get("grid", ())) > 1 else {}
+    other = state.get("marginals", {}).get(of) or {}
+    marginal = state["posterior"] if of == "threshold" else other
+    return dict(marginal) if len(marginal.get("grid", ())) > 1 else {}
 
 
 def marginal_label(state: State, of: str) -> str:
@@ -94,8 +136,7 @@ def padded(ends: Sequence[float], log: bool) -> tuple[float, float]:
     """A little more than a range, so that marks on its ends are whole."""
     low, high = (float(to_axis(end, log)) for end in ends)
     gap = _MARGIN * (high - low)
-    found = [float(from_axis(u, log)) for u in (low - gap, high + gap)]
-    return found[0], found[1]
+    return float(from_axis(low - gap, log)), float(from_axis(high + gap, log))
 
 
 def cut(values: Sequence[float | None], ends: tuple[float, float], default: float) -> list[float]:
@@ -111,7 +152,7 @@ def moving(state: State) -> list[Mapping[str, Any]]:
 
 
 def n_moving(state: State) -> int:
-    """How many they are."""
+    """Number of the presentations that move a track."""
     return len(moving(state))
 
 
@@ -121,23 +162,23 @@ def track_colour(k: int) -> int:
 
 
 def pick_of(track: int, k: int, part: int | None) -> str:
-    """What selects a presentation; see the module."""
+    """Pick that selects a presentation; see the module."""
     return ".".join(str(i) for i in (part, track, k) if i is not None)
 
 
 def hits_words(plan: Procedure) -> tuple[str, str]:
-    """What success and failure of a presentation that moves the track are called."""
-    asked = plan.asked
-    if asked.kind == SUBJECTIVE:
-        return f"“{asked.answers[0]}”", f"“{asked.answers[1]}”"
+    """Names of success and failure of a presentation that moves the track."""
+    task = plan.asked
+    if task.kind == SUBJECTIVE:
+        return f"“{task.answers[0]}”", f"“{task.answers[1]}”"
     return "right", "wrong"
 
 
 def share_words(plan: Procedure | Curve) -> str:
-    """What the share of successes is called on an axis."""
-    asked = plan.asked
-    if asked.kind in (YES_NO, SUBJECTIVE):
-        return f"share of “{asked.answers[0]}”"
+    """Name of the share of successes on an axis."""
+    task = plan.asked
+    if task.kind in (YES_NO, SUBJECTIVE):
+        return f"share of “{task.answers[0]}”"
     return "share of right answers"
 
 
@@ -145,26 +186,39 @@ def _lines(k: int, name: str, state: State) -> list[Line]:
     path = moving(state)
     return [
         Line(
-            name or "level asked", [p["k"] + 1 for p in path], [p["level"][0] for p in path],
-            colour=track_colour(k), mode="lines", width=1.2, dash=_dash(k),
+            name or "level asked",
+            [p["k"] + 1 for p in path],
+            [p["level"][0] for p in path],
+            colour=track_colour(k),
+            mode="lines",
+            width=1.2,
+            dash=_dash(k),
         )
-    ]  # fmt: skip
+    ]
 
 
 def _estimate(k: int, name: str, state: State, n_tracks: int) -> Line:
     """The running estimate; its band where it has an interval."""
-    found = [(i + 1, r) for i, r in enumerate(state["running"]) if r["value"] is not None]
+    known = [(i + 1, r) for i, r in enumerate(state["running"]) if r["value"] is not None]
     ends = padded(state["range"][0], state["log"])
-    banded = all(r["low"] is not None for _, r in found)
-    low = cut([r["low"] for _, r in found], ends, ends[0]) if banded else None
-    high = cut([r["high"] for _, r in found], ends, ends[1]) if banded else None
+    banded = all(r["low"] is not None for _, r in known)
+    low = cut([r["low"] for _, r in known], ends, ends[0]) if banded else None
+    high = cut([r["high"] for _, r in known], ends, ends[1]) if banded else None
     words = f"running estimate with its {LEVEL} interval" if banded else "mean of the reversals"
-    hover = [f"[{r['low']:.4g}, {r['high']:.4g}] at {LEVEL}" for _, r in found] if banded else None
+    hover = [f"[{r['low']:.4g}, {r['high']:.4g}] at {LEVEL}" for _, r in known] if banded else None
     return Line(
-        words if n_tracks == 1 else f"{name}: estimate", [x for x, _ in found],
-        [r["value"] for _, r in found], low, high, hover, colour=track_colour(k), mode="lines",
-        width=2.6, dash=_dash(k), named=n_tracks == 1,
-    )  # fmt: skip
+        words if n_tracks == 1 else f"{name}: estimate",
+        [x for x, _ in known],
+        [r["value"] for _, r in known],
+        low,
+        high,
+        hover,
+        colour=track_colour(k),
+        mode="lines",
+        width=2.6,
+        dash=_dash(k),
+        named=n_tracks == 1,
+    )
 
 
 def _marks(plan: Procedure, states: Mapping[str, State], part: int | None) -> list[Line]:
@@ -174,62 +228,96 @@ def _marks(plan: Procedure, states: Mapping[str, State], part: int | None) -> li
     kinds: list[tuple[str, str, int, float, Any]] = [
         (right, "circle", RIGHT, 7, lambda p: p["success"] and not _caught(p, yes_no)),
         (wrong, "x", WRONG, 8, lambda p: not p["success"] and not _caught(p, yes_no)),
-        ("catch trial, right", "circle-open", RIGHT, 6,
-         lambda p: _caught(p, yes_no) and not p["success"]),
-        ("catch trial, false alarm", "cross-thin-open", WRONG, 9,
-         lambda p: _caught(p, yes_no) and p["success"]),
-    ]  # fmt: skip
+        (
+            "catch trial, right",
+            "circle-open",
+            RIGHT,
+            6,
+            lambda p: _caught(p, yes_no) and not p["success"],
+        ),
+        (
+            "catch trial, false alarm",
+            "cross-thin-open",
+            WRONG,
+            9,
+            lambda p: _caught(p, yes_no) and p["success"],
+        ),
+    ]
+    presented = [
+        (name, pick_of(s["track"], p["k"], part), p)
+        for name, s in states.items()
+        for p in s["presentations"]
+    ]
     lines = [
-        _points(words, symbol, colour, size, states, chosen, part)
+        _trials(words, symbol, colour, size, [each for each in presented if chosen(each[2])])
         for words, symbol, colour, size, chosen in kinds
     ]
     return [line for line in (_reversals(states), *lines) if line.x]
 
 
-def _points(
-    words: str, symbol: str, colour: int, size: float, states: Mapping[str, State], chosen: Any,
-    part: int | None,
-) -> Line:  # fmt: skip
-    found = [
-        (name, s["track"], p) for name, s in states.items() for p in s["presentations"] if chosen(p)
-    ]
+def _trials(
+    words: str,
+    symbol: str,
+    colour: int,
+    size: float,
+    picked: Sequence[tuple[str, str, Mapping[str, Any]]],
+    across: int | None = None,
+) -> Line:
+    """Marks of presentations: over their number, or over parameter number `across` of the level."""
+    x = [p["k"] + 1 if across is None else p["level"][across] for _, _, p in picked]
     return Line(
-        words, [p["k"] + 1 for _, _, p in found], [p["level"][0] for _, _, p in found],
-        hover=[f"{name} trial {p['k'] + 1}".strip() for name, _, p in found], colour=colour,
-        mode="markers", symbol=symbol, sizes=[size] * len(found),
-        picks=[pick_of(track, p["k"], part) for _, track, p in found],
-    )  # fmt: skip
+        words,
+        x,
+        [p["level"][0] for _, _, p in picked],
+        hover=[f"{name} trial {p['k'] + 1}".strip() for name, _, p in picked],
+        colour=colour,
+        mode="markers",
+        symbol=symbol,
+        sizes=[size] * len(picked),
+        picks=[pick for _, pick, _ in picked],
+    )
 
 
 def _reversals(states: Mapping[str, State]) -> Line:
     """Open squares round the trials after which a track turned."""
-    found = []
+    turned = []
     for state in states.values():
         path = moving(state)
-        found += [path[i] for i in state.get("reversals", ())]
+        turned += [path[i] for i in state.get("reversals", ())]
     return Line(
-        "reversal", [p["k"] + 1 for p in found], [p["level"][0] for p in found], colour=REVERSAL,
-        mode="markers", symbol="square-open", sizes=[13] * len(found),
-    )  # fmt: skip
+        "reversal",
+        [p["k"] + 1 for p in turned],
+        [p["level"][0] for p in turned],
+        colour=REVERSAL,
+        mode="markers",
+        symbol="square-open",
+        sizes=[13] * len(turned),
+    )
 
 
-def _mass(k: int, name: str, found: Mapping[str, Any]) -> Line:
-    mass = [float(m) for m in found["mass"]]
+def _mass(k: int, name: str, marginal: Mapping[str, Any]) -> Line:
+    mass = [float(m) for m in marginal["mass"]]
     return Line(
-        name or "posterior", list(found["grid"]), mass, [0.0] * len(mass), mass,
-        colour=track_colour(k), mode="lines", dash=_dash(k),
-    )  # fmt: skip
+        name or "posterior",
+        list(marginal["grid"]),
+        mass,
+        [0.0] * len(mass),
+        mass,
+        colour=track_colour(k),
+        mode="lines",
+        dash=_dash(k),
+    )
 
 
 def _rule_words(state: State) -> str:
-    told = {
+    rules = {
         "staircase": f"{state.get('rule', '')}; the mean of the reversals has no interval of its "
         "own, the fit below has",
         "quest_plus": f"QUEST+ (Watson 2017); bands: posterior median and {LEVEL} interval",
         "surface": "trials placed where they tell most about the surface (its figure has the "
         "intervals)",
     }
-    return told.get(state.get("kind", ""), "no trial answered yet")
+    return rules.get(state.get("kind", ""), "no trial answered yet")
 
 
 def _caught(presented: Mapping[str, Any], yes_no: bool) -> bool:
@@ -239,3 +327,62 @@ def _caught(presented: Mapping[str, Any], yes_no: bool) -> bool:
 @functools.cache
 def _dash(k: int) -> str:
     return DASHES[k // len(TRACK_COLOURS) % len(DASHES)]
+
+
+def _surface_line(k: int, name: str, state: State, ends: tuple[float, float]) -> Line:
+    low, high = cut(state["low"], ends, ends[0]), cut(state["high"], ends, ends[1])
+    places = zip(state["threshold"], state["low"], state["high"], strict=True)
+    hover = [f"{_place_words(*place)} at {LEVEL}" for place in places]
+    name = f"threshold, {name}" if name else "threshold"
+    return Line(
+        name,
+        state["nodes"],
+        state["threshold"],
+        low,
+        high,
+        hover,
+        colour=track_colour(k),
+        symbol="diamond",
+        width=2.6,
+    )
+
+
+def _missing(states: Mapping[str, State], ends: tuple[float, float]) -> Line:
+    places = [
+        (place, f"{name} {reason}".strip())
+        for name, s in states.items()
+        for place, reason in zip(s["nodes"], s["estimate"]["reasons"], strict=True)
+        if reason
+    ]
+    return Line(
+        UNMEASURED,
+        [x for x, _ in places],
+        [ends[0]] * len(places),
+        hover=[why for _, why in places],
+        colour=REVERSAL,
+        mode="markers",
+        symbol="square-open",
+        sizes=[11] * len(places),
+    )
+
+
+def _measured_words(states: Mapping[str, State]) -> str:
+    counts = [(sum(map(bool, s["measurable"])), len(s["nodes"])) for s in states.values()]
+    return ", ".join(f"{n} of {of} places measurable" for n, of in counts)
+
+
+def _place_words(*place: float | None) -> str:
+    interval = interval_of(dict(zip(("value", "low", "high"), place, strict=True)))
+    return interval_text(interval, "{:.4g}".format)
+
+
+def _picked(
+    states: Mapping[str, State], part: int | None, success: bool
+) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Presentations that move the tracks and were answered so: name, pick and presentation."""
+    return [
+        (name, pick_of(s["track"], p["k"], part), p)
+        for name, s in states.items()
+        for p in moving(s)
+        if p["success"] is success
+    ]

@@ -1,4 +1,4 @@
-"""What figures say in words: measures, intervals, trials per cell, weak regions.
+"""Words of figures: measures, intervals, trials per cell, weak regions.
 
 Conventions: an interval is never without its level, a number never without its n; HTML is escaped
 here.
@@ -24,10 +24,10 @@ MEASURES = {"Sensitivity d′": "d_prime", "Hit rate or accuracy": "rate", "AUC"
 
 def measured(cells: Cells, measure: str) -> tuple[str, str, Interval]:
     """(measure, words, values): the measure asked for, or the rate where the task has no other."""
-    found = getattr(cells, measure)
-    if found is None:
-        measure, found = "rate", cells.rate
-    return measure, measure_words(measure, cells.plan), found
+    values = getattr(cells, measure)
+    if values is None:
+        measure, values = "rate", cells.rate
+    return measure, measure_words(measure, cells.plan), values
 
 
 def measure_words(measure: str, plan: Plan) -> str:
@@ -39,10 +39,10 @@ def measure_words(measure: str, plan: Plan) -> str:
 
 def interval_text(values: Interval, at: tuple[int, int]) -> str:
     """One cell's estimate and interval with its level."""
-    one = values.at(at)
-    if math.isnan(one.value):
+    interval = values.at(at)
+    if math.isnan(interval.value):
         return "not measured yet"
-    return f"{one} at {level_text(one)}"
+    return f"{interval} at {level_text(interval)}"
 
 
 def level_text(values: Interval) -> str:
@@ -51,16 +51,16 @@ def level_text(values: Interval) -> str:
 
 
 def span_text(counts: Any) -> str:
-    """How many trials, over cells: "8", or "6 to 8" where they differ."""
-    found = np.asarray(counts)
-    if not found.size:
+    """Number of trials, over cells: "8", or "6 to 8" where they differ."""
+    n = np.asarray(counts)
+    if not n.size:
         return "0"
-    low, high = int(found.min()), int(found.max())
+    low, high = int(n.min()), int(n.max())
     return str(low) if low == high else f"{low} to {high}"
 
 
 def cells_note(cells: Cells, values: Interval, what: str = "cell") -> str:
-    """What stands under a picture of `cells`: trials, rule, level of the intervals."""
+    """Note under a picture of `cells`: trials, rule, level of the intervals."""
     catch = f" and {span_text(cells.n_catch)} catch trials" if cells.plan.asked.two_class else ""
     return (
         f"n = {span_text(cells.n)} signal trials per {what}{catch}; {values.rule}; "
@@ -92,7 +92,7 @@ def regions_html(regions: Sequence[Region | Mapping[str, Any]], criterion: str, 
             f"No cell is shown to be {criterion}, at a false-discovery rate of 5 % over the cells."
             if done
             else "Suspected regions appear here as soon as enough trials are in."
-        )  # fmt: skip
+        )
         return f'<div class="findings"><p>{escape(words)}</p></div>'
     items = "".join(f"<li>{escape(sentence_of(region))}</li>" for region in regions)
     return (
@@ -102,7 +102,7 @@ def regions_html(regions: Sequence[Region | Mapping[str, Any]], criterion: str, 
 
 
 def regions_title(regions: Sequence[Region | Mapping[str, Any]], criterion: str) -> str:
-    """What the list of regions is: suspicions of a map, or what new questions said of them."""
+    """Title of a list of regions: suspicions of a map, or what new questions said of them."""
     status = [r.status if isinstance(r, Region) else r.get("status") for r in regions]
     if set(status) == {SUSPECTED}:
         return (

@@ -12,15 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from spectcount.errors import UserError
-from spectcount.figures.counts import accuracy_value, confusion_value
+from spectcount.figures.counts import accuracy_value, confusion_value, shortcuts_value
 from spectcount.figures.functions import functions_value
-from spectcount.figures.maps import curves_value, difference_value, map_value
+from spectcount.figures.maps import (
+    by_wording_value,
+    curves_value,
+    difference_value,
+    map_value,
+    spread_value,
+)
 from spectcount.figures.roc import ROCS, roc_value
-from spectcount.figures.shortcuts import shortcuts_value
 from spectcount.figures.spec import Line, lines_value
-from spectcount.figures.surfaces import surface_value
-from spectcount.figures.tracks import marginal_of, posterior_value, share_words, tracks_value
-from spectcount.figures.wordings import by_wording_value, spread_value
+from spectcount.figures.tracks import (
+    marginal_of,
+    posterior_value,
+    share_words,
+    surface_value,
+    tracks_value,
+)
 from spectcount.probing.plan import Curve
 from spectcount.probing.procedure import Procedure
 from spectcount.probing.shortcuts import floor_lines

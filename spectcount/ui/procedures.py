@@ -16,7 +16,6 @@ import gradio as gr
 from markupsafe import Markup
 
 from spectcount.figures.functions import functions_value
-from spectcount.figures.surfaces import surface_value
 from spectcount.figures.threshold_table import sentences_html, thresholds_html
 from spectcount.figures.tracks import (
     State,
@@ -24,6 +23,7 @@ from spectcount.figures.tracks import (
     pick_of,
     posterior_value,
     share_words,
+    surface_value,
     tracks_value,
 )
 from spectcount.probing.base import Plan

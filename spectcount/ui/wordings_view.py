@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from spectcount import actions
 from spectcount.errors import UserError
-from spectcount.figures.wordings import by_wording_value, spread_value
+from spectcount.figures.maps import by_wording_value, spread_value
 from spectcount.probing import comparison
 from spectcount.probing.maps import of_listener
 from spectcount.probing.wording_table import Robustness, robustness, worded_change

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spectcount.figures import colours, paper
+from spectcount.figures import paper, style
 from spectcount.figures.interactive import SCRIPTS
 from spectcount.figures.spec import Line, heatmap_value, lines_value
 
@@ -80,26 +80,26 @@ def test_a_chart_shows_lines_levels_and_n_above_each_point():
 
 def test_colours_are_those_of_the_scales():
     image = pixels(a_map(z=[[0.0, 0.5, 1.0]], y=[1], n=None, marks={}, regions=[]))
-    for place, key in ((0.0, colours.SEQUENTIAL[0]), (1.0, colours.SEQUENTIAL[-1])):
+    for place, key in ((0.0, style.SEQUENTIAL[0]), (1.0, style.SEQUENTIAL[-1])):
         assert key[0] == place and has_colour(image, key[1])
     change = a_map(z=[[-1.0, 0.0, 1.0]], y=[1], n=None, marks={}, z_range=(-1, 1), diverging=True)
-    for _, colour in colours.DIVERGING[::2]:
+    for _, colour in style.DIVERGING[::2]:
         assert has_colour(pixels(change), colour)
     chart = pixels(a_chart(), dpi=100)
-    assert has_colour(chart, colours.LINES[0]) and has_colour(chart, colours.LINES[1])
+    assert has_colour(chart, style.LINES[0]) and has_colour(chart, style.LINES[1])
 
 
 def test_colours_are_the_pages():
     script = (SCRIPTS / "page.js").read_text()
     pairs = [(float(at), colour) for at, colour in re.findall(r'\[([\d.]+), "(#\w{6})"\]', script)]
-    assert tuple(pairs[: len(colours.SEQUENTIAL)]) == colours.SEQUENTIAL
+    assert tuple(pairs[: len(style.SEQUENTIAL)]) == style.SEQUENTIAL
     light = re.search(r'\? "#\w{6}" : "(#\w{6})"', script)
-    assert light and light.group(1) == colours.DIVERGING[2][1]
-    assert tuple(c for _, c in pairs[len(colours.SEQUENTIAL) :]) == tuple(
-        c for at, c in colours.DIVERGING if at != 0.5
+    assert light and light.group(1) == style.DIVERGING[2][1]
+    assert tuple(c for _, c in pairs[len(style.SEQUENTIAL) :]) == tuple(
+        c for at, c in style.DIVERGING if at != 0.5
     )
-    assert json.dumps(list(colours.LINES)) in script
-    for colour in (colours.TEXT, colours.FAINT, colours.GRID, colours.ACCENT):
+    assert json.dumps(list(style.LINES)) in script
+    for colour in (style.TEXT, style.FAINT, style.GRID, style.ACCENT):
         assert colour in script
 
 

@@ -9,9 +9,15 @@ import pytest
 
 from spectcount.figures import paper
 from spectcount.figures.functions import counts_of, functions_value
-from spectcount.figures.surfaces import UNMEASURED, surface_value
 from spectcount.figures.threshold_table import sentences_html, thresholds_html
-from spectcount.figures.tracks import marginal_of, posterior_value, share_words, tracks_value
+from spectcount.figures.tracks import (
+    UNMEASURED,
+    marginal_of,
+    posterior_value,
+    share_words,
+    surface_value,
+    tracks_value,
+)
 from spectcount.listeners.observers.simulated import SimulatedThreshold
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.replay import track_state
