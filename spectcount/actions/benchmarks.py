@@ -14,6 +14,7 @@ from spectcount.actions.questions import refuse_unknown_listener
 from spectcount.benchmarks.catalogue import BENCHMARKS, Benchmark, get
 from spectcount.benchmarks.export import Exported
 from spectcount.errors import UserError
+from spectcount.listeners.spec import ListenerSpec
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 
@@ -154,7 +155,7 @@ def _prompt_folders(settings: Settings) -> tuple[Path, Path]:
 
 def _refuse_listener(settings: Settings, spec: str) -> None:
     """Formulas know synthetic stimuli only, and cannot be asked about a recording."""
-    if spec in DEAF or spec.startswith("sim:"):
+    if spec in DEAF or ListenerSpec.parse(spec).is_simulated:
         raise UserError(
             f"{spec} answers about synthetic signals only; choose a model, silence:MODEL or first"
         )

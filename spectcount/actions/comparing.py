@@ -104,10 +104,11 @@ def adapter_lineage(settings: Settings, spec: str) -> dict[str, Any] | None:
     adapter does not tell."""
     from spectcount import listeners
 
-    if not listeners.split_adapter(spec)[1]:
+    listener = listeners.ListenerSpec.parse(spec).hearing
+    if not listener.adapter:
         return None
     try:
-        folder = listeners.adapter_folder(spec.removeprefix("silence:"), settings)
+        folder = listeners.adapter_folder(listener, settings)
     except UserError:
         return None
     path = None if folder is None else folder / "lineage.json"

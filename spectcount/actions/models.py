@@ -1,6 +1,6 @@
 """Models: which there are and what fits, forecasts, getting one, checking a folder, memory.
 
-Conventions: settings come first; a model is written as `checkpoints.names` says; sizes in GB (10^9
+Conventions: settings come first; a model is written as `listeners.spec` says; sizes in GB (10^9
 bytes); `report(words, done, total)` hears how far long work is; bad input raises `UserError`.
 """
 
@@ -90,10 +90,10 @@ def model_facts(settings: Settings, name: str) -> dict[str, Any]:
     """All that is known of one model: its card, where it lies, its commit there, how to get it."""
     from spectcount import listeners
     from spectcount.listeners.checkpoints.cards import cards
-    from spectcount.listeners.checkpoints.names import download_command, parse
+    from spectcount.listeners.checkpoints.names import download_command, model_name
     from spectcount.listeners.checkpoints.origin import revision_of
 
-    row = next((row for row in models(settings) if row.name == parse(name).model), None)
+    row = next((row for row in models(settings) if row.name == model_name(name)), None)
     if row is None:
         known = ", ".join(row.name for row in models(settings))
         raise UserError(f"model {name!r} is not known; choose one of {known}")

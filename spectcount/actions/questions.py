@@ -134,9 +134,9 @@ def refuse_foreign_model(settings: Settings, spec: str) -> None:
     """In demo mode only shipped and listed models answer."""
     from spectcount import listeners
 
-    name = listeners.split_adapter(spec)[0].removeprefix("silence:")
-    if settings.demo and name in listeners.models(settings):
-        listeners.model_folder(name, settings)
+    base = listeners.ListenerSpec.parse(spec).hearing.base
+    if settings.demo and str(base) in listeners.models(settings):
+        listeners.model_folder(base, settings)
 
 
 def refuse_unknown_listener(settings: Settings, spec: str) -> None:
@@ -144,10 +144,9 @@ def refuse_unknown_listener(settings: Settings, spec: str) -> None:
     from spectcount import listeners
 
     refuse_foreign_model(settings, spec)
-    model = spec.removeprefix("silence:")
-    name = listeners.split_adapter(model)[0]
-    if name in ("ideal", "dsp", "first", "silence") or name.startswith("sim:"):
+    model = listeners.ListenerSpec.parse(spec).hearing
+    if model.is_formula:
         listeners.load(spec, settings)
         return
-    listeners.model_folder(name, settings)
+    listeners.model_folder(model.base, settings)
     listeners.adapter_folder(model, settings)

@@ -1,7 +1,7 @@
 """Listeners: who answers. `load(spec, settings)` turns what a user types into one.
 
-Specs: a model (`tiny-lalm`, `audio-flamingo-3+4bit`, `path:/folder`, `OWNER/NAME#COMMIT`; see
-`names`), with an adapter (`tiny-lalm@example`, `tiny-lalm@RUN`, `MODEL@path:/folder`,
+Specs (see `spec`): a model (`tiny-lalm`, `audio-flamingo-3+4bit`, `path:/folder`,
+`OWNER/NAME#COMMIT`), with an adapter (`tiny-lalm@example`, `tiny-lalm@RUN`, `MODEL@path:/folder`,
 `MODEL@OWNER/NAME#COMMIT`), `ideal`, `dsp`, `first`,
 `silence:MODEL`, `sim:d=1.5,c=0.2,seed=0`, and `sim:parameter=gap_ms,threshold=40,width=20` with
 the options of `SimulatedThreshold`.
@@ -20,13 +20,12 @@ from spectcount.listeners.base import Listener, Scores
 from spectcount.listeners.checkpoints.files import json_object, skip, text_of
 from spectcount.listeners.checkpoints.names import (
     ADAPTER_CONFIG,
-    PATH,
     adapter_by_place,
     model_folder,
+    model_name,
     models,
-    parse,
-    split_adapter,
 )
+from spectcount.listeners.spec import PATH, SILENCE, SIMULATED, ListenerSpec
 
 if TYPE_CHECKING:
     from spectcount.listeners.checkpoints.resident import Resident
@@ -37,22 +36,25 @@ EMBEDDED = "tiny-lalm"
 Report = Callable[[str, int, int], None]
 
 
-def load(spec: str, settings: Settings, report: Report | None = None) -> Listener:
+def load(spec: str | ListenerSpec, settings: Settings, report: Report | None = None) -> Listener:
     """The listener called `spec`; raises `UserError` naming what is known. How far loading is goes
     to `report(words, done, total)`."""
-    kind, _, options = spec.partition(":")
-    if kind == "silence":
+    listener = ListenerSpec.parse(spec)
+    if listener.silenced or str(listener) == SILENCE:
         from spectcount.listeners.observers.observer import Silence
 
-        return Silence(load(options or EMBEDDED, settings, report))
-    if kind == "sim":
-        return _simulated(options)
-    if spec in ("ideal", "dsp", "first"):
-        return _observer(spec)
-    return _audio_lm(spec, settings, report)
+        inner = str(listener.hearing) if listener.silenced else ""
+        return Silence(load(inner or EMBEDDED, settings, report))
+    if listener.is_simulated:
+        return _simulated(listener.model.removeprefix(SIMULATED))
+    if listener.is_formula:
+        return _observer(listener.model)
+    return _audio_lm(listener, settings, report)
 
 
-def load_model(spec: str, settings: Settings, report: Report | None = None) -> LoadedModel:
+def load_model(
+    spec: str | ListenerSpec, settings: Settings, report: Report | None = None
+) -> LoadedModel:
     """The base model of `spec`, in memory once per folder, device and options. Where memory is
     short, models that are not in use are unloaded first, and `report` is told; raises `UserError`
     where it would not fit even so."""
@@ -60,10 +62,10 @@ def load_model(spec: str, settings: Settings, report: Report | None = None) -> L
     from spectcount.listeners.checkpoints.hashes import state_of
     from spectcount.listeners.checkpoints.loading import LoadOptions
 
-    named, folder = parse(spec), model_folder(spec, settings)
-    options = LoadOptions.from_dict(named.options)
+    listener, folder = ListenerSpec.parse(spec), model_folder(spec, settings)
+    options = LoadOptions.from_dict(listener.load_options)
     key = (str(folder.resolve()), settings.device, str(options.to_dict()))
-    name = "+".join([named.model, *named.words])
+    name = str(listener.base)
 
     def make() -> LoadedModel:
         return _loaded(name, folder, settings, options, report)
@@ -81,7 +83,7 @@ def unload(name: str = "") -> list[Resident]:
 def adapters(base: str, settings: Settings) -> dict[str, Path]:
     """Name -> folder of every adapter made on `base`: shipped examples, then finished runs,
     newest first."""
-    found, base = {}, parse(base).model
+    found, base = {}, model_name(base)
     for config in sorted((settings.models / f"{base}-adapters").glob("*/adapter_config.json")):
         found[config.parent.name] = config.parent
     runs = sorted(settings.runs.glob("*/adapter/adapter_config.json"), reverse=True)
@@ -99,23 +101,23 @@ def adapters(base: str, settings: Settings) -> dict[str, Path]:
     return found
 
 
-def adapter_folder(spec: str, settings: Settings) -> Path | None:
+def adapter_folder(spec: str | ListenerSpec, settings: Settings) -> Path | None:
     """Folder of the adapter that a spec names, None where it names none; raises `UserError` where
     it is not known."""
-    named = parse(spec)
-    if not named.adapter:
+    listener, model = ListenerSpec.parse(spec), model_name(spec)
+    if not listener.adapter:
         return None
-    if "/" in named.adapter or named.adapter.startswith(PATH):
-        return adapter_by_place(named.adapter, settings)
-    known = adapters(spec, settings)
-    if named.adapter not in known:
-        _refuse_broken(named.adapter, settings)
+    if "/" in listener.adapter or listener.adapter.startswith(PATH):
+        return adapter_by_place(listener.adapter, settings)
+    known = adapters(model, settings)
+    if listener.adapter not in known:
+        _refuse_broken(listener.adapter, settings)
         listed = ", ".join(known) or "none yet: tune first"
         raise UserError(
-            f"adapter {named.adapter!r} of {named.model} is not known; known: {listed}; from "
-            f"elsewhere: {named.model}@path:/FOLDER, {named.model}@OWNER/NAME#COMMIT"
+            f"adapter {listener.adapter!r} of {model} is not known; known: {listed}; from "
+            f"elsewhere: {model}@path:/FOLDER, {model}@OWNER/NAME#COMMIT"
         )
-    return known[named.adapter]
+    return known[listener.adapter]
 
 
 def _refuse_broken(name: str, settings: Settings) -> None:
@@ -131,15 +133,15 @@ def _refuse_broken(name: str, settings: Settings) -> None:
 def _base_of(config: Path) -> str:
     """The model that an adapter was made on, whatever it was loaded with."""
     name = text_of(json_object(config), "base_model_name_or_path")
-    return parse(name).model if name else ""
+    return model_name(name) if name else ""
 
 
-def _audio_lm(spec: str, settings: Settings, report: Report | None) -> Listener:
+def _audio_lm(spec: ListenerSpec, settings: Settings, report: Report | None) -> Listener:
     from spectcount.listeners.audio_lm import AudioLM
 
     model_folder(spec, settings)
     adapter = adapter_folder(spec, settings)
-    return AudioLM(load_model(spec, settings, report), spec, adapter)
+    return AudioLM(load_model(spec, settings, report), str(spec), adapter)
 
 
 def _loaded(
@@ -182,12 +184,12 @@ def _named(name: str, folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _observer(spec: str) -> Listener:
-    if spec == "ideal":
+def _observer(name: str) -> Listener:
+    if name == "ideal":
         from spectcount.listeners.observers.ideal import IdealObserver
 
         return IdealObserver()
-    if spec == "dsp":
+    if name == "dsp":
         from spectcount.listeners.observers.dsp import DspCounter
 
         return DspCounter()

@@ -12,13 +12,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast
 
 from spectcount.context import RunContext
 from spectcount.errors import UserError
 from spectcount.listeners.base import Listener, Scores
-from spectcount.listeners.checkpoints.names import split_adapter
+from spectcount.listeners.spec import ListenerSpec
 from spectcount.probing.draws import PlannedQuestion
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.summary import summarise
@@ -189,10 +189,10 @@ def _refuse_low_mass(seat: _Seat) -> None:
 
 def _read_otherwise(name: str) -> str:
     """The listener that counts replies by their beginning, as a remedy; "" where it is this one."""
-    head, adapter = split_adapter(name)
-    if "prefix" in head.split("+"):
+    spec = ListenerSpec.parse(name)
+    if "prefix" in spec.options:
         return ""
-    other = f"{head}+prefix" + (f"@{adapter}" if adapter else "")
+    other = replace(spec, options=(*spec.options, "prefix"))
     return f"take {other}, which counts replies that begin with an answer; "
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from spectcount.listeners import EMBEDDED, split_adapter
+from spectcount.listeners import EMBEDDED, ListenerSpec
 from spectcount.probing.maps import parsed
 from spectcount.probing.marks import front_end_marks
 from spectcount.psychophysics.sdt import d_prime
@@ -221,10 +221,10 @@ def _who(evidence: Evidence) -> Iterator[str]:
             "A person answered over equipment that was not calibrated: levels at the ear are "
             "unknown, and thresholds in dBFS hold for that equipment alone."
         )
-    if any(name.startswith("sim:") for name in evidence.names):
+    if any(ListenerSpec.parse(name).is_simulated for name in evidence.names):
         yield "A simulated listener answered: what it can hear was put in, not found out."
     yield from evidence.seen
-    if any("@" in name for name in evidence.names) and not evidence.held_out:
+    if any(ListenerSpec.parse(name).adapter for name in evidence.names) and not evidence.held_out:
         yield (
             "The tuned listener may have been trained on such sounds. A gain holds for other seeds "
             "and for ranges that training never drew only where those were tested."
@@ -233,7 +233,7 @@ def _who(evidence: Evidence) -> Iterator[str]:
 
 def _lab_animal(evidence: Evidence) -> Iterator[str]:
     who = [*evidence.names, str(evidence.run.config.get("base", ""))]
-    if any(split_adapter(name.removeprefix("silence:"))[0] == EMBEDDED for name in who):
+    if any(str(ListenerSpec.parse(name).hearing.base) == EMBEDDED for name in who):
         yield (
             f"{EMBEDDED} is a lab animal: about a million parameters, trained for half an hour on "
             "synthetic tones. It shows that the method works and is no evidence about large models."

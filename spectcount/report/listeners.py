@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from spectcount.listeners import EMBEDDED, split_adapter
+from spectcount.listeners import EMBEDDED, ListenerSpec
+from spectcount.listeners.spec import SILENCE
 from spectcount.report.evidence import Evidence
 from spectcount.report.html import Html, number, percent, table, tag
 
@@ -56,12 +57,13 @@ def what_is(name: str, kind: str = "probe") -> str:
         return "a person, by keyboard"
     if name in _KNOWN:
         return _KNOWN[name]
-    if name.startswith("silence"):
+    spec = ListenerSpec.parse(name)
+    if spec.silenced or spec.model == SILENCE:
         return "a floor: the model without its sound"
-    if name.startswith("sim:"):
+    if spec.is_simulated:
         return "a simulated listener whose truth is known, as its name says"
-    base, adapter = split_adapter(name)
-    words = "the embedded audio language model, a lab animal" if base == EMBEDDED else (
+    embedded = str(spec.base) == EMBEDDED
+    words = "the embedded audio language model, a lab animal" if embedded else (
         "an audio language model"
     )  # fmt: skip
-    return f"{words}, with the adapter {adapter}" if adapter else words
+    return f"{words}, with the adapter {spec.adapter}" if spec.adapter else words

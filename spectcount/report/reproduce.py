@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from spectcount import documents
-from spectcount.listeners import split_adapter
+from spectcount.listeners import EMBEDDED, ListenerSpec
 from spectcount.report.evidence import Evidence
 from spectcount.store import Run
 
@@ -76,7 +76,8 @@ def needs(evidence: Evidence) -> list[str]:
     """What must be there before, in sentences: adapters, models and recordings of one's own."""
     found = []
     for name in evidence.run.config.get("listeners") or [evidence.run.config.get("base", "")]:
-        base, adapter = split_adapter(str(name))
+        spec = ListenerSpec.parse(str(name))
+        adapter = spec.adapter
         if "/" in adapter:
             found.append(f"The adapter {adapter}, at the same place or commit.")
         elif adapter and adapter != "example":
@@ -84,7 +85,8 @@ def needs(evidence: Evidence) -> list[str]:
                 f"The adapter {adapter}: put the folder adapter/ of its bundle at "
                 f"runs/{adapter}/adapter in the home folder."
             )
-        if not _shipped(base):
+        base = spec.base
+        if not (base.is_formula or str(base.hearing) in (EMBEDDED, "")):
             found.append(f"The model {base}: its folder at models/{base} in the home folder.")
     carriers = sorted({e["carrier"] for t in evidence.trials for e in _sounds(t) if _carried(e)})
     if carriers:
@@ -153,13 +155,6 @@ def _yaml(run: Run, what: str, body: dict[str, Any]) -> str:
         "about": f"What the {run.kind} run {run.id} was made of, complete.{preset}",
     }
     return documents.to_yaml({**head, **body})
-
-
-def _shipped(base: str) -> bool:
-    from spectcount.listeners import EMBEDDED
-
-    plain = base.removeprefix("silence:")
-    return plain in (EMBEDDED, "ideal", "dsp", "first", "silence", "") or plain.startswith("sim:")
 
 
 def _sounds(trial: Any) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from gradio.context import Context
 
 from spectcount import listeners
 from spectcount.errors import UserError
-from spectcount.listeners import EMBEDDED, adapters
+from spectcount.listeners import EMBEDDED, ListenerSpec, adapters
 from spectcount.listeners.checkpoints.cards import cards
 from spectcount.settings import Settings
 from spectcount.ui import address, pulse
@@ -143,7 +143,7 @@ def arrive(settings: Settings, request: gr.Request) -> tuple[Any, Any]:
     base, adapter = asked.get("base") or EMBEDDED, asked.get("adapter") or ""
     try:
         known = base_choices(settings)
-        if base not in known and (settings.demo or base.partition("+")[0] not in known):
+        if base not in known and (settings.demo or ListenerSpec.parse(base).model not in known):
             raise UserError(
                 f"base={base!r} in the link is not on this machine; {EMBEDDED} is shown"
             )

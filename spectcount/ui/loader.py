@@ -13,7 +13,7 @@ from typing import Any
 
 from spectcount import actions, listeners
 from spectcount.errors import UserError
-from spectcount.listeners import EMBEDDED
+from spectcount.listeners import EMBEDDED, ListenerSpec
 from spectcount.settings import Settings
 
 Work = Callable[[Callable[[str, int, int], None]], Any]
@@ -115,11 +115,7 @@ def status_of(settings: Settings, loader: Loader, base: str) -> tuple[str, str]:
 def in_memory(spec: str) -> dict[str, Any] | None:
     """The row of `actions.models_in_memory` about the model of a listener; None where it is not
     in this process, or the listener is no model."""
-    from spectcount.listeners.checkpoints.names import parse
-
-    head = str(spec).removeprefix("silence:")
-    if head in ("ideal", "dsp", "first") or head.startswith("sim:"):
-        return None
-    named = parse(head)
-    name = "+".join([named.model, *named.words])
+    heard = ListenerSpec.parse(str(spec)).hearing
+    heard.refuse_unknown_options()
+    name = "" if heard.is_formula else str(heard.base)
     return next((row for row in actions.models_in_memory() if row["name"] == name), None)

@@ -107,7 +107,8 @@ class ModelsView:
             whole = self._chosen(chosen)
             listeners.model_folder(whole, self.settings)
             actions.refuse_unknown_listener(self.settings, whole)
-            spec, adapter = listeners.split_adapter(whole)
+            named = listeners.ListenerSpec.parse(whole)
+            spec, adapter = str(named.base), named.adapter
             found = adapter_choices(self.settings, spec, adapter)
             if in_memory(spec) is None:
                 self.loader.load(spec)
@@ -121,7 +122,9 @@ class ModelsView:
 
     def get(self, chosen: str) -> str:
         """Begin to fetch the chosen model."""
-        return self._told(lambda name: self.loader.get(name.partition("+")[0]), chosen, "")
+        return self._told(
+            lambda name: self.loader.get(listeners.ListenerSpec.parse(name).model), chosen, ""
+        )
 
     def unload(self, chosen: str) -> str:
         """Free the memory of the chosen model."""

@@ -12,6 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from spectcount.actions.models import ModelRow
+from spectcount.listeners.spec import ListenerSpec
 from spectcount.ui.pieces import render
 
 HEADS = ("Model", "Parameters", "Needs", "Fits", "On this disk", "Licence")
@@ -27,7 +28,7 @@ def models_html(rows: Sequence[ModelRow], chosen: str, device: str) -> Markup:
         "models.table",
         heads=HEADS,
         rows=[(row, _cells(row)) for row in sorted(rows, key=order)],
-        chosen=chosen.partition("+")[0],
+        chosen=ListenerSpec.parse(chosen).model,
         device=device,
     )
 

@@ -21,7 +21,7 @@ from markupsafe import Markup
 from spectcount import actions, documents, presets
 from spectcount.designs import FAMILIES, family
 from spectcount.errors import UserError
-from spectcount.listeners import split_adapter
+from spectcount.listeners import ListenerSpec
 from spectcount.params import Declared
 from spectcount.probing.axes import AXIS_NAMES, declaration
 from spectcount.probing.plan import CLIPS_PER_S, PLANS, AnyPlan, plan_from_dict
@@ -251,7 +251,7 @@ def measured_rate(store: Store, names: Sequence[str], adaptive: bool = False) ->
     """Clips per second, and where the number is from: the slowest of `names` (adapters aside) in
     the newest finished run that asked any of them in the same manner (plans that follow the
     answers ask one clip at a time, which is slower), or the assumption."""
-    models = {split_adapter(name)[0] for name in names}
+    models = {ListenerSpec.parse(name).base for name in names}
     for run in store.runs(states=["done"]):
         if not run.config.get("plan") or follows_answers(run) != adaptive:
             continue
@@ -259,7 +259,7 @@ def measured_rate(store: Store, names: Sequence[str], adaptive: bool = False) ->
         rates = [
             found["clips_per_s"]
             for name, found in asked.items()
-            if split_adapter(name)[0] in models and found.get("clips_per_s")
+            if ListenerSpec.parse(name).base in models and found.get("clips_per_s")
         ]
         if rates:
             return min(rates), f"measured in {run.id}"

@@ -118,10 +118,8 @@ def room_html(room: Room | None) -> str:
 
 def model_of(spec: str) -> str:
     """The model of a listener, with its options; "" for one that is none."""
-    head = spec.removeprefix("silence:")
-    if head in ("ideal", "dsp", "first", "silence") or head.startswith("sim:"):
-        return ""
-    return listeners.split_adapter(head)[0]
+    heard = listeners.ListenerSpec.parse(spec).hearing
+    return "" if heard.is_formula else str(heard.base)
 
 
 def _small(settings: Settings, name: str) -> bool:

@@ -22,10 +22,9 @@ def path_words(settings: Settings, spec: str) -> str:
         row = in_memory(spec)
         if row is None:
             return ""
-        why = (
-            "" if row["path"] == "staged"
-            else listeners.load_model(spec.removeprefix("silence:"), settings).why_stock
-        )  # fmt: skip
+        model = listeners.ListenerSpec.parse(spec).hearing
+        staged = row["path"] == "staged"
+        why = "" if staged else listeners.load_model(model, settings).why_stock
     except UserError:
         return ""
     return _path(str(row["path"]), why)

@@ -1,5 +1,6 @@
 """What a user types for a model: cards, specs, and what is refused before anything is loaded."""
 
+import dataclasses
 import json
 
 import pytest
@@ -8,8 +9,9 @@ import yaml
 from spectcount import listeners
 from spectcount.errors import UserError
 from spectcount.listeners.checkpoints.cards import COMMIT, Card, cards
-from spectcount.listeners.checkpoints.names import model_folder, parse
+from spectcount.listeners.checkpoints.names import model_folder
 from spectcount.listeners.checkpoints.origin import SOURCE, hub_id, revision_of
+from spectcount.listeners.spec import ListenerSpec
 from spectcount.settings import load_settings
 
 COMMIT_A, COMMIT_B = "a" * 40, "b" * 40
@@ -94,17 +96,36 @@ def test_own_cards_are_listed_but_not_in_the_demo(settings, demo):
     ],
 )
 def test_a_spec_is_model_options_adapter(spec, model, words, adapter):
-    named = parse(spec)
-    assert (named.model, named.words, named.adapter) == (model, words, adapter)
+    for prefix in ("", "silence:"):
+        found = ListenerSpec.parse(prefix + spec)
+        assert (found.model, found.options, found.adapter) == (model, words, adapter)
+        assert found.silenced == bool(prefix) and not found.is_formula
+        assert str(found) == prefix + spec and str(found.hearing) == spec
+        assert found.base == dataclasses.replace(found, adapter="")
+
+
+@pytest.mark.parametrize(
+    ("spec", "formula", "simulated"),
+    [
+        ("ideal", True, False), ("silence", True, False), ("silence:first", True, False),
+        ("sim:d=1,c=0", True, True), ("silence:sim:d=1", True, False), ("sim:d=1@x", True, True),
+        ("ideal@x", False, False), ("dsp+bf16", False, False), ("silence:", False, False),
+    ],
+)  # fmt: skip
+def test_a_spec_knows_formulas(spec, formula, simulated):
+    found = ListenerSpec.parse(spec)
+    assert (found.is_formula, found.is_simulated, str(found)) == (formula, simulated, spec)
 
 
 def test_wrong_specs_are_refused():
     with pytest.raises(UserError, match="unknown option '8bit'; give some of float32, bf16, fp16"):
-        parse("tiny-lalm+8bit")
+        ListenerSpec.parse("tiny-lalm+8bit").refuse_unknown_options()
     with pytest.raises(UserError, match="names no adapter after '@'"):
-        parse("tiny-lalm@")
+        ListenerSpec.parse("tiny-lalm@")
     with pytest.raises(UserError, match="names no adapter after '@'"):
-        parse("tiny-lalm@path:")
+        ListenerSpec.parse("silence:tiny-lalm@path:")
+    with pytest.raises(UserError, match="'5' is no listener's name"):
+        ListenerSpec.parse(5)
 
 
 def write_adapter(folder):

@@ -29,7 +29,7 @@ from spectcount.listeners.checkpoints.names import (
     folders,
     hub_name,
     is_adapter,
-    parse,
+    model_name,
     split_hub,
 )
 from spectcount.listeners.checkpoints.origin import SOURCE, cached, revision_of, snapshot
@@ -46,7 +46,7 @@ def fetch(spec: str, settings: Settings, report: Report | None = None, revision:
     return its folder. `revision` names the commit of a listed model that has none. Raises
     `UserError` where it is not allowed, the hub cannot be reached or refuses, or the disk is too
     small."""
-    name, hub, revision, card = _what(parse(spec).model, settings, revision)
+    name, hub, revision, card = _what(model_name(spec), settings, revision)
     folder = settings.home / "models" / name
     if name in folders(settings):
         return _already(name, folders(settings)[name], revision)

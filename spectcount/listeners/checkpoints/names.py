@@ -1,94 +1,24 @@
-"""What a user types for a model, and the folder that it means.
+"""The folder that a model's or an adapter's name means; how names are written: `listeners.spec`.
 
-A model is written `MODEL[+OPTION...][@ADAPTER]`. MODEL is a name (shipped, or a folder under
-`home/models`), `path:/any/folder`, or an id of the hub with its commit, `OWNER/NAME#COMMIT`;
-OPTION is one of `OPTIONS`, such as `4bit` or `bf16`; ADAPTER is a name (shipped, or a run's), or
-a path or an id of the hub, written as a model's. Nothing is fetched here: a model that is not
-on this machine is refused with the command that gets it.
+Nothing is fetched here: a model that is not on this machine is refused with the command that gets
+it.
 
 Conventions: in the demo only shipped models and listed ones answer.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from spectcount.errors import UserError
 from spectcount.listeners.checkpoints import origin
 from spectcount.listeners.checkpoints.cards import HUB_ID, Card, cards, check_revision
 from spectcount.listeners.checkpoints.hashes import BUNDLED
 from spectcount.listeners.checkpoints.origin import revision_of
+from spectcount.listeners.spec import PATH, ListenerSpec
 from spectcount.settings import Settings, typed_path
 
-PATH = "path:"
 ADAPTER_CONFIG = "adapter_config.json"
-OPTIONS: dict[str, dict[str, Any]] = {
-    "float32": {"dtype": "float32"},
-    "bf16": {"dtype": "bfloat16"},
-    "fp16": {"dtype": "float16"},
-    "4bit": {"four_bit": True},
-    "eager": {"attention": "eager"},
-    "sdpa": {"attention": "sdpa"},
-    "flash": {"attention": "flash_attention_2"},
-    "spread": {"spread": True},
-    "prefix": {"replies": "prefix"},
-}
-"""What may follow a model's name, and the fields of `LoadOptions` that it sets."""
-
-
-_HUB_ADAPTER = re.compile(r"(?P<head>.+)@(?P<adapter>[^/@#]+/[^/@#]+#[0-9A-Za-z]*)")
-_SLASHED_ADAPTER = re.compile(r"(?P<head>[^@]+)@(?P<adapter>[^/@]+/[^/@]+)")
-
-
-@dataclass(frozen=True)
-class Named:
-    """A parsed spec. `model` is the bare MODEL, `words` its options, `adapter` "" for none."""
-
-    model: str
-    words: tuple[str, ...]
-    adapter: str
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Fields of `LoadOptions`."""
-        return {name: value for word in self.words for name, value in OPTIONS[word].items()}
-
-
-def parse(spec: str) -> Named:
-    """MODEL, options and adapter of a spec; raises `UserError` for unknown options."""
-    if not isinstance(spec, str):
-        raise UserError(f"{str(spec)[:40]!r} is no listener's name; write MODEL or MODEL@ADAPTER")
-    head, adapter = split_adapter(spec)
-    model, *words = head.split("+")
-    if head.startswith(PATH):
-        while words and words[0] not in OPTIONS:
-            model = f"{model}+{words.pop(0)}"
-    unknown = [word for word in words if word not in OPTIONS]
-    if unknown:
-        raise UserError(
-            f"{spec!r} has an unknown option {unknown[0]!r}; give some of {', '.join(OPTIONS)}"
-        )
-    return Named(model, tuple(words), adapter)
-
-
-def split_adapter(spec: str) -> tuple[str, str]:
-    """(MODEL with its options, ADAPTER or "") of a spec. A path may have an '@' of its own. Raises
-    `UserError` where no adapter follows the '@'."""
-    head, at, path = spec.partition(f"@{PATH}")
-    if at:
-        adapter = f"{PATH}{path}" if path.strip() else ""
-    elif found := (_HUB_ADAPTER if spec.startswith(PATH) else _SLASHED_ADAPTER).fullmatch(spec):
-        head, adapter = found["head"], found["adapter"]
-    else:
-        head, at, adapter = spec.rpartition("@")
-        if not at or "/" in adapter:
-            return spec, ""
-    if not adapter:
-        raise UserError(f"{spec!r} names no adapter after '@'; write {head}@ADAPTER")
-    return head, adapter
 
 
 def models(settings: Settings) -> dict[str, Path]:
@@ -111,10 +41,10 @@ def folders(settings: Settings) -> dict[str, Path]:
     return found
 
 
-def model_folder(spec: str, settings: Settings) -> Path:
+def model_folder(spec: str | ListenerSpec, settings: Settings) -> Path:
     """Folder of the model that `spec` means. Raises `UserError` where it is unknown, not allowed,
     not on this machine, or another revision than the one listed."""
-    name = parse(spec).model
+    name = model_name(spec)
     if name.startswith(PATH):
         return _path(name, settings)
     if "/" in name:
@@ -125,10 +55,18 @@ def model_folder(spec: str, settings: Settings) -> Path:
     known, listed = models(settings), cards(settings)
     _refuse_in_demo(name, known, listed, settings)
     if name not in known:
-        raise UserError(_missing(name, spec, known, listed))
+        raise UserError(_missing(name, model_name(spec), known, listed))
     if name in listed:
         _refuse_other_revision(name, known[name], listed[name])
     return known[name]
+
+
+def model_name(spec: str | ListenerSpec) -> str:
+    """The bare name of a spec's model; raises `UserError` for unknown options. Silence is none of
+    a model's: a silenced one keeps the word, so that it is refused."""
+    found = ListenerSpec.parse(spec)
+    found.refuse_unknown_options()
+    return str(ListenerSpec(found.model, silenced=found.silenced))
 
 
 def adapter_by_place(adapter: str, settings: Settings) -> Path:
@@ -217,9 +155,9 @@ def _refuse_other_revision(name: str, folder: Path, card: Card) -> None:
         )
 
 
-def _missing(name: str, spec: str, known: dict[str, Path], listed: dict[str, Card]) -> str:
-    """Why there is no folder, and what to do."""
-    card, model = listed.get(name), parse(spec).model
+def _missing(name: str, model: str, known: dict[str, Path], listed: dict[str, Card]) -> str:
+    """Why there is no folder for `model`, which is called `name` here, and what to do."""
+    card = listed.get(name)
     if card is None and "/" not in model:
         more = ", ".join([*known, *(n for n in listed if n not in known), "ideal", "dsp"])
         return (

@@ -16,14 +16,15 @@ from spectcount.listeners.checkpoints.cards import Card, cards
 from spectcount.listeners.checkpoints.fits import free_bytes, free_everywhere, refuse_too_large
 from spectcount.listeners.checkpoints.forecast import CUDA_CONTEXT, Forecast, Workload, forecast
 from spectcount.listeners.checkpoints.loading import LoadOptions
-from spectcount.listeners.checkpoints.names import model_folder, parse
+from spectcount.listeners.checkpoints.names import model_folder, model_name
 from spectcount.listeners.families import FAMILIES, Family, family_of
+from spectcount.listeners.spec import ListenerSpec
 from spectcount.settings import Settings
 
 
 def anatomy_for(spec: str, settings: Settings) -> tuple[Anatomy, Family]:
     """A model taken apart, from its folder or, where it is not on this machine, from its card."""
-    name = parse(spec).model
+    name = model_name(spec)
     card = cards(settings).get(name)
     try:
         folder = model_folder(spec, settings)
@@ -49,7 +50,7 @@ def anatomy_of_card(card: Card) -> tuple[Anatomy, Family]:
 def forecast_for(spec: str, settings: Settings, changes: dict[str, Any]) -> Forecast:
     """What `spec` needs on the device of `settings`; `changes` are fields of `Workload`."""
     anatomy, family = anatomy_for(spec, settings)
-    options = LoadOptions.from_dict(parse(spec).options)
+    options = LoadOptions.from_dict(ListenerSpec.parse(spec).load_options)
     dtype = str(options.torch_dtype(settings.device)).removeprefix("torch.")
     workload = Workload.from_dict({"dtype": dtype, "four_bit": options.four_bit, **changes})
     return forecast(anatomy, workload, staged=family.staged, device=settings.device)
@@ -89,7 +90,7 @@ def refuse_tuning(
     if in_memory:
         free += int(sum(wanted.weights.values()))
     refuse_too_large(
-        parse(spec).model, anatomy, wanted, free, settings.device, staged=family.staged,
+        model_name(spec), anatomy, wanted, free, settings.device, staged=family.staged,
         listed={card.name: card.needs_gb for card in cards(settings).values()},
     )  # fmt: skip
     return wanted
