@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from spectcount.configs import Json
 from spectcount.trials import Trial
 
 
@@ -27,7 +28,9 @@ class RunContext(Protocol):
     """One run, seen from inside its work."""
 
     run_id: str
-    config: dict[str, Any]
+    kind: str
+    config: Json
+    lineage: Json
     folder: Path
     ledger: Ledger
 

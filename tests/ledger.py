@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 
 class MemoryLedger:
@@ -30,6 +30,8 @@ class Context:
     """A run whose progress and log are kept; it stops once `stop_after` questions are done."""
 
     config: dict[str, Any]
+    kind: ClassVar[str] = "probe"
+    lineage: ClassVar[dict[str, Any]] = {}
     ledger: Any = field(default_factory=MemoryLedger)
     run_id: str = "run"
     folder: Path = Path()

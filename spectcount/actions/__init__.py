@@ -15,12 +15,12 @@ from spectcount.actions.carriers import Carrier, add_carrier, carriers
 from spectcount.actions.comparing import (
     HELD_OUT_SEED,
     panel_parts,
-    seen_before,
     start_compare,
     start_panel,
     start_wordings,
 )
 from spectcount.actions.confirming import start_confirm
+from spectcount.actions.lineage import adapter_lineage, seen_before
 from spectcount.actions.listening import (
     ListenOptions,
     give_answer,
@@ -51,7 +51,6 @@ from spectcount.actions.report import audiofolder, export, figure_files, figure_
 from spectcount.actions.runs import (
     cancel,
     probe_plan,
-    refuse_many_trials,
     resume,
     start_probe,
     start_tune,
@@ -67,4 +66,5 @@ from spectcount.actions.sounds import (
     render,
     sent_stimulus,
 )
+from spectcount.actions.starting import refuse_many_trials
 from spectcount.pairs import COUNTERPART, SIDES, SIGNAL, pair_tasks, usual_task

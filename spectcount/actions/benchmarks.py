@@ -6,13 +6,14 @@ Conventions: settings come first; a prompt is a name or the path of a YAML file;
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import Any
 
-from spectcount import jobs
 from spectcount.actions.questions import refuse_unknown_listener
+from spectcount.actions.starting import queue
 from spectcount.benchmarks.catalogue import BENCHMARKS, Benchmark, get
 from spectcount.benchmarks.export import Exported
+from spectcount.configs import BenchmarkConfig, Json
 from spectcount.errors import UserError
 from spectcount.listeners.spec import ListenerSpec
 from spectcount.settings import Settings
@@ -23,7 +24,7 @@ DEAF = ("ideal", "dsp")
 KIND = "benchmark"
 
 
-def benchmarks(settings: Settings) -> list[dict[str, Any]]:
+def benchmarks(settings: Settings) -> list[Json]:
     """Every benchmark as plain data: name, title, files, prompts (its own first), strata, keys,
     command of the official script, gotchas."""
     every = benchmark_prompts(settings)
@@ -72,11 +73,10 @@ def start_benchmark(
     for spec in specs:
         _refuse_listener(settings, spec)
     asked = prompts.load(prompt or benchmark.prompts[0], _prompt_folders(settings))
-    config: dict[str, Any] = {
-        "benchmark": name, "path": str(_local(settings, benchmark, str(path), split)),
-        "prompt": asked.to_dict(), "mode": mode, "rotate": rotate, "limit": limit, "seed": seed,
-        "listeners": specs,
-    }  # fmt: skip
+    config = BenchmarkConfig(
+        benchmark=name, path=str(_local(settings, benchmark, str(path), split)),
+        prompt=asked.to_dict(), mode=mode, rotate=rotate, limit=limit, seed=seed, listeners=specs,
+    )  # fmt: skip
     sheet = sheet_of(config)
     n = len(sheet.units) * len(specs)
     if n > settings.limits.max_trials:
@@ -84,14 +84,11 @@ def start_benchmark(
             f"{n} questions are above the limit {settings.limits.max_trials}; lower the limit of "
             "items, or leave out the rotations"
         )
-    config |= {"path": str(sheet.path), "digest": sheet.digest}
-    store = Store(settings.database)
-    run = jobs.submit(store, settings, KIND, config, {"prompt": asked.name})
-    jobs.tend(store, settings)
-    return store.run(run.id)
+    config = dataclasses.replace(config, path=str(sheet.path), digest=sheet.digest)
+    return queue(settings, config, {"prompt": asked.name})
 
 
-def benchmark_report(settings: Settings, run_id: str) -> dict[str, Any]:
+def benchmark_report(settings: Settings, run_id: str) -> Json:
     """The summary of a run; `docs/benchmarks.md` lists its keys."""
     run = _run(settings, run_id)
     if not (run.summary or {}).get("listeners"):
@@ -120,12 +117,12 @@ def export_benchmark(settings: Settings, run_id: str, out: str | Path) -> list[E
     from spectcount.benchmarks.sheet import sheet_of
 
     run = _run(settings, run_id)
-    sheet = sheet_of(run.config)
+    sheet = sheet_of(BenchmarkConfig.from_json(run.config))
     trials = Store(settings.database).trials(run.id)
     if not trials:
         raise UserError(f"run {run_id} is {run.state} and has no reply yet; wait, or resume it")
     folder = Path(out).expanduser()
-    return [export.write(sheet, name, trials, folder) for name in run.config["listeners"]]
+    return [export.write(sheet, name, trials, folder) for name in run.listeners]
 
 
 def _run(settings: Settings, run_id: str) -> Run:

@@ -6,12 +6,10 @@ of its listeners: another would be another chance.
 
 from __future__ import annotations
 
-from typing import Any
-
-from spectcount import jobs
-from spectcount.actions.runs import refuse_many_trials
+from spectcount.actions.starting import start
+from spectcount.configs import AskConfig, ConfirmConfig
 from spectcount.errors import UserError
-from spectcount.jobs.confirmations import KIND, confirmation_run
+from spectcount.jobs.confirmations import confirmation_run
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 
@@ -29,7 +27,7 @@ def start_confirm(
 ) -> Run:
     """Queue new questions about the suspected regions that `listener` (default: the run's first)
     has in a map, `trials` signal trials for each region."""
-    from spectcount.probing.confirm import TRIALS, Confirmation, targets_of
+    from spectcount.probing.confirm import TRIALS, targets_of
     from spectcount.probing.plan import plan_from_dict
     from spectcount.probing.shortfall import Criterion
 
@@ -43,30 +41,27 @@ def start_confirm(
             f"{earlier.id} ({earlier.state}); a second try would be a second chance: resume that "
             "run, or map anew with another seed"
         )
-    map_seed = int(source.config.get("seed", 0))
+    mapped = AskConfig.from_json(source.config)
     n = TRIALS if trials is None else trials
     if not 10 <= n <= 1000:
         raise UserError(f"trials={n} for each region; give 10 to 1000")
-    if seed == map_seed:
+    if seed == mapped.seed:
         raise UserError(
             f"seed={seed} is the map's own, whose questions chose the regions; give another"
         )
-    plan = plan_from_dict(source.config["plan"])
+    plan = plan_from_dict(mapped.plan)
     mine = [t for t in store.trials(source.id) if t.listener == name]
-    targets = targets_of(plan, mine, map_seed)
+    targets = targets_of(plan, mine, mapped.seed)
     if not targets:
         raise UserError(
             f"run {source.id} has no suspected region of {name}; there is nothing to confirm"
         )
-    refuse_many_trials(settings, Confirmation(tuple(targets), n).n_trials)
-    config: dict[str, Any] = {
-        "plan": source.config["plan"], "source": source.id, "listeners": [name],
-        "targets": [target.to_dict() for target in targets], "trials": n, "map_seed": map_seed,
-        "criterion": Criterion().to_dict(), "seed": seed,
-    }  # fmt: skip
-    run = jobs.submit(store, settings, KIND, config, {"source": source.id})
-    jobs.tend(store, settings)
-    return store.run(run.id)
+    config = ConfirmConfig(
+        plan=mapped.plan, source=source.id, listeners=[name],
+        targets=[target.to_dict() for target in targets], trials=n, map_seed=mapped.seed,
+        criterion=Criterion().to_dict(), seed=seed,
+    )  # fmt: skip
+    return start(settings, config, {"source": source.id})
 
 
 def _mapped(store: Store, run_id: str) -> Run:
@@ -82,9 +77,9 @@ def _mapped(store: Store, run_id: str) -> Run:
 
 
 def _listener(run: Run, listener: str | None) -> str:
-    names = list(run.config["listeners"])
+    names = run.listeners
     if listener is None:
-        return str(names[0])
+        return names[0]
     if listener not in names:
         raise UserError(
             f"{listener} did not answer in run {run.id}; choose one of {', '.join(names)}"

@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spectcount.actions.runs import Params, probe_plan, refuse_many_trials
+from spectcount.actions.runs import Params, probe_plan
+from spectcount.actions.starting import refuse_many_trials
+from spectcount.configs import ListenConfig
 from spectcount.errors import UserError
 from spectcount.listeners.observers.observer import Human
 from spectcount.params import Declared, param
@@ -76,13 +78,13 @@ def start_listening(
     refuse_many_trials(settings, made.n_trials)
     made.refuse_infeasible()
     chosen = ListenOptions.from_dict(options or {})
-    config = {"plan": body, "listeners": [_person(name)], "seed": seed, **chosen.to_dict()}
+    config = ListenConfig(plan=body, listeners=[_person(name)], seed=seed, **chosen.to_dict())
     lineage = {"probe": plan if isinstance(plan, str) else None}
     store = Store(settings.database)
     n_open, most = len(store.runs(KIND, ("open",))), settings.limits.max_open_sessions
     if n_open >= most:
         raise UserError(f"{n_open} sessions of yours are open, the limit is {most}; end one first")
-    return store.create_run(KIND, config, lineage, state="open")
+    return store.create_run(KIND, config.to_json(), lineage, state="open")
 
 
 def next_question(settings: Settings, run_id: str, practised: int = 0) -> Asked:
@@ -90,11 +92,12 @@ def next_question(settings: Settings, run_id: str, practised: int = 0) -> Asked:
     practice block comes before the first answer that counts."""
     with _lock:
         run, session = _open(settings, run_id)
+        config = ListenConfig.from_json(run.config)
         n, most = len(session.trials), max(session.plan.n_trials, len(session.trials))
-        if n == 0 and practised < run.config["practice"] and session.current is not None:
+        if n == 0 and practised < config.practice and session.current is not None:
             question = _practice(session, run, practised)
-            return Asked(run, question, True, practised, run.config["practice"])
-        every = run.config["break_every"]
+            return Asked(run, question, True, practised, config.practice)
+        every = config.break_every
         pause = bool(every and n and n % every == 0)
         planned = session.current
         if planned is None:
@@ -148,15 +151,18 @@ def _open(settings: Settings, run_id: str) -> tuple[Run, Session]:
     if run.state == "stopped":
         raise UserError(f"session {run_id} was ended; start another one")
     if run_id not in _sessions:
-        person = Human(run.config["listeners"][0], run_id)
-        plan = plan_from_dict(run.config["plan"])
-        _sessions[run_id] = Session(plan, run.config["seed"], person, store.trials(run_id))
+        config = ListenConfig.from_json(run.config)
+        person = Human(run.listeners[0], run_id)
+        plan = plan_from_dict(config.plan)
+        _sessions[run_id] = Session(plan, config.seed, person, store.trials(run_id))
     return run, _sessions[run_id]
 
 
 def _practice(session: Session, run: Run, place: int) -> Question:
     """Question number `place` of the practice block: the plan's own first ones at another seed."""
-    batch = next(session.plan.ask(run.config["seed"] + _PRACTICE_SEED + place // 8))
+    batch = next(
+        session.plan.ask(ListenConfig.from_json(run.config).seed + _PRACTICE_SEED + place // 8)
+    )
     return batch[place % len(batch)].question
 
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spectcount import jobs, presets
-from spectcount.actions.questions import refuse_unknown_listener
+from spectcount.actions.starting import queue, start
+from spectcount.configs import Json, ProbeConfig, TuneConfig
 from spectcount.designs import family
 from spectcount.errors import UserError
 from spectcount.params import Declared
@@ -20,9 +21,7 @@ from spectcount.store import Run, Store
 Params = Mapping[str, Any]
 
 
-def probe_plan(
-    settings: Settings, preset: str | Params, params: Params | None = None
-) -> dict[str, Any]:
+def probe_plan(settings: Settings, preset: str | Params, params: Params | None = None) -> Json:
     """The plan of a probe preset (or plain data), checked, with `params` overriding its own
     parameters or, by name, those of its design; of interleaved plans, those of each that has the
     parameter."""
@@ -36,7 +35,7 @@ def probe_plan(
     return plan_from_dict(_overridden(plan, params or {})).to_dict()
 
 
-def _overridden(plan: Params, params: Params) -> dict[str, Any]:
+def _overridden(plan: Params, params: Params) -> Json:
     """A plan's plain data with some parameters changed, by name."""
     from spectcount.probing.plan import PLANS
 
@@ -76,7 +75,8 @@ def start_probe(
 ) -> Run:
     """Queue a probe of one or several listeners and start it if the device is free."""
     specs = [listener] if isinstance(listener, str) else list(listener)
-    return _start_probing(settings, "probe", plan, specs, seed, params)
+    config = ProbeConfig(plan=probe_plan(settings, plan, params), listeners=specs, seed=seed)
+    return start(settings, config, {"probe": plan if isinstance(plan, str) else None})
 
 
 def start_tune(
@@ -106,23 +106,21 @@ def start_tune(
     steps, most = config["train"]["steps"], settings.limits.max_steps
     if steps > most:
         raise UserError(f"steps={steps} is above the limit {most} of {settings.mode} mode")
-    store = Store(settings.database)
-    found = list(regions) or (weak_regions(store, weakness, base) if weakness else [])
+    found = [dict(region) for region in regions]
+    if weakness and not found:
+        found = weak_regions(Store(settings.database), weakness, base)
     lineage = {
         "base": base,
         "training": training if isinstance(training, str) else None,
         "probe": weakness,
         "notes": _unconfirmed(found),
     }
-    full = {"base": base, **config, "regions": found, "seed": seed}
-    run = jobs.submit(store, settings, "tune", full, lineage)
-    jobs.tend(store, settings)
-    return store.run(run.id)
+    return queue(settings, TuneConfig(base=base, **config, regions=found, seed=seed), lineage)
 
 
 def training_config(
     settings: Settings, training: str | Params, params: Params | None = None
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Json]:
     """{"curriculum", "lora", "train"} of a training preset or plain data, checked, with `params`
     overriding single parameters by name."""
     if isinstance(training, str):
@@ -141,7 +139,7 @@ def training_config(
     return config
 
 
-def weak_regions(store: Store, run_id: str, listener: str) -> list[dict[str, Any]]:
+def weak_regions(store: Store, run_id: str, listener: str) -> list[Json]:
     """The weak regions of `listener` that a probe or comparison found, as plain data: those that
     its confirmation confirmed, all that are suspected where nobody has asked again yet."""
     from spectcount.jobs.confirmations import KIND, confirmation_run
@@ -177,16 +175,6 @@ def resume(settings: Settings, run_id: str) -> Run:
     return store.run(run_id)
 
 
-def refuse_many_trials(settings: Settings, n_trials: int) -> None:
-    """Raise `UserError` for more trials than the mode allows. To be asked before a plan is tried
-    for feasibility, which takes longer the larger it is."""
-    if n_trials > settings.limits.max_trials:
-        raise UserError(
-            f"{n_trials} trials are above the limit {settings.limits.max_trials} of "
-            f"{settings.mode} mode; lower the trials or the number of cells"
-        )
-
-
 def _unconfirmed(regions: Sequence[Params]) -> list[str]:
     """A sentence where regions were not asked about again on new seeds."""
     n = sum(region.get("status") == "suspected" for region in regions)
@@ -196,29 +184,6 @@ def _unconfirmed(regions: Sequence[Params]) -> list[str]:
         f"{n} of the {len(regions)} regions trained on are only suspected: chosen from a map, not "
         "confirmed on new seeds (confirm RUN)"
     ]
-
-
-def _start_probing(
-    settings: Settings,
-    kind: str,
-    plan: str | Params,
-    specs: list[str],
-    seed: int,
-    params: Params | None,
-) -> Run:
-    from spectcount.probing.plan import plan_from_dict
-
-    body = probe_plan(settings, plan, params)
-    n_trials = plan_from_dict(body).cost(len(specs)).n_trials
-    refuse_many_trials(settings, n_trials)
-    for spec in specs:
-        refuse_unknown_listener(settings, spec)
-    lineage = {"probe": plan if isinstance(plan, str) else None}
-    store = Store(settings.database)
-    config = {"plan": body, "listeners": specs, "seed": seed}
-    run = jobs.submit(store, settings, kind, config, lineage)
-    jobs.tend(store, settings)
-    return store.run(run.id)
 
 
 def _refuse_name(name: str, *declared: type[Declared]) -> None:

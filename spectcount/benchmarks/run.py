@@ -22,6 +22,7 @@ from spectcount.benchmarks.questions import ClipQuestion
 from spectcount.benchmarks.readings import Place, place
 from spectcount.benchmarks.sheet import Sheet, sheet_of
 from spectcount.clips import Clip
+from spectcount.configs import BenchmarkConfig
 from spectcount.context import RunContext
 from spectcount.errors import UserError
 from spectcount.listeners.base import Listener
@@ -49,7 +50,7 @@ def execute(context: RunContext, listeners: Mapping[str, Listener]) -> dict[str,
     """Ask the benchmark of `context.config` of every listener (name -> who): one, or base and
     tuned. Returns the summary that `summary` describes. Raises `UserError` where the files are
     not as they should be, two listeners are the same, or nothing at all could be heard."""
-    sheet = sheet_of(context.config)
+    sheet = sheet_of(BenchmarkConfig.from_json(context.config))
     seats = _seats(context, listeners)
     total = len(sheet.units) * len(seats)
     context.log(

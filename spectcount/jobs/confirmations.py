@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from spectcount.configs import AskConfig, ConfirmConfig
 from spectcount.probing.confirm import targets_of
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.weakness import Region
@@ -17,7 +18,7 @@ KIND = "confirm"
 def confirmation_run(store: Store, source: str, listener: str) -> Run | None:
     """The run that asked again about the regions of a map, finished or not; None before."""
     for run in store.runs(KIND):
-        if run.config.get("source") == source and listener in run.config.get("listeners", ()):
+        if ConfirmConfig.from_json(run.config).source == source and listener in run.listeners:
             return run
     return None
 
@@ -26,7 +27,7 @@ def regions_again(store: Store, run: Run) -> dict[str, list[Region]]:
     """The regions of each listener of a map whose confirmation is done, or of a confirmation
     itself, with what the new questions said; nothing of others."""
     found: dict[str, list[Region]] = {}
-    for name in run.config.get("listeners", []):
+    for name in run.listeners:
         asked_again = run if run.kind == KIND else confirmation_run(store, run.id, name)
         if asked_again is not None and asked_again.state == "done":
             listed = (asked_again.summary or {}).get("regions", {}).get(name, [])
@@ -39,5 +40,6 @@ def regions_now(store: Store, run: Run, listener: str, trials: Sequence[Trial]) 
     again = regions_again(store, run).get(listener)
     if again is not None or run.kind == KIND:
         return again or []
-    plan, seed = plan_from_dict(run.config["plan"]), int(run.config.get("seed", 0))
-    return [target.region for target in targets_of(plan, trials, seed)]
+    config = AskConfig.from_json(run.config)
+    plan = plan_from_dict(config.plan)
+    return [target.region for target in targets_of(plan, trials, config.seed)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from pathlib import Path
-from typing import Any
 
 from spectcount.context import Ledger
 from spectcount.store import Run, Store
@@ -47,8 +46,10 @@ class JobContext:
 
     def __init__(self, run: Run, store: Store) -> None:
         self.run_id = run.id
-        self.config: dict[str, Any] = run.config
-        self.lineage: dict[str, Any] = run.lineage
+        self.kind = run.kind
+        self.config = run.config
+        self.lineage = run.lineage
+        self.listeners = run.listeners
         self.folder: Path = run.folder
         self.ledger: Ledger = store
         self._store = store

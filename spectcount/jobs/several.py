@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Sequence
 
+from spectcount.configs import TuneConfig
 from spectcount.store import Run
 
 _LOOK_EVERY_S = 0.5
@@ -20,7 +21,7 @@ _LOOK_EVERY_S = 0.5
 
 def processes(run: Run) -> int:
     """How many processes the run's configuration asks for."""
-    return int(run.config.get("train", {}).get("processes", 1))
+    return int(TuneConfig.from_json(run.config).train.get("processes", 1))
 
 
 def command(worker: Sequence[str], n: int) -> list[str]:

@@ -80,11 +80,11 @@ def unload(name: str = "") -> list[Resident]:
     return resident.unload(name)
 
 
-def adapters(base: str, settings: Settings) -> dict[str, Path]:
+def adapters(base: str | ListenerSpec, settings: Settings) -> dict[str, Path]:
     """Name -> folder of every adapter made on `base`: shipped examples, then finished runs,
     newest first."""
-    found, base = {}, model_name(base)
-    for config in sorted((settings.models / f"{base}-adapters").glob("*/adapter_config.json")):
+    found, model = {}, model_name(base)
+    for config in sorted((settings.models / f"{model}-adapters").glob("*/adapter_config.json")):
         found[config.parent.name] = config.parent
     runs = sorted(settings.runs.glob("*/adapter/adapter_config.json"), reverse=True)
     for config in runs:
@@ -96,7 +96,7 @@ def adapters(base: str, settings: Settings) -> dict[str, Path]:
         except UserError as error:
             skip(f"adapter {run.name}", str(error))
             continue
-        if made_on == base:
+        if made_on == model:
             found[run.name] = config.parent
     return found
 
@@ -109,7 +109,7 @@ def adapter_folder(spec: str | ListenerSpec, settings: Settings) -> Path | None:
         return None
     if "/" in listener.adapter or listener.adapter.startswith(PATH):
         return adapter_by_place(listener.adapter, settings)
-    known = adapters(model, settings)
+    known = adapters(listener, settings)
     if listener.adapter not in known:
         _refuse_broken(listener.adapter, settings)
         listed = ", ".join(known) or "none yet: tune first"

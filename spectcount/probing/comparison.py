@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from spectcount.configs import AskConfig, CompareConfig, PanelConfig, WordingsConfig
 from spectcount.probing.base import Plan
 from spectcount.probing.heldout import Part, split
 from spectcount.probing.panel import Panel
@@ -31,7 +32,7 @@ NO_LINEAGE = (
 )
 
 
-def held_out(config: Mapping[str, Any], lineage: Mapping[str, Any], trials: Trials) -> dict:
+def held_out(config: AskConfig, lineage: Mapping[str, Any], trials: Trials) -> dict:
     """{"held_out": {"seen", "parts"}}: sentences on what was seen before, and the comparison in
     its trained and never trained parts."""
     parts = parts_of(config, lineage, trials)
@@ -39,7 +40,7 @@ def held_out(config: Mapping[str, Any], lineage: Mapping[str, Any], trials: Tria
     return {"held_out": {"seen": seen, "parts": [part.to_dict() for part in parts]}}
 
 
-def parts_of(config: Mapping[str, Any], lineage: Mapping[str, Any], trials: Trials) -> list[Part]:
+def parts_of(config: AskConfig, lineage: Mapping[str, Any], trials: Trials) -> list[Part]:
     """The trained and the never trained part, of each plan that is not led by the answers; none
     where the lineage does not tell."""
     if "trained" not in lineage:
@@ -54,41 +55,40 @@ def parts_of(config: Mapping[str, Any], lineage: Mapping[str, Any], trials: Tria
 
 
 def compared_plans(
-    config: Mapping[str, Any], trials: Trials
+    config: AskConfig, trials: Trials
 ) -> list[tuple[Plan, list[Trial], list[Trial]]]:
     """Each plan of a comparison (several where they are interleaved), with base's and tuned's
     trials."""
-    plan = plan_from_dict(config["plan"])
-    base, tuned = (plans_of(plan, trials.get(name, [])) for name in config["listeners"][:2])
+    plan = plan_from_dict(config.plan)
+    base, tuned = (plans_of(plan, trials.get(name, [])) for name in config.listeners[:2])
     return [(mine, x, y) for (mine, x), (_, y) in zip(base, tuned, strict=True)]
 
 
-def verdicts(config: Mapping[str, Any], trials: Trials) -> list[Verdict]:
+def verdicts(config: CompareConfig, trials: Trials) -> list[Verdict]:
     """What may be said of a comparison: of each of its plans the change, main measure first, or
     the changes of thresholds. The very first is the verdict named beforehand."""
     found: list[Verdict] = []
     for plan, base, tuned in compared_plans(config, trials):
         thresholds, whole = changes_of(plan, base, tuned)
         found += [one.verdict for one in thresholds]
-        found += whole.verdicts(config.get("margin")) if whole is not None else []
+        found += whole.verdicts(config.margin) if whole is not None else []
     return first_named(found)
 
 
-def panel(config: Mapping[str, Any], trials: Trials) -> PanelResult:
+def panel(config: PanelConfig, trials: Trials) -> PanelResult:
     """The table of a panel's run."""
-    base, tuned = (trials.get(name, []) for name in config["listeners"][:2])
+    base, tuned = (trials.get(name, []) for name in config.listeners[:2])
     return panel_result(
-        Panel.from_list(config["parts"]), base, tuned, config.get("regions", ()),
-        margin=config.get("margin"),
-    )  # fmt: skip
+        Panel.from_list(config.parts), base, tuned, config.regions, margin=config.margin
+    )
 
 
-def crossed(config: Mapping[str, Any]) -> Crossed:
+def crossed(config: WordingsConfig) -> Crossed:
     """The plan of a run over wordings."""
-    return Crossed.from_config(config["plan"], config["wordings"])
+    return Crossed.from_config(config.plan, config.wordings)
 
 
-def wordings(config: Mapping[str, Any], trials: Trials) -> dict[str, Any]:
+def wordings(config: WordingsConfig, trials: Trials) -> dict[str, Any]:
     """{"wordings": one summary by listener, "change": of two}; None where too little was
     answered."""
     plan = crossed(config)

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from spectcount.configs import ConfirmConfig, Json
 from spectcount.probing.draws import PlannedQuestion, seed_of
 from spectcount.probing.grid import BATCH, GridPlan
 from spectcount.probing.interleave import PART
@@ -64,16 +65,16 @@ class Confirmation:
     trials: int = TRIALS
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Confirmation:
-        """From a run's configuration: "plan", "targets", "trials"."""
-        plan = plan_from_dict(config["plan"])
+    def from_config(cls, config: ConfirmConfig) -> Confirmation:
+        """What a run's configuration asks."""
+        plan = plan_from_dict(config.plan)
         plans: Sequence[Any] = plan.parts if isinstance(plan, Interleaved) else [plan]
         targets = []
-        for values in config["targets"]:
+        for values in config.targets:
             counts = tuple((tuple(b), tuple(n)) for b, n in values["map_counts"])
             region = dataclasses.replace(Region.from_dict(values["region"]), confirmed=None)
             targets.append(Target(plans[region.part or 0], region, values["seed"], counts))
-        return cls(tuple(targets), int(config["trials"]))
+        return cls(tuple(targets), config.trials)
 
     @property
     def n_trials(self) -> int:
@@ -212,11 +213,11 @@ def sentence(regions: Sequence[Region]) -> str:
     )
 
 
-def summary(config: Mapping[str, Any], trials: Mapping[str, Sequence[Trial]], run: str) -> dict:
+def summary(config: ConfirmConfig, trials: Mapping[str, Sequence[Trial]], run: str) -> Json:
     """What a run of kind "confirm" says: plain data."""
     confirmation = Confirmation.from_config(config)
     regions = {
-        name: confirmed_regions(confirmation, mine, Criterion.from_dict(config["criterion"]), run)
+        name: confirmed_regions(confirmation, mine, Criterion.from_dict(config.criterion), run)
         for name, mine in trials.items()
     }
     return {

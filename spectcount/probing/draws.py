@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from spectcount.errors import UserError
 from spectcount.params import Param
@@ -18,7 +18,7 @@ from spectcount.probing.axes import Axis
 from spectcount.stimulus import Event, Stimulus
 from spectcount.synth import synthesise
 from spectcount.tasks import Task, task
-from spectcount.trials import Question
+from spectcount.trials import Question, Trial
 
 Cell = tuple[int, ...]
 CLIPS_PER_S = 25.0
@@ -34,6 +34,20 @@ class PlannedQuestion:
 
     question: Question
     coords: dict[str, Any]
+
+
+class AskedPlan(Protocol):
+    """What a runner needs of a plan."""
+
+    @property
+    def n_trials(self) -> int:
+        """Trials asked of each listener, at most."""
+
+    def refuse_infeasible(self) -> None:
+        """Raises `UserError` where a trial cannot be realised."""
+
+    def ask(self, seed: int) -> Generator[list[PlannedQuestion], list[Trial], None]:
+        """Batches of questions, each answered with `send(trials)`."""
 
 
 @dataclass(frozen=True)

@@ -13,35 +13,21 @@ import json
 import time
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
+from spectcount.configs import AskConfig
 from spectcount.context import RunContext
 from spectcount.errors import UserError
 from spectcount.listeners.base import Listener, Scores
 from spectcount.listeners.spec import ListenerSpec
-from spectcount.probing.draws import PlannedQuestion
-from spectcount.probing.plan import plan_from_dict
-from spectcount.probing.summary import summarise
+from spectcount.probing.asked import KINDS, Answers
+from spectcount.probing.draws import AskedPlan, PlannedQuestion
 from spectcount.trials import Trial, make_trial
 
 LEAST_MASS = 0.1
 """Least mean probability of a closed set whose graded scores are worth a map."""
 TO_WEIGH = 16
 """Trials after which the mass is looked at."""
-
-
-class AskedPlan(Protocol):
-    """What the runner needs of a plan."""
-
-    @property
-    def n_trials(self) -> int:
-        """Trials asked of each listener, at most."""
-
-    def refuse_infeasible(self) -> None:
-        """Raises `UserError` where a trial cannot be realised."""
-
-    def ask(self, seed: int) -> Generator[list[PlannedQuestion], list[Trial], None]:
-        """Batches of questions, each answered with `send(trials)`."""
 
 
 @dataclass
@@ -63,23 +49,24 @@ class _Seat:
 
 
 def execute(context: RunContext, listeners: Mapping[str, Listener]) -> dict[str, Any]:
-    """Ask `context.config["plan"]` at `context.config["seed"]` of every listener (name -> who).
+    """Ask the plan of a run, of any kind that asks, of every listener (name -> who).
 
     Returns the run's summary: done, total, stopped, and per listener what was asked, at which
-    rate, and the headline numbers of its map. Raises `UserError` before the first question where
-    a cell cannot be realised or two listeners are the same.
+    rate, and what the answers say. Raises `UserError` before the first question where a cell
+    cannot be realised or two listeners are the same.
     """
-    plan = plan_from_dict(context.config["plan"])
-    report, trials = ask_all(context, plan, listeners)
-    return {**report, **summarise(plan, trials)}
+    kind = KINDS[context.kind]
+    config = kind.config.from_json(context.config)
+    report, trials = ask_all(context, kind.plan(config), listeners)
+    return {**report, **kind.analyse(config, Answers(trials, context.lineage, context.run_id))}
 
 
 def ask_all(
     context: RunContext, plan: AskedPlan, listeners: Mapping[str, Listener]
 ) -> tuple[dict[str, Any], dict[str, list[Trial]]]:
-    """Ask a plan at `context.config["seed"]` of every listener: what `execute` returns of the
-    asking itself, and the trials by name. Raises `UserError` as it does."""
-    seed = int(context.config.get("seed", 0))
+    """Ask a plan at the run's seed of every listener: what `execute` returns of the asking
+    itself, and the trials by name. Raises `UserError` as it does."""
+    seed = AskConfig.from_json(context.config).seed
     plan.refuse_infeasible()
     seats = _seats(context, plan, seed, listeners)
     total = plan.n_trials * len(seats)

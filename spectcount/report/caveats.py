@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from spectcount.configs import TuneConfig
 from spectcount.listeners import EMBEDDED, ListenerSpec
 from spectcount.probing.maps import parsed
 from spectcount.probing.marks import front_end_marks
@@ -232,7 +233,7 @@ def _who(evidence: Evidence) -> Iterator[str]:
 
 
 def _lab_animal(evidence: Evidence) -> Iterator[str]:
-    who = [*evidence.names, str(evidence.run.config.get("base", ""))]
+    who = [*evidence.names, TuneConfig.from_json(evidence.run.config).base]
     if any(str(ListenerSpec.parse(name).hearing.base) == EMBEDDED for name in who):
         yield (
             f"{EMBEDDED} is a lab animal: about a million parameters, trained for half an hour on "

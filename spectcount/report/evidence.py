@@ -13,6 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from spectcount.configs import (
+    AskConfig,
+    CompareConfig,
+    PanelConfig,
+    RunConfig,
+    WordingsConfig,
+)
 from spectcount.jobs.confirmations import KIND, regions_again
 from spectcount.probing import comparison
 from spectcount.probing.base import Plan
@@ -57,7 +64,7 @@ class Evidence:
             return []
         if isinstance(self.plan, Plan):
             return [self]
-        named = [part["name"] for part in self.run.config.get("parts", ())]
+        named = [part["name"] for part in PanelConfig.from_json(self.run.config).parts]
         return [
             dataclasses.replace(
                 self,
@@ -81,12 +88,12 @@ class Evidence:
     @property
     def seed(self) -> int:
         """The run's seed."""
-        return int(self.run.config.get("seed", 0))
+        return RunConfig.from_json(self.run.config).seed
 
     @functools.cached_property
     def names(self) -> list[str]:
         """The listeners that answered at least once."""
-        listed = list(self.run.config.get("listeners") or [])
+        listed = self.run.listeners
         answered = dict.fromkeys(t.listener for t in self.trials)
         return [n for n in listed if n in answered] + [n for n in answered if n not in listed]
 
@@ -211,21 +218,22 @@ class Evidence:
         """The table of a forgetting panel."""
         if self.run.kind != "panel" or self.pair is None:
             return None
-        return comparison.panel(self.run.config, self.by_listener)
+        return comparison.panel(PanelConfig.from_json(self.run.config), self.by_listener)
 
     @functools.cached_property
     def held_out(self) -> list[Part]:
         """A comparison in its trained and its never trained part, where the adapter tells."""
         if self.run.kind != "compare" or self.pair is None:
             return []
-        return comparison.parts_of(self.run.config, self.run.lineage, self.by_listener)
+        config = CompareConfig.from_json(self.run.config)
+        return comparison.parts_of(config, self.run.lineage, self.by_listener)
 
     @functools.cached_property
     def worded(self) -> dict[str, Robustness]:
         """Each listener over wordings, in a run that asks every stimulus in several."""
         if self.run.kind != "wordings":
             return {}
-        crossed = comparison.crossed(self.run.config)
+        crossed = comparison.crossed(WordingsConfig.from_json(self.run.config))
         found = {name: robustness(crossed, mine) for name, mine in self.by_listener.items()}
         return {name: one for name, one in found.items() if one is not None}
 
@@ -234,7 +242,8 @@ class Evidence:
         """The change of two listeners over wordings."""
         if len(self.worded) != 2:
             return None
-        return worded_change(comparison.crossed(self.run.config), *self.by_listener.values())
+        crossed = comparison.crossed(WordingsConfig.from_json(self.run.config))
+        return worded_change(crossed, *self.by_listener.values())
 
     @property
     def seen(self) -> list[str]:
@@ -249,7 +258,7 @@ class Evidence:
 
 def load(run: Run, store: Store) -> Evidence:
     """Everything that `run` left in the store."""
-    body = run.config.get("plan")
+    body = AskConfig.from_json(run.config).plan
     return Evidence(
         run,
         plan_from_dict(body) if body else None,

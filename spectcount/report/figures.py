@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from spectcount.configs import TuneConfig
 from spectcount.errors import UserError
 from spectcount.figures.counts import accuracy_value, confusion_value, shortcuts_value
 from spectcount.figures.functions import functions_value
@@ -222,7 +223,7 @@ def _of_wordings(evidence: Evidence) -> Iterator[RunFigure]:
 
 
 def _of_learning(evidence: Evidence) -> Iterator[RunFigure]:
-    n = evidence.run.config.get("train", {}).get("held_out", "?")
+    n = TuneConfig.from_json(evidence.run.config).train.get("held_out", "?")
     charts: tuple[tuple[str, str, dict[str, str], dict[str, Any]], ...] = (
         ("loss", "Training loss", {"loss": "loss"}, {"y_label": "loss (nats per answer token)"}),
         (

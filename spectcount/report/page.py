@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from spectcount.configs import TuneConfig
 from spectcount.report import sentences
 from spectcount.report.caveats import caveats
 from spectcount.report.evidence import Evidence
@@ -116,7 +117,7 @@ def _titled(part: Evidence) -> Html:
 
 
 def _tune_body(evidence: Evidence, figures: Numbered) -> list[Html]:
-    base = evidence.run.config.get("base", "")
+    base = TuneConfig.from_json(evidence.run.config).base
     asked = (
         f"Does a short fine-tune of {base} on synthetic sounds raise its counting accuracy, in the "
         "regions where it was weak and outside them?"
@@ -140,7 +141,7 @@ def _ends(evidence: Evidence) -> list[Html]:
 
 def _subject(evidence: Evidence) -> str:
     if evidence.plan is None:
-        return f"Fine-tune of {evidence.run.config.get('base', '')}"
+        return f"Fine-tune of {TuneConfig.from_json(evidence.run.config).base}"
     who = " and ".join(evidence.names) or "nobody yet"
     tasks = dict.fromkeys(part.asked_plan.asked.title for part in evidence.parts)
     asked = ", ".join(f"“{title}”" for title in tasks)

@@ -13,6 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from spectcount import documents
+from spectcount.configs import (
+    AskConfig,
+    CompareConfig,
+    ConfirmConfig,
+    PanelConfig,
+    RunConfig,
+    TuneConfig,
+    WordingsConfig,
+)
 from spectcount.listeners import EMBEDDED, ListenerSpec
 from spectcount.report.evidence import Evidence
 from spectcount.store import Run
@@ -24,41 +33,61 @@ END = "END_OF_FILE"
 
 def input_file(run: Run) -> tuple[str, str]:
     """(name, text) of the preset file that the commands read."""
-    if run.kind == "tune":
+    if run.kind == TuneConfig.kind:
         names: tuple[str, ...] = ("curriculum", "lora", "train")
         parts = {name: run.config[name] for name in names if name in run.config}
         return TRAINING_FILE, _yaml(run, "Training", parts)
-    if run.kind == "panel":
-        return PANEL_FILE, _yaml(run, "Panel", {"parts": run.config["parts"]})
-    return PLAN_FILE, _yaml(run, "Plan", {"plan": run.config["plan"]})
+    if run.kind == PanelConfig.kind:
+        return PANEL_FILE, _yaml(run, "Panel", {"parts": PanelConfig.from_json(run.config).parts})
+    return PLAN_FILE, _yaml(run, "Plan", {"plan": AskConfig.from_json(run.config).plan})
 
 
 def commands(run: Run) -> list[str]:
     """The command lines that ask the same again, once the input file is there; for a fine-tune
     whose regions no command can name, lines of Python."""
-    if run.kind == "tune":
-        return _tune_commands(run)
-    listeners = [shlex.quote(str(name)) for name in run.config["listeners"]]
-    tail = f"--seed {int(run.config.get('seed', 0))}"
-    program = _program(run)
-    if run.kind == "listen":
-        return [f"{program} listen {PLAN_FILE} --name {listeners[0]} {tail}"]
-    if run.kind == "confirm":
-        n, mapped = run.config["trials"], int(run.config["map_seed"])
-        return [
-            f"{program} probe {PLAN_FILE} --listener {listeners[0]} --seed {mapped}",
-            f"{program} confirm RUN --trials {n} {tail}  # RUN: the run that the first one printed",
-        ]
-    if run.kind == "wordings":
-        second = f"--tuned {listeners[1]} " if len(listeners) > 1 else ""
-        count = f"--count {len(run.config['wordings'])}"
-        return [f"{program} wordings {PLAN_FILE} --listener {listeners[0]} {second}{count} {tail}"]
-    if run.kind in ("compare", "panel"):
-        margin = run.config.get("margin")
-        both = f"--base {listeners[0]} --tuned {listeners[1]}"
-        ending = tail if margin is None else f"{tail} --margin {margin!r}"
-        return [f"{program} {run.kind} {input_name(run)} {both} {ending}"]
-    return [f"{program} probe {PLAN_FILE} --listener {name} {tail}" for name in listeners]
+    return _COMMANDS[run.kind](run)
+
+
+def _probe_commands(run: Run) -> list[str]:
+    return [f"{_program(run)} probe {PLAN_FILE} --listener {name} {_tail(run)}"
+            for name in _quoted(run)]  # fmt: skip
+
+
+def _listen_commands(run: Run) -> list[str]:
+    return [f"{_program(run)} listen {PLAN_FILE} --name {_quoted(run)[0]} {_tail(run)}"]
+
+
+def _confirm_commands(run: Run) -> list[str]:
+    config, program = ConfirmConfig.from_json(run.config), _program(run)
+    return [
+        f"{program} probe {PLAN_FILE} --listener {_quoted(run)[0]} --seed {config.map_seed}",
+        f"{program} confirm RUN --trials {config.trials} {_tail(run)}  # RUN: the run that the "
+        "first one printed",
+    ]
+
+
+def _wordings_commands(run: Run) -> list[str]:
+    first, *second = _quoted(run)
+    who = f"--listener {first}" + (f" --tuned {second[0]}" if second else "")
+    count = f"--count {len(WordingsConfig.from_json(run.config).wordings)}"
+    return [f"{_program(run)} wordings {PLAN_FILE} {who} {count} {_tail(run)}"]
+
+
+def _compare_commands(run: Run) -> list[str]:
+    base, tuned = _quoted(run)[:2]
+    margin = CompareConfig.from_json(run.config).margin
+    ending = "" if margin is None else f" --margin {margin!r}"
+    both = f"--base {base} --tuned {tuned}"
+    return [f"{_program(run)} {run.kind} {input_name(run)} {both} {_tail(run)}{ending}"]
+
+
+def _quoted(run: Run) -> list[str]:
+    """The listeners as shell words."""
+    return [shlex.quote(name) for name in run.listeners]
+
+
+def _tail(run: Run) -> str:
+    return f"--seed {RunConfig.from_json(run.config).seed}"
 
 
 def input_name(run: Run) -> str:
@@ -75,8 +104,9 @@ def shell_block(run: Run) -> str:
 def needs(evidence: Evidence) -> list[str]:
     """What must be there before, in sentences: adapters, models and recordings of one's own."""
     found = []
-    for name in evidence.run.config.get("listeners") or [evidence.run.config.get("base", "")]:
-        spec = ListenerSpec.parse(str(name))
+    run = evidence.run
+    for name in run.listeners or (TuneConfig.from_json(run.config).base,):
+        spec = ListenerSpec.parse(name)
         adapter = spec.adapter
         if "/" in adapter:
             found.append(f"The adapter {adapter}, at the same place or commit.")
@@ -122,8 +152,8 @@ def _program(run: Run) -> str:
 
 
 def _tune_commands(run: Run) -> list[str]:
-    base, seed = str(run.config["base"]), int(run.config.get("seed", 0))
-    regions = run.config.get("regions") or []
+    config = TuneConfig.from_json(run.config)
+    base, seed, regions = config.base, config.seed, list(config.regions)
     if not regions:
         return [
             f"{_program(run)} tune {TRAINING_FILE} --listener {shlex.quote(base)} --seed {seed} "
@@ -145,6 +175,13 @@ def _tune_commands(run: Run) -> list[str]:
         "print(jobs.wait(Store(settings.database), settings, run.id).id)",
         END,
     ]
+
+
+_COMMANDS = {
+    "probe": _probe_commands, "compare": _compare_commands, "panel": _compare_commands,
+    "wordings": _wordings_commands, "confirm": _confirm_commands, "listen": _listen_commands,
+    "tune": _tune_commands,
+}  # fmt: skip
 
 
 def _yaml(run: Run, what: str, body: dict[str, Any]) -> str:

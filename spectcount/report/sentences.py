@@ -6,6 +6,7 @@ Conventions: the main measure first; a verdict follows from its interval alone
 
 from __future__ import annotations
 
+from spectcount.configs import CompareConfig
 from spectcount.report.evidence import Evidence
 
 
@@ -16,7 +17,9 @@ def verdicts(part: Evidence) -> list[str]:
     said = [change.sentence for change in part.threshold_changes]
     whole, cells = part.change, part.difference
     if whole is not None:
-        said += [v.sentence for v in whole.verdicts(part.run.config.get("margin"))]
+        said += [
+            v.sentence for v in whole.verdicts(CompareConfig.from_json(part.run.config).margin)
+        ]
     if cells is not None and cells.n.size > 1:
         said.append(cells.verdict.sentence)
     return [_sentence(text) for text in said]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spectcount.configs import TuneConfig
 from spectcount.params import Declared
 from spectcount.report.evidence import Evidence
 from spectcount.report.html import (
@@ -21,14 +22,14 @@ def training_html(evidence: Evidence) -> Html:
     """The section on the training."""
     from spectcount.training import OPTIONS
 
-    config = evidence.run.config
+    config = TuneConfig.from_json(evidence.run.config)
     parts = []
     options: dict[str, type[Declared]] = OPTIONS
     for name, kind in options.items():
-        made = kind.from_dict(config.get(name, {}))
+        made = kind.from_dict(getattr(config, name))
         parts.append(details(kind.title or name.capitalize(), declared(made)))
     words = (
-        f"Low-rank adaptation of {config.get('base', '')} by cross-entropy on the answer. Every "
+        f"Low-rank adaptation of {config.base} by cross-entropy on the answer. Every "
         "clip is synthesised on the fly from the seed; its answer is known by construction. No "
         "recorded audio and no annotation is used (method: Kim et al., 2026, arXiv 2606.06907)."
     )
@@ -44,7 +45,7 @@ def learning_html(evidence: Evidence) -> Html:
         [words[k], percent(before.get(k)), percent(after.get(k))]
         for k in words if k in before or k in after
     ]  # fmt: skip
-    n = evidence.run.config.get("train", {}).get("held_out", "?")
+    n = TuneConfig.from_json(evidence.run.config).train.get("held_out", "?")
     done = f"{summary.get('steps', '–')} of {summary.get('of_steps', '–')} optimiser steps."
     loss = summary.get("final_loss")
     told = paragraphs([f"{done} Final loss: {number(loss, 4)} nats per answer token."])
@@ -56,7 +57,7 @@ def learning_html(evidence: Evidence) -> Html:
 
 def _regions_html(evidence: Evidence) -> Html:
     """The weak regions that a fine-tune was given."""
-    regions = evidence.run.config.get("regions") or []
+    regions = TuneConfig.from_json(evidence.run.config).regions
     items = [str(r.get("sentence") or r.get("ranges")) for r in regions]
     title = tag("h3", "Weak regions trained on")
     return Html(title + (bullets(items) if items else tag("p", "None: the counting mix alone.")))

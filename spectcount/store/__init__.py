@@ -31,7 +31,6 @@ from spectcount.errors import UserError
 from spectcount.store import schema
 from spectcount.store.rows import (
     ACTIVE,
-    COMPARING,
     ENDED,
     JSON_FIELDS,
     STATES,

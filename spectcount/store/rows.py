@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from spectcount.configs import CONFIGS, RunConfig
 from spectcount.errors import UserError
 from spectcount.store.shapes import SHAPES, fits, lack
 from spectcount.trials import Trial, pack
@@ -18,8 +19,6 @@ STATES = ("queued", "running", "stopping", "stopped", "done", "failed", "interru
 ACTIVE = ("running", "stopping")
 ENDED = ("stopped", "done", "failed", "interrupted")
 JSON_FIELDS = ("config", "lineage", "summary")
-COMPARING = ("compare", "panel", "wordings", "benchmark")
-"""Kinds of run whose two listeners are base and tuned."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +60,15 @@ class Run:
     def roles(self) -> dict[str, str]:
         """{"base": listener, "tuned": listener} of a run that compares two, in any order of
         their names; empty for others."""
-        names = self.config.get("listeners", ())
-        if self.kind not in COMPARING or len(names) != 2:
+        names = self.listeners
+        if not CONFIGS.get(self.kind, RunConfig).compares or len(names) != 2:
             return {}
         return {"base": names[0], "tuned": names[1]}
+
+    @property
+    def listeners(self) -> tuple[str, ...]:
+        """The listeners that it asks, base first; none of a fine-tune."""
+        return tuple(self.config.get("listeners") or ())
 
     @property
     def log_path(self) -> Path:

@@ -1,10 +1,9 @@
 """Fine-tune an adapter on a curriculum: transformers' Trainer over questions made on the fly.
 
-Conventions: a run's configuration is `{"base", "curriculum", "lora", "train", "regions",
-"seed"}`; the folder gets `checkpoints/` while it runs and `adapter/` at its end. Killed at any
-step and resumed, it ends with the same bytes on CPU as if it had never been killed. With
-`processes` above one it is run by `torchrun`, once per device: the questions of a step are the
-same, shared out.
+Conventions: a run's configuration is a `TuneConfig`; the folder gets `checkpoints/` while it runs
+and `adapter/` at its end. Killed at any step and resumed, it ends with the same bytes on CPU as if
+it had never been killed. With `processes` above one it is run by `torchrun`, once per device: the
+questions of a step are the same, shared out.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from __future__ import annotations
 import random
 import shutil
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ import torch
 from transformers import PrinterCallback
 
 from spectcount import listeners
+from spectcount.configs import TuneConfig
 from spectcount.context import RunContext
 from spectcount.listeners.loaded import LoadedModel
 from spectcount.settings import Settings
@@ -46,20 +45,19 @@ class Job:
     seed: int
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Job:
+    def from_config(cls, config: TuneConfig) -> Job:
         """From a run's configuration; raises `UserError` for what is not declared."""
         parts: dict[str, Any] = {
-            name: declared.from_dict(config.get(name, {})) for name, declared in OPTIONS.items()
+            name: declared.from_dict(getattr(config, name)) for name, declared in OPTIONS.items()
         }
-        regions = list(config.get("regions", []))
-        return cls(config["base"], **parts, regions=regions, seed=int(config.get("seed", 0)))
+        return cls(config.base, **parts, regions=list(config.regions), seed=config.seed)
 
 
 def execute(context: RunContext, settings: Settings) -> dict[str, Any]:
     """Train (or go on training) the run's adapter and return its summary: adapter folder, steps,
     held-out accuracies before and after, minutes. Of several processes only the first returns
     one."""
-    job = Job.from_config(context.config)
+    job = Job.from_config(TuneConfig.from_json(context.config))
     device = ranks.device_of(settings.device, job.train.processes)
     _make_deterministic(job, device)
     args = arguments(job.train, job.seed, context.folder / "checkpoints", device)

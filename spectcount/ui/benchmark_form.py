@@ -19,6 +19,7 @@ from spectcount.actions.benchmarks import HUB
 from spectcount.benchmarks import catalogue, prompts, questions
 from spectcount.benchmarks import files as official_files
 from spectcount.benchmarks.sheet import Sheet, sheet_of
+from spectcount.configs import BenchmarkConfig
 from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.store import Store
@@ -209,7 +210,8 @@ def sheet_from(settings: Settings, asked: dict[str, Any]) -> Sheet:
 
 @functools.lru_cache(maxsize=4)
 def _sheet(name: str, stamp: tuple[str, int, int], prompt: tuple, options: tuple) -> Sheet:
-    return sheet_of({"benchmark": name, "path": stamp[0], "prompt": dict(prompt), **dict(options)})
+    stored = {"benchmark": name, "path": stamp[0], "prompt": dict(prompt), **dict(options)}
+    return sheet_of(BenchmarkConfig.from_json(stored))
 
 
 def prompt_folders(settings: Settings) -> tuple[Any, Any]:

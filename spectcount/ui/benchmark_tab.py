@@ -15,6 +15,7 @@ from gradio.context import Context
 
 from spectcount import actions
 from spectcount.benchmarks.sheet import Sheet, sheet_of
+from spectcount.configs import BenchmarkConfig
 from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
@@ -125,7 +126,7 @@ class BenchmarkView(RunView):
     def _sheet(self, run: Run) -> Sheet:
         """The sheet of a run; the last few are kept."""
         if run.id not in self._sheets:
-            self._sheets[run.id] = sheet_of(run.config)
+            self._sheets[run.id] = sheet_of(BenchmarkConfig.from_json(run.config))
             for old in list(self._sheets)[:-KEPT_SHEETS]:
                 del self._sheets[old]
         return self._sheets[run.id]

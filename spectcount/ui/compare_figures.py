@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
+from spectcount.configs import CompareConfig
 from spectcount.errors import UserError
 from spectcount.figures.counts import accuracy_value, confusion_value
 from spectcount.figures.maps import curves_value, difference_value, map_value
@@ -39,7 +40,7 @@ class Pair:
     names: tuple[str, str]
     base: list[Trial]
     tuned: list[Trial]
-    config: Mapping[str, Any]
+    config: CompareConfig
     lineage: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -62,7 +63,13 @@ def pair_of(run: Run, trials: list[Trial]) -> Pair:
     """A comparison's trials, apart by listener."""
     base, tuned = run.config["listeners"][:2]
     apart = of_listener(trials, base), of_listener(trials, tuned)
-    return Pair(plan_from_dict(run.config["plan"]), (base, tuned), *apart, run.config, run.lineage)
+    return Pair(
+        plan_from_dict(run.config["plan"]),
+        (base, tuned),
+        *apart,
+        CompareConfig.from_json(run.config),
+        run.lineage,
+    )
 
 
 class PairFigures:

@@ -10,6 +10,7 @@ from gradio.context import Context
 from markupsafe import Markup
 
 from spectcount import actions, presets
+from spectcount.configs import PanelConfig
 from spectcount.errors import UserError
 from spectcount.probing import comparison
 from spectcount.probing.maps import of_listener
@@ -99,7 +100,7 @@ def result_html(run: Run, feed: Feed) -> Markup:
     if result is None:
         trials = feed.trials(run.id)
         by_name = {name: of_listener(trials, name) for name in run.config["listeners"]}
-        result = comparison.panel(run.config, by_name).to_dict()
+        result = comparison.panel(PanelConfig.from_json(run.config), by_name).to_dict()
     if not result["rows"]:
         return notice(NO_ROWS)
     kind = "worse" if result["forgotten"] else "no change shown"

@@ -11,6 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from spectcount.configs import CompareConfig
 from spectcount.probing import comparison
 from spectcount.probing.difference import Difference, change_over, difference, under
 from spectcount.probing.heldout import Part
@@ -36,7 +37,7 @@ NO_PAIRS = "What may be said appears here once both have answered the same quest
 
 
 def comparison_html(
-    config: Mapping[str, Any], lineage: Mapping[str, Any], trials: Mapping[str, Sequence[Trial]]
+    config: CompareConfig, lineage: Mapping[str, Any], trials: Mapping[str, Sequence[Trial]]
 ) -> Markup:
     """Everything that the trials of a comparison say in words, the verdict first (HTML)."""
     verdicts = comparison.verdicts(config, trials)
@@ -47,7 +48,7 @@ def comparison_html(
         for plan, base, tuned in comparison.compared_plans(config, trials)
         if not plan.adaptive and not isinstance(plan, CountConfusion)
     ]
-    base, tuned = config["listeners"][:2]
+    base, tuned = config.listeners[:2]
     parts = comparison.parts_of(config, lineage, trials) if "trained" in lineage else None
     return render(
         "verdicts.comparison",

@@ -8,6 +8,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from spectcount import actions
+from spectcount.configs import WordingsConfig
 from spectcount.errors import UserError
 from spectcount.figures.maps import by_wording_value, spread_value
 from spectcount.probing import comparison
@@ -144,7 +145,7 @@ class WordingsView(RunView):
 
 def known_of(run: Run, trials: list[Trial]) -> dict[str, Robustness]:
     """How much the wording matters to each listener of which that is known."""
-    crossed = comparison.crossed(run.config)
+    crossed = comparison.crossed(WordingsConfig.from_json(run.config))
     each = {n: robustness(crossed, of_listener(trials, n)) for n in run.config["listeners"]}
     return {name: known for name, known in each.items() if known is not None}
 
@@ -153,7 +154,7 @@ def words_html(run: Run, trials: list[Trial], known: dict[str, Robustness]) -> M
     """The verdict on two listeners, how much the wording matters to each, and the wordings
     themselves with each listener's number (HTML)."""
     by_name = [of_listener(trials, name) for name in run.config["listeners"]]
-    crossed = comparison.crossed(run.config)
+    crossed = comparison.crossed(WordingsConfig.from_json(run.config))
     change = worded_change(crossed, *by_name) if len(by_name) == 2 else None
     first = next(iter(known.values()))
     rows = [

@@ -10,6 +10,7 @@ from asking import Says, execute, in_turn, truth
 
 from spectcount.benchmarks import export, files
 from spectcount.benchmarks.sheet import sheet_of
+from spectcount.configs import BenchmarkConfig
 
 KEYS = {"mmau": ("model_output", "model_prediction"), "mmar": ("answer_prediction",),
         "mmsu": ("response",), "air-bench": ("response",)}  # fmt: skip
@@ -19,7 +20,7 @@ PASSED_OVER = {"mmau": [6], "mmar": [3], "mmsu": [], "air-bench": []}
 
 def written(name, folder, reply, out, **options):
     _, context = execute(name, folder, Says(reply), **options)
-    sheet = sheet_of(context.config)
+    sheet = sheet_of(BenchmarkConfig.from_json(context.config))
     return export.write(sheet, "says", context.ledger.trials("run"), out)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.sentence_rows.simulate import sheet
+from spectcount.configs import ConfirmConfig
 from spectcount.probing import run
 from spectcount.probing.confirm import Confirmation, confirmed_regions, holm, summary, targets_of
 from spectcount.probing.plan import DetectionMap, Interleaved
@@ -34,9 +35,9 @@ def asked_again(context, plan, listener, trials=40, map_seed=0, seed=2000):
         "criterion": Criterion().to_dict(), "seed": seed,
     }  # fmt: skip
     second = context(config)
-    confirmation = Confirmation.from_config(config)
+    confirmation = Confirmation.from_config(ConfirmConfig.from_json(config))
     _, answered = run.ask_all(second, confirmation, {"it": listener})
-    said = summary(config, answered, "again")
+    said = summary(ConfirmConfig.from_json(config), answered, "again")
     return first, targets, [Region.from_dict(r) for r in said["regions"]["it"]], answered["it"]
 
 
@@ -78,8 +79,12 @@ def test_a_region_that_was_luck_is_not_confirmed(context, deaf):
     config = {"plan": PLAN.to_dict(), "targets": [target.to_dict()], "trials": 40,
               "criterion": Criterion().to_dict(), "seed": 5}  # fmt: skip
     ctx = context(config)
-    _, answered = run.ask_all(ctx, Confirmation.from_config(config), {"it": deaf()})
-    (region,) = confirmed_regions(Confirmation.from_config(config), answered["it"])
+    _, answered = run.ask_all(
+        ctx, Confirmation.from_config(ConfirmConfig.from_json(config)), {"it": deaf()}
+    )
+    (region,) = confirmed_regions(
+        Confirmation.from_config(ConfirmConfig.from_json(config)), answered["it"]
+    )
     assert region.status == NOT_CONFIRMED and "not shown to be below 1" in region.sentence
 
 

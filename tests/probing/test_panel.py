@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
+from spectcount.configs import PanelConfig
 from spectcount.errors import UserError
 from spectcount.listeners.base import Scores
 from spectcount.listeners.observers.simulated import SimulatedObserver
@@ -67,6 +68,7 @@ def asked(context, base, tuned, parts=PARTS, **more):
     base.name, tuned.name = "base", "tuned"
     run.execute(ctx, {"base": base, "tuned": tuned})
     trials = ctx.ledger.trials("run")
+    config = PanelConfig.from_json(config)
     return config, {n: [t for t in trials if t.listener == n] for n in ("base", "tuned")}
 
 
@@ -144,7 +146,7 @@ def test_a_stopped_panel_goes_on_where_it_was(context):
     assert run.execute(first, who)["stopped"]
     half = {n: [t for t in first.ledger.trials("run") if t.listener == n] for n in who}
     assert 0 < len(half["base"]) < panel.plan.n_trials
-    assert comparison.panel(config, half).rows
+    assert comparison.panel(PanelConfig.from_json(config), half).rows
     again = context(config, ledger=first.ledger)
     summary = run.execute(again, who)
     assert summary["done"] == 2 * panel.plan.n_trials
@@ -172,7 +174,8 @@ def test_every_panel_preset_can_be_asked(path, settings, context):
     run.execute(ctx, ideal)
     trials = ctx.ledger.trials("run")
     found = comparison.panel(
-        ctx.config, {n: [t for t in trials if t.listener == n] for n in ("base", "tuned")}
+        PanelConfig.from_json(ctx.config),
+        {n: [t for t in trials if t.listener == n] for n in ("base", "tuned")},
     )
     assert len(found.rows) >= len(small)
 

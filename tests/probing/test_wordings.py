@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from spectcount.configs import WordingsConfig
 from spectcount.errors import UserError
 from spectcount.listeners.base import Scores
 from spectcount.listeners.observers.simulated import SimulatedObserver
@@ -43,6 +44,7 @@ class Worded:
 def asked(context, listeners, plan=MAP, wordings=WORDINGS, **kwargs):
     config = {"plan": plan, "wordings": list(wordings), "seed": 5, "listeners": list(listeners)}
     ctx = context(config, **kwargs)
+    config = WordingsConfig.from_json(config)
     _, trials = run.ask_all(ctx, comparison.crossed(config), listeners)
     return ctx, config, trials
 
@@ -151,12 +153,13 @@ def test_counting_and_forced_choice(context):
 def test_a_stopped_run_goes_on_and_says_nothing_too_early(context):
     listener = SimulatedObserver(1, 0, 1)
     config = {"plan": MAP, "wordings": list(WORDINGS), "seed": 5, "listeners": ["s"]}
-    first = context(config, stop_after=40)
+    first, stored = context(config, stop_after=40), config
+    config = WordingsConfig.from_json(stored)
     report, trials = run.ask_all(first, comparison.crossed(config), {"s": listener})
     assert report["stopped"] and 40 <= len(trials["s"]) < 390
     assert len(by_stimulus(trials["s"], WORDINGS, "signal")) < 12
     assert comparison.wordings(config, {"s": trials["s"][:6]})["wordings"] == {"s": None}
-    again = context(config, ledger=first.ledger)
+    again = context(stored, ledger=first.ledger)
     report, trials = run.ask_all(again, comparison.crossed(config), {"s": listener})
     assert len(trials["s"]) == report["done"] == 390
 

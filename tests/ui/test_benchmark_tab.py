@@ -15,6 +15,7 @@ import pytest
 from spectcount import jobs
 from spectcount.benchmarks.catalogue import BENCHMARKS
 from spectcount.benchmarks.sheet import sheet_of
+from spectcount.configs import BenchmarkConfig
 from spectcount.errors import UserError
 from spectcount.settings import load_settings
 from spectcount.store import Store
@@ -181,7 +182,7 @@ def test_a_running_benchmark_shows_what_is_stored_and_ends_at_the_summary(settin
 
 
 def test_missing_sounds_count_only_once_they_are_passed(data):
-    sheet = sheet_of(asking.config("mmau", data["mmau"]))
+    sheet = sheet_of(BenchmarkConfig.from_json(asking.config("mmau", data["mmau"])))
     _, context = ran("mmau", data["mmau"], says("a", asking.first))
     trials = context.ledger.trials("run")
     assert benchmark_live.missing_before(sheet, trials) == {}

@@ -23,7 +23,7 @@ class Context:
 
     def __init__(self, store, run):
         self.run_id, self.config, self.folder, self.ledger = run.id, run.config, run.folder, store
-        self.store = store
+        self.kind, self.lineage, self.store = run.kind, run.lineage, store
 
     def progress(self, done, total):
         self.store.update(self.run_id, done=done, total=total)

@@ -1,0 +1,150 @@
+"""Configurations of runs, one class per kind: what was asked for, as it is stored.
+
+Conventions: `from_json` reads what any release stored, leaves out names that it does not know and
+takes the default of what is not there; `to_json` is what the store keeps. Plans, regions, prompts
+and parts of a training are plain data here: the layers that they belong to read them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+Json = dict[str, Any]
+"""Plain data: what JSON holds under names."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What all runs have: a seed."""
+
+    kind: ClassVar[str] = ""
+    compares: ClassVar[bool] = False
+    """Whether two listeners of it are base and tuned."""
+
+    seed: int = 0
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The configuration in plain data."""
+        names = {f.name for f in dataclasses.fields(cls)}
+        known = {n: v for n, v in values.items() if n in names and v is not None}
+        return cls(**known)
+
+    def to_json(self) -> Json:
+        """Plain data, as the store keeps it."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+
+@dataclass(frozen=True)
+class AskConfig(RunConfig):
+    """A plan that is asked of listeners, base first where two are compared."""
+
+    plan: Json = field(default_factory=dict)
+    listeners: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class ProbeConfig(AskConfig):
+    """One plan, one listener or several."""
+
+    kind: ClassVar[str] = "probe"
+
+
+@dataclass(frozen=True)
+class CompareConfig(AskConfig):
+    """The same questions for base and tuned; changes inside ±`margin` count as equivalent."""
+
+    kind: ClassVar[str] = "compare"
+    compares: ClassVar[bool] = True
+
+    margin: float | None = None
+
+
+@dataclass(frozen=True)
+class PanelConfig(CompareConfig):
+    """The `parts` of a forgetting panel, `plan` being all of them interleaved, and the weak
+    `regions` that the adapter was made from."""
+
+    kind: ClassVar[str] = "panel"
+
+    parts: Sequence[Json] = ()
+    regions: Sequence[Json] = ()
+
+
+@dataclass(frozen=True)
+class WordingsConfig(AskConfig):
+    """A plan whose every stimulus is asked in each of `wordings` (indices)."""
+
+    kind: ClassVar[str] = "wordings"
+    compares: ClassVar[bool] = True
+
+    wordings: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class ConfirmConfig(AskConfig):
+    """New questions about the suspected regions (`targets`) of the map that the run `source` asked
+    at `map_seed`: `trials` signal trials of each, held against `criterion`."""
+
+    kind: ClassVar[str] = "confirm"
+
+    source: str = ""
+    targets: Sequence[Json] = ()
+    trials: int = 0
+    map_seed: int = 0
+    criterion: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ListenConfig(AskConfig):
+    """A person's session; see `actions.ListenOptions`."""
+
+    kind: ClassVar[str] = "listen"
+
+    practice: int = 0
+    feedback: bool = False
+    break_every: int = 0
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig(RunConfig):
+    """The items of a benchmark's file (`path`, with its `digest`; "": not read yet) in a prompt,
+    in whole replies or scored, `limit` of them (None: all), in one order of the options or all."""
+
+    kind: ClassVar[str] = "benchmark"
+    compares: ClassVar[bool] = True
+
+    benchmark: str = ""
+    path: str = ""
+    prompt: Json = field(default_factory=dict)
+    mode: str = "reply"
+    rotate: bool = False
+    limit: int | None = None
+    listeners: Sequence[str] = ()
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class TuneConfig(RunConfig):
+    """A fine-tune of `base` on a curriculum, with more of its weak `regions`."""
+
+    kind: ClassVar[str] = "tune"
+
+    base: str = ""
+    curriculum: Json = field(default_factory=dict)
+    lora: Json = field(default_factory=dict)
+    train: Json = field(default_factory=dict)
+    regions: Sequence[Json] = ()
+
+
+CONFIGS: dict[str, type[RunConfig]] = {
+    made.kind: made
+    for made in (
+        ProbeConfig, CompareConfig, PanelConfig, WordingsConfig, ConfirmConfig, ListenConfig,
+        BenchmarkConfig, TuneConfig,
+    )
+}  # fmt: skip
+"""Class of each kind of run."""
