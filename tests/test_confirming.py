@@ -54,7 +54,7 @@ def test_suspected_regions_are_confirmed_once_and_then_taught(settings, store):
 
 
 def test_a_fine_tune_says_that_its_regions_are_only_suspected(settings, store):
-    probe = store.create_run("probe", {"listeners": ["tiny-lalm"]})
+    probe = store.create_run("probe", {"plan": {"kind": "map"}, "listeners": ["tiny-lalm"]})
     region = {"ranges": {"frequency_hz": [6000.0, 7600.0]}, "sentence": "x", "status": "suspected"}
     store.update(probe.id, state="done", summary={"regions": {"tiny-lalm": [region]}})
     run = actions.start_tune(settings, {}, "tiny-lalm", weakness=probe.id)
