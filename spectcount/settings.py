@@ -176,6 +176,11 @@ def load_settings(
     try:
         settings.runs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if os.path.lexists(settings.runs):
+            raise UserError(
+                f"{settings.runs} is no folder ({error.strerror}), and runs are folders in it; "
+                "rename it, or give another home with --home or SPECTCOUNT_HOME"
+            ) from None
         raise UserError(
             f"the home folder {folder} cannot be made ({error.strerror}); give another with "
             "--home or SPECTCOUNT_HOME"

@@ -200,6 +200,19 @@ def test_an_odd_row_leaves_the_other_runs(settings: Settings, row: dict[str, obj
     store.run(good.id).whole()
 
 
+@pytest.mark.parametrize("kind", ["file", "link to nowhere", "pipe"])
+def test_runs_that_are_no_folder_are_named(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "runs"
+    if kind == "file":
+        place.write_text("x")
+    elif kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=f"{place} is no folder .* rename it"):
+        load_settings(home=tmp_path, environ={})
+
+
 def test_another_applications_database_is_set_aside(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -39,6 +39,10 @@ def brief(found: Any) -> dict[str, Any]:
     return {"run": found.id, **roles, **{name: getattr(found, name) for name in names[1:]}}
 
 
+YEAR_3000_S = 32_503_680_000
+"""Seconds since the epoch that no run's time reaches, and no calendar need tell."""
+
+
 def show(result: Any, as_json: bool) -> None:
     """One JSON document, or the same as indented lines."""
     result = _plain(result)
@@ -52,7 +56,10 @@ def show(result: Any, as_json: bool) -> None:
 def _terse(value: Any) -> Any:
     """For reading: an interval as `value [low, high]`, a region as its sentence, local times."""
     if isinstance(value, Mapping):
-        if {"value", "low", "high"} <= set(value) and not isinstance(value["value"], list):
+        if {"value", "low", "high"} <= set(value) and all(
+            value[end] is None or isinstance(value[end], int | float)
+            for end in ("value", "low", "high")
+        ):
             from spectcount.psychophysics.sdt import interval_of, interval_text
 
             return interval_text(interval_of(value), _short)
@@ -64,7 +71,7 @@ def _terse(value: Any) -> Any:
 
 def _moment(seconds: Any) -> Any:
     """Seconds since the epoch as local time."""
-    if not isinstance(seconds, float):
+    if not isinstance(seconds, float) or not 0 <= seconds < YEAR_3000_S:
         return seconds
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 

@@ -29,6 +29,7 @@ from spectcount.probing.maps import Cells
 from spectcount.probing.marks import front_end_marks
 from spectcount.probing.weakness import CONFIRMED, NOT_CONFIRMED, Region
 from spectcount.probing.wording_table import Robustness, Worded
+from spectcount.probing.words import is_of_frequency
 from spectcount.psychophysics.sdt import Interval
 
 D_PRIME_TOP = 4.5
@@ -85,7 +86,11 @@ def curves_value(
         used, words, values = measured(cells, measure)
         low, high = (np.clip(_row(v), *BAND).tolist() for v in (values.low, values.high))
         n = cells.n[0].tolist()
-        hover = [f"n {count} · {interval_text(values, (0, i))}" for i, count in enumerate(n)]
+        places = axis_ticks(plan.axes[0]) if is_of_frequency(plan.axes[0]) else []
+        hover = [
+            " · ".join([*places[i : i + 1], f"n {count}", interval_text(values, (0, i))])
+            for i, count in enumerate(n)
+        ]
         x, y = plan.axes[0].middles, _row(values.value).tolist()
         lines.append(Line(name, x, y, low, high, hover, colour=k, n=n))
     return lines_value(

@@ -17,6 +17,7 @@ from spectcount.probing.axes import Axis
 from spectcount.probing.base import Plan
 from spectcount.probing.maps import Cells, rate_words
 from spectcount.probing.weakness import SUSPECTED, Region
+from spectcount.probing.words import cell_words
 from spectcount.psychophysics.sdt import Interval
 
 MEASURES = {"Sensitivity d′": "d_prime", "Hit rate or accuracy": "rate", "AUC": "auc"}
@@ -69,15 +70,8 @@ def cells_note(cells: Cells, values: Interval, what: str = "cell") -> str:
 
 
 def axis_ticks(axis: Axis) -> list[str]:
-    """A word for each cell of an axis; of mel channels their frequencies too, which is what
-    regions are told in."""
-    if axis.whole and not axis.points:
-        ends = [axis.bounds(i) for i in range(axis.n)]
-        words = [f"{low:g}" if low == high else f"{low:g}–{high:g}" for low, high in ends]
-        if axis.name != "mel_channel":
-            return words
-        return [f"{word} ({_band(*axis.span(i, i)[1])})" for i, word in enumerate(words)]
-    return [f"{middle:.3g}" if abs(middle) < 1000 else f"{middle:.0f}" for middle in axis.middles]
+    """A word for each cell of an axis."""
+    return [cell_words(axis, i) for i in range(axis.n)]
 
 
 def sentence_of(region: Region | Mapping[str, Any]) -> str:
@@ -113,10 +107,3 @@ def regions_title(regions: Sequence[Region | Mapping[str, Any]], criterion: str)
         f"Regions asked about again on new seeds ({criterion}; Holm's correction over the "
         "regions, intervals at 95 %)"
     )
-
-
-def _band(low_hz: float, high_hz: float) -> str:
-    """A band of frequencies in one unit: "440–790 Hz", "3.1–6.4 kHz"."""
-    unit, by = ("kHz", 1000.0) if high_hz >= 1000 else ("Hz", 1.0)
-    low, high = (f"{float(f'{hz / by:.2g}'):g}" for hz in (low_hz, high_hz))
-    return f"{low}–{high} {unit}"

@@ -36,7 +36,7 @@ from spectcount.probing.verdict import (
     Verdict,
     worst,
 )
-from spectcount.probing.words import quantity
+from spectcount.probing.words import cell_words, is_of_frequency, quantity
 from spectcount.psychophysics import sdt
 from spectcount.psychophysics.paired import rate_change, selected_intervals
 from spectcount.psychophysics.sdt import Interval
@@ -276,6 +276,8 @@ def _cell_words(plan: Plan, cell: Sequence[int]) -> str:
 def _level_words(axis: Axis, i: int) -> str:
     low, high = axis.bounds(i)
     label = axis.declared.label or axis.name
+    if is_of_frequency(axis):
+        return cell_words(axis, i)
     if low == high:
         return f"{label.lower()} {quantity(low, axis.declared.unit)}"
     unit = axis.declared.unit

@@ -13,6 +13,7 @@ from pathlib import Path
 from spectcount import clips
 from spectcount.errors import UserError
 from spectcount.pairs import pair_of
+from spectcount.probing.words import place_of
 from spectcount.report.evidence import Evidence
 from spectcount.report.html import Html, esc, paragraphs, tag
 from spectcount.spectrogram import write_png
@@ -61,7 +62,7 @@ def _place(evidence: Evidence, trial: Trial) -> str:
     if "level" in coords:
         level = coords["level"]
         return f"trial {coords['trial'] + 1} of track {coords['x'] + 1}, at {level:.4g}"
-    return evidence.asked_plan.cell_text((int(coords["x"]), int(coords["y"])))
+    return place_of(evidence.asked_plan.axes, (int(coords["x"]), int(coords["y"])))
 
 
 def example_trial(evidence: Evidence) -> Trial | None:

@@ -19,6 +19,7 @@ from spectcount.probing.procedure import Procedure
 from spectcount.probing.repeats import left_out_words
 from spectcount.probing.shortfall import Criterion
 from spectcount.probing.weakness import Region, find_weakness, percent
+from spectcount.probing.words import cell_words, is_of_frequency, quantity
 from spectcount.psychophysics.sdt import interval_of
 from spectcount.store import Run
 from spectcount.trials import Trial
@@ -186,5 +187,6 @@ def audit_html(audit: Mapping[str, Any]) -> Markup:
 
 def _levels(plan: Plan) -> list[tuple[str, str]]:
     axis = plan.axes[0]
-    unit = f" {axis.declared.unit}" if axis.declared.unit else ""
-    return [(f"{middle:g}{unit}", str(i)) for i, middle in enumerate(axis.middles)]
+    if is_of_frequency(axis):
+        return [(cell_words(axis, i), str(i)) for i in range(axis.n)]
+    return [(quantity(middle, axis.declared.unit), str(i)) for i, middle in enumerate(axis.middles)]

@@ -26,6 +26,7 @@ from spectcount.probing.verdict import (
     Verdict,
     signed,
 )
+from spectcount.probing.words import place_of
 from spectcount.trials import Trial
 from spectcount.ui.pieces import joined, notice, render
 
@@ -98,7 +99,7 @@ def worse_html(changed: Difference) -> Markup:
         return Markup()
     cells.sort(key=lambda at: measure.at(at).value)
     words = [
-        f"{changed.plan.cell_text((i, j))}: {name} {signed(measure.at((j, i)))}, "
+        f"{place_of(changed.plan.axes, (i, j))}: {name} {signed(measure.at((j, i)))}, "
         f"{changed.lost[j, i]} of {changed.n[j, i]} trials lost, {changed.gained[j, i]} gained"
         for j, i in cells[:MAX_LISTED]
     ]

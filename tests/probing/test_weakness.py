@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 
+import numpy as np
 import pytest
 
 from spectcount.probing import run
@@ -11,7 +13,8 @@ from spectcount.probing.axes import cell_axis, declaration, level_axis
 from spectcount.probing.plan import DetectionMap
 from spectcount.probing.shortfall import Criterion
 from spectcount.probing.weakness import SUSPECTED, Region, find_weakness
-from spectcount.probing.words import place_words, quantity
+from spectcount.probing.words import band_words, cell_words, place_words, quantity
+from spectcount.scales import mel_centres_hz
 
 PLAN = DetectionMap(nx=4, ny=6, trials=16, catch_trials=60)
 
@@ -32,7 +35,8 @@ def test_deafness_above_a_frequency_is_found_exactly(context, deaf, task):
     assert region.ranges["onset_s"] == [0, 2.0]
     assert region.n == 8 * 16 and region.severity > 0.9
     verb = "tones" if task == "detect" else "counting tones"
-    assert region.sentence.startswith(f"{verb} above {quantity(edge_hz, 'Hz')}, any time: ")
+    assert region.sentence.startswith(f"{verb} above {quantity(edge_hz, 'Hz')} (mel ")
+    assert "), any time: " in region.sentence
     assert region.sentence.endswith("(8 cells, n = 128)") and SUSPECTED in region.sentence
     assert json.dumps(region.to_dict(), allow_nan=False)
     assert Region.from_dict(json.loads(json.dumps(region.to_dict()))) == region
@@ -91,3 +95,28 @@ def test_places_in_words():
     assert place_words((gap,), (0,), (1,)) == "spacing 0 ms to 100 ms"
     assert place_words((gap,), (2,), (2,)) == "spacing 200 ms"
     assert quantity(6123, "Hz") == "6.1 kHz" and quantity(440, "Hz") == "440 Hz"
+    assert quantity(999.6, "Hz") == "1000 Hz"
+
+
+@pytest.mark.parametrize("name", ["mel_channel", "frequency"])
+def test_bands_are_told_in_hz_and_in_mel_channels_whatever_the_axis_counts_in(name):
+    """Channel 127 of 128 has its centre below 8 kHz; the axis ends at 7.5 kHz."""
+    axis = cell_axis(declaration(name, PLAN._family), None, None, 8)
+    (_, (low_hz, high_hz)) = axis.span(3, 3)
+    centres = mel_centres_hz()
+    inside = np.flatnonzero((centres >= low_hz) & (centres <= high_hz))
+    channels = f"mel {inside[0]}–{inside[-1]}"
+    place = place_words((axis,), (3,), (3,))
+    assert place == f"between {quantity(low_hz, 'Hz')} and {quantity(high_hz, 'Hz')} ({channels})"
+    assert cell_words(axis, 3) == f"{band_words(low_hz, high_hz)} ({channels})"
+    assert place_words((axis,), (0,), (7,)) == "at any frequency"
+    assert re.fullmatch(r"below [\d.]+ k?Hz \(mel 0–\d+\)", place_words((axis,), (0,), (2,)))
+    assert re.fullmatch(r"above [\d.]+ kHz \(mel \d+–\d+\)", place_words((axis,), (6,), (7,)))
+
+
+def test_a_single_frequency_has_its_nearest_channel():
+    axis = level_axis(declaration("frequency", PLAN._family), 250, 4000, 5)
+    nearest = int(np.argmin(abs(mel_centres_hz() - 4000)))
+    assert cell_words(axis, 4) == f"4 kHz (mel {nearest})"
+    one = cell_axis(declaration("mel_channel", PLAN._family), 5, 6, 2)
+    assert cell_words(one, 0).endswith("(mel 5)")

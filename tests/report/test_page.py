@@ -69,7 +69,7 @@ def test_counts_on_the_page_are_those_of_the_trials(make_run, plans, report_of):
     head = page.text.index("from which every rate, d′ and c can be recomputed Listener")
     numbers = page.text[head:]
     for i, j in evidence.plan.cells:
-        cell = rf"\({i}, {j}\) \S+ \S+(?: \([^)]*\))?"
+        cell = rf"\({i}, {j}\) \S+ [\d.–]+ k?Hz \(mel [\d–]+\)"
         words = r"(at least|at most)? ?([−\d.]+)"
         row = re.search(rf"{cell} (\d+) (\d+) (\d+) (\d+) {words}", numbers)
         assert row, (i, j)

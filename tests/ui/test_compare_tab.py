@@ -14,6 +14,7 @@ from spectcount.probing.difference import difference
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.trained import trained_of
 from spectcount.probing.verdict import CRITERION, verdict
+from spectcount.probing.words import place_of
 from spectcount.psychophysics.sdt import Interval
 from spectcount.trials import make_trial
 from spectcount.ui.compare_figures import Pair, PairFigures, compared, pair_words
@@ -88,7 +89,7 @@ def test_the_verdict_comes_first_and_the_worse_cell_is_named(figures):
     assert first < words.index("criterion c") < words.index("Cell by cell")
     assert "</b>: d_a -" in words and "at 95 %" in words
     assert "of 4 cells, 0 better, 1 worse, 3 no change shown" in words
-    assert "Worse for sure:" in words and "cell (1, 1)" in words
+    assert "Worse for sure:" in words and place_of(PLAN.axes, (1, 1)) in words
 
 
 def test_no_change_is_never_called_unchanged():
