@@ -185,13 +185,10 @@ def _unmeasured(axes: Axes, z: np.ndarray) -> list[Any]:
     axes.set_facecolor(style.UNMEASURED)
     if not np.isnan(z).any():
         return []
-    look: dict[str, Any] = {
-        "facecolor": style.UNMEASURED,
-        "edgecolor": "#b7c2cc",
-        "hatch": "////",
-    }
-    axes.patch.set(**look)
-    return [Patch(**look, label="not measured")]
+    axes.patch.set(edgecolor="#b7c2cc", hatch="////")
+    sample = Patch(facecolor=style.UNMEASURED, edgecolor="#b7c2cc", hatch="////")
+    sample.set_label("not measured")
+    return [sample]
 
 
 def _colour_bar(figure: Figure, mesh: Any, spec: Spec) -> None:

@@ -64,7 +64,8 @@ def draw(figure: Figure, axes: Axes, spec: Spec) -> list[Any]:
     return handles
 
 
-def _line(axes: Axes, line: dict[str, Any], k: int) -> Any:
+def _line(axes: Axes, line: Spec, k: int) -> Any:
+    """Draw one line of a chart; what stands for it in the legend."""
     colour = style.LINES[(k if line["colour"] is None else line["colour"]) % len(style.LINES)]
     x, y = _numbers(line["x"]), _numbers(line["y"])
     if line["low"] is not None and line["high"] is not None:
@@ -74,7 +75,7 @@ def _line(axes: Axes, line: dict[str, Any], k: int) -> Any:
         else:
             axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0, zorder=2)
     mode = line["mode"] or "lines+markers"
-    marked = "markers" in mode
+    marked, hollow = "markers" in mode, line["symbol"].endswith("open")
     (drawn,) = axes.plot(
         x,
         y,
@@ -83,11 +84,12 @@ def _line(axes: Axes, line: dict[str, Any], k: int) -> Any:
         zorder=3,
         label=words(line["name"]),
         linestyle=_DASHES.get(line["dash"], "-") if "lines" in mode else "",
-        **_marker(line) if marked and not line["sizes"] else {},
+        marker=_MARKS[line["symbol"]] if marked and not line["sizes"] else "",
+        markersize=4.5,
+        markerfacecolor="none" if hollow else colour,
     )
     if marked and line["sizes"]:
         area = (_PT_PER_PX * _numbers(line["sizes"])) ** 2
-        hollow = line["symbol"].endswith("open")
         return axes.scatter(
             x,
             y,
@@ -100,12 +102,6 @@ def _line(axes: Axes, line: dict[str, Any], k: int) -> Any:
             linewidths=1.2 if hollow else 0,
         )
     return drawn
-
-
-def _marker(line: dict[str, Any]) -> dict[str, Any]:
-    """Arguments with which matplotlib draws the points of a line."""
-    hollow = {"markerfacecolor": "none"} if line["symbol"].endswith("open") else {}
-    return {"marker": _MARKS[line["symbol"]], "markersize": 4.5, **hollow}
 
 
 def _numbers(values: Sequence[float | None]) -> np.ndarray:

@@ -117,11 +117,11 @@ def surface_value(
     )
 
 
-def marginal_of(state: State, of: str) -> dict[str, Any]:
+def marginal_of(state: State, of: str) -> State:
     """Grid and mass of a parameter; {} where it is fixed or there is no posterior of it."""
     other = state.get("marginals", {}).get(of) or {}
     marginal = state["posterior"] if of == "threshold" else other
-    return dict(marginal) if len(marginal.get("grid", ())) > 1 else {}
+    return marginal if len(marginal.get("grid", ())) > 1 else {}
 
 
 def marginal_label(state: State, of: str) -> str:

@@ -31,6 +31,7 @@ from spectcount.errors import UserError
 from spectcount.psychophysics.sdt import LOG_LINEAR, Interval
 
 _AFTER, _BEFORE = np.array([1.0, 1, 0, 0]), np.array([1.0, 0, 1, 0])
+LEVEL = 0.95
 THESE = "mean over these wordings, stimuli drawn"
 LIKE_THESE = "mean over wordings like these, stimuli and wordings drawn"
 
@@ -69,22 +70,22 @@ class Shares:
     rest: float
 
 
-def d_prime_effect(signal, noise, other=None, level: float = 0.95, scale: float = 1.0) -> Effect:
+def d_prime_effect(signal, noise, other=None, level: float = LEVEL, scale: float = 1.0) -> Effect:
     """d' over wordings from "said the first answer" [n_s, W] and [n_n, W]; with `other`, the pair
     (signal, noise) of a base listener, the change from it. `scale`: 1 / sqrt 2 for forced
     choices."""
     return _effect([(signal, scale), (noise, -scale)], other, level, probit=True)
 
 
-def criterion_effect(signal, noise, other=None, level: float = 0.95) -> Effect:
+def criterion_effect(signal, noise, other=None) -> Effect:
     """c over wordings, or its change; arguments as of `d_prime_effect`."""
-    return _effect([(signal, -0.5), (noise, -0.5)], other, level, probit=True)
+    return _effect([(signal, -0.5), (noise, -0.5)], other, LEVEL, probit=True)
 
 
-def rate_effect(right, other=None, level: float = 0.95) -> Effect:
+def rate_effect(right, other=None) -> Effect:
     """The rate of 1 over wordings from answers [n, W]; with `other` [n, W], the change from it.
     Intervals end where rates, or their changes, do."""
-    effect = _effect([(right, 1.0)], None if other is None else (other,), level, probit=False)
+    effect = _effect([(right, 1.0)], None if other is None else (other,), LEVEL, probit=False)
     lowest = 0.0 if other is None else -1.0
     these, like_these = (
         dataclasses.replace(interval, low=max(interval.low, lowest), high=min(interval.high, 1.0))

@@ -41,7 +41,7 @@ class Efficiency:
         return plain(self)
 
 
-def efficiency(model, ideal, level: float = 0.95) -> Efficiency:
+def efficiency(model, ideal) -> Efficiency:
     """(d'_model / d'_ideal)^2 with its interval.
 
     `model` and `ideal` are d' as `Interval` or numbers of one shape. A d' of the model at or
@@ -55,7 +55,7 @@ def efficiency(model, ideal, level: float = 0.95) -> Efficiency:
             f"an ideal d' of {worst:g} leaves nothing to compare with; give one above 0, from a "
             "signal that is there"
         )
-    level = _level(level, model, ideal)
+    level = _level(model, ideal)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         ratio = np.maximum(m, 0) / i
         low = np.minimum(_ratio_low(m, m_low, i, i_high), ratio)
@@ -68,7 +68,7 @@ def efficiency(model, ideal, level: float = 0.95) -> Efficiency:
     return Efficiency(share, _loss_db(share), _words(m, i, low))
 
 
-def threshold_efficiency(model_db, ideal_db, level: float = 0.95) -> Efficiency:
+def threshold_efficiency(model_db, ideal_db) -> Efficiency:
     """Efficiency from two thresholds in dB at the same d': 10^((ideal - model) / 10).
 
     `loss_db` is model - ideal, in dB. For a signal known exactly d'^2 is proportional to energy,
@@ -76,7 +76,7 @@ def threshold_efficiency(model_db, ideal_db, level: float = 0.95) -> Efficiency:
     nan within what its bounds still say.
     """
     (m, m_low, m_high), (i, i_low, i_high) = _parts(model_db, "model"), _parts(ideal_db, "ideal")
-    level = _level(level, model_db, ideal_db)
+    level = _level(model_db, ideal_db)
     with np.errstate(invalid="ignore"):
         loss = m - i
         low = np.where(np.isnan(loss), m_low - i_high, loss - np.hypot(m - m_low, i_high - i))
@@ -104,12 +104,12 @@ def _parts(x: Any, who: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return value, low, high
 
 
-def _level(level: float, *sources: Any) -> float:
-    """The level that the given intervals have; `level` where both are known numbers."""
+def _level(*sources: Any) -> float:
+    """The level that the given intervals have; 0.95 where both are known numbers."""
     levels = {x.level for x in sources if isinstance(x, Interval)}
     if len(levels) > 1:
         raise UserError(f"intervals of levels {sorted(levels)} do not combine; give both at one")
-    return levels.pop() if levels else level
+    return levels.pop() if levels else 0.95
 
 
 def _ratio_low(m, m_low, i, i_high) -> np.ndarray:

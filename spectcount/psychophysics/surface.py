@@ -107,7 +107,6 @@ def fit_surface(
     *,
     options: SurfaceOptions,
     catch: tuple[int, int] = (0, 0),
-    level: float = 0.95,
 ) -> Surface:
     """The surface of given trials: levels and `successes` [N] out of `n` [N] (None: 1 each).
 
@@ -127,7 +126,7 @@ def fit_surface(
         bad = np.flatnonzero(~((k >= 0) & (k <= n)))[0]
         raise UserError(f"{k[bad]:g} successes in {n[bad]:g} trials cannot be; give 0..n")
     data = _data(options, x1, x2, k, n, catch)
-    return _surface(options, data, posterior(options.model, data), level)
+    return _surface(options, data, posterior(options.model, data), 0.95)
 
 
 class SurfaceTrack(Track):
