@@ -48,6 +48,7 @@ def listen(
     practised = 0
     while (asked := actions.next_question(context.obj, run_id, practised)).question is not None:
         question = asked.question
+        assert question.stimulus is not None  # a plan draws every clip
         save_clip(out, question.stimulus)
         head = "practice" if asked.practice else f"{asked.n_answered + 1} of {asked.n_at_most}"
         typer.echo(f"[{head}] {out}: {question.prompt} ({', '.join(question.answers)})", err=True)

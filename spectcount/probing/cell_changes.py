@@ -129,7 +129,7 @@ def _by_answers(signal: np.ndarray, catch: np.ndarray, limit: float) -> float | 
     return _least(sdt_change_p(*tables) <= limit)
 
 
-def _expected(n: int, before: np.ndarray, after) -> np.ndarray:
+def _expected(n: int, before: np.ndarray, after: np.ndarray | float) -> np.ndarray:
     """Tables of pairs [k, 4] of `n` questions with these chances of yes."""
     x, y = np.rint(n * before), np.rint(n * after) * np.ones(len(before))
     both = np.minimum(np.maximum(np.rint(n * before * after), x + y - n), np.minimum(x, y))

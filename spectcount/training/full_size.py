@@ -70,11 +70,12 @@ def narrow(card: Card, width: int, encoder: int, llm: int, window_s: int) -> Car
     wide = {"hidden_size": width, "intermediate_size": 2 * width, "num_attention_heads": 4}
     text = {**wide, "num_key_value_heads": 2, "vocab_size": 2048}
     card = with_layers(card, encoder, llm, **text)
-    card.config["audio_config"] |= {
+    audio = {
+        **card.config["audio_config"],
         **wide, "d_model": width, "encoder_ffn_dim": 2 * width, "encoder_attention_heads": 4,
         "num_hidden_layers": encoder, "max_source_positions": 50 * window_s,
     }  # fmt: skip
-    return card
+    return dataclasses.replace(card, config={**card.config, "audio_config": audio})
 
 
 def processor_of(family: str, window_s: int = WINDOW_S) -> Any:
