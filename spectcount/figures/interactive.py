@@ -13,20 +13,21 @@ import json
 from pathlib import Path
 from typing import Any
 
+from spectcount.figures import style
 from spectcount.figures.spec import Spec
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "ui" / "static"
 """The page's scripts, read as files."""
 
 _STYLE = """
-:root { color-scheme: light dark; --text: #1f2933; --faint: #66737f; --back: #ffffff; }
-body.dark { --text: #dbe3ea; --faint: #8b99a7; --back: #151b22; }
-body { margin: 0; padding: 14px 16px; background: var(--back); color: var(--text);
+:root { color-scheme: light dark; }
+body { margin: 0; padding: 14px 16px; background: var(--figure-panel); color: var(--figure-text);
   font: 14px/1.45 Inter, system-ui, -apple-system, "Segoe UI", "Helvetica Neue", sans-serif; }
 main { max-width: 1100px; margin: 0 auto; }
 .figure { width: 100%; height: min(62vh, 560px); }
-.figure-cell { min-height: 1.4em; font-size: 12px; color: var(--faint); overflow-wrap: anywhere; }
-.note, .source { color: var(--faint); font-size: 13px; overflow-wrap: anywhere; }
+.figure-cell { min-height: 1.4em; font-size: 12px; overflow-wrap: anywhere;
+  color: var(--figure-faint); }
+.note, .source { color: var(--figure-faint); font-size: 13px; overflow-wrap: anywhere; }
 """
 
 _START = """
@@ -56,7 +57,7 @@ def html_file(spec: Spec, heading: str, source: str = "") -> str:
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<style>{_STYLE}</style>
+<style>{style.css()}{_STYLE}</style>
 {scripts}</head><body><main>
 <h1 style="font-size: 18px">{title}</h1>
 <div id="place"><div class="figure" tabindex="0" role="figure" aria-label="{title}"></div>
@@ -79,8 +80,9 @@ def json_script(data: Any) -> str:
 
 @functools.cache
 def _scripts() -> tuple[str, ...]:
-    paths = (plotly_script(), SCRIPTS / "page.js", SCRIPTS / "figures.js")
-    return tuple(path.read_text(encoding="utf-8") for path in paths)
+    plotly, *paths = (plotly_script(), SCRIPTS / "page.js", SCRIPTS / "figures.js")
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    return plotly.read_text(encoding="utf-8"), style.script(), *texts
 
 
 def _closed(script: str) -> str:

@@ -15,12 +15,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from spectcount.designs import FAMILIES
 from spectcount.pairs import Drawing
 from spectcount.settings import Settings
 from spectcount.ui import link
 from spectcount.ui.controls import describe, form_component
+from spectcount.ui.pieces import html
 
 
 def build(first: Drawing) -> gr.HTML:
@@ -54,12 +56,8 @@ def recorder(settings: Settings, visible: bool) -> tuple[gr.Column, gr.Audio]:
             elem_id="recording",
             buttons=[],
         )
-        gr.HTML(
-            f'<p class="blank-note">The sound stays {where}; links and stimulus.json hold its hash '
-            "alone.</p>",
-            apply_default_css=False,
-            js_on_load=None,
-        )
+        words = f"The sound stays {where}; links and stimulus.json hold its hash alone."
+        html(value=Markup('<p class="blank-note">{}</p>').format(words))
     return column, audio
 
 

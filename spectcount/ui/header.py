@@ -6,12 +6,12 @@ is. Its two dropdowns are what every tab reads to know whom to ask.
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 from gradio.context import Context
+from markupsafe import Markup
 
 from spectcount import listeners
 from spectcount.errors import UserError
@@ -20,14 +20,10 @@ from spectcount.listeners.checkpoints.cards import cards
 from spectcount.settings import Settings
 from spectcount.ui import address, pulse
 from spectcount.ui.loader import Loader, in_memory, status_of
+from spectcount.ui.pieces import QUIET, html, render
 from spectcount.ui.scoring import path_words
 
 NO_ADAPTER = "none"
-_SHARED = (
-    '<p class="notice notice-hint" id="shared">A public page: what you make is yours alone, is '
-    "limited, and is forgotten at a restart. Keep it with <b>Runs, Export bundle</b>; a copy of "
-    "your own has no such limits.</p>"
-)
 _LAB_ANIMAL = "a lab animal: very small, trained on synthetic tones only"
 
 
@@ -67,12 +63,7 @@ def build(settings: Settings, loader: Loader) -> Header:
     """Lay out the header and keep it current."""
     choices = adapter_choices(settings, EMBEDDED)
     with gr.Row(elem_id="header", equal_height=False):
-        gr.HTML(
-            "<h1>SpectCount</h1><p>where an audio language model is deaf, and how to teach it</p>",
-            elem_id="brand",
-            apply_default_css=False,
-            js_on_load=None,
-        )
+        html("brand", render("header.brand"))
         base = gr.Dropdown(
             base_choices(settings),
             value=EMBEDDED,
@@ -88,14 +79,9 @@ def build(settings: Settings, loader: Loader) -> Header:
             min_width=170,
             allow_custom_value=not settings.demo,
         )
-        status = gr.HTML(
-            status_html(settings, loader, EMBEDDED),
-            elem_id="status",
-            apply_default_css=False,
-            js_on_load=None,
-        )
+        status = html("status", status_html(settings, loader, EMBEDDED))
     if settings.demo:
-        gr.HTML(_SHARED, apply_default_css=False, js_on_load=None)
+        html(value=render("header.shared"))
     header = Header(base, tuned)
 
     def look(chosen: str) -> tuple[object, bool]:
@@ -106,33 +92,30 @@ def build(settings: Settings, loader: Loader) -> Header:
         try:
             found = adapter_choices(settings, chosen, adapter)
         except UserError as error:
-            return gr.skip(), f'<div role="alert">{html.escape(str(error))}</div>'
+            return gr.skip(), Markup('<div role="alert">{}</div>').format(str(error))
         return (
             gr.update(choices=found, value=adapter if is_place(adapter) else first_adapter(found)),
             status_html(settings, loader, chosen),
         )
 
-    quiet: dict[str, Any] = {
-        "queue": False, "show_progress": "hidden", "api_visibility": "private",
-    }  # fmt: skip
     pulse.follow(
         look, lambda chosen: status_html(settings, loader, chosen),
         {"inputs": base, "outputs": status}, base,
     )  # fmt: skip
-    base.input(choose, [base, tuned], [tuned, status], trigger_mode="always_last", **quiet)
+    base.input(choose, [base, tuned], [tuned, status], **QUIET)
 
     def come(request: gr.Request) -> tuple[Any, Any]:
         return arrive(settings, request)
 
-    Context.root_block.load(come, None, [base, tuned], **quiet)
+    Context.root_block.load(come, None, [base, tuned], **QUIET)
     address.keep("base", base)
     address.keep("adapter", tuned)
-    base.focus(lambda now: gr.update(choices=base_choices(settings, now)), base, base, **quiet)
+    base.focus(lambda now: gr.update(choices=base_choices(settings, now)), base, base, **QUIET)
     tuned.focus(
         lambda name, now: gr.update(choices=adapter_choices(settings, name, now)),
         [base, tuned],
         tuned,
-        **quiet,
+        **QUIET,
     )
     return header
 
@@ -174,16 +157,16 @@ def first_adapter(choices: list[tuple[str, str]]) -> str:
     return choices[1][1] if len(choices) > 1 else NO_ADAPTER
 
 
-def status_html(settings: Settings, loader: Loader, base: str) -> str:
+def status_html(settings: Settings, loader: Loader, base: str) -> Markup:
     """Whether the chosen base is ready, by which path it scores, and where (HTML)."""
     kind, words = status_of(settings, loader, base)
     path, _, why = (path_words(settings, base) if kind == "ready" else "").partition(" (")
-    dot = f'<span class="dot {kind}" aria-hidden="true"></span>'
-    facts = filter(None, [words, path, f"{settings.device}, {settings.mode} mode"])
     about = f"{EMBEDDED} is {_LAB_ANIMAL}" if base == EMBEDDED else why.removesuffix(")")
     row = in_memory(base) if kind == "ready" else None
-    longest = f' data-longest-s="{row["longest_s"]:g}"' if row else ""
-    return (
-        f'<div role="status"{longest}>{dot}{html.escape(" · ".join(facts))}<br>'
-        f"<small>{html.escape(about)}</small></div>"
+    return render(
+        "header.status",
+        kind=kind,
+        facts=[words, *filter(None, [path]), f"{settings.device}, {settings.mode} mode"],
+        about=about,
+        longest_s=f"{row['longest_s']:g}" if row else "",
     )

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import gradio as gr
 
+from spectcount.figures import style
+
 STATIC = Path(__file__).parent / "static"
 STYLES = [
     STATIC / f"{name}.css"
@@ -16,6 +18,7 @@ STYLES = [
 ]
 SCRIPTS = ("page.js", "pulse.js", "away.js", "figures.js", "form.js", "clip.js", "you.js")
 
+_LIGHT, _DARK = style.PALETTE["light"], style.PALETTE["dark"]
 _SANS = ("Inter", "system-ui", "-apple-system", "Segoe UI", "Helvetica Neue", "sans-serif")
 _MONO = ("ui-monospace", "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", "monospace")
 
@@ -53,8 +56,8 @@ def theme() -> gr.themes.Base:
         block_info_text_color_dark="*neutral_400",
         body_background_fill="#f6f8fa",
         body_background_fill_dark="#0e1318",
-        background_fill_primary="#ffffff",
-        background_fill_primary_dark="#151b22",
+        background_fill_primary=_LIGHT["panel"],
+        background_fill_primary_dark=_DARK["panel"],
         background_fill_secondary="#f0f3f6",
         background_fill_secondary_dark="#1b222a",
         block_background_fill="transparent",
@@ -71,8 +74,8 @@ def theme() -> gr.themes.Base:
         block_title_text_size="*text_sm",
         block_title_text_weight="500",
         block_info_text_size="*text_sm",
-        border_color_primary="#d9e0e7",
-        border_color_primary_dark="#2a333d",
+        border_color_primary=_LIGHT["grid"],
+        border_color_primary_dark=_DARK["grid"],
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700",
         button_primary_background_fill_dark="*primary_500",
@@ -93,8 +96,8 @@ def theme() -> gr.themes.Base:
 
 
 def head() -> str:
-    """The page's own scripts, to be placed in its head."""
-    scripts = ((STATIC / name).read_text() for name in SCRIPTS)
+    """The page's colours and its own scripts, to be placed in its head."""
+    scripts = [style.script(), *((STATIC / name).read_text() for name in SCRIPTS)]
     # an end tag inside a script's own text would end it there; the backslash means nothing in JS
     closed = (text.replace("</script", r"<\/script") for text in scripts)
-    return "".join(f"<script>{text}</script>" for text in closed)
+    return f"<style>{style.css()}</style>" + "".join(f"<script>{t}</script>" for t in closed)

@@ -2,12 +2,11 @@
 (() => {
   const S = window.SpectCount;
   const MARGIN = { left: 66, right: 78, top: 8, bottom: 36 };
-  const SCALE = ["#000004", "#180f3d", "#440f76", "#721f81", "#9e2f7f", "#cd4071", "#f1605d", "#fd9668", "#fcfdbf"];
   const NYQUIST_HZ = 8000, TOKEN_S = 0.04;
 
   // 256 colours, interpolated between the stops (magma, safe for colour-blind readers).
   const LUT = (() => {
-    const stops = SCALE.map((hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)));
+    const stops = S.palette.magma.map((hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)));
     const lut = new Uint32Array(256);
     for (let i = 0; i < 256; i++) {
       const at = (i / 255) * (stops.length - 1), k = Math.min(Math.floor(at), stops.length - 2);
@@ -17,16 +16,9 @@
     return lut;
   })();
 
-  function bytes(text) {
-    if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
-    const raw = atob(text), out = new Uint8Array(raw.length);
-    for (let i = 0; i < raw.length; i++) out[i] = raw.charCodeAt(i);
-    return out;
-  }
-
   // A picture at its own resolution; the style sheet stretches it.
   function paintPicture(canvas, picture) {
-    const levels = bytes(picture.levels), { rows, columns } = picture;
+    const levels = S.bytes(picture.levels), { rows, columns } = picture;
     const image = new ImageData(columns, rows), pixels = new Uint32Array(image.data.buffer);
     for (let row = 0; row < rows; row++) {
       const from = row * columns, to = (rows - 1 - row) * columns;
@@ -213,14 +205,6 @@
     ctx.stroke();
   }
 
-  function save(data, name, type) {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([data], { type }));
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  }
-
   function fillTable(table, rows) {
     table.parentElement.hidden = !rows.length;
     const cell = (tag, text, name) => { const c = document.createElement(tag); c.textContent = text; if (name) c.className = name; return c; };
@@ -290,7 +274,7 @@
     function setAudio(wav) {
       const playing = !audio.paused && !audio.ended;
       if (track) URL.revokeObjectURL(track);
-      track = URL.createObjectURL(new Blob([bytes(wav)], { type: "audio/wav" }));
+      track = URL.createObjectURL(new Blob([S.bytes(wav)], { type: "audio/wav" }));
       audio.src = track;
       root.dataset.heard = shown.name;
       if (playing) S.play(audio);
@@ -370,8 +354,8 @@
       try { await navigator.clipboard.writeText(url); hint.textContent = "link copied"; }
       catch { hint.textContent = url; }
     });
-    find(".clip-json").addEventListener("click", () => save(shown.stimulus, "stimulus.json", "application/json"));
-    find(".clip-wav").addEventListener("click", async () => save(bytes(await server.exact_wav(shown.stimulus)), "clip.wav", "audio/wav"));
+    find(".clip-json").addEventListener("click", () => S.save("stimulus.json", shown.stimulus, "application/json"));
+    find(".clip-wav").addEventListener("click", async () => S.save("clip.wav", S.bytes(await server.exact_wav(shown.stimulus)), "audio/wav"));
     find(".clip-measured").open = !window.matchMedia("(max-width: 640px)").matches;
     watch("value", update);
     S.onTheme(repaint);

@@ -58,7 +58,7 @@
       type: "scatter", mode: "markers", name, hoverinfo: "skip", showlegend: true,
       x: cells.map((cell) => cell[1]), y: cells.map((cell) => cell[0]),
       marker: { symbol: SYMBOLS[value.symbols?.[name] || name] || value.symbols?.[name] || "circle-open", size: 8,
-        color: S.dark() ? "#ffffff" : "#111820", line: { width: 1.5, color: S.dark() ? "#ffffff" : "#111820" } } }));
+        color: S.colours().mark, line: { width: 1.5, color: S.colours().mark } } }));
   }
 
   // Axes count cells (so that uneven steps look even); tick labels carry the values.
@@ -74,7 +74,7 @@
     const text = value.z.map((line, row) => line.map((_, column) => cellText(value, row, column)));
     const trace = { type: "heatmap", z: value.z, zmin: low, zmax: high, hoverinfo: "text", text,
       x: value.x.map((_, i) => i), y: value.y.map((_, i) => i), xgap: 1, ygap: 1, hoverongaps: true,
-      colorscale: value.diverging ? S.diverging() : S.sequential,
+      colorscale: value.diverging ? c.diverging : S.palette.sequential,
       colorbar: { title: { text: value.z_label, side: "right", font: { size: 12 } }, thickness: 12, outlinewidth: 0,
         len: 1, tickfont: { size: 12 } } };
     const points = { type: "scatter", mode: "markers", hoverinfo: "skip", showlegend: false, name: "cells",
@@ -82,7 +82,7 @@
       marker: { opacity: 0, size: 4 }, selected: { marker: { opacity: 0.9, color: c.accent, size: 7 } },
       unselected: { marker: { opacity: 0 } } };
     const shapes = (value.regions || []).map((region) => box(region, c.accent));
-    if (cursor) shapes.push(box({ rows: [cursor[0], cursor[0]], columns: [cursor[1], cursor[1]] }, S.dark() ? "#ffffff" : "#000000"));
+    if (cursor) shapes.push(box({ rows: [cursor[0], cursor[0]], columns: [cursor[1], cursor[1]] }, c.mark));
     const annotations = (value.regions || []).map((region, i) => ({ x: region.columns[0] - 0.4, y: region.rows[1] + 0.4,
       text: region.label ?? String(i + 1), showarrow: false, xanchor: "left", yanchor: "top", font: { size: 12, color: "#ffffff" },
       bgcolor: "rgba(10,20,28,0.75)", borderpad: 2 }));
@@ -101,7 +101,7 @@
   }
 
   function lineFigure(value, width) {
-    const palette = S.lines();
+    const c = S.colours(), palette = c.lines;
     const data = value.series.flatMap((line, i) => {
       const colour = palette[(line.colour ?? i) % palette.length];
       const bars = line.low && line.bars && { type: "data", symmetric: false, width: 0, thickness: 1.2, color: colour + "99",
@@ -117,7 +117,6 @@
           + (line.hover ? "<br>%{text}" : "") + "<extra></extra>" };
       return band ? [band, curve] : [curve];
     });
-    const c = S.colours();
     const shapes = (value.levels || []).map((level) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y0: level.y, y1: level.y,
       line: { color: c.faint, width: 1, dash: "dot" } }));
     const annotations = (value.levels || []).map((level) => ({ xref: "paper", x: 1, xanchor: "right", y: level.y,
@@ -187,7 +186,7 @@
         const figure = onPaper(() => makeFigure(props.value, PAPER.width));
         const kind = button.dataset.save;
         if (kind !== "html") tellNote(figure.layout, props.value.note || "");
-        save(fileName(props.value, holder) + "." + kind, await fileOf(kind, figure, props.value, holder, Plotly));
+        S.save(fileName(props.value, holder) + "." + kind, await fileOf(kind, figure, props.value, holder, Plotly));
       });
     }
   }
@@ -226,21 +225,13 @@
     const title = words(value.title || holder.getAttribute("aria-label"));
     return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><script>${script}</script></head>
-<body style="font-family: system-ui, sans-serif; background: #fff"><div id="figure"></div><p style="color: #66737f">${words(value.note || "")}</p>
+<body style="font-family: system-ui, sans-serif; background: #fff"><div id="figure"></div><p style="color: ${S.palette.light.faint}">${words(value.note || "")}</p>
 <script>const f = ${json}; delete f.layout.width; Plotly.newPlot("figure", f.data, f.layout, f.config);</script></body></html>`;
   }
 
   function fileName(value, holder) {
     const words = [holder.getAttribute("aria-label"), value.title].filter(Boolean).join(" ");
     return words.normalize("NFKD").replace(/[^A-Za-z0-9]+/g, "-").replace(/^-+|-+$/g, "").toLowerCase() || "figure";
-  }
-
-  function save(name, blob) {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   }
 
   S.heatmap = (element, props, watch, trigger) => {

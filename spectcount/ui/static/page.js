@@ -1,5 +1,5 @@
 // What every figure of the page shares: theme, colours, numbers as text.
-window.SpectCount = {
+Object.assign(window.SpectCount, {
   dark: () => document.body.classList.contains("dark"),
 
   // Calls `redraw` whenever the reader switches between light and dark.
@@ -16,31 +16,27 @@ window.SpectCount = {
     if (status) new MutationObserver(redraw).observe(status, { childList: true, subtree: true, attributes: true });
   },
 
-  colours() {
-    return this.dark()
-      ? { text: "#dbe3ea", faint: "#8b99a7", grid: "#2a333d", panel: "#151b22", accent: "#7dbccb" }
-      : { text: "#1f2933", faint: "#66737f", grid: "#d9e0e7", panel: "#ffffff", accent: "#1f687c" };
-  },
+  // The colours of the theme; `palette` is spectcount.figures.style.
+  colours() { return this.palette[this.dark() ? "dark" : "light"]; },
 
   font: 'Inter, system-ui, -apple-system, "Segoe UI", "Helvetica Neue", sans-serif',
 
-  // Sequential, for rates: cividis (Nunez, Anderton & Renslow 2018), safe for colour-blind readers.
-  sequential: [[0, "#00224e"], [0.125, "#123570"], [0.25, "#3b496c"], [0.375, "#575d6d"],
-    [0.5, "#707173"], [0.625, "#8a8678"], [0.75, "#a59c74"], [0.875, "#c3b369"], [1, "#fee838"]],
+  // The bytes behind base64 text.
+  bytes: Uint8Array.fromBase64?.bind(Uint8Array) ?? ((text) => {
+    const raw = atob(text), out = new Uint8Array(raw.length);
+    for (let i = 0; i < raw.length; i++) out[i] = raw.charCodeAt(i);
+    return out;
+  }),
 
-  // Diverging, for differences: orange below zero, blue above, safe for colour-blind readers.
-  diverging() {
-    const middle = this.dark() ? "#20272f" : "#f4f5f6";
-    return [[0, "#b35806"], [0.25, "#e6a15c"], [0.5, middle], [0.75, "#6aa5cf"], [1, "#145a94"]];
+  // Hands the reader a file.
+  save(name, data, type) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(data instanceof Blob ? data : new Blob([data], { type }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   },
-
-  // Lines: Okabe & Ito (2008), safe for colour-blind readers.
-  lines() {
-    return this.dark()
-      ? ["#56b4e9", "#e69f00", "#2fc39b", "#e79ac4", "#f0e442", "#b7c2cc"]
-      : ["#0072b2", "#d55e00", "#009e73", "#b2538d", "#8a7a00", "#5b6670"];
-  },
-};
+});
 
 // The address says what the page shows; a value that is none leaves it. Browsers allow few changes
 // of the address in a short time, so those that come together are one.

@@ -2,12 +2,6 @@
 (() => {
   const S = window.SpectCount;
 
-  function bytes(text) {
-    const raw = atob(text), out = new Uint8Array(raw.length);
-    for (let i = 0; i < raw.length; i++) out[i] = raw.charCodeAt(i);
-    return out;
-  }
-
   // The key of an answer: its digit, else its first letter, else its place.
   function keysOf(answers) {
     const initials = answers.map((a) => a[0].toLowerCase());
@@ -59,7 +53,7 @@
 
     function play(wav) {
       if (track) URL.revokeObjectURL(track);
-      track = URL.createObjectURL(new Blob([bytes(wav)], { type: "audio/wav" }));
+      track = URL.createObjectURL(new Blob([S.bytes(wav)], { type: "audio/wav" }));
       audio.src = track;
       startedAt = performance.now();
       return audio.play().catch((problem) => { fail(`The browser did not play the sound (${problem.message}); press Begin again.`); });
