@@ -15,8 +15,8 @@ from spectcount import actions, jobs, listeners
 from spectcount.errors import UserError
 from spectcount.jobs.confirmations import confirmation_run
 from spectcount.listeners.checkpoints.cards import cards
+from spectcount.listeners.checkpoints.files import revision_of
 from spectcount.listeners.checkpoints.hashes import stored_tensors, weight_files
-from spectcount.listeners.checkpoints.origin import revision_of
 from spectcount.probing.plan import plan_from_dict
 from spectcount.settings import Settings, load_settings
 from spectcount.store import Store, schema

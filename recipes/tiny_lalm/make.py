@@ -36,12 +36,12 @@ from spectcount.errors import UserError  # noqa: E402
 from spectcount.listeners.audio_lm import AudioLM  # noqa: E402
 from spectcount.listeners.families import FAMILIES  # noqa: E402
 from spectcount.listeners.loaded import LoadedModel  # noqa: E402
-from spectcount.listeners.scoring.sequences import answer_batch, answer_loss  # noqa: E402
 from spectcount.params import Declared, param  # noqa: E402
 from spectcount.scales import N_MELS  # noqa: E402
 from spectcount.stimulus import Stimulus  # noqa: E402
 from spectcount.synth import synthesise  # noqa: E402
 from spectcount.tasks import TASKS  # noqa: E402
+from spectcount.training.losses import answer_batch, answer_loss  # noqa: E402
 from spectcount.trials import Question  # noqa: E402
 
 FAMILY = FAMILIES["qwen2-audio"]

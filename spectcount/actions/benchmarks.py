@@ -64,7 +64,7 @@ def start_benchmark(
     every item in every rotation of its options; `limit` draws so many items at `seed`. Raises
     `UserError` for unknown names and for files that are not as the official ones."""
     from spectcount.benchmarks import prompts
-    from spectcount.benchmarks.sheet import sheet_of
+    from spectcount.benchmarks.questions import sheet_of
 
     if settings.demo:
         raise UserError("the demo reads no benchmark from its disk; to run one, run a copy")
@@ -114,7 +114,7 @@ def export_benchmark(settings: Settings, run_id: str, out: str | Path) -> list[E
     """Write every listener's predictions in the form that the official script reads. Needs the
     annotation file where it was; raises `UserError` where it is gone or has changed."""
     from spectcount.benchmarks import export
-    from spectcount.benchmarks.sheet import sheet_of
+    from spectcount.benchmarks.questions import sheet_of
 
     run = _run(settings, run_id)
     sheet = sheet_of(BenchmarkConfig.from_json(run.config))

@@ -47,7 +47,7 @@ def models(settings: Settings) -> list[ModelRow]:
     """Every listed model, then the user's own folders; nothing is loaded."""
     from spectcount import listeners
     from spectcount.listeners.checkpoints.cards import cards
-    from spectcount.listeners.checkpoints.fits import free_bytes
+    from spectcount.listeners.checkpoints.needs import free_bytes
 
     free, here = free_bytes(settings.device) / 1e9, listeners.models(settings)
     listed = cards(settings)
@@ -90,8 +90,8 @@ def model_facts(settings: Settings, name: str) -> dict[str, Any]:
     """All that is known of one model: its card, where it lies, its commit there, how to get it."""
     from spectcount import listeners
     from spectcount.listeners.checkpoints.cards import cards
+    from spectcount.listeners.checkpoints.files import revision_of
     from spectcount.listeners.checkpoints.names import download_command, model_name
-    from spectcount.listeners.checkpoints.origin import revision_of
 
     row = next((row for row in models(settings) if row.name == model_name(name)), None)
     if row is None:
@@ -116,8 +116,12 @@ def forecast_model(
     """Memory that a model needs on this device, by part, and what would fit in its place.
     `changes`: fields of `forecast.Workload` (batch, seconds, tune, scope, rank, checkpointing,
     four_bit, dtype)."""
-    from spectcount.listeners.checkpoints.fits import alternatives, free_bytes
-    from spectcount.listeners.checkpoints.needs import anatomy_for, forecast_for
+    from spectcount.listeners.checkpoints.needs import (
+        alternatives,
+        anatomy_for,
+        forecast_for,
+        free_bytes,
+    )
 
     wanted, free = forecast_for(name, settings, changes or {}), free_bytes(settings.device)
     anatomy, family = anatomy_for(name, settings)
@@ -166,7 +170,7 @@ def check_model(settings: Settings, where: str, report: Report | None = None) ->
     """Load a model (a name, or a folder's path), put it to the gate and the parity check, and
     say what came out; raises `UserError` with the reason where it may not be used."""
     from spectcount import listeners
-    from spectcount.listeners.checkpoints import origin
+    from spectcount.listeners.checkpoints import files
     from spectcount.listeners.scoring import gate
 
     known = where in listeners.models(settings) or "/" not in where or "#" in where
@@ -176,8 +180,8 @@ def check_model(settings: Settings, where: str, report: Report | None = None) ->
     return {
         "model": spec,
         "folder": str(loaded.folder),
-        "hub": origin.hub_id(loaded.folder) or None,
-        "revision": origin.revision_of(loaded.folder) or None,
+        "hub": files.hub_id(loaded.folder) or None,
+        "revision": files.revision_of(loaded.folder) or None,
         "family": loaded.family.name,
         "path": loaded.path,
         "why_stock": loaded.why_stock or None,

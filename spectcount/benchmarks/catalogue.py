@@ -48,17 +48,17 @@ class Benchmark:
     def load(self, path: str | Path) -> tuple[Path, list[Item]]:
         """The annotation file at or in `path`, and its items. Raises `UserError` naming the row
         that is not as the official file has it."""
-        found = files.find(path, self.files, self.title)
+        file = files.find(path, self.files, self.title)
         items = []
-        for row, record in enumerate(files.records(found)):
+        for row, record in enumerate(files.records(file)):
             try:
-                items.append(self.read(record, row, found))
+                items.append(self.read(record, row, file))
             except KeyError as error:
                 raise UserError(
-                    f"{found.name}, row {row}, has no {error}, so it is no file of {self.title}; "
+                    f"{file.name}, row {row}, has no {error}, so it is no file of {self.title}; "
                     "give the official file"
                 ) from None
-        return found, files.without_others_sounds(items, found)
+        return file, files.without_others_sounds(items, file)
 
 
 def get(name: str) -> Benchmark:
@@ -142,8 +142,8 @@ def _listed(record: Record, row: int) -> tuple[str, ...]:
 
 def _lettered(record: Record, row: int) -> tuple[str | None, ...]:
     """Options A to D; what is absent is an empty slot, the text "None" is an option."""
-    found = [record["choice_a"], record["choice_b"], *map(record.get, _LETTER_FIELDS[2:])]
-    return tuple(_text(option, row) for option in found)
+    options = [record["choice_a"], record["choice_b"], *map(record.get, _LETTER_FIELDS[2:])]
+    return tuple(_text(option, row) for option in options)
 
 
 def _text(value: Any, row: int) -> str | None:
@@ -157,13 +157,13 @@ def _text(value: Any, row: int) -> str | None:
 
 def _strata(record: Record, kinds: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """(kind, name); a list of names, as some of MMAU's rows have, is joined."""
-    found = []
+    pairs = []
     for kind in kinds:
         value = record.get(kind)
         name = " + ".join(map(str, value)) if isinstance(value, list) else value
         is_absent = name in (None, "") or name != name  # only NaN is not itself
-        found.append((kind, "none" if is_absent else str(name)))
-    return tuple(found)
+        pairs.append((kind, "none" if is_absent else str(name)))
+    return tuple(pairs)
 
 
 _NO_KEY = "an item without a prediction is in no denominator"
@@ -186,50 +186,95 @@ BENCHMARKS = {
     b.name: b
     for b in (
         Benchmark(
-            "mmau", "MMAU test-mini", ("mmau-test-mini.json", "*test-mini*.json*"), _mmau,
-            official.by_words, WORDS, ("model_output", "model_prediction"),
-            "mmau-test-mini-predictions.json", "python evaluation.py --input {file}",
-            _MMAU_STRATA, ("options", "options-text"),
-            (*_WORD_RULE, "its page names the key model_prediction, the script reads "
-             "model_output: the export has both"),
+            "mmau",
+            "MMAU test-mini",
+            ("mmau-test-mini.json", "*test-mini*.json*"),
+            _mmau,
+            official.by_words,
+            WORDS,
+            ("model_output", "model_prediction"),
+            "mmau-test-mini-predictions.json",
+            "python evaluation.py --input {file}",
+            _MMAU_STRATA,
+            ("options", "options-text"),
+            (
+                *_WORD_RULE,
+                "its page names the key model_prediction, the script reads "
+                "model_output: the export has both",
+            ),
         ),
         Benchmark(
-            "mmau-test", "MMAU test", ("mmau-test.json", "*mmau*test.json*"), _mmau,
-            official.by_words, WORDS, ("model_output", "model_prediction"),
-            "mmau-test-predictions.json", "hand the file in where the benchmark's page says",
-            _MMAU_STRATA, ("options", "options-text"),
-            (*_WORD_RULE, "the answers are kept secret: without them in the file there is no "
-             "score here, only predictions to hand in"),
+            "mmau-test",
+            "MMAU test",
+            ("mmau-test.json", "*mmau*test.json*"),
+            _mmau,
+            official.by_words,
+            WORDS,
+            ("model_output", "model_prediction"),
+            "mmau-test-predictions.json",
+            "hand the file in where the benchmark's page says",
+            _MMAU_STRATA,
+            ("options", "options-text"),
+            (
+                *_WORD_RULE,
+                "the answers are kept secret: without them in the file there is no "
+                "score here, only predictions to hand in",
+            ),
         ),
         Benchmark(
-            "mmar", "MMAR", ("MMAR-meta.jsonl", "MMAR-meta.json"), _mmar,
-            official.by_words, WORDS, ("answer_prediction",),
-            "MMAR-predictions.jsonl", "python code/evaluation.py --input {file}",
-            ("modality", "category", "sub-category", "language"), ("options", "options-text"),
+            "mmar",
+            "MMAR",
+            ("MMAR-meta.jsonl", "MMAR-meta.json"),
+            _mmar,
+            official.by_words,
+            WORDS,
+            ("answer_prediction",),
+            "MMAR-predictions.jsonl",
+            "python code/evaluation.py --input {file}",
+            ("modality", "category", "sub-category", "language"),
+            ("options", "options-text"),
             _WORD_RULE,
         ),
         Benchmark(
-            "mmsu", "MMSU", ("MMSU*.json*", "mmsu*.json*", "question/*mmsu*.json*"), _mmsu,
-            official.mmsu, LETTER, ("response",),
-            "mmsu-predictions.jsonl", "python mmsu_evaluation.py {file}",
+            "mmsu",
+            "MMSU",
+            ("MMSU*.json*", "mmsu*.json*", "question/*mmsu*.json*"),
+            _mmsu,
+            official.mmsu,
+            LETTER,
+            ("response",),
+            "mmsu-predictions.jsonl",
+            "python mmsu_evaluation.py {file}",
             ("category", "sub-category", "sub-sub-category", "task_name"),
             ("letter-none", "letter"),
-            (*_LETTER_RULE, "an empty reply, or the reply “None”, is scored with the letter of "
-             "the reply read before it; as the first of a file it stops the script",
-             "the official inference script writes the category into the sub-category; the "
-             "export keeps the file's own"),
+            (
+                *_LETTER_RULE,
+                "an empty reply, or the reply “None”, is scored with the letter of "
+                "the reply read before it; as the first of a file it stops the script",
+                "the official inference script writes the category into the sub-category; the "
+                "export keeps the file's own",
+            ),
         ),
         Benchmark(
-            "air-bench", "AIR-Bench Foundation",
-            ("Foundation_meta.json", "Foundation/Foundation_meta.json"), _air_bench,
-            official.air_bench, LETTER, ("response",),
-            "Foundation_result_modelx.jsonl", "python score_foundation.py",
-            ("task", "set"), ("letter-none", "letter"),
-            (*_LETTER_RULE, "the script prints a rate for each of 25 sets and no average; the "
-             "score here is the mean over the 19 tasks, a task's sets pooled",
-             "of two options with the answer's text only the first is right",
-             "a set of which no reply can be read stops the script"),
+            "air-bench",
+            "AIR-Bench Foundation",
+            ("Foundation_meta.json", "Foundation/Foundation_meta.json"),
+            _air_bench,
+            official.air_bench,
+            LETTER,
+            ("response",),
+            "Foundation_result_modelx.jsonl",
+            "python score_foundation.py",
+            ("task", "set"),
+            ("letter-none", "letter"),
+            (
+                *_LETTER_RULE,
+                "the script prints a rate for each of 25 sets and no average; the "
+                "score here is the mean over the 19 tasks, a task's sets pooled",
+                "of two options with the answer's text only the first is right",
+                "a set of which no reply can be read stops the script",
+            ),
             average_over="task",
         ),
     )
-}  # fmt: skip
+}

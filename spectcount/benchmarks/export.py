@@ -17,8 +17,7 @@ from typing import Any
 
 from spectcount.benchmarks import files
 from spectcount.benchmarks.catalogue import LETTER
-from spectcount.benchmarks.readings import Reading, place, read_all
-from spectcount.benchmarks.sheet import Sheet
+from spectcount.benchmarks.questions import Reading, Sheet, place, read_all
 from spectcount.trials import Trial
 
 
@@ -35,8 +34,8 @@ class Exported:
 
 def write(sheet: Sheet, listener: str, trials: Iterable[Trial], folder: Path) -> Exported:
     """Write one listener's predictions into `folder`/LISTENER; see the module."""
-    mine = {place(trial): trial for trial in trials if trial.listener == listener}
-    rows = predictions(sheet, read_all(sheet.benchmark, sheet.items, mine))
+    of_listener = {place(trial): trial for trial in trials if trial.listener == listener}
+    rows = predictions(sheet, read_all(sheet.benchmark, sheet.items, of_listener))
     target = folder / re.sub(r"[^\w.@=,-]+", "_", listener) / sheet.benchmark.export
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(_text(rows, target.suffix), encoding="utf-8")

@@ -29,12 +29,12 @@ def find(path: str | Path, names: Sequence[str], title: str) -> Path:
     if not path.is_dir():
         raise UserError(f"there is nothing at {path}; give the folder with the files of {title}")
     for name in names:
-        found = sorted(path.glob(name))
-        if len(found) > 1:
-            listed = ", ".join(f.name for f in found[:_SHOWN])
+        matches = sorted(path.glob(name))
+        if len(matches) > 1:
+            listed = ", ".join(f.name for f in matches[:_SHOWN])
             raise UserError(f"{path} holds several files for {title}: {listed}; name one of them")
-        if found:
-            return found[0].resolve()
+        if matches:
+            return matches[0].resolve()
     raise UserError(
         f"{path} holds no file of {title}; expected {' or '.join(names)}, or give the file itself"
     )
@@ -67,9 +67,9 @@ def digest(path: Path) -> str:
 
 
 def sound(name: str, annotations: Path, folders: Sequence[str]) -> Path:
-    """Where the sound called `name` in the file lies: beside the annotations as written, or in one
-    of `folders` there, under the same path from such a folder on. A file of the same bare name in
-    another folder is another sound. Where it is nowhere, the place as written."""
+    """The place of the sound called `name` in the file: beside the annotations as written, or in
+    one of `folders` there, under the same path from such a folder on. A file of the same bare name
+    in another folder is another sound. Where it is nowhere, the place as written."""
     written = annotations.parent / name
     parts = [part for part in Path(name).parts if part != "."]
     known = max((i + 1 for i, part in enumerate(parts[:-1]) if part in folders), default=0)

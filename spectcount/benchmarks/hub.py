@@ -28,8 +28,12 @@ _OFFICIAL = {"instruction": "question", "sub_category": "sub-category"}
 _WRITTEN = ("other_attributes", "choices")
 _LETTERED = re.compile(r"\s*\(?(?P<letter>[A-Z])[).:]\s*(?P<text>\S.*?)\s*", re.DOTALL)
 _LONGEST_LIST = 20_000
-_SOUND_NAMES = {"mmau": "audio_id", "mmau-test": "audio_id", "mmar": "audio_path",
-                "mmsu": "audio_path"}  # fmt: skip
+_SOUND_NAMES = {
+    "mmau": "audio_id",
+    "mmau-test": "audio_id",
+    "mmar": "audio_path",
+    "mmsu": "audio_path",
+}
 
 
 def fetch(benchmark: Benchmark, repository: str, split: str, folder: Path) -> Path:
@@ -123,10 +127,10 @@ def _without_letters(record: Mapping[str, Any]) -> dict[str, Any]:
     options = record.get("choices")
     if not isinstance(options, list) or not options:
         return {}
-    found = [_LETTERED.fullmatch(str(option)) for option in options]
-    if [m and m["letter"] for m in found] != list(LETTERS[: len(options)]):
+    lettered = [_LETTERED.fullmatch(str(option)) for option in options]
+    if [m and m["letter"] for m in lettered] != list(LETTERS[: len(options)]):
         return {}
-    texts = [m["text"] for m in found if m]
+    texts = [m["text"] for m in lettered if m]
     answer = record.get("answer")
     if not isinstance(answer, str):
         return {"choices": texts}

@@ -70,12 +70,12 @@ class Item:
     def n_rotations(self) -> int:
         return len(self.slots)
 
-    def shown(self, rotation: int = 0) -> tuple[str | None, ...]:
+    def rotated(self, rotation: int = 0) -> tuple[str | None, ...]:
         """The slots as they are asked in a rotation."""
-        shown: list[str | None] = [None] * len(self.options)
+        order: list[str | None] = [None] * len(self.options)
         for i, slot in enumerate(self.slots):
-            shown[slot] = self.choices[(i + rotation) % len(self.choices)]
-        return tuple(shown)
+            order[slot] = self.choices[(i + rotation) % len(self.choices)]
+        return tuple(order)
 
     @functools.cached_property
     def right(self) -> str | None:
@@ -106,9 +106,9 @@ def _plain_number(match: re.Match[str]) -> str:
     return f"{float(digits.replace(',', '.')):.12g}"
 
 
-def position_of(shown: Sequence[str | None], text: str | None) -> int | None:
+def position_of(options: Sequence[str | None], text: str | None) -> int | None:
     """The place, from 0, of an option among those shown; the first where it is there twice."""
-    filled = [option for option in shown if option is not None]
+    filled = [option for option in options if option is not None]
     return filled.index(text) if text in filled else None
 
 

@@ -50,11 +50,11 @@ class Prompt:
                 f"prompt {self.name} shows no letters, so none can be scored; write scored: text"
             )
 
-    def words(self, question: str, shown: Sequence[str | None]) -> str:
+    def words(self, question: str, options: Sequence[str | None]) -> str:
         """The question in words. What stands in braces in it stays as it is."""
         lines = [
             _fill(self.option, letter=letter, text=text if text is not None else self.absent)
-            for letter, text in zip(LETTERS, shown, strict=False)
+            for letter, text in zip(LETTERS, options, strict=False)
             if text is not None or self.absent
         ]
         return _fill(self.template, question=question, options=self.between.join(lines)).strip()
@@ -66,8 +66,8 @@ class Prompt:
 
 def names(folders: Sequence[Path]) -> list[str]:
     """Names of the prompts in some folders, the first folder's first."""
-    found = [p.stem for folder in folders for p in sorted(folder.glob("*.yaml"))]
-    return list(dict.fromkeys(found))
+    stems = [p.stem for folder in folders for p in sorted(folder.glob("*.yaml"))]
+    return list(dict.fromkeys(stems))
 
 
 def load(name_or_path: str, folders: Sequence[Path]) -> Prompt:

@@ -18,9 +18,7 @@ from typing import Any
 from spectcount import clips
 from spectcount.benchmarks import questions, summary
 from spectcount.benchmarks.items import Item
-from spectcount.benchmarks.questions import ClipQuestion
-from spectcount.benchmarks.readings import Place, place
-from spectcount.benchmarks.sheet import Sheet, sheet_of
+from spectcount.benchmarks.questions import ClipQuestion, Place, Sheet, place, sheet_of
 from spectcount.clips import Clip
 from spectcount.configs import BenchmarkConfig
 from spectcount.context import RunContext
@@ -41,8 +39,8 @@ class Seat:
     fingerprint: str
     answered: dict[Place, Trial]
     refused: dict[int, tuple[str, float]] = field(default_factory=dict)
-    asked: int = 0
-    known: int = 0
+    n_asked: int = 0
+    n_known: int = 0
     seconds: float = 0.0
 
 
@@ -80,8 +78,8 @@ def _seats(context: RunContext, listeners: Mapping[str, Listener]) -> list[Seat]
                 "adapter, or ask one of them alone"
             )
         refuse_other_listener(name, mark, linked)
-        mine = {place(t): t for t in linked if t.fingerprint == mark}
-        seats.append(Seat(name, listener, mark, mine))
+        answered = {place(t): t for t in linked if t.fingerprint == mark}
+        seats.append(Seat(name, listener, mark, answered))
     return seats
 
 
@@ -96,12 +94,12 @@ def _ask_all(
         sounds: dict[int, Clip] = {}
         for seat in seats:
             open_units = [u for u in units if (u[0].row, u[1]) not in seat.answered]
-            asked = [
+            heard = [
                 (item, rotation, sound)
                 for item, rotation in open_units
                 if (sound := _sound(item, sounds, unheard)) is not None
             ]
-            _answer(context, sheet, seat, asked)
+            _answer(context, sheet, seat, heard)
             done += len(units)
         context.progress(done, total)
     return False, done
@@ -113,8 +111,8 @@ def _batches(sheet: Sheet) -> Iterator[list[tuple[Item, int]]]:
     if sheet.mode == questions.SCORED:
         yield from (units[start : start + BATCH] for start in range(0, len(units), BATCH))
         return
-    for _, own in itertools.groupby(units, key=lambda unit: unit[0].row):
-        yield list(own)
+    for _, same_item in itertools.groupby(units, key=lambda unit: unit[0].row):
+        yield list(same_item)
 
 
 def _sound(item: Item, sounds: dict[int, Clip], unheard: dict[int, tuple[str, str]]) -> Clip | None:
@@ -131,39 +129,47 @@ def _sound(item: Item, sounds: dict[int, Clip], unheard: dict[int, tuple[str, st
 
 
 def _answer(
-    context: RunContext, sheet: Sheet, seat: Seat, asked: Sequence[tuple[Item, int, Clip]]
+    context: RunContext, sheet: Sheet, seat: Seat, heard: Sequence[tuple[Item, int, Clip]]
 ) -> None:
     """Answers of one listener to some items: from the ledger, or asked now; stored at once."""
     wanted = [
-        (questions.make(sheet.benchmark, item, sheet.prompt, sheet.mode, rotation,
-                        sound.waveform), _coords(item, rotation, sound))
-        for item, rotation, sound in asked
+        (
+            questions.make(
+                sheet.benchmark, item, sheet.prompt, sheet.mode, rotation, sound.waveform
+            ),
+            _coords(item, rotation, sound),
+        )
+        for item, rotation, sound in heard
         if item.row not in seat.refused
-    ]  # fmt: skip
+    ]
     known = context.ledger.known_trials(seat.fingerprint, [q.key for q, _ in wanted])
-    seat.known += sum(question.key in known for question, _ in wanted)
-    found = [
+    seat.n_known += sum(question.key in known for question, _ in wanted)
+    stored = [
         dataclasses.replace(known[question.key], listener=seat.name, coords=coords)
         for question, coords in wanted
         if question.key in known
     ]
-    _keep(context, seat, found)
+    _keep(context, seat, stored)
     fresh = [(question, coords) for question, coords in wanted if question.key not in known]
-    for group in _alike(fresh) if sheet.mode == questions.SCORED else [[one] for one in fresh]:
+    for group in _alike(fresh) if sheet.mode == questions.SCORED else [[pair] for pair in fresh]:
         _keep(context, seat, _asked(sheet, seat, group))
 
 
-def _keep(context: RunContext, seat: Seat, found: list[Trial]) -> None:
+def _keep(context: RunContext, seat: Seat, trials: list[Trial]) -> None:
     """Store answers at once: a killed run asks only what was under way again."""
-    if found:
-        context.ledger.add_trials(context.run_id, found)
-        seat.answered.update({place(trial): trial for trial in found})
+    if trials:
+        context.ledger.add_trials(context.run_id, trials)
+        seat.answered.update({place(trial): trial for trial in trials})
 
 
 def _coords(item: Item, rotation: int, sound: Clip) -> dict[str, Any]:
-    """Where a trial belongs, and what the sound was."""
-    coords: dict[str, Any] = {"row": item.row, "item": item.id, "rotation": rotation,
-              "duration_s": round(sound.duration_s, 3)}  # fmt: skip
+    """Row, rotation and sound of a trial."""
+    coords: dict[str, Any] = {
+        "row": item.row,
+        "item": item.id,
+        "rotation": rotation,
+        "duration_s": round(sound.duration_s, 3),
+    }
     if sound.lowered_db:
         coords["lowered_db"] = round(sound.lowered_db, 3)
     if sound.channel is not None:
@@ -187,29 +193,29 @@ def _asked(
     """Trials of one group; a refusal of one clip is kept and does not take the others with it."""
     start = time.perf_counter()
     try:
-        found = _ask(sheet, seat, group)
-        seat.asked += len(found)
+        trials = _ask(sheet, seat, group)
+        seat.n_asked += len(trials)
     except UserError as error:
         if len(group) > 1:
-            return [trial for one in group for trial in _asked(sheet, seat, [one])]
+            return [trial for pair in group for trial in _asked(sheet, seat, [pair])]
         coords = group[0][1]
         seat.refused[coords["row"]] = (str(error), coords["duration_s"])
-        found = []
+        trials = []
     seat.seconds += time.perf_counter() - start
-    return found
+    return trials
 
 
 def _ask(sheet: Sheet, seat: Seat, group: list[tuple[ClipQuestion, dict[str, Any]]]) -> list[Trial]:
     link = [{"name": seat.name, "coords": coords} for _, coords in group]
-    asked = [question for question, _ in group]
+    clips_asked = [question for question, _ in group]
     if sheet.mode == questions.SCORED:
-        scores = questions.scores_of(seat.listener, asked)
-        rows = zip(asked, scores.log_probs, scores.mass, link, strict=True)
+        scores = questions.scores_of(seat.listener, clips_asked)
+        rows = zip(clips_asked, scores.log_probs, scores.mass, link, strict=True)
         return [questions.scored(q, seat.listener, p, float(m), **to) for q, p, m, to in rows]
-    replies = [questions.reply_of(seat.listener, question) for question in asked]
+    replies = [questions.reply_of(seat.listener, question) for question in clips_asked]
     return [
         questions.replied(question, seat.listener, reply, **to)
-        for question, reply, to in zip(asked, replies, link, strict=True)
+        for question, reply, to in zip(clips_asked, replies, link, strict=True)
     ]
 
 
@@ -229,13 +235,13 @@ def _refuse_deaf(
 
 
 def _report(seat: Seat) -> summary.Answers:
-    rate = seat.asked / seat.seconds if seat.asked else None
+    rate = seat.n_asked / seat.seconds if seat.n_asked else None
     return summary.Answers(
         seat.fingerprint,
         seat.answered,
         seat.refused,
-        seat.asked,
-        seat.known,
+        seat.n_asked,
+        seat.n_known,
         rate,
         scored_by(seat.listener),
     )

@@ -5,22 +5,31 @@ tables are of the file's own order of options (rotation 0); what rotations add i
 The strict score is over every item that was dealt with: an item that has no sound, that the
 listener refused or whose reply names no single option counts as wrong. The official score is the
 number that the official script prints for the exported file. `docs/benchmarks.md` lists the keys.
+
+Of two listeners the first is the base, the second the tuned one; changes are tuned minus base.
+Strict marks are compared over the items that both dealt with, official marks over those that both
+replied to. Intervals over the strata of one kind are at one level, chosen so that of those that
+exclude zero a twentieth at most is expected to be wrong (`paired.selected_intervals`).
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from spectcount.benchmarks import averages, comparison, places
+import numpy as np
+
+from spectcount.benchmarks import averages
 from spectcount.benchmarks.items import Item, position_of
 from spectcount.benchmarks.official import Official
-from spectcount.benchmarks.readings import Place, Reading, in_form, read_all
-from spectcount.benchmarks.sheet import Sheet
+from spectcount.benchmarks.questions import Place, Reading, Sheet, in_form, read_all
 from spectcount.probing.maps import plain
-from spectcount.psychophysics.sdt import wilson
+from spectcount.probing.verdict import Measure, verdict
+from spectcount.psychophysics.paired import mcnemar, pair_table, rate_change, selected_intervals
+from spectcount.psychophysics.sdt import Interval, wilson
 from spectcount.trials import Trial
 
 Unheard = Mapping[int, tuple[str, str]]
@@ -30,14 +39,14 @@ MISSING, UNREADABLE = "missing", "unreadable"
 
 @dataclass(frozen=True)
 class Answers:
-    """What one listener left: trials by place, refusals by row (words,
+    """All that one listener left: trials by place, refusals by row (words,
     seconds of sound), how many were asked, known."""
 
     fingerprint: str
     trials: Mapping[Place, Trial]
     refused: Mapping[int, tuple[str, float]]
-    asked: int
-    known: int
+    n_asked: int
+    n_known: int
     clips_per_s: float | None
     scored_by: Mapping[str, str] = field(default_factory=dict)
 
@@ -64,9 +73,9 @@ class Marked:
 
 def summarise(sheet: Sheet, answers: Mapping[str, Answers], unheard: Unheard) -> dict[str, Any]:
     """Everything that a run says, as plain data; see the module."""
-    marked = {name: mark(sheet, one, unheard) for name, one in answers.items()}
+    marked = {name: mark(sheet, marks_of, unheard) for name, marks_of in answers.items()}
     known = any(item.answer is not None for item in sheet.items)
-    found: dict[str, Any] = {
+    summary: dict[str, Any] = {
         "benchmark": _head(sheet, known),
         "prompt": sheet.prompt.to_dict(),
         "unheard": {
@@ -79,13 +88,16 @@ def summarise(sheet: Sheet, answers: Mapping[str, Answers], unheard: Unheard) ->
         },
         "floors": _floors(sheet) if known else None,
         "listeners": {
-            name: _listener(sheet, answers[name], one, known) for name, one in marked.items()
+            name: _listener(sheet, answers[name], marks_of, known)
+            for name, marks_of in marked.items()
         },
-        "strata": comparison.strata(sheet, marked) if known else {},
-        "comparison": comparison.compare(sheet, marked) if known and len(marked) == 2 else None,
+        "strata": strata(sheet, marked) if known else {},
+        "comparison": compare(sheet, marked) if known and len(marked) == 2 else None,
     }
-    said = (found["comparison"] or {}).get("verdicts", [])
-    return plain_tree({"verdicts": said, "caveats": _caveats(found) if known else [], **found})
+    verdicts = (summary["comparison"] or {}).get("verdicts", [])
+    return plain_tree(
+        {"verdicts": verdicts, "caveats": _caveats(summary) if known else [], **summary}
+    )
 
 
 def mark(sheet: Sheet, answers: Answers, unheard: Unheard) -> Marked:
@@ -111,26 +123,35 @@ def groups_of(sheet: Sheet, items: Sequence[Item]) -> list[str]:
 def plain_tree(value: Any) -> Any:
     """`maps.plain` through mappings: intervals and numbers as JSON-ready data."""
     if isinstance(value, Mapping):
-        return {key: plain_tree(one) for key, one in value.items()}
+        return {key: plain_tree(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [plain_tree(one) for one in value]
+        return [plain_tree(part) for part in value]
     return plain(value)
 
 
 def _head(sheet: Sheet, known: bool) -> dict[str, Any]:
     benchmark = sheet.benchmark
     return {
-        "name": benchmark.name, "title": benchmark.title, "path": str(sheet.path),
-        "digest": sheet.digest, "n_file": sheet.n_file,
-        "n_unanswered": sheet.n_unanswered, "n": len(sheet.items),
-        "limit": sheet.limit, "seed": sheet.seed, "mode": sheet.mode, "rotate": sheet.rotate,
-        "answers_known": known, "average_over": benchmark.average_over,
-        "gotchas": list(benchmark.gotchas), "says": benchmark.says,
-    }  # fmt: skip
+        "name": benchmark.name,
+        "title": benchmark.title,
+        "path": str(sheet.path),
+        "digest": sheet.digest,
+        "n_file": sheet.n_file,
+        "n_unanswered": sheet.n_unanswered,
+        "n": len(sheet.items),
+        "limit": sheet.limit,
+        "seed": sheet.seed,
+        "mode": sheet.mode,
+        "rotate": sheet.rotate,
+        "answers_known": known,
+        "average_over": benchmark.average_over,
+        "gotchas": list(benchmark.gotchas),
+        "says": benchmark.says,
+    }
 
 
 def _floors(sheet: Sheet) -> dict[str, Any]:
-    """What needs no ears: always the first option, a blind guess, where the answers lie."""
+    """Scores that need no ears: always the first option, a blind guess, where the answers lie."""
     replies = [
         (item, in_form(sheet.benchmark, item.options, item.choices[0])) for item in sheet.items
     ]
@@ -161,9 +182,12 @@ def _listener(sheet: Sheet, answers: Answers, marked: Marked, known: bool) -> di
     )
     return {
         "fingerprint": answers.fingerprint,
-        "asked": answers.asked, "known": answers.known, "clips_per_s": answers.clips_per_s,
+        "asked": answers.n_asked,
+        "known": answers.n_known,
+        "clips_per_s": answers.clips_per_s,
         **answers.scored_by,
-        "n_items": len(marked.items), "n_replied": len(first),
+        "n_items": len(marked.items),
+        "n_replied": len(first),
         "n_not_asked_yet": len(sheet.items) - len(marked.items),
         "refused": [
             {"item": names[row], "why": why, "duration_s": seconds}
@@ -177,7 +201,7 @@ def _listener(sheet: Sheet, answers: Answers, marked: Marked, known: bool) -> di
         "mean_mass": sum(masses) / len(masses) if masses else None,
         "n_lowered": len(lowered),
         "n_single_channel": len(single),
-    }  # fmt: skip
+    }
 
 
 def _official(sheet: Sheet, marked: Marked) -> dict[str, Any]:
@@ -186,65 +210,70 @@ def _official(sheet: Sheet, marked: Marked) -> dict[str, Any]:
     sets = [item.stratum("set") for item in marked.replied]
     return {
         "score": averages.interval(marks, groups, sheet.seed),
-        "right": sum(counted), "counted": len(counted), "left_out": len(marks) - len(counted),
-        "gotchas": list(marked.official.gotchas), "script_stops": marked.official.stops,
+        "right": sum(counted),
+        "counted": len(counted),
+        "left_out": len(marks) - len(counted),
+        "gotchas": list(marked.official.gotchas),
+        "script_stops": marked.official.stops,
         "mean_over_sets": averages.score(marks, sets) if any(sets) else None,
-    }  # fmt: skip
+    }
 
 
 def _strict(sheet: Sheet, marked: Marked) -> dict[str, Any]:
     marks = marked.strict
     return {
         "score": averages.interval(marks, groups_of(sheet, marked.items), sheet.seed),
-        "right": sum(marks), "n": len(marks), "accuracy": wilson(sum(marks), len(marks)),
+        "right": sum(marks),
+        "n": len(marks),
+        "accuracy": wilson(sum(marks), len(marks)),
         "balanced": balanced(sheet, marked),
-    }  # fmt: skip
+    }
 
 
 def balanced(sheet: Sheet, marked: Marked) -> dict[str, Any]:
     """The strict score that preference for a place cannot raise; see `places`."""
-    n_options = places.common_number(sheet.items)
-    groups = places.balanced_groups(marked.items, n_options)
-    kept = [(m, g) for m, g in zip(marked.strict, groups, strict=True) if g is not None]
-    score = averages.interval([m for m, _ in kept], [g for _, g in kept], sheet.seed)
-    return {"score": score, "n": len(kept), "n_options": n_options, "blind": 1 / n_options}
+    n_options = averages.common_number(sheet.items)
+    groups = averages.balanced_groups(marked.items, n_options)
+    pairs = [(m, g) for m, g in zip(marked.strict, groups, strict=True) if g is not None]
+    score = averages.interval([m for m, _ in pairs], [g for _, g in pairs], sheet.seed)
+    return {"score": score, "n": len(pairs), "n_options": n_options, "blind": 1 / n_options}
 
 
-def _caveats(found: Mapping[str, Any]) -> list[str]:
-    """What a reader of the scores should know before believing them."""
-    said = []
-    n = found["floors"]["answers_not_among_options"]
+def _caveats(summary: Mapping[str, Any]) -> list[str]:
+    """Cautions to read before the scores."""
+    sentences = []
+    n = summary["floors"]["answers_not_among_options"]
     if n:
-        said.append(
+        sentences.append(
             f"{n} {'answer is' if n == 1 else 'answers are'} none of the options of "
             f"{'its' if n == 1 else 'their'} item{'' if n == 1 else 's'}: whatever is replied is "
             "wrong there in the strict score"
         )
-    n = found["benchmark"]["n_unanswered"]
+    n = summary["benchmark"]["n_unanswered"]
     if n:
-        said.append(
+        sentences.append(
             f"{n} {'item has' if n == 1 else 'items have'} no answer in the file and "
             f"{'is' if n == 1 else 'are'} not asked"
         )
-    for name, one in found["listeners"].items():
-        strict, even = one["strict"]["score"], one["strict"]["balanced"]
-        floor = found["floors"]["first"]["strict"]
-        if one["strict"]["n"]:
-            said.append(places.caveat(name, strict, even["score"], floor, even["n_options"]))
-    return [sentence for sentence in said if sentence]
+    for name, listener in summary["listeners"].items():
+        strict, even = listener["strict"]["score"], listener["strict"]["balanced"]
+        floor = summary["floors"]["first"]["strict"]
+        if listener["strict"]["n"]:
+            sentences.append(averages.caveat(name, strict, even["score"], floor, even["n_options"]))
+    return [sentence for sentence in sentences if sentence]
 
 
 def rotation(sheet: Sheet, marked: Marked, known: bool) -> dict[str, Any]:
-    """What asking in every order shows: consistency, right in every order, mean over orders."""
+    """Results of asking in every order: consistency, right in every order, mean over orders."""
     whole = [
         [marked.readings[item.row, r] for r in range(item.n_rotations)]
         for item in marked.replied
         if all((item.row, r) in marked.readings for r in range(item.n_rotations))
     ]
-    same = sum(len({r.text for r in one}) == 1 and not one[0].unparsed for one in whole)
-    every = sum(all(r.right for r in one) for one in whole)
-    shares = [sum(r.right for r in one) / len(one) for one in whole]
-    readings = [r for one in whole for r in one]
+    same = sum(len({r.text for r in orders}) == 1 and not orders[0].unparsed for orders in whole)
+    every = sum(all(r.right for r in orders) for orders in whole)
+    shares = [sum(r.right for r in orders) / len(orders) for orders in whole]
+    readings = [r for orders in whole for r in orders]
     return {
         "n": len(whole),
         "consistent": wilson(same, len(whole)),
@@ -256,14 +285,151 @@ def rotation(sheet: Sheet, marked: Marked, known: bool) -> dict[str, Any]:
 
 
 def _histogram(places: Sequence[int | None]) -> list[int]:
-    """How often each place, from the first shown; what has none is not in it."""
-    found = [place for place in places if place is not None]
-    return [found.count(place) for place in range(max(found, default=-1) + 1)]
+    """Counts of each place, from the first shown; replies without one are not counted."""
+    known = [place for place in places if place is not None]
+    return [known.count(place) for place in range(max(known, default=-1) + 1)]
 
 
 def _mean_over(groups: Sequence[str], values: Sequence[float]) -> float:
     """The mean over groups of the group means."""
-    found: dict[str, list[float]] = {}
+    pools: dict[str, list[float]] = {}
     for group, value in zip(groups, values, strict=True):
-        found.setdefault(group, []).append(value)
-    return sum(math.fsum(v) / len(v) for v in found.values()) / len(found) if found else math.nan
+        pools.setdefault(group, []).append(value)
+    return sum(math.fsum(v) / len(v) for v in pools.values()) / len(pools) if pools else math.nan
+
+
+_FIRST_PLACE = Measure(
+    "share of replies that choose the first place",
+    better=0,
+    up="chosen more often",
+    down="chosen less often",
+)
+
+
+def compare(sheet: Sheet, marked: Mapping[str, Marked]) -> dict[str, Any]:
+    """Both scores of two listeners in pairs: verdicts (strict first), and McNemar's exact test on
+    the strict marks."""
+    base, tuned = marked.values()
+    shared = _shared(sheet, base.strict_by_row, tuned.strict_by_row)
+    x, y = ([m.strict_by_row[item.row] for item in shared] for m in (base, tuned))
+    _, only_base, only_tuned, _ = map(int, pair_table(x, y))
+    strict = averages.change(x, y, groups_of(sheet, shared), sheet.seed)
+    both = _shared(sheet, base.official_by_row, tuned.official_by_row)
+    u, v = ([m.official_by_row[item.row] for item in both] for m in (base, tuned))
+    official = averages.change(u, v, groups_of(sheet, both), sheet.seed)
+    even, n_even = _balanced(sheet, shared, x, y)
+    first, n_first = _first_place(both, base, tuned)
+    title = sheet.benchmark.title
+    return {
+        "base": next(iter(marked)),
+        "tuned": list(marked)[1],
+        "n": len(shared),
+        "mcnemar": {
+            "only_base_right": only_base,
+            "only_tuned_right": only_tuned,
+            "p": mcnemar(only_base, only_tuned),
+        },
+        "strict": strict,
+        "official": official,
+        "balanced": even,
+        "first_place": first,
+        "verdicts": [
+            _said(strict, f"strict score on {title}", len(shared)),
+            _said(official, f"official score on {title}", len(both)),
+            _said(even, f"strict score balanced over the places of the answer on {title}", n_even),
+            _said(first, _FIRST_PLACE, n_first),
+        ],
+    }
+
+
+def strata(sheet: Sheet, marked: Mapping[str, Marked]) -> dict[str, list[dict[str, Any]]]:
+    """Rows of every kind of stratum: name, n, both scores of each listener, the change."""
+    return {kind: _rows(sheet, kind, marked) for kind in sheet.benchmark.strata}
+
+
+def _rows(sheet: Sheet, kind: str, marked: Mapping[str, Marked]) -> list[dict[str, Any]]:
+    names = list(dict.fromkeys(item.stratum(kind) for item in sheet.items))
+    members = {name: [i for i in sheet.items if i.stratum(kind) == name] for name in names}
+    rows = [
+        {
+            "name": name,
+            "n": len(members[name]),
+            "listeners": {who: _scores(marks, members[name]) for who, marks in marked.items()},
+            "change": None,
+            "verdict": None,
+        }
+        for name in sorted(names)
+    ]
+    if len(marked) == 2:
+        _add_changes(sheet, kind, rows, members, marked)
+    return rows
+
+
+def _scores(listener: Marked, members: list[Item]) -> dict[str, Any]:
+    """Strict and official rate of one listener in one stratum."""
+    rows = {item.row for item in members}
+    strict = [m for row, m in listener.strict_by_row.items() if row in rows]
+    marks = [m for row, m in listener.official_by_row.items() if row in rows and m is not None]
+    unparsed = sum(r in rows and k == 0 and x.unparsed for (r, k), x in listener.readings.items())
+    return {
+        "strict": wilson(sum(strict), len(strict)),
+        "right": sum(strict),
+        "n": len(strict),
+        "official": wilson(sum(marks), len(marks)),
+        "counted": len(marks),
+        "unparsed": unparsed,
+    }
+
+
+def _add_changes(
+    sheet: Sheet,
+    kind: str,
+    rows: list[dict[str, Any]],
+    members: Mapping[str, list[Item]],
+    marked: Mapping[str, Marked],
+) -> None:
+    """The strict change of each row, all rows of the kind at one level."""
+    base, tuned = (listener.strict_by_row for listener in marked.values())
+    tables = []
+    for row in rows:
+        shared = [i.row for i in members[row["name"]] if i.row in base and i.row in tuned]
+        tables.append(pair_table([base[r] for r in shared], [tuned[r] for r in shared]))
+    changes = [functools.partial(_rate_change, table, sheet.seed) for table in tables]
+    for row, table, change in zip(rows, tables, selected_intervals(changes), strict=True):
+        row["change"] = change
+        row["verdict"] = _said(change, f"strict score in {kind} {row['name']}", int(table.sum()))
+
+
+def _rate_change(table: np.ndarray, seed: int, level: float) -> Interval:
+    """The change at a level; the same draws at every level, so that intervals are nested."""
+    return rate_change(table, np.random.default_rng(seed), level=level)
+
+
+def _balanced(
+    sheet: Sheet, shared: list[Item], x: list[bool], y: list[bool]
+) -> tuple[Interval, int]:
+    """The change of the score that preference for a place cannot raise, and of how many items."""
+    groups = averages.balanced_groups(shared, averages.common_number(sheet.items))
+    pairs = [(a, b, g) for a, b, g in zip(x, y, groups, strict=True) if g is not None]
+    marks_x, marks_y = [a for a, _, _ in pairs], [b for _, b, _ in pairs]
+    return averages.change(marks_x, marks_y, [g for _, _, g in pairs], sheet.seed), len(pairs)
+
+
+def _first_place(both: list[Item], base: Marked, tuned: Marked) -> tuple[Interval, int]:
+    """The change of the share of replies that choose the first place, unparsed ones left out."""
+    pairs = [[m.readings[item.row, 0].position for m in (base, tuned)] for item in both]
+    firsts = [(a == 0, b == 0) for a, b in pairs if a is not None and b is not None]
+    x, y = [a for a, _ in firsts], [b for _, b in firsts]
+    return averages.change(x, y, ["all"] * len(firsts)), len(firsts)
+
+
+def _said(change: Interval, measure: str | Measure, n: int) -> dict[str, Any]:
+    judged = verdict(change, Measure(measure) if isinstance(measure, str) else measure, n)
+    return {
+        **judged.to_dict(),
+        "sentence": judged.sentence.replace("paired trials", "paired items"),
+    }
+
+
+def _shared(sheet: Sheet, x: Mapping[int, Any], y: Mapping[int, Any]) -> list[Item]:
+    return [item for item in sheet.items if item.row in x and item.row in y]

@@ -13,12 +13,16 @@ def lines(summary: Summary, strata: bool = True) -> list[str]:
     """The whole report, a line each: head, listeners, floors, what changed, strata, gotchas."""
     return [
         *_head(summary),
-        *[line for name, one in summary["listeners"].items() for line in _listener(name, one)],
+        *[
+            line
+            for name, listener in summary["listeners"].items()
+            for line in _listener(name, listener)
+        ],
         *_floors(summary),
-        *[f"caution: {said}" for said in summary["caveats"]],
+        *[f"caution: {sentence}" for sentence in summary["caveats"]],
         *_comparison(summary),
         *(_strata(summary) if strata else []),
-        *[f"official rule: {said}" for said in summary["benchmark"]["gotchas"]],
+        *[f"official rule: {sentence}" for sentence in summary["benchmark"]["gotchas"]],
     ]
 
 
@@ -33,64 +37,68 @@ def percent(interval: Mapping[str, Any] | None) -> str:
 def _head(summary: Summary) -> list[str]:
     b, unheard = summary["benchmark"], summary["unheard"]
     order = ", every rotation of the options" if b["rotate"] else ""
-    said = [
+    lines = [
         f"{b['title']}: {b['n']} of {b['n_file']} items, prompt {summary['prompt']['name']}, "
         f"{b['mode']}{order}"
     ]
     if not b["answers_known"]:
-        said.append("the file holds no answers: there is no score, only predictions to hand in")
+        lines.append("the file holds no answers: there is no score, only predictions to hand in")
     for kind, items in unheard.items():
         if items:
-            said.append(f"sound {kind}: {_named(items, b['n'])}")
-    return said
+            lines.append(f"sound {kind}: {_named(items, b['n'])}")
+    return lines
 
 
-def _listener(name: str, one: Mapping[str, Any]) -> list[str]:
-    official, strict = one["official"], one["strict"]
-    said = [f"{name}: {one['n_replied']} replies to {one['n_items']} items"]
+def _listener(name: str, answers: Mapping[str, Any]) -> list[str]:
+    official, strict = answers["official"], answers["strict"]
+    lines = [f"{name}: {answers['n_replied']} replies to {answers['n_items']} items"]
     if official is not None and strict is not None:
-        said += [
+        lines += [
             f"  official {percent(official['score'])}, {official['right']} right of "
             f"{official['counted']} counted, {official['left_out']} left out by the script",
             f"  strict {percent(strict['score'])}, {strict['right']} right of {strict['n']}",
         ]
         even = strict["balanced"]
-        said.append(
+        lines.append(
             f"  strict, balanced over the places of the answer: {percent(even['score'])} of "
             f"{even['n']} items with {even['n_options']} options"
         )
-        said += [f"  official: {gotcha}" for gotcha in official["gotchas"]]
+        lines += [f"  official: {gotcha}" for gotcha in official["gotchas"]]
         if official["script_stops"]:
-            said.append(f"  the official script stops with an error: {official['script_stops']}")
-    said.append(f"  unparsed {percent(one['unparsed']['rate'])}, {one['unparsed']['n']} replies")
-    said.append(f"  chosen by place shown: {_counts(one['positions'])}")
-    if one["mean_mass"] is not None:
-        said.append(f"  mean probability of the options as a whole: {one['mean_mass']:.3g}")
-    if one["rotation"] is not None:
-        said += _rotation(one["rotation"])
-    if one["refused"]:
-        said.append(f"  refused by the listener: {_named(one['refused'], one['n_items'])}")
-    if one["n_lowered"]:
-        said.append(f"  {one['n_lowered']} sounds were lowered to full scale after decoding")
-    if one.get("n_single_channel"):
-        said.append(
-            f"  {one['n_single_channel']} sounds have channels that cancel in their mix: one "
+            lines.append(f"  the official script stops with an error: {official['script_stops']}")
+    lines.append(
+        f"  unparsed {percent(answers['unparsed']['rate'])}, {answers['unparsed']['n']} replies"
+    )
+    lines.append(f"  chosen by place shown: {_counts(answers['positions'])}")
+    if answers["mean_mass"] is not None:
+        lines.append(f"  mean probability of the options as a whole: {answers['mean_mass']:.3g}")
+    if answers["rotation"] is not None:
+        lines += _rotation(answers["rotation"])
+    if answers["refused"]:
+        lines.append(f"  refused by the listener: {_named(answers['refused'], answers['n_items'])}")
+    if answers["n_lowered"]:
+        lines.append(f"  {answers['n_lowered']} sounds were lowered to full scale after decoding")
+    if answers.get("n_single_channel"):
+        lines.append(
+            f"  {answers['n_single_channel']} sounds have channels that cancel in their mix: one "
             "channel of each was heard"
         )
-    if one["n_not_asked_yet"]:
-        said.append(f"  {one['n_not_asked_yet']} items are not asked yet and in no number above")
-    return said
-
-
-def _rotation(found: Mapping[str, Any]) -> list[str]:
-    said = [f"  one option in every order: {percent(found['consistent'])} of {found['n']} items"]
-    if found["mean_over_orders"] is not None:
-        said.append(
-            f"  right in every order: {percent(found['right_in_every_order'])}; mean over orders "
-            f"{100 * found['mean_over_orders']:.2f} %"
+    if answers["n_not_asked_yet"]:
+        lines.append(
+            f"  {answers['n_not_asked_yet']} items are not asked yet and in no number above"
         )
-    said.append(f"  chosen by place, all orders: {_counts(found['positions'])}")
-    return said
+    return lines
+
+
+def _rotation(orders: Mapping[str, Any]) -> list[str]:
+    lines = [f"  one option in every order: {percent(orders['consistent'])} of {orders['n']} items"]
+    if orders["mean_over_orders"] is not None:
+        lines.append(
+            f"  right in every order: {percent(orders['right_in_every_order'])}; mean over orders "
+            f"{100 * orders['mean_over_orders']:.2f} %"
+        )
+    lines.append(f"  chosen by place, all orders: {_counts(orders['positions'])}")
+    return lines
 
 
 def _floors(summary: Summary) -> list[str]:
@@ -106,30 +114,30 @@ def _floors(summary: Summary) -> list[str]:
 
 
 def _comparison(summary: Summary) -> list[str]:
-    found = summary["comparison"]
-    if found is None:
+    comparison = summary["comparison"]
+    if comparison is None:
         return []
-    m = found["mcnemar"]
+    m = comparison["mcnemar"]
     return [
-        f"{found['tuned']} against {found['base']}:",
-        *[f"  {verdict['sentence']}" for verdict in found["verdicts"]],
+        f"{comparison['tuned']} against {comparison['base']}:",
+        *[f"  {verdict['sentence']}" for verdict in comparison["verdicts"]],
         f"  right only before {m['only_base_right']}, only after {m['only_tuned_right']}, "
         f"McNemar exact p = {m['p']:.3g}",
     ]
 
 
 def _strata(summary: Summary) -> list[str]:
-    said = []
+    lines = []
     for kind, rows in summary["strata"].items():
-        said.append(f"by {kind}:")
+        lines.append(f"by {kind}:")
         for row in rows:
             scores = "; ".join(
                 f"{who} official {percent(s['official'])}, strict {percent(s['strict'])}"
                 for who, s in row["listeners"].items()
             )
             change = f"; {row['verdict']['sentence']}" if row["verdict"] else ""
-            said.append(f"  {row['name']} ({row['n']}): {scores}{change}")
-    return said
+            lines.append(f"  {row['name']} ({row['n']}): {scores}{change}")
+    return lines
 
 
 def _counts(histogram: list[int]) -> str:
@@ -137,7 +145,7 @@ def _counts(histogram: list[int]) -> str:
 
 
 def _named(items: list[Mapping[str, str]], n: int) -> str:
-    """How many of how many, the first few with their reasons."""
-    shown = "; ".join(f"{one['item']} ({one['why']})" for one in items[:_SHOWN])
+    """Counts of items, the first few with their reasons."""
+    first = "; ".join(f"{item['item']} ({item['why']})" for item in items[:_SHOWN])
     more = f"; and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
-    return f"{len(items)} of {n} items: {shown}{more}"
+    return f"{len(items)} of {n} items: {first}{more}"

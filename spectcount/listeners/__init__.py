@@ -83,9 +83,9 @@ def unload(name: str = "") -> list[Resident]:
 def adapters(base: str | ListenerSpec, settings: Settings) -> dict[str, Path]:
     """Name -> folder of every adapter made on `base`: shipped examples, then finished runs,
     newest first."""
-    found, model = {}, model_name(base)
+    folders, model = {}, model_name(base)
     for config in sorted((settings.models / f"{model}-adapters").glob("*/adapter_config.json")):
-        found[config.parent.name] = config.parent
+        folders[config.parent.name] = config.parent
     runs = sorted(settings.runs.glob("*/adapter/adapter_config.json"), reverse=True)
     for config in runs:
         run = config.parent.parent
@@ -97,8 +97,8 @@ def adapters(base: str | ListenerSpec, settings: Settings) -> dict[str, Path]:
             skip(f"adapter {run.name}", str(error))
             continue
         if made_on == model:
-            found[run.name] = config.parent
-    return found
+            folders[run.name] = config.parent
+    return folders
 
 
 def adapter_folder(spec: str | ListenerSpec, settings: Settings) -> Path | None:
@@ -168,7 +168,7 @@ def _loaded(
 
 @contextmanager
 def _named(name: str, folder: Path) -> Iterator[None]:
-    """What transformers and its parts raise for damaged files, as a `UserError` naming the folder;
+    """Turn what transformers raises for damaged files into a `UserError` naming the folder;
     a lack of memory passes."""
     try:
         yield

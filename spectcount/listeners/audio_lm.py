@@ -49,9 +49,9 @@ class AudioLM:
             return np.stack([self.clip_of_all([questions[i] for i in row]) for row in rows])
 
         def answer(rows: Sequence[list[int]], waveforms: np.ndarray) -> None:
-            asked = [[(questions[i].prompt, questions[i].answers) for i in row] for row in rows]
+            pairs = [[(questions[i].prompt, questions[i].answers) for i in row] for row in rows]
             with self.adapted():
-                scored = self.loaded.answer_log_probs(asked, waveforms)
+                scored = self.loaded.answer_log_probs(pairs, waveforms)
             for row, values in zip(rows, scored, strict=True):
                 raw[row] = values
 

@@ -24,12 +24,7 @@ from spectcount.errors import UserError
 from spectcount.listeners.checkpoints import adapters, identity
 from spectcount.listeners.checkpoints.adapter_plan import misfit, plan_of
 from spectcount.listeners.checkpoints.hashes import hash_weights
-from spectcount.listeners.checkpoints.loading import (
-    Report,
-    check_folder,
-    full_precision,
-    reporting,
-)
+from spectcount.listeners.checkpoints.loading import Report, check_folder, full_precision, reporting
 from spectcount.listeners.families import family_of
 from spectcount.listeners.scoring import gate, staged, stock
 from spectcount.listeners.scoring.limits import LIMITS, widened
@@ -124,9 +119,12 @@ class LoadedModel:
     def facts(self) -> dict[str, str]:
         """The same for a run's summary."""
         return {
-            "path": self.path, "why_stock": self.why_stock, "scoring": self.scoring.words,
-            "device": str(self.device), "dtype": str(self.dtype).removeprefix("torch."),
-        }  # fmt: skip
+            "path": self.path,
+            "why_stock": self.why_stock,
+            "scoring": self.scoring.words,
+            "device": str(self.device),
+            "dtype": str(self.dtype).removeprefix("torch."),
+        }
 
     @property
     def bytes(self) -> int:
@@ -140,7 +138,7 @@ class LoadedModel:
 
     @property
     def in_memory(self) -> bool:
-        """Whether its weights are there; `unload` lets go of them."""
+        """True while its weights are there; `unload` lets go of them."""
         return self.model is not None
 
     @property
@@ -213,13 +211,13 @@ class LoadedModel:
         adapter on (encoders read attributes of layers that peft's do not have, strides say), or
         where the path in use passes a layer of the adapter by."""
         try:
-            own = gate.canary_logits(self, "stock")
+            whole = gate.canary_logits(self, "stock")
         except (AttributeError, RuntimeError, ValueError, TypeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise misfit(name, f"the model's own forward fails with it ({reason})") from error
         limit = LIMITS[self.dtype].rms_share
-        known = own.isfinite()
-        share = ((tuned - own)[known].square().mean().sqrt() / own[known].std()).item()
+        known = whole.isfinite()
+        share = ((tuned - whole)[known].square().mean().sqrt() / whole[known].std()).item()
         if share > limit:
             limit = widened(self.dtype, gate.rounding_floor(self)).rms_share
         if share > limit:
@@ -275,7 +273,7 @@ class LoadedModel:
                 yield self.model
 
     def mixes(self, digest: str | None) -> bool:
-        """Whether rows of this adapter (or of the base) may share a batch with others: not where
+        """True where rows of this adapter (or of the base) may share a batch with others: not where
         it keeps weights whole, which stand in for the base's in every row."""
         return digest is None or not self._whole[digest].places
 
@@ -297,7 +295,7 @@ class LoadedModel:
         return waveform
 
     def answer_log_probs(
-        self, asked: Sequence[Sequence[Asked]], waveforms: np.ndarray, heard: Any = None
+        self, rows: Sequence[Sequence[Asked]], waveforms: np.ndarray, heard: Any = None
     ) -> list[list[list[float]]]:
         """log p of every answer in all its spellings, [clip][question][answer], for equally long
         clips [B, T] with any number of questions each; call inside `adapted` or `mixed`. `heard`
@@ -309,7 +307,7 @@ class LoadedModel:
                 "replies in words"
             )
         parts = self.family, self.model, self.processor
-        spelled = [[(p, self.speller.closed_set(a)) for p, a in questions] for questions in asked]
+        spelled = [[(p, self.speller.closed_set(a)) for p, a in row] for row in rows]
         if self.path == "staged":
             heard = self.hear(waveforms) if heard is None else heard
             return staged.answer_log_probs(*parts, spelled, heard, self.speller)
@@ -333,7 +331,7 @@ class LoadedModel:
         return stock.prompt_logits(self.family, self.model, self.processor, prompts, waveforms)
 
     def stock_inputs(self, prompts: Sequence[str], clips: Sequence[np.ndarray]) -> dict[str, Any]:
-        """What the stock forward and `generate` take, on the model's device."""
+        """The batch that the stock forward and `generate` take, on the model's device."""
         self._refuse_unloaded()
         return stock.inputs_on(self.family, self.model, self.processor, prompts, clips)
 

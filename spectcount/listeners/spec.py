@@ -87,12 +87,12 @@ class ListenerSpec:
 
     @property
     def is_simulated(self) -> bool:
-        """Whether it is a simulated listener that hears."""
+        """True for a simulated listener that hears."""
         return self.model.startswith(SIMULATED) and not self.silenced
 
     @property
     def is_formula(self) -> bool:
-        """Whether no model answers; of a silenced listener, whether none would."""
+        """True where no model answers; of a silenced listener, where none would."""
         return self.model.startswith(SIMULATED) or str(self.hearing) in FORMULAS
 
     @property
@@ -117,8 +117,8 @@ def _split_adapter(text: str, whole: str) -> tuple[str, str]:
     head, at, path = text.partition(f"@{PATH}")
     if at:
         adapter = f"{PATH}{path}" if path.strip() else ""
-    elif found := (_HUB_ADAPTER if text.startswith(PATH) else _SLASHED_ADAPTER).fullmatch(text):
-        head, adapter = found["head"], found["adapter"]
+    elif match := (_HUB_ADAPTER if text.startswith(PATH) else _SLASHED_ADAPTER).fullmatch(text):
+        head, adapter = match["head"], match["adapter"]
     else:
         head, at, adapter = text.rpartition("@")
         if not at or "/" in adapter:

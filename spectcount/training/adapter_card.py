@@ -1,4 +1,4 @@
-"""What an adapter came from: `lineage.json` for programs, `README.md` for people."""
+"""The record of an adapter: `lineage.json` for programs, `README.md` for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast is a step of a fine-tune: ours against the stock way, in one run, on the same model.
+"""Speed of a step of a fine-tune: ours against the stock way, in one run, on the same model.
 
 The stock way is what a user of transformers' Trainer gets: the stock processor pads to its whole
 window, the model's own loss, labels over the whole sequence, logits at every position. Both ways
@@ -26,12 +26,11 @@ from spectcount import listeners
 from spectcount.designs import Pulses, draw
 from spectcount.listeners.loaded import LoadedModel
 from spectcount.listeners.scoring.bench import device_name, flop_of, matmul_peak, timed
-from spectcount.listeners.scoring.sequences import IGNORED
 from spectcount.params import Declared, param
 from spectcount.settings import Settings
 from spectcount.training import lora
-from spectcount.training.base_model import load
-from spectcount.training.losses import StockLoss, loss_of
+from spectcount.training.lora import load_base
+from spectcount.training.losses import IGNORED, StockLoss, loss_of
 from spectcount.training.options import LoraOptions, TrainOptions
 from spectcount.trials import Question
 
@@ -43,7 +42,7 @@ WAYS = {
 
 @dataclass(frozen=True)
 class TrainBenchOptions(Declared):
-    """What is timed."""
+    """Steps and turns that are timed."""
 
     batch: int = param(8, "Clips of a step.", low=1, high=512)
     duration_s: float = param(10.0, "Length of the clips.", low=0.5, high=30, unit="s")
@@ -66,7 +65,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured. `ratio`: ours over stock; `losses`: of both ways on the same answers."""
+    """The measurement. `ratio`: ours over stock; `losses`: of both ways on the same answers."""
 
     listener: str
     path: str
@@ -98,7 +97,7 @@ def bench(
     adapter = LoraOptions.from_dict(_taken(LoraOptions, given))
     train = TrainOptions.from_dict({**given, "batch": options.batch})
     folder = listeners.model_folder(base, settings)
-    loaded = load(folder, settings.device, train, adapter, options.duration_s)
+    loaded = load_base(folder, settings.device, train, adapter, options.duration_s)
     return measure(loaded, base, options, adapter, train, report)
 
 
@@ -214,8 +213,8 @@ def _stock_loss(loaded: LoadedModel) -> Step:
             name: value.to(loaded.dtype) if value.is_floating_point() else value
             for name, value in batch.items()
         }
-        found: torch.Tensor = loaded.model(**inputs, labels=labels, use_cache=False).loss
-        return found
+        loss: torch.Tensor = loaded.model(**inputs, labels=labels, use_cache=False).loss
+        return loss
 
     return step
 
@@ -235,7 +234,7 @@ def _steps(
 
 
 def _taken(declared: type[Declared], values: dict[str, Any]) -> dict[str, Any]:
-    """What of `values` is a parameter of `declared`, taken out of them."""
+    """The parameters of `declared` among `values`, taken out of them."""
     return {name: values.pop(name) for name in list(values) if name in declared.params()}
 
 

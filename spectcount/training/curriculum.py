@@ -17,19 +17,16 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from spectcount.designs import Pulses, draw
-from spectcount.designs.pulses import AMPLITUDE, LEVEL_SCALES
 from spectcount.errors import UserError
-from spectcount.params import Declared, param
 from spectcount.scales import HIGHEST_HZ, mel_centres_hz
 from spectcount.stimulus import Event, Stimulus
-from spectcount.tasks import MAX_COUNT, TASKS
-from spectcount.training.hold_out import ATTEMPTS as HOLD_OUT_ATTEMPTS
-from spectcount.training.hold_out import HOLDABLE, NOTHING, HoldOut
+from spectcount.tasks import TASKS
+from spectcount.training.options import BOTH, FREQUENCY, HOLD_OUT_ATTEMPTS, TIME, Curriculum
 from spectcount.trials import Question
 
 SOURCES = ("weak", "replay", "paper")
@@ -37,152 +34,17 @@ TRAINING, HELD_OUT = 1, 2
 PLACES = ("frequency_hz", "onset_s")
 PER_EVENT = ("level_dbfs", "event_duration_ms")
 """Drawn for each event by itself, from a region's range too."""
-BOTH, FREQUENCY, TIME = AXES = ("both", "frequency", "time")
 _ORDERS = {BOTH: "random_mel", FREQUENCY: "distinct_mel", TIME: "same_mel"}
 UNTRAINABLE = {
     "duration_s": "clips of one step share a length: set clip_low_s and clip_high_s instead",
 }
 ATTEMPTS = 40
 SHORTEST_DRAW_S = Pulses.param("duration_s").low or 0.5
-MAX_NOISE_SIGMAS = 5.2
-"""Where the synthesis bounds its noise."""
 ROOM_S = 0.1
 """Left over behind the latest onset that a region asks for."""
 CHECKED_DRAWS = 4
 MIN_CHANNELS = 6
 MIN_SEVERITY = 0.05
-
-
-@dataclass(frozen=True)
-class Curriculum(Declared):
-    """Parameters of the mixture; defaults follow the paper, without any region."""
-
-    title: ClassVar[str] = "Curriculum"
-
-    weak_share: float = param(
-        0.5, "Share of clips drawn inside the weak regions.", low=0, high=1, step=0.05,
-        label="Weak regions", group="mixture",
-    )  # fmt: skip
-    replay: float = param(
-        0.3, "Share of clips drawn outside the weak regions, against forgetting; the rest follows "
-        "the paper's distribution over all that the map covered.", low=0, high=1, step=0.05,
-        label="Replay", group="mixture",
-    )  # fmt: skip
-    sharpness: float = param(
-        1.0, "How strongly the worst regions are preferred: odds are severity to this power; 0 "
-        "treats all alike.", low=0, high=8, step=0.1, label="Sharpness", group="mixture",
-    )  # fmt: skip
-    detect_share: float = param(
-        0.0, "Share of 'is there a beep?' (half of them on noise alone).", low=0, high=1, step=0.05,
-        label="Detection", group="tasks",
-    )  # fmt: skip
-    interval_share: float = param(
-        0.0, "Share of 'which half has the beep?'; the rest is counting.", low=0, high=1, step=0.05,
-        label="Two intervals", group="tasks",
-    )  # fmt: skip
-    count_low: int = param(1, "Fewest events to count.", low=0, high=MAX_COUNT, step=1,
-                           label="Count from", group="tasks")  # fmt: skip
-    count_high: int = param(10, "Most events to count.", low=1, high=MAX_COUNT, step=1,
-                            label="Count to", group="tasks")  # fmt: skip
-    clip_low_s: float | None = param(
-        None, "Shortest clip; empty: the model's whole window.", kind=float, low=0.5, high=30,
-        step=0.1, unit="s", label="Clip from", group="clip",
-    )  # fmt: skip
-    clip_high_s: float | None = param(
-        None, "Longest clip; empty: the model's whole window.", kind=float, low=0.5, high=30,
-        step=0.1, unit="s", label="Clip to", group="clip",
-    )  # fmt: skip
-    long_share: float = param(
-        0.0, "Share of steps whose clips are longer, up to the model's window: against forgetting "
-        "how to listen for long.", low=0, high=1, step=0.05, label="Longer clips", group="clip",
-    )  # fmt: skip
-    axis: str = param(
-        BOTH, "What tells the events apart. both: time and frequency; frequency: all begin at one "
-        "random moment and last equally long, on mel channels at least 1 Cam apart; time: all on "
-        "one mel channel, another for each clip. The last two are the paper's ablations.",
-        choices=AXES, label="Apart in", group="clip",
-    )  # fmt: skip
-    event_low_ms: float = param(40.0, "Shortest event.", low=14, high=2000, step=1, unit="ms",
-                                label="Event from", group="clip")  # fmt: skip
-    event_high_ms: float = param(160.0, "Longest event.", low=14, high=2000, step=1, unit="ms",
-                                 label="Event to", group="clip")  # fmt: skip
-    min_gap_ms: float = param(40.0, "Smallest gap.", low=0, high=2000, step=1, unit="ms",
-                              label="Smallest gap", group="clip")  # fmt: skip
-    regular_share: float = param(
-        0.0, "Share of clips whose events follow each other at one gap; the rest lie at random "
-        "places.", low=0, high=1, step=0.05, label="Regular trains", group="clip",
-    )  # fmt: skip
-    regular_gap_high_ms: float = param(400.0, "Largest gap of a regular train.", low=0, high=5000,
-                                       step=10, unit="ms", label="Regular gap to",
-                                       group="clip")  # fmt: skip
-    spread: float = param(
-        1.0, "Share of the ranges of level and of length (the latter logarithmic) over which the "
-        "events of one clip are drawn, each for itself; where in the ranges that share lies is "
-        "drawn for each clip. 1: each event over the whole ranges, lengths uniform in ms.",
-        low=0, high=1, step=0.05, label="Spread within a clip", group="clip",
-    )  # fmt: skip
-    level_low_dbfs: float = param(-20.0, "Softest event (paper: amplitude 0.1).", low=-90, high=0,
-                                  step=0.5, unit="dBFS", label="Level from",
-                                  group="clip")  # fmt: skip
-    level_high_dbfs: float = param(-1.0, "Loudest event (paper: amplitude 0.9).", low=-90, high=0,
-                                   step=0.5, unit="dBFS", label="Level to",
-                                   group="clip")  # fmt: skip
-    level_scale: str = param(
-        AMPLITUDE, "On which scale an event's level is uniform: in amplitude, as the paper's range "
-        "is given, or in decibels.", choices=LEVEL_SCALES, label="Level uniform in", group="clip",
-    )  # fmt: skip
-    sigma_low: float = param(1e-4, "Weakest noise, sigma; log-uniform from clip to clip.",
-                             low=1e-6, high=0.3, step=1e-4,
-                             label="Noise from", log=True, group="clip")  # fmt: skip
-    sigma_high: float = param(1e-3, "Strongest noise, sigma.", low=1e-6, high=0.3, step=1e-4,
-                              label="Noise to", log=True, group="clip")  # fmt: skip
-
-    held_out_name: str = param(
-        NOTHING, "A parameter with a range that is never drawn, so that a comparison can test "
-        "what was learnt on values never trained. Clips with any event (or gap) in that range are "
-        "drawn again.", choices=(NOTHING, *HOLDABLE), label="Hold out", group="held out",
-    )  # fmt: skip
-    held_out_low: float | None = param(
-        None, "Lowest value that is held out.", kind=float, label="Held out from", group="held out"
-    )
-    held_out_high: float | None = param(
-        None, "Highest value that is held out.", kind=float, label="Held out to",
-        group="held out",
-    )  # fmt: skip
-
-    def check(self) -> None:
-        HoldOut(self.held_out_name, self.held_out_low, self.held_out_high)
-        for low, high in (
-            ("count_low", "count_high"), ("event_low_ms", "event_high_ms"),
-            ("level_low_dbfs", "level_high_dbfs"), ("sigma_low", "sigma_high"),
-            ("clip_low_s", "clip_high_s"), ("min_gap_ms", "regular_gap_high_ms"),
-        ):  # fmt: skip
-            a, b = getattr(self, low), getattr(self, high)
-            if a is not None and b is not None and a > b:
-                raise UserError(f"{low}={a:g} is above {high}={b:g}; swap them")
-        for a, b in (("weak_share", "replay"), ("detect_share", "interval_share")):
-            total = getattr(self, a) + getattr(self, b)
-            if total > 1 + 1e-9:
-                raise UserError(f"{a} + {b} = {total:g} is above 1; lower one of them")
-        if self.axis == FREQUENCY:
-            self._refuse_loud_chords()
-
-    def _refuse_loud_chords(self) -> None:
-        """Events that begin together add up."""
-        loudest = self.count_high * 10 ** (self.level_high_dbfs / 20)
-        room = 1 - MAX_NOISE_SIGMAS * self.sigma_high
-        if loudest > room:
-            raise UserError(
-                f"{self.count_high} events at once of level_high_dbfs={self.level_high_dbfs:g} "
-                f"reach {loudest:.2f} of full scale, the noise leaves {room:.3f}; lower "
-                f"level_high_dbfs to {20 * math.log10(room / self.count_high):.1f} or less, or "
-                "count_high"
-            )
-
-    @property
-    def held_out(self) -> HoldOut:
-        """What is never drawn."""
-        return HoldOut(self.held_out_name, self.held_out_low, self.held_out_high)
 
 
 @dataclass(frozen=True)
@@ -252,7 +114,7 @@ class Sampler:
         shares = {"weak": c.weak_share, "replay": c.replay, "paper": 1 - c.weak_share - c.replay}
         for source in (name for name, share in shares.items() if share > 1e-9):
             drawn = (self._draw_any(rng, clip_s, source) for _ in range(HOLD_OUT_ATTEMPTS))
-            c.held_out.refuse_all(source, (one.question.stimulus for one in drawn))
+            c.held_out.refuse_all(source, (draw.question.stimulus for draw in drawn))
 
     def _draw(
         self, rng: np.random.Generator, clip_s: float, source: str, task: str | None = None

@@ -10,7 +10,7 @@ comparison of two ways of computing them passes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +57,16 @@ def write(
     return folder
 
 
-def with_layers(card: Card, encoder: int, llm: int, **text: Any) -> Card:
-    """`card` with fewer layers, and other keys of its text configuration: for a quick look."""
+def with_layers(
+    card: Card, encoder: int, llm: int, audio: Mapping[str, Any] | None = None, **text: Any
+) -> Card:
+    """`card` with fewer layers, and other keys of its configurations: for a quick look."""
     config = {**card.config}
-    config["audio_config"] = {**config["audio_config"], "encoder_layers": encoder}
+    config["audio_config"] = {
+        **config["audio_config"],
+        "encoder_layers": encoder,
+        **(audio or {}),
+    }
     config["text_config"] = {**config["text_config"], "num_hidden_layers": llm, **text}
     return dataclasses.replace(card, config=config)
 
@@ -69,13 +75,15 @@ def narrow(card: Card, width: int, encoder: int, llm: int, window_s: int) -> Car
     """`card` with layers `width` wide, so many of them, and a short window: for tests."""
     wide = {"hidden_size": width, "intermediate_size": 2 * width, "num_attention_heads": 4}
     text = {**wide, "num_key_value_heads": 2, "vocab_size": 2048}
-    card = with_layers(card, encoder, llm, **text)
     audio = {
-        **card.config["audio_config"],
-        **wide, "d_model": width, "encoder_ffn_dim": 2 * width, "encoder_attention_heads": 4,
-        "num_hidden_layers": encoder, "max_source_positions": 50 * window_s,
-    }  # fmt: skip
-    return dataclasses.replace(card, config={**card.config, "audio_config": audio})
+        **wide,
+        "d_model": width,
+        "encoder_ffn_dim": 2 * width,
+        "encoder_attention_heads": 4,
+        "num_hidden_layers": encoder,
+        "max_source_positions": 50 * window_s,
+    }
+    return with_layers(card, encoder, llm, audio, **text)
 
 
 def processor_of(family: str, window_s: int = WINDOW_S) -> Any:
@@ -110,13 +118,13 @@ def build(card: Card, processor: Any, device: str, dtype: torch.dtype, seed: int
     config.text_config.bos_token_id = None
     torch.manual_seed(seed)
     with torch.device(device):
-        made = getattr(transformers, FAMILIES[card.family].auto_class).from_config(
+        model = getattr(transformers, FAMILIES[card.family].auto_class).from_config(
             config, dtype=dtype
         )
-    scale_head(made, LOGIT_STD)
-    made.generation_config.pad_token_id = tokenizer.pad_token_id
-    made.generation_config.eos_token_id = tokenizer.eos_token_id
-    return made
+    scale_head(model, LOGIT_STD)
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    return model
 
 
 def scale_head(model: Any, logit_std: float) -> None:

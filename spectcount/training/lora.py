@@ -1,4 +1,5 @@
-"""LoRA adapters: which modules they touch, what they are called, what they compute in.
+"""A base model to be tuned and its LoRA adapter: whether all of it fits, which modules the adapter
+touches, what they compute in.
 
 Conventions: an adapter's weights are float32 whatever the base's number format, so that small
 updates are not rounded away; they compute in the format of what they are given. The base's own
@@ -10,14 +11,50 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.checkpoint import checkpoint
 
 from spectcount.errors import UserError
-from spectcount.listeners.families import Family
-from spectcount.training.options import LoraOptions
+from spectcount.listeners.checkpoints.anatomy import anatomy_of
+from spectcount.listeners.checkpoints.forecast import WINDOW_S, Workload, forecast
+from spectcount.listeners.checkpoints.loading import LoadOptions, check_folder
+from spectcount.listeners.checkpoints.needs import free_bytes, refuse_too_large
+from spectcount.listeners.families import Family, family_of
+from spectcount.listeners.loaded import LoadedModel
+from spectcount.training.options import LoraOptions, TrainOptions
+
+
+def load_base(
+    folder: Path,
+    device: str,
+    train: TrainOptions,
+    lora: LoraOptions,
+    clip_s: float | None = None,
+) -> LoadedModel:
+    """The base model on `device`. Raises `UserError` where it cannot be had in the format asked
+    for, or where tuning it on clips of `clip_s` would not fit."""
+    check_folder(folder)
+    family = family_of(folder)
+    options = LoadOptions(dtype=train.dtype, four_bit=train.four_bit)
+    keywords = options.keywords(family, folder, device)
+    dtype = options.torch_dtype(device)
+    anatomy = anatomy_of(folder, family)
+    workload = Workload(
+        dtype=str(dtype).removeprefix("torch."),
+        four_bit=train.four_bit,
+        batch=train.clips_per_process,
+        seconds=clip_s or WINDOW_S,
+        tune=True,
+        scope=lora.scope,
+        rank=lora.rank,
+        checkpointing=train.gradient_checkpointing,
+    )
+    needed = forecast(anatomy, workload, staged=family.staged, device=device)
+    refuse_too_large(folder.name, anatomy, needed, free_bytes(device), device, staged=family.staged)
+    return LoadedModel(folder, device, dtype, **keywords)
 
 
 def attach(family: Family, model: Any, options: LoraOptions, base_name: str) -> Any:
@@ -56,7 +93,7 @@ def _adapted(model: torch.nn.Module) -> set[str]:
 
 
 def hears_frozen(options: LoraOptions) -> bool:
-    """Whether the encoder does not learn, so that its forward needs no gradient."""
+    """True where the encoder does not learn, so that its forward needs no gradient."""
     return options.scope in ("llm", "projector")
 
 

@@ -62,7 +62,7 @@ def wait_for_all() -> None:
         distributed.barrier()
 
 
-def told(flag: bool, device: torch.device) -> bool:
+def broadcast(flag: bool, device: torch.device) -> bool:
     """The leader's `flag`."""
     if not distributed.is_initialized():
         return flag

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import Dataset
 from transformers import PrinterCallback
 
 from spectcount import listeners
@@ -24,13 +25,34 @@ from spectcount.configs import TuneConfig
 from spectcount.context import RunContext
 from spectcount.listeners.loaded import LoadedModel
 from spectcount.settings import Settings
-from spectcount.training import OPTIONS, adapter_card, base_model, checkpoints, lora, ranks
-from spectcount.training.curriculum import Curriculum, Sampler
-from spectcount.training.data import Questions
-from spectcount.training.follow import Follower, HeldOut, mean_loss
+from spectcount.training import OPTIONS, adapter_card, lora, ranks
+from spectcount.training.curriculum import Sampler
 from spectcount.training.losses import loss_of
-from spectcount.training.options import LoraOptions, TrainOptions
-from spectcount.training.trainer import AnswerTrainer, arguments
+from spectcount.training.options import Curriculum, LoraOptions, TrainOptions
+from spectcount.training.trainer import (
+    AnswerTrainer,
+    Follower,
+    HeldOut,
+    arguments,
+    keep_to_base,
+    last_complete,
+    mean_loss,
+)
+from spectcount.trials import Question
+
+
+class Questions(Dataset):
+    """The first `n` questions of a sampler."""
+
+    def __init__(self, sampler: Sampler, n: int):
+        self.sampler = sampler
+        self.n = n
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, i: int) -> Question:
+        return self.sampler.question(i)
 
 
 @dataclass(frozen=True)
@@ -63,9 +85,9 @@ def execute(context: RunContext, settings: Settings) -> dict[str, Any]:
     args = arguments(job.train, job.seed, context.folder / "checkpoints", device)
     folder = listeners.model_folder(job.base, settings)
     _say(context, f"loading {job.base} on {device}")
-    loaded = base_model.load(folder, device, job.train, job.lora, job.curriculum.clip_high_s)
+    loaded = lora.load_base(folder, device, job.train, job.lora, job.curriculum.clip_high_s)
     if ranks.leads():
-        checkpoints.keep_to_base(context.folder / "checkpoints", loaded.fingerprint)
+        keep_to_base(context.folder / "checkpoints", loaded.fingerprint)
     trainer = _trainer(context, job, args, loaded)
     last = _last_checkpoint(context)
     _say(context, f"resuming from {last.name}" if last else _opening(job))
@@ -104,9 +126,9 @@ def _last_checkpoint(context: RunContext) -> Path | None:
     """The newest whole checkpoint; the first process removes the broken ones."""
     folder = context.folder / "checkpoints"
     if ranks.leads():
-        checkpoints.last_complete(folder)
+        last_complete(folder)
     ranks.wait_for_all()
-    return checkpoints.last_complete(folder)
+    return last_complete(folder)
 
 
 def _say(context: RunContext, message: str) -> None:

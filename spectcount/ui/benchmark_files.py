@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from spectcount.benchmarks import catalogue
-from spectcount.benchmarks.sheet import Sheet
+from spectcount.benchmarks.questions import Sheet
 from spectcount.ui.pieces import notice, render
 
 _SHOWN = 5

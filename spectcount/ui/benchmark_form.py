@@ -18,7 +18,7 @@ from spectcount import actions
 from spectcount.actions.benchmarks import HUB
 from spectcount.benchmarks import catalogue, prompts, questions
 from spectcount.benchmarks import files as official_files
-from spectcount.benchmarks.sheet import Sheet, sheet_of
+from spectcount.benchmarks.questions import Sheet, sheet_of
 from spectcount.configs import BenchmarkConfig
 from spectcount.errors import UserError
 from spectcount.settings import Settings

@@ -12,9 +12,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spectcount.benchmarks import comparison, summary
-from spectcount.benchmarks.readings import place
-from spectcount.benchmarks.sheet import Sheet
+from spectcount.benchmarks import summary
+from spectcount.benchmarks.questions import Sheet, place
 from spectcount.store import Run
 from spectcount.trials import Trial
 
@@ -43,7 +42,7 @@ def _strata(
 ) -> dict[str, Any]:
     """The rows of every kind of category without changes: each listener's own, side by side."""
     alone = [
-        summary.plain_tree(comparison.strata(sheet, {name: summary.mark(sheet, one, missing)}))
+        summary.plain_tree(summary.strata(sheet, {name: summary.mark(sheet, one, missing)}))
         for name, one in answers.items()
     ]
     merged = {

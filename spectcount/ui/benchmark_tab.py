@@ -14,7 +14,7 @@ import gradio as gr
 from gradio.context import Context
 
 from spectcount import actions
-from spectcount.benchmarks.sheet import Sheet, sheet_of
+from spectcount.benchmarks.questions import Sheet, sheet_of
 from spectcount.configs import BenchmarkConfig
 from spectcount.errors import UserError
 from spectcount.settings import Settings

@@ -188,6 +188,6 @@ class ModelsView:
 def free_gb(settings: Settings) -> float:
     """Memory of the device that nobody uses now, to the tenth of a GB, so that it is told again
     only where it matters."""
-    from spectcount.listeners.checkpoints.fits import free_bytes
+    from spectcount.listeners.checkpoints.needs import free_bytes
 
     return round(free_bytes(settings.device) / 1e9, 1)

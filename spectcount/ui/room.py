@@ -138,7 +138,7 @@ def _room(settings: Settings, what: str, needed_gb: float) -> Room:
 
 
 def _free_gb(settings: Settings) -> float:
-    from spectcount.listeners.checkpoints.fits import free_bytes
+    from spectcount.listeners.checkpoints.needs import free_bytes
 
     return free_bytes(settings.device) / 1e9
 

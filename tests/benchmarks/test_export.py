@@ -9,7 +9,7 @@ import pytest
 from asking import Says, execute, in_turn, truth
 
 from spectcount.benchmarks import export, files
-from spectcount.benchmarks.sheet import sheet_of
+from spectcount.benchmarks.questions import sheet_of
 from spectcount.configs import BenchmarkConfig
 
 KEYS = {"mmau": ("model_output", "model_prediction"), "mmar": ("answer_prediction",),

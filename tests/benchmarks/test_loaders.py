@@ -59,7 +59,7 @@ def test_no_prompt_ever_shows_what_gives_the_answer_away(data, name):
     for one in prompts.names([SHIPPED]):
         prompt = prompts.load(one, [SHIPPED])
         for item in found:
-            text = prompt.words(item.question, item.shown())
+            text = prompt.words(item.question, item.rotated())
             assert make_fixtures.LEAK not in text + repr(item)
             assert all(choice in text for choice in item.choices) and item.question in text
 
@@ -112,7 +112,7 @@ def test_a_limit_draws_the_same_items_at_a_seed_in_the_files_order(data):
 def test_rotations_show_every_option_once_at_every_filled_place(data):
     _, found = catalogue.get("mmsu").load(data["mmsu"])
     for item in found:
-        shown = [item.shown(r) for r in range(item.n_rotations)]
+        shown = [item.rotated(r) for r in range(item.n_rotations)]
         assert shown[0] == item.options
         for slot in item.slots:
             assert sorted(one[slot] for one in shown) == sorted(item.choices)

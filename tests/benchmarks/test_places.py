@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from asking import Says, execute, truth
 
-from spectcount.benchmarks import catalogue, places, words
+from spectcount.benchmarks import averages, catalogue, words
 
 N = 240
 
@@ -76,6 +76,6 @@ def test_the_common_number_of_options_is_the_larger_of_two(data):
     _, items = catalogue.get("air-bench").load(data["air-bench"])
     of_two = next(item for item in items if len(item.choices) == 2)
     of_four = next(item for item in items if len(item.choices) == 4)
-    assert places.common_number([of_two, of_four]) == 4
-    assert places.common_number([of_two, of_four, of_two]) == 2
-    assert places.balanced_groups([of_two, of_four], 4) == [None, "0"]
+    assert averages.common_number([of_two, of_four]) == 4
+    assert averages.common_number([of_two, of_four, of_two]) == 2
+    assert averages.balanced_groups([of_two, of_four], 4) == [None, "0"]

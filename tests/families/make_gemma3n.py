@@ -29,13 +29,13 @@ SLIDING = 24
 def build(folder: Path) -> None:
     from transformers import Gemma3nAudioFeatureExtractor
 
-    from spectcount.listeners.families.gemma3n_hearing import (
+    from spectcount.listeners.families.hearing import (
         Gemma3nForConditionalGeneration,
-        HearingProcessor,
+        Gemma3nHearing,
     )
 
     tokenizer = gemma_tokenizer()
-    processor = HearingProcessor(Gemma3nAudioFeatureExtractor(), tokenizer, CHAT)
+    processor = Gemma3nHearing(Gemma3nAudioFeatureExtractor(), tokenizer, CHAT)
     model = Gemma3nForConditionalGeneration(config(tokenizer))
     with torch.no_grad():  # a row of zeros has no gradient in the stock code
         model.get_input_embeddings().weight[tokenizer.pad_token_id].normal_(std=0.02)

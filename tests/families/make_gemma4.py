@@ -28,7 +28,7 @@ def build(folder: Path) -> None:
         Gemma4ForConditionalGeneration,
     )
 
-    from spectcount.listeners.families.gemma4_processor import HearingProcessor
+    from spectcount.listeners.families.hearing import Gemma4Hearing
 
     tokenizer = gemma_tokenizer()
     audio_id = tokenizer.convert_tokens_to_ids("<|audio|>")
@@ -49,7 +49,7 @@ def build(folder: Path) -> None:
         audio_token_id=audio_id,
         tie_word_embeddings=False,
     )  # fmt: skip
-    processor = HearingProcessor(Gemma4AudioFeatureExtractor(), tokenizer, CHAT)
+    processor = Gemma4Hearing(Gemma4AudioFeatureExtractor(), tokenizer, CHAT)
     made.save(Gemma4ForConditionalGeneration(config), processor, folder)
 
 

@@ -22,14 +22,14 @@ def build(folder: Path) -> None:
     from peft import LoraConfig, get_peft_model
     from transformers import Phi4MultimodalFeatureExtractor, Phi4MultimodalForCausalLM
 
-    from spectcount.listeners.families.phi4_processor import HearingProcessor
+    from spectcount.listeners.families.hearing import Phi4Hearing
 
     tokenizer = phi_tokenizer()
     model = Phi4MultimodalForCausalLM(config(tokenizer))
     norm = model.model.embed_tokens_extend.audio_embed.encoder.encoder_embedding
     norm.global_mean.fill_(3.0)
     norm.global_invstd.fill_(0.5)
-    made.save(model, HearingProcessor(Phi4MultimodalFeatureExtractor(), tokenizer, CHAT), folder)
+    made.save(model, Phi4Hearing(Phi4MultimodalFeatureExtractor(), tokenizer, CHAT), folder)
     targets = r".*model\.layers\.\d+\.(self_attn\.(qkv|o)_proj|mlp\.(gate_up|down)_proj)"
     speech = get_peft_model(model, LoraConfig(r=4, target_modules=targets))
     for name, weight in speech.named_parameters():

@@ -151,7 +151,7 @@ def test_more_tokens_than_the_model_has_positions_are_refused(model, family):
 def test_so_are_they_in_training_and_in_replies(model, family):
     import torch
 
-    from spectcount.listeners.scoring.sequences import answer_batch, answer_loss
+    from spectcount.training.losses import answer_batch, answer_loss
 
     loaded = model(family)
     net, processor = loaded.model, loaded.processor

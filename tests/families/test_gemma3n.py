@@ -49,7 +49,7 @@ def test_the_mark_behind_a_clip_comes_from_the_audios_table(model):
 
 def test_padding_of_zeros_has_a_gradient(model):
     """The stock code's magnitudes have none there; two prompts of other lengths."""
-    from spectcount.listeners.scoring.sequences import answer_batch, answer_loss
+    from spectcount.training.losses import answer_batch, answer_loss
 
     loaded = model(NAME)
     family, net, processor = loaded.family, loaded.model, loaded.processor

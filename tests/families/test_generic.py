@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from spectcount.errors import UserError
-from spectcount.listeners.families import family_of, module_names, trial
+from spectcount.listeners.families import family_of, generic, trial
 from tests.families import checkpoints as made
 from tests.families import make_generic
 from tests.families.checkpoints import modules_by_scope
@@ -102,7 +102,7 @@ def test_one_that_needs_a_package_is_refused(tmp_path, monkeypatch):
     def lacking(*_):
         raise ImportError("TimmWrapperModel requires the timm library")
 
-    monkeypatch.setattr(module_names, "of", lacking)
+    monkeypatch.setattr(generic, "names_of", lacking)
     Gemma3nConfig().save_pretrained(tmp_path)
     with pytest.raises(UserError, match=r"timm.*install it"):
         family_of(tmp_path)
@@ -207,7 +207,7 @@ def test_no_fault_is_no_refusal():
 def counted(auto_class, config):
     import transformers
 
-    names = module_names.of(auto_class, config)
+    names = generic.names_of(auto_class, config)
     with torch.device("meta"):
         full = getattr(transformers, auto_class).from_config(config)
     modules = [name for name, _ in full.named_modules()]
@@ -234,14 +234,14 @@ def test_targets_leave_sight_out():
         vision_config={"num_hidden_layers": 2},
         text_config={"num_hidden_layers": 6},
     )
-    names = module_names.of("AutoModelForMultimodalLM", config)
+    names = generic.names_of("AutoModelForMultimodalLM", config)
     assert "vision" not in f"{names}"
     assert "audio_tower" in names.encoder
     assert "embed_audio" in names.projector
 
 
 def test_a_scope_without_modules_is_refused():
-    names = module_names.Names(module_names.NOTHING, module_names.NOTHING, "x")
+    names = generic.Names(generic.NOTHING, generic.NOTHING, "x")
     assert names.targets("both", "m")
     with pytest.raises(UserError, match="scope projector"):
         names.targets("projector", "m")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spectcount.errors import UserError
-from spectcount.listeners.checkpoints.origin import SOURCE
+from spectcount.listeners.checkpoints.files import SOURCE
 from spectcount.listeners.families.qwen2_audio import chats
 from spectcount.trials import Question
 

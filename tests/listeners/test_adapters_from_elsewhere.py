@@ -286,10 +286,10 @@ def test_own_values_of_the_base_are_refused_and_copies_are_not(base, adapters, t
 
 
 def test_an_adapter_of_another_model_on_the_hub_is_refused(base, adapters, tmp_path, monkeypatch):
-    from spectcount.listeners.checkpoints import origin
+    from spectcount.listeners.checkpoints import files
 
     folder, _ = adapters("plain")
-    monkeypatch.setattr(origin, "hub_id", lambda folder: "Qwen/Qwen2-Audio-7B-Instruct")
+    monkeypatch.setattr(files, "hub_id", lambda folder: "Qwen/Qwen2-Audio-7B-Instruct")
     for name in ("unsloth/qwen2-audio-7b-instruct", "here/Qwen2-Audio-7B-Instruct", "/a/b", ""):
         base.load_adapter(edited(folder, tmp_path / f"at{name.replace('/', '-')}",
                                  base_model_name_or_path=name))  # fmt: skip

@@ -181,12 +181,12 @@ def test_an_adapter_of_a_wide_model_is_held_to_the_models_own_rounding(loud, tmp
 def test_rounding_at_random_leaves_the_model_as_it_was(loud):
     import torch
 
-    from spectcount.listeners.scoring import gate, rounding
+    from spectcount.listeners.scoring import gate, limits
 
     before = gate.canary_logits(loud, "stock")
-    with rounding.shaken(loud.model, 0):
+    with limits.shaken(loud.model, 0):
         one = gate.canary_logits(loud, "stock")
-    with rounding.shaken(loud.model, 0):
+    with limits.shaken(loud.model, 0):
         again = gate.canary_logits(loud, "stock")
     assert torch.equal(one, again)
     assert not torch.equal(one, before)

@@ -272,12 +272,12 @@ def test_a_run_is_not_resumed_with_another_listener():
 
 
 def test_a_fine_tune_is_not_resumed_on_another_base(tmp_path):
-    from spectcount.training import checkpoints
+    from spectcount.training import trainer
 
-    checkpoints.keep_to_base(tmp_path, "a-b-c-d-e-float32-sdpa-staged-e3")
-    checkpoints.keep_to_base(tmp_path, "a-b-c-x-x-bfloat16-sdpa-stock-e4")
+    trainer.keep_to_base(tmp_path, "a-b-c-d-e-float32-sdpa-staged-e3")
+    trainer.keep_to_base(tmp_path, "a-b-c-x-x-bfloat16-sdpa-stock-e4")
     with pytest.raises(UserError, match="began on a base with other weights"):
-        checkpoints.keep_to_base(tmp_path, "x-b-c-d-e-float32-sdpa-staged-e3")
+        trainer.keep_to_base(tmp_path, "x-b-c-d-e-float32-sdpa-staged-e3")
 
 
 def test_a_changed_folder_is_loaded_anew(settings, placed):

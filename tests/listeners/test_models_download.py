@@ -14,8 +14,8 @@ from spectcount.errors import UserError
 from spectcount.listeners import models
 from spectcount.listeners.checkpoints.cards import cards
 from spectcount.listeners.checkpoints.download import fetch
+from spectcount.listeners.checkpoints.files import revision_of
 from spectcount.listeners.checkpoints.names import model_folder
-from spectcount.listeners.checkpoints.origin import revision_of
 from spectcount.settings import load_settings
 
 COMMIT = "c" * 40

@@ -215,7 +215,7 @@ def test_the_systems_memory_comes_back(settings):
 def test_room_is_made_by_the_longest_unused_first_and_only_if_it_helps(
     settings, placed, monkeypatch
 ):
-    from spectcount.listeners.checkpoints import fits
+    from spectcount.listeners.checkpoints import needs
 
     for spec in ("own", "own+bf16", "own"):
         listeners.load_model(spec, settings)
@@ -225,7 +225,7 @@ def test_room_is_made_by_the_longest_unused_first_and_only_if_it_helps(
     def free_bytes(device):
         return base + sum(sizes.values()) - sum(row.bytes for row in resident.table())
 
-    monkeypatch.setattr(fits, "free_bytes", free_bytes)
+    monkeypatch.setattr(needs, "free_bytes", free_bytes)
     assert resident.make_room(base, "cpu") == []
     assert resident.make_room(base + 2 * sum(sizes.values()), "cpu") == []
     needed = base + sizes["own+bf16"]
@@ -301,11 +301,11 @@ def test_weights_go_straight_to_the_device_and_float32_is_float32(placed, monkey
 
 
 def test_a_spread_model_is_forecast_over_all_memory(settings, placed, monkeypatch):
-    from spectcount.listeners.checkpoints import fits, needs
+    from spectcount.listeners.checkpoints import needs
 
-    monkeypatch.setattr(fits.torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(fits, "free_bytes", lambda device: {"cpu": 5}.get(device, 2))
-    assert fits.free_everywhere() == 9
+    monkeypatch.setattr(needs.torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(needs, "free_bytes", lambda device: {"cpu": 5}.get(device, 2))
+    assert needs.free_everywhere() == 9
     monkeypatch.setattr(needs, "free_everywhere", lambda: 9)
     with pytest.raises(UserError, match="needs"):
         listeners.load_model("own+spread", settings)

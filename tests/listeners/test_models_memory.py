@@ -240,8 +240,8 @@ def test_smaller_settings_need_less(root):
 
 
 def refusal(root, free_gb, device="cuda", listed=None, **changes):
-    from spectcount.listeners.checkpoints.fits import refuse_too_large
     from spectcount.listeners.checkpoints.forecast import Workload, forecast
+    from spectcount.listeners.checkpoints.needs import refuse_too_large
 
     found, family = anatomy(root, "audio-flamingo-3")
     wanted = forecast(found, Workload(**changes), device=device)
@@ -285,7 +285,7 @@ def test_tuning_is_refused_before_anything_is_loaded(settings, monkeypatch):
 
 
 def test_a_containers_limit_counts(tmp_path):
-    from spectcount.listeners.checkpoints.fits import _container
+    from spectcount.listeners.checkpoints.needs import _container
 
     assert _container(tmp_path, 7) == 7
     (tmp_path / "memory.max").write_text("max\n")
@@ -296,7 +296,7 @@ def test_a_containers_limit_counts(tmp_path):
 
 
 def test_a_device_that_is_not_there_is_refused():
-    from spectcount.listeners.checkpoints.fits import free_bytes
+    from spectcount.listeners.checkpoints.needs import free_bytes
 
     assert free_bytes("cpu") > 0
     with pytest.raises(UserError, match=r"'cuda:99', but this machine has \d+ CUDA devices"):

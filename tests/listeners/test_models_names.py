@@ -9,8 +9,8 @@ import yaml
 from spectcount import listeners
 from spectcount.errors import UserError
 from spectcount.listeners.checkpoints.cards import COMMIT, Card, cards
+from spectcount.listeners.checkpoints.files import SOURCE, hub_id, revision_of
 from spectcount.listeners.checkpoints.names import model_folder
-from spectcount.listeners.checkpoints.origin import SOURCE, hub_id, revision_of
 from spectcount.listeners.spec import ListenerSpec
 from spectcount.settings import load_settings
 

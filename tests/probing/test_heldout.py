@@ -209,7 +209,7 @@ def test_a_plan_about_something_else_is_never_trained_as_a_whole():
     "path", sorted((PRESETS / "training").glob("*.yaml")), ids=lambda p: p.stem
 )
 def test_every_training_preset_has_ranges(path):
-    from spectcount.training.curriculum import Curriculum
+    from spectcount.training.options import Curriculum
 
     curriculum = Curriculum.from_dict(yaml.safe_load(path.read_text())["curriculum"])
     trained = trained_of({"curriculum": curriculum.to_dict(), "regions": [], "seed": 0})

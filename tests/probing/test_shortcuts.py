@@ -14,7 +14,8 @@ from spectcount.probing import run
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.shortcuts import Audit, audit_clips, clips_of, theory_of
 from spectcount.tasks import task
-from spectcount.training.curriculum import Curriculum, Sampler
+from spectcount.training.curriculum import Sampler
+from spectcount.training.options import Curriculum
 
 SHIPPED = Path(__file__).resolve().parents[2] / "spectcount" / "presets"
 PROBES = sorted(p.stem for p in (SHIPPED / "probes").glob("*.yaml"))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from spectcount.errors import UserError
-from spectcount.training import base_model
+from spectcount.training import lora
 from spectcount.training.options import LoraOptions, TrainOptions
 from tests.families.checkpoints import build
 
@@ -17,7 +17,7 @@ def folder(tmp_path_factory):
 
 
 def load(folder, device="cpu", clip_s=2.0, **train):
-    return base_model.load(folder, device, TrainOptions(**train), LoraOptions(), clip_s)
+    return lora.load_base(folder, device, TrainOptions(**train), LoraOptions(), clip_s)
 
 
 @pytest.mark.slow
@@ -38,6 +38,6 @@ def test_four_bits_need_a_cuda_device_and_bitsandbytes(folder, monkeypatch):
 
 @pytest.mark.slow
 def test_what_does_not_fit_is_refused_before_it_is_loaded(folder, monkeypatch):
-    monkeypatch.setattr(base_model, "free_bytes", lambda device: 1_000_000)
+    monkeypatch.setattr(lora, "free_bytes", lambda device: 1_000_000)
     with pytest.raises(UserError, match=r"tuning tiny needs .* GB are free"):
         load(folder, batch=8)

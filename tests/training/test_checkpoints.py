@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from spectcount.training.checkpoints import last_complete, mark_complete
-from spectcount.training.follow import METRIC_EVERY, keep_recent, mean_loss
+from spectcount.training.trainer import (
+    METRIC_EVERY,
+    keep_recent,
+    last_complete,
+    mark_complete,
+    mean_loss,
+)
 
 
 def checkpoint(folder, step):

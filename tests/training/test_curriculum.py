@@ -7,7 +7,8 @@ import pytest
 
 from spectcount.errors import UserError
 from spectcount.scales import mel_centres_hz
-from spectcount.training.curriculum import HELD_OUT, TRAINING, Curriculum, Sampler, strong_bands
+from spectcount.training.curriculum import HELD_OUT, TRAINING, Sampler, strong_bands
+from spectcount.training.options import Curriculum
 
 HIGH = {"ranges": {"frequency_hz": [4200.0, 8000.0]}, "severity": 0.9}
 LOW = {"ranges": {"frequency_hz": [0.0, 500.0]}, "severity": 0.3}

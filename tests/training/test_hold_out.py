@@ -6,7 +6,8 @@ import pytest
 
 from spectcount.errors import UserError
 from spectcount.probing.trained import trained_of, values_of
-from spectcount.training.curriculum import Curriculum, Sampler
+from spectcount.training.curriculum import Sampler
+from spectcount.training.options import Curriculum
 
 REGION = {
     "ranges": {"frequency_hz": [2000.0, 4000.0]},

@@ -11,9 +11,8 @@ from spectcount.designs import Pulses, draw
 from spectcount.errors import UserError
 from spectcount.listeners.loaded import LoadedModel
 from spectcount.listeners.scoring import stock
-from spectcount.listeners.scoring.sequences import IGNORED
 from spectcount.training import lora
-from spectcount.training.losses import StagedLoss, StockLoss, answered, loss_of
+from spectcount.training.losses import IGNORED, StagedLoss, StockLoss, answered, loss_of
 from spectcount.training.options import LoraOptions
 from spectcount.trials import Question
 from tests.families.checkpoints import BUILDERS, build

@@ -14,7 +14,7 @@ import pytest
 
 from spectcount import jobs
 from spectcount.benchmarks.catalogue import BENCHMARKS
-from spectcount.benchmarks.sheet import sheet_of
+from spectcount.benchmarks.questions import sheet_of
 from spectcount.configs import BenchmarkConfig
 from spectcount.errors import UserError
 from spectcount.settings import load_settings

@@ -19,6 +19,7 @@ from spectcount.ui import header, loader, models_table, room, scoring
 from spectcount.ui.models_panel import ModelsView
 from spectcount.ui.tune import TuneView
 
+NEEDS = "spectcount.listeners.checkpoints.needs"
 TRAINING = {
     "curriculum": {"clip_high_s": 3.0},
     "lora": {"scope": "llm", "rank": 16},
@@ -88,7 +89,7 @@ def test_sizes_are_told_in_few_digits():
 
 
 def test_the_picker_lists_every_card_and_own_folders_but_not_in_the_demo(copied, monkeypatch):
-    monkeypatch.setattr("spectcount.listeners.checkpoints.fits.free_bytes", lambda device: int(8e9))
+    monkeypatch.setattr(f"{NEEDS}.free_bytes", lambda device: int(8e9))
     view = picker(copied, loader.Loader(copied))
     new = view.poll("", {})
     memory, table, progress = new[view.memory], new[view.table], new[view.under_way]
@@ -245,10 +246,7 @@ def test_what_gives_way_is_said_before_the_start_and_done_at_it(tmp_path, monkey
 def test_a_fine_tune_that_fits_nowhere_is_refused_and_not_queued(settings, monkeypatch, on_page):
     config = actions.training_config(settings, "laptop")
     assert room.make_for_tuning(settings, "tiny-lalm", config) == ""
-    monkeypatch.setattr("spectcount.listeners.checkpoints.fits.free_bytes", lambda device: int(2e9))
-    monkeypatch.setattr(
-        "spectcount.listeners.checkpoints.needs.free_bytes", lambda device: int(2e9)
-    )
+    monkeypatch.setattr(f"{NEEDS}.free_bytes", lambda device: int(2e9))
     view = on_page(TuneView, settings)
     asked = {"config": config, "source": None, "regions": [{"x": [0, 1]}], "seed": 0}
     view.form = SimpleNamespace(read=lambda base, values: asked)

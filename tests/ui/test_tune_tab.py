@@ -8,7 +8,8 @@ import gradio as gr
 
 from spectcount import actions
 from spectcount.store import Store
-from spectcount.training.curriculum import Curriculum, Sampler
+from spectcount.training.curriculum import Sampler
+from spectcount.training.options import Curriculum
 from spectcount.ui import curriculum_form, room
 from spectcount.ui.curriculum_form import NO_MAP, previews_html, source_choices, source_run
 from spectcount.ui.polling import Feed

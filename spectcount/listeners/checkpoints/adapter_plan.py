@@ -47,8 +47,8 @@ Rename = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Plan:
-    """What an adapter sets: `lora` by (module, part, leaf), `whole` by the tensor's name, and the
-    options of peft's LoraConfig that give the first their places."""
+    """The tensors of an adapter: `lora` by (module, part, leaf), `whole` by the tensor's name, and
+    the options of peft's LoraConfig that give the first their places."""
 
     name: str
     options: Mapping[str, Any]
@@ -81,8 +81,8 @@ def tree_of(model: torch.nn.Module) -> Tree:
 
 
 def plan_of(folder: Path, model: torch.nn.Module) -> Plan:
-    """What the adapter in `folder` sets on `model`. Raises `UserError` where an option changes the
-    base, a tensor has no place, or a place has no tensor."""
+    """The plan of the adapter in `folder` on `model`. Raises `UserError` where an option changes
+    the base, a tensor has no place, or a place has no tensor."""
     from safetensors.torch import load_file
 
     config = json_object(folder / "adapter_config.json")
@@ -184,14 +184,14 @@ class _Reading:
         written: dict[str, str] = {}
         others: dict[str, str] = {}
         for key in sorted(stored):
-            found = _LORA.fullmatch(key.removeprefix(PREFIX)) if key.startswith(PREFIX) else None
-            if found and found["module"] in self.modules:
-                place, _ = self.modules[found["module"]]
-                leaf = found["leaf"] or ("weight" if found["part"] == _VECTOR else "")
-                if (place, found["part"], leaf) in lora:
+            match = _LORA.fullmatch(key.removeprefix(PREFIX)) if key.startswith(PREFIX) else None
+            if match and match["module"] in self.modules:
+                place, _ = self.modules[match["module"]]
+                leaf = match["leaf"] or ("weight" if match["part"] == _VECTOR else "")
+                if (place, match["part"], leaf) in lora:
                     raise misfit(self.name, f"{key} is there twice, by two names")
-                lora[place, found["part"], leaf] = stored[key]
-                written[place] = found["module"]
+                lora[place, match["part"], leaf] = stored[key]
+                written[place] = match["module"]
             else:
                 others[key] = self._place_of_whole(key)
         self._refuse_strays(others, bool(lora))
@@ -229,9 +229,9 @@ class _Reading:
         )
 
     def _wrong_prefix(self, key: str) -> str | None:
-        """What stands before a module's name that the model knows."""
-        found = _LORA.fullmatch(key)
-        parts = found["module"].split(".") if found else []
+        """The text before a module's name that the model knows."""
+        match = _LORA.fullmatch(key)
+        parts = match["module"].split(".") if match else []
         for n in range(len(parts)):
             rest = ".".join(parts[n:])
             if rest in self.modules or any(m.endswith(f".{rest}") for m in self.modules):
@@ -245,14 +245,14 @@ class _Reading:
         whole = {}
         for place, tensor in tensors.items():
             owner, leaf = self.tree.tensors[place]
-            own = getattr(owner, leaf)
-            if own.shape != tensor.shape:
+            base = getattr(owner, leaf)
+            if base.shape != tensor.shape:
                 raise misfit(
-                    self.name, f"{place} has shape {list(tensor.shape)}, here {list(own.shape)}"
+                    self.name, f"{place} has shape {list(tensor.shape)}, here {list(base.shape)}"
                 )
             if place in announced:
                 whole[place] = tensor
-            elif not torch.equal(own.detach().cpu(), tensor.to(own.dtype)):
+            elif not torch.equal(base.detach().cpu(), tensor.to(base.dtype)):
                 raise misfit(self.name, f"it has other values of the base's own {place}")
         return whole
 
@@ -280,18 +280,23 @@ class _Reading:
         """Places of the layers that the configuration targets, in the names that the file uses."""
         from peft.tuners.tuners_utils import check_target_module_exists
 
-        keys = ("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern",
-                "modules_to_save")  # fmt: skip
-        asked = SimpleNamespace(**{key: self.config.get(key) for key in keys})
-        asked.target_parameters = None
-        if asked.target_modules == "all-linear":
-            asked.target_modules = r"(?!(.*\.)?lm_head$).*"
+        keys = (
+            "target_modules",
+            "exclude_modules",
+            "layers_to_transform",
+            "layers_pattern",
+            "modules_to_save",
+        )
+        target = SimpleNamespace(**{key: self.config.get(key) for key in keys})
+        target.target_parameters = None
+        if target.target_modules == "all-linear":
+            target.target_modules = r"(?!(.*\.)?lm_head$).*"
         layers = [n for n, m in self.tree.modules.items() if n and _adaptable(m)]
         return {
             place
             for place in layers
-            if asked.target_modules
-            and any(check_target_module_exists(asked, r(place)) for r in self.used)
+            if target.target_modules
+            and any(check_target_module_exists(target, r(place)) for r in self.used)
         }
 
     def _options(
@@ -350,6 +355,6 @@ def _ways(written: Mapping[str, str], table: Mapping[str, tuple[str, Rename]]) -
 
 
 def _adaptable(module: torch.nn.Module) -> bool:
-    """Whether LoRA may lie on a module: a layer with a matrix of its own."""
+    """True for modules that LoRA may lie on: layers with a matrix of their own."""
     kinds = (torch.nn.Linear, torch.nn.Embedding, torch.nn.modules.conv._ConvNd)
     return isinstance(module, kinds)

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from spectcount.errors import UserError
-from spectcount.listeners.checkpoints import identity, origin
+from spectcount.listeners.checkpoints import files, identity
 from spectcount.listeners.checkpoints.adapter_plan import UNUSED, Plan, misfit, tree_of
 from spectcount.listeners.checkpoints.cards import HUB_ID
 from spectcount.listeners.checkpoints.files import json_object, text_of
@@ -57,8 +57,8 @@ def refuse_other_base(folder: Path, fingerprint: str, base: Path) -> None:
         _refuse_other_hub_id(folder, base)
         return
     if identity.is_old(made_on):
-        files = hash_files(sorted(base.glob("*.safetensors")))
-        other = "" if made_on.split("-")[0] == files else "weights"
+        digest = hash_files(sorted(base.glob("*.safetensors")))
+        other = "" if made_on.split("-")[0] == digest else "weights"
     else:
         other = identity.other_base(made_on, fingerprint)
     if other:
@@ -71,7 +71,7 @@ def refuse_other_base(folder: Path, fingerprint: str, base: Path) -> None:
 def _refuse_other_hub_id(folder: Path, base: Path) -> None:
     """By the last part of the names: the first is a mirror's, or a folder's, as often as not."""
     config = json_object(folder / "adapter_config.json")
-    written, here = str(config.get("base_model_name_or_path") or ""), origin.hub_id(base)
+    written, here = str(config.get("base_model_name_or_path") or ""), files.hub_id(base)
     if not here or not HUB_ID.fullmatch(written):
         return
     if written.rpartition("/")[2].lower() != here.rpartition("/")[2].lower():
@@ -116,10 +116,10 @@ def whole_of(plan: Plan, model: Any) -> Whole:
     tensors, places = tree_of(model).tensors, []
     for place, tensor in plan.whole.items():
         owner, leaf = tensors[place]
-        own = getattr(owner, leaf)
-        if not own.is_floating_point():
+        base = getattr(owner, leaf)
+        if not base.is_floating_point():
             raise misfit(plan.name, f"it keeps {place} whole, which is packed in 4 bits here")
-        weight = tensor.to(own.device, own.dtype)
+        weight = tensor.to(base.device, base.dtype)
         parameter = leaf in owner._parameters
         places.append(
             (owner, leaf, torch.nn.Parameter(weight, requires_grad=False) if parameter else weight)

@@ -52,21 +52,21 @@ class Anatomy:
     @property
     def in_four_bits(self) -> int:
         """Parameters that a 4-bit language model holds in 4 bits."""
-        return sum(one.inputs * one.outputs for one in self.linears if one.part == "llm")
+        return sum(x.inputs * x.outputs for x in self.linears if x.part == "llm")
 
     def of(self, part: str) -> tuple[Linear, ...]:
-        return tuple(one for one in self.linears if one.part == part)
+        return tuple(x for x in self.linears if x.part == part)
 
     def n_layers(self, part: str) -> int:
-        return len({one.layer for one in self.of(part)})
+        return len({x.layer for x in self.of(part)})
 
     def width(self, part: str) -> int:
         """Width of the part's hidden states: the smallest input of its linear layers."""
-        return min((one.inputs for one in self.of(part)), default=0)
+        return min((x.inputs for x in self.of(part)), default=0)
 
     def inner(self, part: str) -> int:
         """Width of the part's feed-forward layers."""
-        return max((max(one.inputs, one.outputs) for one in self.of(part)), default=0)
+        return max((max(x.inputs, x.outputs) for x in self.of(part)), default=0)
 
     def adapted(self, scope: str) -> tuple[Linear, ...]:
         """The linear layers that an adapter of `scope` changes."""
@@ -76,7 +76,7 @@ class Anatomy:
             "llm": ("llm",),
             "both": ("encoder", "projector", "llm"),
         }[scope]
-        return tuple(one for one in self.linears if one.part in parts)
+        return tuple(x for x in self.linears if x.part in parts)
 
 
 def anatomy_of(folder: Path, family: Family) -> Anatomy:
@@ -119,10 +119,10 @@ def _part_for(config: Any, wanted: type) -> Any:
     """`config`, or the part of it that is of the class `wanted` (Omni's thinker)."""
     if isinstance(config, wanted):
         return config
-    found = next((value for value in vars(config).values() if isinstance(value, wanted)), None)
-    if found is None:
+    part = next((value for value in vars(config).values() if isinstance(value, wanted)), None)
+    if part is None:
         raise ValueError(f"its configuration has no {wanted.__name__}")
-    return found
+    return part
 
 
 def take_apart(model: torch.nn.Module, family: Family) -> Anatomy:
@@ -159,13 +159,13 @@ def take_apart(model: torch.nn.Module, family: Family) -> Anatomy:
 
 def _tokens(model: Any) -> set[int]:
     """The weights that are tables of tokens: in, out, and Gemma 3n's per layer."""
-    found = [model.get_input_embeddings(), model.get_output_embeddings()]
-    found += [m for n, m in model.named_modules() if n.endswith("embed_tokens_per_layer")]
-    return {id(m.weight) for m in found if m is not None}
+    tables = [model.get_input_embeddings(), model.get_output_embeddings()]
+    tables += [m for n, m in model.named_modules() if n.endswith("embed_tokens_per_layer")]
+    return {id(m.weight) for m in tables if m is not None}
 
 
 def _inside(name: str, owner: Mapping[str, str]) -> set[str]:
-    """Which parts have linear layers under the module `name`."""
+    """The parts that have linear layers under the module `name`."""
     return {p for n, p in owner.items() if p and (not name or f"{n}.".startswith(f"{name}."))}
 
 
@@ -199,5 +199,5 @@ def _whole(module: torch.nn.Module, owner: Mapping[str, str], name: str) -> Iter
 
 def _layer(name: str) -> str:
     """The first numbered layer that a module lies in."""
-    found = re.match(r"(.*?\.\d+)\.", name)
-    return found.group(1) if found else name
+    match = re.match(r"(.*?\.\d+)\.", name)
+    return match.group(1) if match else name

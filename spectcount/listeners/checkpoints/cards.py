@@ -20,17 +20,16 @@ from typing import Any
 
 from spectcount import documents
 from spectcount.errors import UserError
-from spectcount.listeners.checkpoints.files import skip
+from spectcount.listeners.checkpoints.files import COMMIT, skip
 from spectcount.params import Declared, param
 from spectcount.settings import Settings
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 @dataclass(frozen=True)
 class Card(Declared):
-    """What is known of a model. `hub` is empty for a model that is shipped with the program."""
+    """A model's facts. `hub` is empty for a model that is shipped with the program."""
 
     full_name: str = param("", "What people call it.")
     about: str = param("", "Who uses it and for what, in a line.")
@@ -99,15 +98,15 @@ def check_revision(revision: str) -> str:
 def cards(settings: Settings) -> dict[str, Card]:
     """Name -> card: shipped ones, then (not in the demo) the user's own."""
     folders = [settings.models] if settings.demo else [settings.models, settings.home / "models"]
-    found: dict[str, Card] = {}
+    by_name: dict[str, Card] = {}
     for path in (p for folder in folders for p in sorted(folder.glob("*.yaml"))):
-        if path.stem in found:
+        if path.stem in by_name:
             continue
         try:
-            found[path.stem] = _read(path, path.stat().st_mtime_ns)
+            by_name[path.stem] = _read(path, path.stat().st_mtime_ns)
         except (UserError, OSError) as error:
             skip(f"model card {path}", str(error))
-    return found
+    return by_name
 
 
 @functools.lru_cache(maxsize=256)

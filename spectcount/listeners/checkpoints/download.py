@@ -22,6 +22,7 @@ from typing import Any
 from spectcount.errors import UserError
 from spectcount.listeners.checkpoints.adapters import digest_of
 from spectcount.listeners.checkpoints.cards import Card, cards, check_revision
+from spectcount.listeners.checkpoints.files import SOURCE, cached, revision_of, snapshot
 from spectcount.listeners.checkpoints.hashes import bundled_folder
 from spectcount.listeners.checkpoints.loading import Report, check_folder
 from spectcount.listeners.checkpoints.names import (
@@ -32,7 +33,6 @@ from spectcount.listeners.checkpoints.names import (
     model_name,
     split_hub,
 )
-from spectcount.listeners.checkpoints.origin import SOURCE, cached, revision_of, snapshot
 from spectcount.settings import Settings
 
 WANTED = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model")
@@ -100,10 +100,10 @@ def _what(name: str, settings: Settings, revision: str) -> tuple[str, str, str, 
 
 
 def _already(name: str, folder: Path, revision: str) -> Path:
-    found = revision_of(folder)
-    if found and found != revision:
+    commit = revision_of(folder)
+    if commit and commit != revision:
         raise UserError(
-            f"{name} is on this machine at commit {found[:12]}, not {revision[:12]}; remove "
+            f"{name} is on this machine at commit {commit[:12]}, not {revision[:12]}; remove "
             f"{folder} and get it again"
         )
     return folder

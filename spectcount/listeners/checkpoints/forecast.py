@@ -1,4 +1,4 @@
-"""How much memory a model will need, before it is loaded and before it is tuned.
+"""Forecast of the memory that a model will need, before it is loaded and before it is tuned.
 
 Weights are counted exactly (see `anatomy`). What is kept besides them is worked out from the
 sizes of the layers: for scoring the widest moment (front end, a layer with its mask, or logits);
@@ -41,7 +41,7 @@ LOGITS_AT_ONCE = 64e6
 
 @dataclass(frozen=True)
 class Workload(Declared):
-    """What the model is to do."""
+    """Work that a model is to do."""
 
     dtype: str = param("bfloat16", "Number format of the weights.", choices=tuple(BYTES))
     four_bit: bool = param(False, "Whether the language model is in 4 bits.")
@@ -91,27 +91,29 @@ class Forecast:
 def forecast(
     anatomy: Anatomy, workload: Workload, *, staged: bool = True, device: str = "cuda"
 ) -> Forecast:
-    """What `workload` needs on `device`. A family that is not `staged` hears whole windows and
-    computes all logits."""
+    """Memory that `workload` needs on `device`. A family that is not `staged` hears whole windows
+    and computes all logits."""
     weights = _weights(anatomy, workload)
     adapted = anatomy.adapted(workload.scope) if workload.tune else ()
-    trained = sum(workload.rank * (one.inputs + one.outputs) for one in adapted)
+    trained = sum(workload.rank * (linear.inputs + linear.outputs) for linear in adapted)
     cuda = device.startswith("cuda")
     if workload.tune:
-        kept = _kept(anatomy, workload, staged, cuda)
+        kept_bytes = _kept(anatomy, workload, staged, cuda)
     else:
-        kept = _scoring(anatomy, workload, staged)
+        kept_bytes = _scoring(anatomy, workload, staged)
     context = CUDA_CONTEXT if cuda else 0.0
-    reserve = context + (TOLERANCE - 1) * (sum(weights.values()) + kept)
-    return Forecast(workload, anatomy.parameters, weights, 16.0 * trained, kept, reserve, trained)
+    reserve = context + (TOLERANCE - 1) * (sum(weights.values()) + kept_bytes)
+    return Forecast(
+        workload, anatomy.parameters, weights, 16.0 * trained, kept_bytes, reserve, trained
+    )
 
 
 def _weights(anatomy: Anatomy, workload: Workload) -> dict[str, float]:
     size = BYTES[workload.dtype]
-    found = {part: n * size for part, n in anatomy.parameters.items()}
+    sizes = {part: n * size for part, n in anatomy.parameters.items()}
     if workload.four_bit:
-        found["llm"] -= anatomy.in_four_bits * (size - NF4_BYTES)
-    return found
+        sizes["llm"] -= anatomy.in_four_bits * (size - NF4_BYTES)
+    return sizes
 
 
 def _lengths(workload: Workload, staged: bool) -> tuple[float, float]:
@@ -140,7 +142,7 @@ def _moment(anatomy: Anatomy, part: str) -> float:
 
 
 def _kept(anatomy: Anatomy, workload: Workload, staged: bool, cuda: bool) -> float:
-    """What is in memory besides weights and adapter while one batch is learned from."""
+    """Memory besides weights and adapter while one batch is learned from."""
     frames, tokens = _lengths(workload, staged)
     logits = (ANSWER_TOKENS if staged else tokens) * anatomy.vocabulary * 12.0
     mask_bytes = 1.0 if cuda else BYTES[workload.dtype]
@@ -171,14 +173,14 @@ def _layer_keeps(anatomy: Anatomy, part: str, workload: Workload, mask_bytes: fl
     adapted linear layer its input after dropout with dropout's mask."""
     size, llm = BYTES[workload.dtype], part == "llm"
     width, inner, n_layers = anatomy.width(part), anatomy.inner(part), anatomy.n_layers(part)
-    blocks = 1 if llm else sum(one.outputs == inner for one in anatomy.of(part)) / n_layers
+    blocks = 1 if llm else sum(linear.outputs == inner for linear in anatomy.of(part)) / n_layers
     norms = (1.0 + blocks) * width * (max(size, 4.0) + size if llm else size)
     attention = 4.0 * width * size
     middle = (3.0 if llm else blocks) * inner * size
     convolution = CONVOLUTION * width * size if blocks > 1 else 0.0
-    kept = norms + attention + middle + convolution
+    frozen = norms + attention + middle + convolution
     if workload.scope not in (part, "both"):
-        return kept
-    inputs = sum(one.inputs for one in anatomy.of(part)) / n_layers
+        return frozen
+    inputs = sum(linear.inputs for linear in anatomy.of(part)) / n_layers
     low = workload.rank * len(anatomy.of(part)) / n_layers
-    return kept + (size + mask_bytes) * inputs + size * low
+    return frozen + (size + mask_bytes) * inputs + size * low

@@ -1,4 +1,4 @@
-"""What weights are: a hash of their tensors by name and content, free of the files' order and cut.
+"""Hashes of weights: of their tensors by name and content, free of the files' order and cut.
 
 A number that a narrower format holds exactly counts as the same number, so that weights saved
 wider than they are keep their hash.
@@ -167,9 +167,9 @@ def _hash_tensors(files: Sequence[Path]) -> str:
     rows = {(common_name(name), shape, content) for name, shape, content in _rows(files)}
     inputs = {content for name, _, content in rows if name.endswith("embed_tokens.weight")}
     # A head that is tied to the input embeddings may be stored with them or left out.
-    own = sorted(r for r in rows if not (r[0] == "lm_head.weight" and r[2] in inputs))
+    counted = sorted(r for r in rows if not (r[0] == "lm_head.weight" and r[2] in inputs))
     settings = [json_object(f) for f in files if f.suffix == ".json"]
-    return hash_text(json.dumps([own, settings], sort_keys=True))
+    return hash_text(json.dumps([counted, settings], sort_keys=True))
 
 
 def _content(stored: _Stored) -> str:
@@ -202,7 +202,7 @@ def _digest(raw: np.ndarray) -> str:
 
 
 def _remembered(kind: str, files: Sequence[Path], make: Any) -> str:
-    """What `make(files)` gives, or gave before for files of this state."""
+    """The hash that `make(files)` gives, or gave before for files of this state."""
     if sum(file.stat().st_size for file in files) < LARGE_BYTES:
         return str(make(files))
     state = f"{kind} {_state(files)}"
@@ -229,12 +229,12 @@ def _hash_bytes(files: Sequence[Path]) -> str:
 
 
 def _read(memory: Path) -> dict[str, str]:
-    """What is remembered; nothing where the file is missing or broken."""
+    """The remembered hashes; none where the file is missing or broken."""
     try:
-        found = json.loads(memory.read_text())
+        data = json.loads(memory.read_text())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return data if isinstance(data, dict) else {}
 
 
 def _write(memory: Path, known: dict[str, str]) -> None:

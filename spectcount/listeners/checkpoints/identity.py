@@ -1,4 +1,4 @@
-"""Who answers: all of a model that could change an answer, and nothing that could not.
+"""Fingerprints: all of a model that could change an answer, and nothing that could not.
 
 A fingerprint reads WEIGHTS-SETTINGS-WORDS-SOUND-REPLIES-DTYPE-ATTENTION-PATH-ENGINE. WEIGHTS are
 the tensors by name and content; SETTINGS the configuration of the forward and of the front end;
@@ -69,7 +69,7 @@ class Parts:
 
 
 def parts_of(family: Family, model: Any, processor: Any) -> Parts:
-    """What a model in memory is asked and how it is set."""
+    """The parts of a model in memory."""
     batch = family.stock_inputs([CANARY], [_clip(family.sample_rate(processor))], processor)
     tensors = {k: v for k, v in batch.items() if isinstance(v, torch.Tensor)}
     return Parts(
@@ -96,7 +96,7 @@ def other_base(recorded: str, fingerprint: str) -> str:
 
 
 def is_old(recorded: str) -> bool:
-    """Whether a fingerprint is of the form before this one: FILES-DTYPE-ENGINE."""
+    """True for fingerprints of the form before this one: FILES-DTYPE-ENGINE."""
     return recorded.count("-") < len(BASE_PARTS)
 
 
@@ -132,11 +132,11 @@ def _cuts(processor: Any) -> str:
 
 
 def _replies(model: Any) -> dict[str, Any]:
-    """What `generate` is set to, the ends of a reply as a sorted list."""
+    """The settings of `generate`, the ends of a reply as a sorted list."""
     config = getattr(model, "generation_config", None)
-    found = {} if config is None else config.to_diff_dict()
-    ends = found.get("eos_token_id")
-    return {**found, "eos_token_id": sorted(ends) if isinstance(ends, list) else [ends]}
+    settings = {} if config is None else config.to_diff_dict()
+    ends = settings.get("eos_token_id")
+    return {**settings, "eos_token_id": sorted(ends) if isinstance(ends, list) else [ends]}
 
 
 def _pooled(values: torch.Tensor) -> list[Any]:
@@ -160,8 +160,8 @@ def _plain(value: Any, unread: frozenset[str]) -> Any:
     """Plain data without what is not read, without dropout, and without what is not set. A whole
     number and the same number with a point are one."""
     if isinstance(value, Mapping):
-        kept = {str(k): v for k, v in value.items() if k not in unread and "drop" not in str(k)}
-        plain = {k: _plain(v, unread) for k, v in kept.items()}
+        read = {str(k): v for k, v in value.items() if k not in unread and "drop" not in str(k)}
+        plain = {k: _plain(v, unread) for k, v in read.items()}
         return {k: v for k, v in plain.items() if v is not None}
     if isinstance(value, (list, tuple)):
         return [_plain(v, unread) for v in value]

@@ -31,7 +31,7 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 @dataclass(frozen=True)
 class LoadOptions(Declared):
-    """How a model is held in memory."""
+    """Options of a model in memory."""
 
     dtype: str = param(
         "auto",
@@ -56,8 +56,9 @@ class LoadOptions(Declared):
         "whole",
         "What counts as an answer: a reply that is the answer and no more, or one that begins with "
         "it (for models that talk on).",
-        choices=("whole", "prefix"), label="Replies",
-    )  # fmt: skip
+        choices=("whole", "prefix"),
+        label="Replies",
+    )
 
     def check(self) -> None:
         if self.four_bit and self.dtype == "float32":
@@ -68,23 +69,23 @@ class LoadOptions(Declared):
         name = self.dtype
         if name == "auto":
             name = half(device) if device.startswith("cuda") or self.four_bit else "float32"
-        found: torch.dtype = getattr(torch, name)
-        return found
+        dtype: torch.dtype = getattr(torch, name)
+        return dtype
 
     def keywords(self, family: Family, folder: Path, device: str) -> dict[str, Any]:
         """Options of `LoadedModel`, `Family.load` and `from_pretrained`."""
-        found: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         if self.attention != "auto":
-            found["attn_implementation"] = self.attention
+            options["attn_implementation"] = self.attention
         if self.replies != "whole":
-            found["replies"] = self.replies
+            options["replies"] = self.replies
         if self.spread:
-            found["device_map"] = "auto"
+            options["device_map"] = "auto"
         if self.four_bit:
             refuse_four_bit(device)
-            found.setdefault("device_map", {"": device})
-            found["quantization_config"] = four_bit(family, folder, self.torch_dtype(device))
-        return found
+            options.setdefault("device_map", {"": device})
+            options["quantization_config"] = four_bit(family, folder, self.torch_dtype(device))
+        return options
 
 
 def half(device: str) -> str:
@@ -154,7 +155,7 @@ def check_folder(folder: Path) -> None:
 
 
 def _refuse_own_code(name: str, config: dict[str, Any], kind: str) -> None:
-    """Where `auto_map` names classes and transformers does not have `kind` itself."""
+    """Raise where `auto_map` names classes and transformers does not have `kind` itself."""
     import transformers
 
     if config.get("auto_map") and not hasattr(transformers, kind):

@@ -11,10 +11,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from spectcount.errors import UserError
-from spectcount.listeners.checkpoints import origin
+from spectcount.listeners.checkpoints import files
 from spectcount.listeners.checkpoints.cards import HUB_ID, Card, cards, check_revision
+from spectcount.listeners.checkpoints.files import revision_of
 from spectcount.listeners.checkpoints.hashes import BUNDLED
-from spectcount.listeners.checkpoints.origin import revision_of
 from spectcount.listeners.spec import PATH, ListenerSpec
 from spectcount.settings import Settings, typed_path
 
@@ -23,22 +23,22 @@ ADAPTER_CONFIG = "adapter_config.json"
 
 def models(settings: Settings) -> dict[str, Path]:
     """Name -> folder of every model on this machine; of listed ones also in the hub's cache."""
-    found = folders(settings)
+    here = folders(settings)
     for card in cards(settings).values():
-        if card.hub and card.name not in found:
-            there = origin.cached(card.hub, card.revision)
-            found |= {card.name: there} if there else {}
-    return found
+        if card.hub and card.name not in here:
+            there = files.cached(card.hub, card.revision)
+            here |= {card.name: there} if there else {}
+    return here
 
 
 def folders(settings: Settings) -> dict[str, Path]:
     """Name -> folder of the models that are shipped or under `home/models`."""
-    found = {}
+    by_name = {}
     for root in (settings.home / "models", settings.models):
         for config in sorted(root.glob("*/config.json")):
             if not config.parent.name.endswith(".part"):
-                found[config.parent.name] = config.parent
-    return found
+                by_name[config.parent.name] = config.parent
+    return by_name
 
 
 def model_folder(spec: str | ListenerSpec, settings: Settings) -> Path:
@@ -50,7 +50,7 @@ def model_folder(spec: str | ListenerSpec, settings: Settings) -> Path:
     if "/" in name:
         hub, commit = _hub(name, settings)
         name = hub_name(hub, commit)
-        if name not in folders(settings) and (there := origin.cached(hub, commit)):
+        if name not in folders(settings) and (there := files.cached(hub, commit)):
             return there
     known, listed = models(settings), cards(settings)
     _refuse_in_demo(name, known, listed, settings)
@@ -80,7 +80,7 @@ def adapter_by_place(adapter: str, settings: Settings) -> Path:
             raise UserError(f"{folder} is no adapter's folder (no {ADAPTER_CONFIG}); give another")
         return folder.resolve()
     hub, commit = split_hub(adapter)
-    places = (settings.home / "models" / hub_name(hub, commit), origin.snapshot(hub, commit))
+    places = (settings.home / "models" / hub_name(hub, commit), files.snapshot(hub, commit))
     for folder in places:
         if is_adapter(folder):
             return folder
@@ -92,7 +92,7 @@ def adapter_by_place(adapter: str, settings: Settings) -> Path:
 
 
 def is_adapter(folder: Path) -> bool:
-    """Whether a folder holds an adapter and no model."""
+    """True where a folder holds an adapter and no model."""
     return (folder / ADAPTER_CONFIG).is_file() and not (folder / "config.json").is_file()
 
 
@@ -112,7 +112,7 @@ def split_hub(name: str) -> tuple[str, str]:
 
 
 def download_command(name: str, card: Card | None, spec: str) -> str:
-    """What to run on a machine with network when this one has none."""
+    """The command to run on a machine with network when this one has none."""
     hub, revision = (card.hub, card.revision or "COMMIT") if card else split_hub(spec)
     fetch = f"hf download {hub} --revision {revision} --local-dir {name} "
     bundled = BUNDLED.get(str(card.config.get("model_type", ""))) if card else None
@@ -146,17 +146,17 @@ def _refuse_in_demo(
 
 
 def _refuse_other_revision(name: str, folder: Path, card: Card) -> None:
-    found = revision_of(folder)
-    if card.revision and found and found != card.revision:
+    commit = revision_of(folder)
+    if card.revision and commit and commit != card.revision:
         raise UserError(
-            f"{name} on this machine is revision {found[:12]}, the list means "
+            f"{name} on this machine is revision {commit[:12]}, the list means "
             f"{card.revision[:12]}; remove {folder} and run `python -m spectcount models get "
             f"{name}`, or use it as it is by {PATH}{folder}"
         )
 
 
 def _missing(name: str, model: str, known: dict[str, Path], listed: dict[str, Card]) -> str:
-    """Why there is no folder for `model`, which is called `name` here, and what to do."""
+    """The reason that `model`, which is called `name` here, has no folder, and the remedy."""
     card = listed.get(name)
     if card is None and "/" not in model:
         more = ", ".join([*known, *(n for n in listed if n not in known), "ideal", "dsp"])

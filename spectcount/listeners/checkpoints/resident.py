@@ -110,18 +110,18 @@ def make_room(needed: float, device: str) -> list[Resident]:
 def to_unload(needed: float, device: str) -> list[Resident]:
     """The models of `device`, the longest unused first, without which `needed` bytes are free;
     none where unloading all would not be enough."""
-    from spectcount.listeners.checkpoints.fits import free_bytes
+    from spectcount.listeners.checkpoints.needs import free_bytes
 
     here = [row for row in table() if row.device.partition(":")[0] == device.partition(":")[0]]
-    free, found = float(free_bytes(device)), []
+    free, chosen = float(free_bytes(device)), []
     if free + sum(row.bytes for row in here) < needed:
         return []
     for row in reversed(here):
         if free >= needed:
             break
-        found.append(row)
+        chosen.append(row)
         free += row.bytes
-    return found
+    return chosen
 
 
 def _give_back() -> None:

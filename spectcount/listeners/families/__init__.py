@@ -40,9 +40,9 @@ FAMILIES: dict[str, Family] = {
 def family_of(folder: Path) -> Family:
     """The family of a local checkpoint, `Generic` where none knows its architecture; raises
     `UserError` where transformers does not either."""
-    found = architecture(json_object(folder / "config.json"))
+    kind = architecture(json_object(folder / "config.json"))
     for family in FAMILIES.values():
-        if found in family.architectures:
+        if kind in family.architectures:
             return family
     return Generic(folder)
 

@@ -1,4 +1,4 @@
-"""What a model family is: everything that differs between audio language models, in one place.
+"""Model families: everything that differs between audio language models, in one place.
 
 A subclass in a file of its own states facts (architectures, module names, limits) and overrides
 the methods where its models differ. Every method that it does not override goes through the stock
@@ -12,7 +12,10 @@ left padding everywhere; one clip per prompt, the audio before the text.
 
 from __future__ import annotations
 
+import re
+import weakref
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,12 +23,20 @@ import numpy as np
 import torch
 
 from spectcount.errors import UserError
-from spectcount.listeners.families import dates, marks
+
+TODAY = datetime(2025, 4, 9)
+"""Granite's published example. It stands in chat templates that tell today's date: with that, a
+question would be another one tomorrow, and nothing could be repeated."""
+_DATE = re.compile(r"strftime_now\(\s*(?P<quote>['\"])(?P<format>.*?)(?P=quote)\s*\)")
+_marks: weakref.WeakKeyDictionary[Any, re.Pattern[str]] = weakref.WeakKeyDictionary()
+"""By processor; gone when it is."""
 
 
 class Family:
     """One architecture. `encoder`, `projector`, `llm` are regular expressions over the names of
-    the modules that LoRA may adapt; `source` is where the facts come from."""
+    the modules that LoRA may adapt; `source` is where the facts come from; `end_token` ends an
+    answer where the tokenizer's own does not; `bundled` is the folder within a checkpoint of an
+    adapter that belongs to the model."""
 
     name: ClassVar[str]
     architectures: ClassVar[tuple[str, ...]]
@@ -37,6 +48,8 @@ class Family:
         r"language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
     )
     source: ClassVar[str] = ""
+    end_token: ClassVar[str] = ""
+    bundled: ClassVar[str | None] = None
     processor_options: ClassVar[dict[str, Any]] = {}
 
     # Loading
@@ -66,11 +79,14 @@ class Family:
                 "transformers if the names were changed"
             )
         processor = self.load_processor(folder)
-        placed = "device_map" in options or "quantization_config" in options
-        return (model if placed else model.to(device)).eval(), processor
+        if "device_map" not in options and "quantization_config" not in options:
+            model = model.to(device)
+        if self.bundled is not None and getattr(model.config, "has_lora_adapter", True):
+            _merge_adapter(model, Path(folder) / self.bundled, Path(folder).name)
+        return model.eval(), processor
 
     def model_class(self) -> Any:
-        """What builds the model: an auto class, or the model's own."""
+        """The class that builds the model: an auto class, or the model's own."""
         import transformers
 
         return getattr(transformers, self.auto_class)
@@ -83,18 +99,34 @@ class Family:
             folder, local_files_only=True, trust_remote_code=False
         )
         processor.tokenizer.padding_side = "left"
-        dates.stand_still(processor)
+        fix_date(processor)
         return processor
+
+    def load_tokenizer(self, folder: str) -> Any:
+        """The tokenizer of families whose whole processor needs what hearing does not."""
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer.padding_side = "left"
+        fix_date(tokenizer)
+        return tokenizer
 
     # Audio
 
+    def extractor(self, processor: Any) -> Any:
+        """The part of a processor that makes features of waveforms, None where it has none."""
+        parts = (
+            getattr(processor, name, None) for name in ("feature_extractor", "audio_processor")
+        )
+        return next((part for part in parts if getattr(part, "sampling_rate", None)), None)
+
     def sample_rate(self, processor: Any) -> int:
         """Samples per second of the waveforms that the model takes, Hz."""
-        return int(processor.feature_extractor.sampling_rate)
+        return int(self.extractor(processor).sampling_rate)
 
     def window_s(self, processor: Any) -> float:
         """Length of clip that the encoder takes at once, seconds."""
-        extractor = processor.feature_extractor
+        extractor = self.extractor(processor)
         return extractor.n_samples / extractor.sampling_rate
 
     def longest_s(self, processor: Any) -> float:
@@ -123,8 +155,17 @@ class Family:
 
     def check_words(self, texts: Iterable[str], processor: Any) -> None:
         """Raise `UserError` where a prompt or an answer has a mark of the model's own format in it
-        (the clip's placeholder, the end of a turn), which would not be read as words."""
-        marks.refuse(texts, processor, self.audio_token_id(processor), self.name)
+        (the clip's placeholder, the end of a turn). A question that contains the end of a turn
+        ends there, and one that contains the placeholder asks for a second clip (on a CUDA device
+        that stops the whole process)."""
+        if processor not in _marks:
+            _marks[processor] = _marks_of(processor.tokenizer, self.audio_token_id(processor))
+        for text in texts:
+            if mark := _marks[processor].search(text):
+                raise UserError(
+                    f"{mark[0]!r} is a mark of {self.name}'s own format and would not be read as "
+                    f"words (in {text[:60]!r}); write it in another way"
+                )
 
     def n_positions(self, model: Any) -> int:
         """Most tokens that the language model takes, 0 where it does not say."""
@@ -148,7 +189,7 @@ class Family:
     def stock_inputs(
         self, prompts: Sequence[str], waveforms: Sequence[np.ndarray], processor: Any
     ) -> Any:
-        """What the stock forward and `generate` take for a batch of questions."""
+        """A batch of questions as the stock forward and `generate` take it."""
         return processor.apply_chat_template(
             [self.conversation(p, w) for p, w in zip(prompts, waveforms, strict=True)],
             tokenize=True,
@@ -158,12 +199,16 @@ class Family:
             **self.processor_options,
         )
 
-    def prompt_ids(self, prompt: str, n_audio: int, processor: Any) -> list[int]:
-        """Token ids of one question with its `n_audio` audio placeholders."""
-        text = processor.apply_chat_template(
+    def text(self, prompt: str, processor: Any) -> str:
+        """One question as the model reads it, with one placeholder for the clip."""
+        text: str = processor.apply_chat_template(
             self.conversation(prompt), tokenize=False, add_generation_prompt=True
         )
-        ids = processor.tokenizer.encode(text, add_special_tokens=False)
+        return text
+
+    def prompt_ids(self, prompt: str, n_audio: int, processor: Any) -> list[int]:
+        """Token ids of one question with its `n_audio` audio placeholders."""
+        ids = processor.tokenizer.encode(self.text(prompt, processor), add_special_tokens=False)
         audio = self.audio_token_id(processor)
         at = ids.index(audio)
         return ids[:at] + [audio] * n_audio + ids[at + 1 :]
@@ -178,7 +223,10 @@ class Family:
 
     def end_id(self, processor: Any) -> int:
         """The token that ends an answer."""
-        return int(processor.tokenizer.eos_token_id)
+        tokenizer = processor.tokenizer
+        if self.end_token:
+            return int(tokenizer.convert_tokens_to_ids(self.end_token))
+        return int(tokenizer.eos_token_id)
 
     def end_ids(self, model: Any, processor: Any) -> tuple[int, ...]:
         """All tokens that may end an answer: `end_id`, what the template puts behind an answer,
@@ -219,12 +267,16 @@ class Family:
         """Input embeddings [..., width] of text tokens."""
         return model.get_input_embeddings()(ids)
 
+    def language_model(self, model: Any) -> Any:
+        """The part of a model that takes `inputs_embeds` and gives hidden states."""
+        return model.model.language_model
+
     def hidden(
         self, model: Any, embeds: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor
     ) -> torch.Tensor:
         """Last hidden states [B, L, width] of the language model. `mask` is [B, L] (1 = real) or
         additive [B, 1, L, L]."""
-        return model.model.language_model(
+        return self.language_model(model)(
             inputs_embeds=embeds, attention_mask=mask, position_ids=positions, use_cache=False
         ).last_hidden_state
 
@@ -244,3 +296,42 @@ class Family:
             "both": (self.encoder, self.projector, self.llm),
         }[scope]
         return rf".*({'|'.join(parts)})"
+
+
+def fix_date(holder: Any) -> None:
+    """Put `TODAY` into the chat template of a processor or a tokenizer, where it tells a date."""
+    template = getattr(holder, "chat_template", None)
+    if isinstance(template, str) and "strftime_now" in template:
+        holder.chat_template = _DATE.sub(lambda m: repr(TODAY.strftime(m["format"])), template)
+
+
+def _marks_of(tokenizer: Any, audio_id: int) -> re.Pattern[str]:
+    """The special tokens of a tokenizer and the clip's placeholder, as text."""
+    known = tokenizer.added_tokens_decoder.items()
+    marks = {str(token) for number, token in known if token.special or number == audio_id}
+    longest_first = sorted(filter(None, marks), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+
+
+def _merge_adapter(model: Any, folder: Path, name: str) -> None:
+    """Add the adapter in `folder`, which belongs to `model`, to its weights in place: every
+    question here has audio, and a user's adapter would switch it off. Raises `UserError` where it
+    is not there whole: transformers only warns, and draws at random what it lacks."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    try:
+        missing = model.load_adapter(str(folder)).missing_keys
+    except (OSError, ValueError) as error:
+        missing = {str(error)}
+    if missing:
+        raise UserError(
+            f"{name} lacks its bundled adapter for audio, or a part of it "
+            f"({min(missing)[:120]}); fetch the whole checkpoint"
+        )
+    layers = [(n, m) for n, m in model.named_modules() if isinstance(m, BaseTunerLayer)]
+    for place, layer in layers:
+        layer.merge()
+        model.set_submodule(place, layer.get_base_layer())
+    model.config.has_lora_adapter = model._hf_peft_config_loaded = False
+    model._weight_conversions = None  # the adapter's names; saving would use them on the base
+    del model.peft_config

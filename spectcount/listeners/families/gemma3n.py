@@ -12,16 +12,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 
 from spectcount.listeners.checkpoints.files import json_object
-from spectcount.listeners.families import dates
 from spectcount.listeners.families.base import Family
-from spectcount.listeners.families.gemma4 import PADDED_TO, Gemma4
+from spectcount.listeners.families.gemma4 import PADDED_TO, Gemma4, per_bin, per_layer
 from spectcount.listeners.scoring.frontend import exact
-
-END_OF_TURN = "<end_of_turn>"
 
 
 class Gemma3n(Gemma4):
@@ -35,12 +31,13 @@ class Gemma3n(Gemma4):
         r"|subsample_conv_projection\.input_proj_linear)"
     )
     source = "Google DeepMind (2025), Gemma 3n model card"
+    end_token = "<end_of_turn>"
     processor_options: ClassVar[dict[str, Any]] = {"processor_kwargs": {"padding": True}}
 
     # Loading
 
     def model_class(self) -> Any:
-        from spectcount.listeners.families.gemma3n_hearing import Gemma3nForConditionalGeneration
+        from spectcount.listeners.families.hearing import Gemma3nForConditionalGeneration
 
         return Gemma3nForConditionalGeneration
 
@@ -48,20 +45,15 @@ class Gemma3n(Gemma4):
         return Family.load(self, folder, device, dtype, **options)
 
     def load_processor(self, folder: str) -> Any:
-        from transformers import AutoTokenizer, Gemma3nAudioFeatureExtractor
+        from transformers import Gemma3nAudioFeatureExtractor
 
-        from spectcount.listeners.families.gemma3n_hearing import HearingProcessor
+        from spectcount.listeners.families.hearing import Gemma3nHearing
 
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        tokenizer.padding_side = "left"
-        # Saved after use it keeps these as none, which the audio's processor would take over.
-        for key in ("max_length", "pad_to_multiple_of"):
-            tokenizer.init_kwargs.pop(key, None)
-        dates.stand_still(tokenizer)
+        tokenizer = self.load_tokenizer(folder)
         extractor = Gemma3nAudioFeatureExtractor.from_pretrained(folder, local_files_only=True)
         file = Path(folder) / "processor_config.json"
         stated = json_object(file) if file.is_file() else {}
-        return HearingProcessor(
+        return Gemma3nHearing(
             extractor, tokenizer, tokenizer.chat_template, stated.get("audio_seq_length", 188)
         )
 
@@ -84,19 +76,15 @@ class Gemma3n(Gemma4):
         last = torch.full((batch, n - states.shape[1]), inner.vocab_size - 1, device=states.device)
         filled = torch.cat([heard, inner.embed_audio(input_ids=last).to(heard.dtype)], dim=1)
         places = torch.full((batch, n), inner.config.audio_token_id, device=states.device)
-        return torch.cat([filled, _per_layer(model, places).to(filled.dtype)], dim=-1)
+        return torch.cat([filled, per_layer(model, places).to(filled.dtype)], dim=-1)
 
     # Text
 
     def prompt_ids(self, prompt: str, n_audio: int, processor: Any) -> list[int]:
-        text = processor.apply_chat_template(
-            self.conversation(prompt), tokenize=False, add_generation_prompt=True
+        text = self.text(prompt, processor).replace(
+            processor.audio_token, processor.clip_text(n_audio)
         )
-        text = text.replace(processor.audio_token, processor.clip_text(n_audio))
         return processor.tokenizer.encode(text, add_special_tokens=False)
-
-    def end_id(self, processor: Any) -> int:
-        return int(processor.tokenizer.convert_tokens_to_ids(END_OF_TURN))
 
     # The language model
 
@@ -106,10 +94,10 @@ class Gemma3n(Gemma4):
         magnitude's root has none there. So the text's beginning stands in its place."""
         audio, config = model.model.embed_audio, model.config.text_config
         ids = ids.masked_fill(ids == config.pad_token_id, config.bos_token_id)
-        own = ids >= audio.vocab_offset
+        of_audio = ids >= audio.vocab_offset
         text = Family.embed_tokens(self, model, ids)
         marks = audio(input_ids=ids.clamp(min=audio.vocab_offset)).to(text.dtype)
-        return torch.cat([text.where(~own[..., None], marks), _per_layer(model, ids)], dim=-1)
+        return torch.cat([text.where(~of_audio[..., None], marks), per_layer(model, ids)], dim=-1)
 
 
 def log_mel(waveforms: torch.Tensor, extractor: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -123,10 +111,7 @@ def log_mel(waveforms: torch.Tensor, extractor: Any) -> tuple[torch.Tensor, torc
     magnitude = torch.fft.rfft((frames * window).to(kind), n=extractor.fft_length).abs().float()
     filters = torch.as_tensor(extractor.mel_filters, dtype=torch.float32, device=device)
     features = torch.log((magnitude @ filters).clamp(min=float(extractor.mel_floor)))
-    for name, moved in (("per_bin_mean", torch.sub), ("per_bin_stddev", torch.div)):
-        if getattr(extractor, name) is not None:
-            by = torch.as_tensor(np.asarray(getattr(extractor, name)), dtype=torch.float32)
-            features = moved(features, by.to(device))
+    features = per_bin(features, extractor)
     starts = torch.arange(features.shape[1], device=device) * extractor.hop_length
     return features, (starts < n).expand(len(features), -1)
 
@@ -141,8 +126,3 @@ def _preemphasised(frames: torch.Tensor, extractor: Any) -> torch.Tensor:
         return frames[..., 1:] - factor * frames[..., :-1]
     rest = frames[..., 1:-1] - factor * frames[..., :-2]
     return torch.cat([frames[..., :1] * (1.0 - factor), rest], dim=-1)
-
-
-def _per_layer(model: Any, ids: torch.Tensor) -> torch.Tensor:
-    """Every layer's own embeddings of tokens, in one row [..., layers x width per layer]."""
-    return model.model.language_model.get_per_layer_inputs(ids).flatten(-2)

@@ -21,14 +21,12 @@ import torch
 
 from spectcount.errors import UserError
 from spectcount.listeners.checkpoints.files import json_object
-from spectcount.listeners.families import dates
 from spectcount.listeners.families.base import Family
 from spectcount.listeners.scoring.frontend import exact
 
 LONGEST_SAMPLES = 480_000
 PADDED_TO = 128
 """Samples; the feature extractor's defaults."""
-END_OF_TURN = "<turn|>"
 
 
 class Gemma4(Family):
@@ -44,6 +42,7 @@ class Gemma4(Family):
     )
     projector = r"embed_audio\.embedding_projection"
     source = "Google DeepMind (2026), Gemma 4 model card"
+    end_token = "<turn|>"
 
     def load(self, folder: str, device: str, dtype: torch.dtype, **options: Any) -> tuple[Any, Any]:
         config = json_object(Path(folder) / "config.json")
@@ -55,17 +54,20 @@ class Gemma4(Family):
         return super().load(folder, device, dtype, **options)
 
     def load_processor(self, folder: str) -> Any:
-        from transformers import AutoTokenizer, Gemma4AudioFeatureExtractor
+        from transformers import Gemma4AudioFeatureExtractor
 
-        from spectcount.listeners.families.gemma4_processor import HearingProcessor
+        from spectcount.listeners.families.hearing import Gemma4Hearing
 
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        tokenizer.padding_side = "left"
-        # Saved after use it keeps a length of none, which the audio's processor would take over.
-        tokenizer.init_kwargs.pop("max_length", None)
-        dates.stand_still(tokenizer)
+        tokenizer = self.load_tokenizer(folder)
         extractor = Gemma4AudioFeatureExtractor.from_pretrained(folder, local_files_only=True)
-        return HearingProcessor(extractor, tokenizer, tokenizer.chat_template)
+        return Gemma4Hearing(extractor, tokenizer, tokenizer.chat_template)
+
+    def load_tokenizer(self, folder: str) -> Any:
+        tokenizer = super().load_tokenizer(folder)
+        # Saved after use it keeps these as none, which the audio's processor would take over.
+        for key in ("max_length", "pad_to_multiple_of"):
+            tokenizer.init_kwargs.pop(key, None)
+        return tokenizer
 
     # Audio
 
@@ -86,7 +88,7 @@ class Gemma4(Family):
     def project(self, model: Any, states: torch.Tensor) -> torch.Tensor:
         embedded = model.model.embed_audio(inputs_embeds=states)
         pad = torch.full(states.shape[:2], _pad(model), device=states.device)
-        return torch.cat([embedded, _own(model, pad).to(embedded.dtype)], dim=-1)
+        return torch.cat([embedded, per_layer(model, pad).to(embedded.dtype)], dim=-1)
 
     # Text
 
@@ -98,21 +100,18 @@ class Gemma4(Family):
         )
         return [*ids[:at], begin, *ids[at : at + n_audio], end, *ids[at + n_audio :]]
 
-    def end_id(self, processor: Any) -> int:
-        return int(processor.tokenizer.convert_tokens_to_ids(END_OF_TURN))
-
     # The language model
 
     def embed_tokens(self, model: Any, ids: torch.Tensor) -> torch.Tensor:
         """[..., width + layers x width per layer]: what `hidden` takes."""
         known = ids.masked_fill(ids == model.config.audio_token_id, _pad(model))
-        return torch.cat([super().embed_tokens(model, known), _own(model, known)], dim=-1)
+        return torch.cat([super().embed_tokens(model, known), per_layer(model, known)], dim=-1)
 
     def hidden(
         self, model: Any, embeds: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor
     ) -> torch.Tensor:
         text = model.config.text_config
-        own = embeds[..., text.hidden_size :].unflatten(-1, (text.num_hidden_layers, -1))
+        by_layer = embeds[..., text.hidden_size :].unflatten(-1, (text.num_hidden_layers, -1))
         masks: Any = mask
         if mask.ndim == 4:
             near = positions[:, :, None] - positions[:, None, :] < text.sliding_window
@@ -121,7 +120,7 @@ class Gemma4(Family):
             masks = {"full_attention": mask, "sliding_attention": sliding}
         return model.model.language_model(
             inputs_embeds=embeds[..., : text.hidden_size],
-            per_layer_inputs=own,
+            per_layer_inputs=by_layer,
             attention_mask=masks,
             position_ids=positions,
             use_cache=False,
@@ -146,12 +145,18 @@ def log_mel(waveforms: torch.Tensor, extractor: Any) -> tuple[torch.Tensor, torc
     magnitude = spectrum.abs().float()
     filters = torch.as_tensor(extractor.mel_filters, dtype=torch.float32, device=device)
     features = torch.log(magnitude @ filters + float(extractor.mel_floor))
-    for name, moved in (("per_bin_mean", torch.sub), ("per_bin_stddev", torch.div)):
-        if getattr(extractor, name) is not None:
-            by = torch.as_tensor(np.asarray(getattr(extractor, name)), device=device)
-            features = moved(features, by.float())
+    features = per_bin(features, extractor)
     mask = torch.arange(features.shape[1], device=device) < _n_valid(n, extractor)
     return features * mask[:, None], mask.expand(len(features), -1)
+
+
+def per_bin(features: torch.Tensor, extractor: Any) -> torch.Tensor:
+    """Features [B, F, mels] less the mean of each mel band, over its spread, where they are set."""
+    for name, moved in (("per_bin_mean", torch.sub), ("per_bin_stddev", torch.div)):
+        if getattr(extractor, name) is not None:
+            by = torch.as_tensor(np.asarray(getattr(extractor, name)), dtype=torch.float32)
+            features = moved(features, by.to(features.device))
+    return features
 
 
 def _n_valid(n_samples: int, extractor: Any) -> int:
@@ -163,6 +168,6 @@ def _pad(model: Any) -> int:
     return int(model.config.text_config.pad_token_id)
 
 
-def _own(model: Any, ids: torch.Tensor) -> torch.Tensor:
+def per_layer(model: Any, ids: torch.Tensor) -> torch.Tensor:
     """Every layer's own embeddings of tokens, in one row [..., layers x width per layer]."""
     return model.model.language_model.get_per_layer_inputs(ids).flatten(-2)

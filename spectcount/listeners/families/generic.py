@@ -1,7 +1,9 @@
 """A model outside the list, tried by what transformers knows about it.
 
 The auto class is found by the checkpoint's config, the prompt is its own chat template with an
-audio part, scoring takes the stock forward, and LoRA's targets come from the names of the modules.
+audio part, scoring takes the stock forward, and LoRA's targets come from the names of the modules:
+the language model is what lies beside the input embeddings; of all other linear layers those of
+vision are left out, those with a projector's name are the projector, and the rest is the encoder.
 None of this may be trusted before it was tried: at load the model has to pass four checks (the
 clip reaches the batch; prompts are padded on the left; a batch equals its members alone; a loud
 tone and silence give other answers), or it is refused with the check that failed and what to do.
@@ -12,7 +14,9 @@ adapters that a checkpoint keeps in folders of their own are not loaded.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +24,8 @@ import numpy as np
 import torch
 
 from spectcount.errors import UserError
-from spectcount.listeners.families import dates, module_names, trial
-from spectcount.listeners.families.base import Family
+from spectcount.listeners.families import trial
+from spectcount.listeners.families.base import Family, fix_date
 
 # What is a fact of the class in other families is found per checkpoint here.
 # mypy: disable-error-code="misc"
@@ -30,6 +34,37 @@ AUTO_CLASSES = ("AutoModelForMultimodalLM", "AutoModelForSeq2SeqLM", "AutoModelF
 LONGEST_S = 30.0
 PADDING: tuple[dict[str, Any], ...] = ({}, {"processor_kwargs": {"padding": True}})
 """Some processors pad by themselves and refuse to be told, some pad only when told."""
+SIGHT = re.compile(r"vision|visual|image|video|img")
+SPEAKING = re.compile(r"talker|code2wav|vocoder|speech_decoder|audio_decoder|token2wav")
+NOTHING = r"(?!)"
+BRIDGE = re.compile(
+    r"projector|projection|adapter|adaptor|connector|qformer|q_former|multi_modal|embed_audio"
+    r"|bridge|aligner|proj_for"
+)
+
+
+@dataclass(frozen=True)
+class Names:
+    """Regular expressions over the modules of each part, `NOTHING` where the model has none."""
+
+    encoder: str
+    projector: str
+    llm: str
+
+    def targets(self, scope: str, model: str) -> str:
+        """As `Family.lora_targets`; raises `UserError` where the scope has no module."""
+        parts = {
+            "encoder": (self.encoder, self.projector),
+            "projector": (self.projector,),
+            "llm": (self.llm,),
+            "both": (self.encoder, self.projector, self.llm),
+        }[scope]
+        if all(part == NOTHING for part in parts):
+            raise UserError(
+                f"no module of {model} is known by its name to be of scope {scope}; choose another "
+                "scope"
+            )
+        return rf"({'|'.join(parts)})"
 
 
 class Generic(Family):
@@ -69,37 +104,27 @@ class Generic(Family):
                 f"{self.folder.name} has no processor that can be loaded ({str(error)[:200]}); "
                 "choose a checkpoint with audio and its processor's files"
             ) from error
-        self._extractor(processor)
+        if self.extractor(processor) is None:
+            raise UserError(
+                f"{self.folder.name} takes no audio: its {type(processor).__name__} has no feature "
+                "extractor with a sampling rate; choose an audio language model"
+            )
         processor.tokenizer.padding_side = "left"
-        dates.stand_still(processor)
+        fix_date(processor)
         return processor
 
     # Audio
 
-    def _extractor(self, processor: Any) -> Any:
-        """What makes features of waveforms. Raises `UserError` where the processor has none."""
-        for attribute in ("feature_extractor", "audio_processor"):
-            extractor = getattr(processor, attribute, None)
-            if getattr(extractor, "sampling_rate", None):
-                return extractor
-        raise UserError(
-            f"{self.folder.name} takes no audio: its {type(processor).__name__} has no feature "
-            "extractor with a sampling rate; choose an audio language model"
-        )
-
-    def sample_rate(self, processor: Any) -> int:
-        return int(self._extractor(processor).sampling_rate)
-
     def window_s(self, processor: Any) -> float:
-        extractor = self._extractor(processor)
+        extractor = self.extractor(processor)
         n_samples = getattr(extractor, "n_samples", None)
         return n_samples / extractor.sampling_rate if n_samples else LONGEST_S
 
     def audio_token_id(self, processor: Any) -> int:
-        found = getattr(processor, "audio_token_id", None)
-        if found is None:
-            found = processor.tokenizer.convert_tokens_to_ids(processor.audio_token)
-        return int(found)
+        token = getattr(processor, "audio_token_id", None)
+        if token is None:
+            token = processor.tokenizer.convert_tokens_to_ids(processor.audio_token)
+        return int(token)
 
     # Text
 
@@ -132,14 +157,8 @@ class Generic(Family):
     def end_id(self, processor: Any) -> int:
         """The token that the chat template puts behind an answer, where it is a special one; else
         the tokenizer's end of text."""
-        turn = [{"role": "assistant", "content": [{"type": "text", "text": "yes"}]}]
-        asked = self.conversation("?")
-        text = processor.apply_chat_template(asked + turn, tokenize=False)
-        behind = text.rpartition("yes")[2].strip()
-        ids = processor.tokenizer.encode(behind, add_special_tokens=False)
-        if ids and ids[0] in processor.tokenizer.added_tokens_decoder:
-            return int(ids[0])
-        return super().end_id(processor)
+        ends = self.template_ends(processor)
+        return ends[0] if ends else super().end_id(processor)
 
     # Tuning
 
@@ -172,12 +191,42 @@ def _auto_class(config: Any, name: str) -> str:
     )
 
 
-def _names(auto_class: str, config: Any, name: str) -> module_names.Names:
+def _names(auto_class: str, config: Any, name: str) -> Names:
     """LoRA's targets; building the model tells what it needs that is not installed."""
     try:
-        return module_names.of(auto_class, config)
+        return names_of(auto_class, config)
     except ImportError as error:
         raise UserError(
             f"{name} needs a package that is not installed ({' '.join(str(error).split())[:200]}); "
             "install it or choose another checkpoint"
         ) from error
+
+
+def names_of(auto_class: str, config: Any) -> Names:
+    """The names of the model that `auto_class` builds for `config`."""
+    import transformers
+
+    with torch.device("meta"):
+        model = getattr(transformers, auto_class).from_config(config)
+    linear = [n for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)]
+    named = {id(m): n for n, m in model.named_modules()}
+    beside = named[id(model.get_input_embeddings())].rpartition(".")[0]
+    head = named.get(id(model.get_output_embeddings()), "")
+    spoken = [n for n in linear if re.match(rf"{re.escape(beside)}\.(\w+)\.\d+\.", n)]
+    heard = [
+        n
+        for n in linear
+        if n not in set(spoken) and n != head and not SIGHT.search(n) and not SPEAKING.search(n)
+    ]
+    bridge = [n for n in heard if BRIDGE.search(n)]
+    return Names(
+        encoder=_expression([n for n in heard if n not in set(bridge)]),
+        projector=_expression(bridge),
+        llm=_expression(spoken),
+    )
+
+
+def _expression(names: Sequence[str]) -> str:
+    """One regular expression for all names, the numbers of layers left open."""
+    kinds = {re.sub(r"\\\.\d+(?=\\\.|$)", r"\\.\\d+", re.escape(name)) for name in names}
+    return "|".join(sorted(kinds)) or NOTHING

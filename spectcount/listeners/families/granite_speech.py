@@ -18,13 +18,11 @@ published.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from spectcount.listeners.families import bundled, dates
 from spectcount.listeners.families.base import Family
 
 LONGEST_S = 300.0
@@ -49,33 +47,27 @@ class GraniteSpeech(Family):
         r"|(intermediate|output)_query\.dense))"
     )
     source = "Saon et al. (2025), arXiv 2505.08699"
+    bundled = ""
 
     # Loading
 
     def load(self, folder: str, device: str, dtype: torch.dtype, **options: Any) -> tuple[Any, Any]:
         model, processor = super().load(folder, device, dtype, **NO_ADAPTER, **options)
-        if model.config.has_lora_adapter:
-            bundled.merge(model, folder, Path(folder).name)
         for module in model.modules():
             if type(module) is torch.nn.BatchNorm1d:
-                module.__class__ = KeptBatchNorm
+                module.__class__ = FixedBatchNorm
         return model.eval(), processor
 
     def load_processor(self, folder: str) -> Any:
-        from transformers import AutoTokenizer, GraniteSpeechProcessor
+        from transformers import GraniteSpeechProcessor
 
-        from spectcount.listeners.families.granite_mel import GraniteMel
+        from spectcount.listeners.families.hearing import GraniteMel
 
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        tokenizer.padding_side = "left"
-        dates.stand_still(tokenizer)
+        tokenizer = self.load_tokenizer(folder)
         extractor = GraniteMel.from_pretrained(folder, local_files_only=True)
         return GraniteSpeechProcessor(extractor, tokenizer, chat_template=tokenizer.chat_template)
 
     # Audio
-
-    def sample_rate(self, processor: Any) -> int:
-        return int(processor.audio_processor.sampling_rate)
 
     def window_s(self, processor: Any) -> float:
         return LONGEST_S
@@ -97,7 +89,7 @@ class GraniteSpeech(Family):
     # Text
 
     def text(self, prompt: str, processor: Any) -> str:
-        """The chat with one placeholder for the clip, the published way: within the words."""
+        """As every family, the placeholder within the words, as published."""
         return processor.tokenizer.apply_chat_template(
             [{"role": "user", "content": processor.audio_token + prompt}],
             tokenize=False,
@@ -110,22 +102,13 @@ class GraniteSpeech(Family):
         texts = [self.text(prompt, processor) for prompt in prompts]
         return processor(text=texts, audio=list(waveforms), padding=True, return_tensors="pt")
 
-    def prompt_ids(self, prompt: str, n_audio: int, processor: Any) -> list[int]:
-        ids = processor.tokenizer.encode(self.text(prompt, processor), add_special_tokens=False)
-        audio = self.audio_token_id(processor)
-        at = ids.index(audio)
-        return ids[:at] + [audio] * n_audio + ids[at + 1 :]
-
     def embed_tokens(self, model: Any, ids: torch.Tensor) -> torch.Tensor:
         placeholders = ids == model.config.audio_token_id
         return super().embed_tokens(model, ids.masked_fill(placeholders, 0))
 
-    def logits(self, model: Any, hidden: torch.Tensor) -> torch.Tensor:
-        return model.lm_head(hidden)
 
-
-class KeptBatchNorm(torch.nn.BatchNorm1d):
+class FixedBatchNorm(torch.nn.BatchNorm1d):
     """A batch norm that stays in evaluation mode: tuning must not move the base's statistics."""
 
-    def train(self, mode: bool = True) -> KeptBatchNorm:
+    def train(self, mode: bool = True) -> FixedBatchNorm:
         return super().train(False)

@@ -17,14 +17,12 @@ half is built.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from spectcount.listeners.checkpoints.hashes import BUNDLED
-from spectcount.listeners.families import bundled, dates
 from spectcount.listeners.families.base import Family
 from spectcount.listeners.scoring.frontend import exact
 
@@ -33,7 +31,6 @@ LONGEST_S = 300.0
 WINDOW_FRAMES = 4_000
 """40 s: longer clips go through the encoder one by one, for its code fails at several."""
 FULL_SCALE = 32_768
-END_OF_TURN = "<|end|>"
 
 
 class Phi4Multimodal(Family):
@@ -51,30 +48,22 @@ class Phi4Multimodal(Family):
     projector = r"audio_embed\.(up|down)_proj_for_speech"
     llm = r"model\.layers\.\d+\.(self_attn\.(qkv|o)_proj|mlp\.(gate_up|down)_proj)"
     source = "Abouelenin et al. (2025), arXiv 2503.01743"
-
-    # Loading
-
-    def load(self, folder: str, device: str, dtype: torch.dtype, **options: Any) -> tuple[Any, Any]:
-        model, processor = super().load(folder, device, dtype, **options)
-        if getattr(model.config, "has_lora_adapter", True):
-            bundled.merge(model, str(Path(folder) / BUNDLED["phi4_multimodal"]), Path(folder).name)
-        return model.eval(), processor
+    end_token = "<|end|>"
+    bundled = BUNDLED["phi4_multimodal"]
+    processor_options: ClassVar[dict[str, Any]] = {
+        "processor_kwargs": {"padding": True, "sampling_rate": 16_000}
+    }
 
     def load_processor(self, folder: str) -> Any:
-        from transformers import AutoTokenizer, Phi4MultimodalFeatureExtractor
+        from transformers import Phi4MultimodalFeatureExtractor
 
-        from spectcount.listeners.families.phi4_processor import HearingProcessor
+        from spectcount.listeners.families.hearing import Phi4Hearing
 
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        tokenizer.padding_side = "left"
-        dates.stand_still(tokenizer)
+        tokenizer = self.load_tokenizer(folder)
         extractor = Phi4MultimodalFeatureExtractor.from_pretrained(folder, local_files_only=True)
-        return HearingProcessor(extractor, tokenizer, tokenizer.chat_template)
+        return Phi4Hearing(extractor, tokenizer, tokenizer.chat_template)
 
     # Audio
-
-    def sample_rate(self, processor: Any) -> int:
-        return int(processor.audio_processor.sampling_rate)
 
     def window_s(self, processor: Any) -> float:
         return LONGEST_S
@@ -90,7 +79,7 @@ class Phi4Multimodal(Family):
         features = features.to(audio.up_proj_for_speech.weight.dtype)
         if features.shape[1] <= WINDOW_FRAMES:
             return audio.encoder(features, None)
-        return torch.cat([audio.encoder(one, None) for one in features.split(1)])
+        return torch.cat([audio.encoder(clip, None) for clip in features.split(1)])
 
     def project(self, model: Any, states: torch.Tensor) -> torch.Tensor:
         audio = model.model.embed_tokens_extend.audio_embed
@@ -103,32 +92,17 @@ class Phi4Multimodal(Family):
     def stock_inputs(
         self, prompts: Sequence[str], waveforms: Sequence[np.ndarray], processor: Any
     ) -> Any:
-        options = {"padding": True, "sampling_rate": self.sample_rate(processor)}
-        batch = processor.apply_chat_template(
-            [self.conversation(p, w) for p, w in zip(prompts, waveforms, strict=True)],
-            tokenize=True,
-            return_dict=True,
-            add_generation_prompt=True,
-            return_tensors="pt",
-            processor_kwargs=options,
-        )
+        batch = super().stock_inputs(prompts, waveforms, processor)
         batch.pop("audio_attention_mask", None)
         return batch
 
     def n_positions(self, model: Any) -> int:
         return int(model.config.original_max_position_embeddings)
 
-    def end_id(self, processor: Any) -> int:
-        return int(processor.tokenizer.convert_tokens_to_ids(END_OF_TURN))
-
     # The language model
 
-    def hidden(
-        self, model: Any, embeds: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor
-    ) -> torch.Tensor:
-        return model.model(
-            inputs_embeds=embeds, attention_mask=mask, position_ids=positions, use_cache=False
-        ).last_hidden_state
+    def language_model(self, model: Any) -> Any:
+        return model.model
 
 
 def log_mel(waveforms: torch.Tensor, extractor: Any) -> torch.Tensor:

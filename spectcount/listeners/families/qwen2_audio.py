@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from spectcount.listeners.checkpoints import origin
+from spectcount.listeners.checkpoints import files
 from spectcount.listeners.checkpoints.files import json_object
 from spectcount.listeners.families.whisper import WhisperFamily
 
@@ -52,19 +52,18 @@ class Qwen2Audio(WhisperFamily):
     ) -> Any:
         if processor.chat_template is not None:
             return super().stock_inputs(prompts, waveforms, processor)
-        texts = [plain(prompt, processor) for prompt in prompts]
+        texts = [self.text(prompt, processor) for prompt in prompts]
         rate = self.sample_rate(processor)
         return processor(
             text=texts, audio=list(waveforms), padding=True, return_tensors="pt", sampling_rate=rate
         )
 
-    def prompt_ids(self, prompt: str, n_audio: int, processor: Any) -> list[int]:
+    def text(self, prompt: str, processor: Any) -> str:
+        """As every family; to the base, the clip between its marks and the prompt behind."""
         if processor.chat_template is not None:
-            return super().prompt_ids(prompt, n_audio, processor)
-        ids = processor.tokenizer.encode(plain(prompt, processor), add_special_tokens=False)
-        audio = self.audio_token_id(processor)
-        at = ids.index(audio)
-        return ids[:at] + [audio] * n_audio + ids[at + 1 :]
+            return super().text(prompt, processor)
+        marks = processor.audio_bos_token, processor.audio_token, processor.audio_eos_token
+        return "".join(marks) + prompt
 
     def end_id(self, processor: Any) -> int:
         """Of the base: the end of the text, as no turn is there to end."""
@@ -73,15 +72,9 @@ class Qwen2Audio(WhisperFamily):
         return super().end_id(processor)
 
 
-def plain(prompt: str, processor: Any) -> str:
-    """A question to the base model."""
-    marks = processor.audio_bos_token, processor.audio_token, processor.audio_eos_token
-    return "".join(marks) + prompt
-
-
 def chats(folder: Path) -> bool:
-    """Whether the checkpoint in `folder` takes a chat template; how this is told stands above."""
-    hub = origin.hub_id(folder)
+    """True where the checkpoint in `folder` takes a chat template; the rules stand above."""
+    hub = files.hub_id(folder)
     if hub in BASES:
         return False
     if "audio" in _chat_template(folder):
@@ -91,8 +84,8 @@ def chats(folder: Path) -> bool:
 
 def _chat_template(folder: Path) -> str:
     """The processor's chat template in `folder`, "" where it has none."""
-    if (own := folder / "chat_template.jinja").is_file():
-        return own.read_text(encoding="utf-8")
+    if (file := folder / "chat_template.jinja").is_file():
+        return file.read_text(encoding="utf-8")
     for name in ("chat_template.json", "processor_config.json"):
         if (folder / name).is_file():
             data = json_object(folder / name)

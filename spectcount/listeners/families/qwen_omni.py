@@ -14,7 +14,6 @@ whole processor wants torchvision for pictures, so only its audio half is built.
 
 from __future__ import annotations
 
-import functools
 from typing import Any, ClassVar
 
 import torch
@@ -52,7 +51,11 @@ class QwenOmni(Family):
         return model, processor
 
     def load_processor(self, folder: str) -> Any:
-        processor = _audio_half(self.processor_class).from_pretrained(folder, local_files_only=True)
+        from spectcount.listeners.families.hearing import omni_hearing
+
+        processor = omni_hearing(self.processor_class).from_pretrained(
+            folder, local_files_only=True
+        )
         processor.tokenizer.padding_side = "left"
         return processor
 
@@ -127,26 +130,3 @@ def _layer(layer: Any, hidden: torch.Tensor) -> torch.Tensor:
 def _halved(frames: int) -> int:
     """Frames behind the second convolution."""
     return (frames - 1) // 2 + 1
-
-
-@functools.cache
-def _audio_half(name: str) -> Any:
-    """The stock processor `name` without pictures and films: its audio and text code, unchanged."""
-    import transformers
-    from transformers.processing_utils import ProcessorMixin
-
-    whole: Any = getattr(transformers, name)
-
-    class AudioHalf(whole):
-        def __init__(
-            self, feature_extractor: Any = None, tokenizer: Any = None, chat_template: Any = None
-        ) -> None:
-            ProcessorMixin.__init__(self, feature_extractor, tokenizer, chat_template=chat_template)
-            self.audio_token = tokenizer.audio_token
-            self.audio_token_id = tokenizer.audio_token_id
-
-        @property
-        def model_input_names(self) -> list[str]:
-            return [*self.tokenizer.model_input_names, "input_features", "feature_attention_mask"]
-
-    return AudioHalf

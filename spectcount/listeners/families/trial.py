@@ -12,12 +12,13 @@ import torch
 
 from spectcount.errors import UserError
 from spectcount.listeners.families.base import Family
-from spectcount.listeners.scoring import rounding
 from spectcount.listeners.scoring.limits import (
     CEILINGS,
+    DRAWS,
     GATE_TOLERANCE,
     LIMITS,
     Limit,
+    shaken,
     widened,
 )
 
@@ -105,8 +106,8 @@ def _rms(values: torch.Tensor) -> float:
 def _rounding(name: str, model: Any, batch: Any) -> float:
     """rms that rounding alone makes of a batch's log-probabilities, share of their spread."""
     plain, moved = _logits(name, model, batch), []
-    for seed in range(rounding.DRAWS):
-        with rounding.shaken(model, seed):
+    for seed in range(DRAWS):
+        with shaken(model, seed):
             moved.append(_logits(name, model, batch) - plain)
     return _rms(torch.stack(moved)) / plain.std().item()
 

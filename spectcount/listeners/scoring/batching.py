@@ -56,8 +56,8 @@ def n_samples(question: Question) -> int:
 
 
 class BatchSize:
-    """How many rows go through the model at once: doubles while it fits, halves when memory runs
-    out, and never again reaches what did not fit."""
+    """Number of rows that go through the model at once: doubles while it fits, halves when memory
+    runs out, and never again reaches what did not fit."""
 
     def __init__(self, device: str):
         self.rows = FIRST_SIZE.get(device, 8)
@@ -90,11 +90,11 @@ def run(
     with ThreadPoolExecutor(1, "clips") as pool:
         pending = [list(group) for group in groups if group]
         ahead = _take(pending, size.rows)
-        made = pool.submit(prepare, ahead) if ahead else None
-        while ahead and made is not None:
-            rows, ready = ahead, made.result()
+        future = pool.submit(prepare, ahead) if ahead else None
+        while ahead and future is not None:
+            rows, ready = ahead, future.result()
             ahead = _take(pending, size.rows)
-            made = pool.submit(prepare, ahead) if ahead else None
+            future = pool.submit(prepare, ahead) if ahead else None
             if len(rows) > size.limit:  # taken before the last batch did not fit
                 run([rows], prepare, compute, size)
             elif _fits(compute, rows, ready):

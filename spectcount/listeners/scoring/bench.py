@@ -1,4 +1,4 @@
-"""How fast are questions scored: the naive loop, the stock batched forward and ours, in one run,
+"""Speed of scoring: the naive loop, the stock batched forward and ours, timed in one run
 on the same questions.
 
 Conventions: rates are questions per second, audio included (a question's clip is synthesised in
@@ -34,7 +34,7 @@ PEAK_SIZE = {"cpu": 1024, "cuda": 8192, "mps": 4096}
 
 @dataclass(frozen=True)
 class BenchOptions(Declared):
-    """What is timed."""
+    """Questions and turns that are timed."""
 
     clips: int = param(16, "Clips of one turn.", low=1, high=4096)
     questions_per_clip: int = param(3, "Questions about each clip.", low=1, high=6)
@@ -58,7 +58,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured. `ratios`: ours over the others; `flop_per_question` and `peak_share` are
+    """The measurement. `ratios`: ours over the others; `flop_per_question` and `peak_share` are
     of ours, `peak_gflops` of the device."""
 
     listener: str
@@ -202,7 +202,7 @@ def matmul_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.5) 
 
 
 def device_name(device: torch.device) -> str:
-    """What the device calls itself."""
+    """The name of a device."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     import platform

@@ -1,4 +1,4 @@
-"""What a model must show at load: that the fast path equals its own forward, and that it hears.
+"""Checks at load: that the fast path equals its own forward, and that it hears.
 
 Audio that never reaches the language model is a known failure of this field: the answers are
 fluent and the same for every clip. So silence and a loud tone are asked about at every load.
@@ -16,12 +16,14 @@ import numpy as np
 import torch
 
 from spectcount.errors import UserError
-from spectcount.listeners.scoring import rounding, staged, stock
+from spectcount.listeners.scoring import staged, stock
 from spectcount.listeners.scoring.limits import (
     CEILINGS,
+    DRAWS,
     GATE_TOLERANCE,
     LIMITS,
     Limit,
+    shaken,
     widened,
 )
 from spectcount.listeners.scoring.spelling import ClosedSet, Speller
@@ -37,7 +39,7 @@ THOUGHT_TOKENS = 12
 
 @dataclass(frozen=True)
 class Seen:
-    """What a path gives: `logits` [2, V] behind two prompts, `answers` [3, A] of closed sets; on
+    """Results of a path: `logits` [2, V] behind two prompts, `answers` [3, A] of closed sets; on
     the CPU."""
 
     logits: torch.Tensor
@@ -54,8 +56,8 @@ WAYS: dict[str, tuple[stock.LogProbs, str]] = {
 
 @dataclass(frozen=True)
 class Path:
-    """How a model is scored: "staged" or "stock"; `why_stock`: why not staged; `parity`: the check
-    in words; `way`: how the stock path reads answers (`WAYS`)."""
+    """The scoring path of a model: "staged" or "stock"; `why_stock`: why not staged; `parity`: the
+    check in words; `way`: how the stock path reads answers (`WAYS`)."""
 
     name: str
     why_stock: str
@@ -64,7 +66,7 @@ class Path:
 
     @property
     def log_probs(self) -> stock.LogProbs:
-        """How the stock path reads answers."""
+        """The function by which the stock path reads answers."""
         return WAYS[self.way][0]
 
     @property
@@ -91,7 +93,7 @@ def canary_clips(rate: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Parity:
-    """How far two paths are apart. `rms_share`: rms of the difference of logits over their spread
+    """Distance between two paths. `rms_share`: rms of the difference of logits over their spread
     (standard deviation); `answers_share`: the largest difference of an answer's log-probability
     over the same spread; `answers_nats`: the same in nats; `order_kept`: the likelier of two
     answers is the same wherever they are further apart than is tolerated; `spread`: of the
@@ -104,7 +106,7 @@ class Parity:
     spread: float
 
     def within(self, limit: Limit) -> bool:
-        """Whether both may be taken for the same."""
+        """True where both may be taken for the same."""
         return bool(
             self.rms_share <= limit.rms_share
             and self.answers_share <= limit.answers_share
@@ -121,29 +123,29 @@ class Parity:
         )
 
 
-def compare(one: Seen, other: Seen, tolerated_share: float) -> Parity:
+def compare(seen: Seen, other: Seen, tolerated_share: float) -> Parity:
     """Parity of what two paths saw; `other` is the reference."""
     finite = other.logits.isfinite()
     spread = other.logits[finite].std().item()
-    rms = (one.logits - other.logits)[finite].square().mean().sqrt().item()
-    worst = (one.answers - other.answers).abs().max().item()
+    rms = (seen.logits - other.logits)[finite].square().mean().sqrt().item()
+    worst = (seen.answers - other.answers).abs().max().item()
     top = other.answers.topk(2, dim=-1)
     apart = top.values[:, 0] - top.values[:, 1] > tolerated_share * spread
-    same = one.answers.argmax(dim=-1) == top.indices[:, 0]
+    same = seen.answers.argmax(dim=-1) == top.indices[:, 0]
     return Parity(rms / spread, worst / spread, worst, bool((same | ~apart).all()), spread)
 
 
 def canary_answers(loaded: LoadedModel) -> dict[str, Any]:
-    """What a user should know before a map: the probability of the closed set on the canary's
+    """Facts to know before a map: the probability of the closed set on the canary's
     tone and on its silence, and the greedy reply to the tone."""
     from spectcount.listeners.audio_lm import AudioLM
     from spectcount.trials import Question
 
     rate = loaded.family.sample_rate(loaded.processor)
-    asked = [Question(None, "detect", text=CANARY, waveform=clip) for clip in canary_clips(rate)]
+    asks = [Question(None, "detect", text=CANARY, waveform=clip) for clip in canary_clips(rate)]
     listener = AudioLM(loaded, loaded.folder.name)
-    silent, tone = [None, None] if loaded.thinks else listener.score(asked).mass.tolist()
-    reply = [*listener.reply(asked[1]), ""][-2:][0]
+    silent, tone = [None, None] if loaded.thinks else listener.score(asks).mass.tolist()
+    reply = [*listener.reply(asks[1]), ""][-2:][0]
     return {"canary": CANARY, "mass_tone": tone, "mass_silence": silent, "reply": reply}
 
 
@@ -196,19 +198,19 @@ def _limit_for(loaded: LoadedModel, seen: Seen, whole: Seen) -> Limit:
 
 
 def rounding_floor(loaded: LoadedModel) -> Limit:
-    """How far the stock forward lies from itself on the parity check's questions when it is
+    """Distance of the stock forward from itself on the parity check's questions when it is
     rounded at random: rms over `DRAWS` draws, the largest difference of an answer."""
     way = "appended" if _tried(loaded, "cached")[0] is None else "cached"
     plain, draws = _seen(loaded, way), []
-    for seed in range(rounding.DRAWS):
-        with rounding.shaken(loaded.model, seed):
+    for seed in range(DRAWS):
+        with shaken(loaded.model, seed):
             draws.append(compare(_seen(loaded, way), plain, 0.0))
     rms = float(np.sqrt(np.mean([draw.rms_share**2 for draw in draws])))
     return Limit(rms, max(draw.answers_share for draw in draws), rms)
 
 
 def _tried(loaded: LoadedModel, way: str) -> tuple[Seen | None, str]:
-    """What a way sees, or None and why it fails."""
+    """The results of a way, or None and why it fails."""
     try:
         return _seen(loaded, way), ""
     except (RuntimeError, ValueError, AttributeError, TypeError, KeyError, IndexError) as error:
@@ -218,23 +220,23 @@ def _tried(loaded: LoadedModel, way: str) -> tuple[Seen | None, str]:
 
 
 def _seen(loaded: LoadedModel, way: str) -> Seen:
-    """What `way` ("staged", or of `WAYS`) gives for the parity check's questions."""
+    """The results of `way` ("staged", or of `WAYS`) for the parity check's questions."""
     rate = loaded.family.sample_rate(loaded.processor)
     clips = _parity_clips(rate)
     speller = loaded.speller
     sets = [_plain(speller, answers) for answers in (("yes", "no"), ("1", "3", "10"))]
     prompts = [CANARY, COUNT_CANARY]
-    asked = [list(zip(prompts, sets, strict=True)), [(prompts[1], sets[1])]]
+    questions = [list(zip(prompts, sets, strict=True)), [(prompts[1], sets[1])]]
     parts = loaded.family, loaded.model, loaded.processor
     with torch.inference_mode():
         if way == "staged":
             audio = torch.from_numpy(clips).to(loaded.device)
             logits = staged.prompt_logits(*parts, prompts, audio)
             heard = staged.hear(*parts, audio)
-            answers = staged.answer_log_probs(*parts, asked, heard, speller)
+            answers = staged.answer_log_probs(*parts, questions, heard, speller)
         else:
             logits = stock.prompt_logits(*parts, prompts, clips)
-            answers = stock.nested_log_probs(*parts, asked, clips, speller, WAYS[way][0])
+            answers = stock.nested_log_probs(*parts, questions, clips, speller, WAYS[way][0])
     flat = [values for clip in answers for values in clip]
     width = max(map(len, flat))
     table = [[*values, *[-torch.inf] * (width - len(values))] for values in flat]
@@ -260,8 +262,8 @@ THOUGHTS = ("<think>", "<thinking>", "<thought>", "<reasoning>", "[think]", "<|c
 
 
 def thinks(loaded: LoadedModel, canary: torch.Tensor) -> str:
-    """Why a closed set would be read where the model's thoughts belong, "" where it would not:
-    the prompt leaves a thought open, or the likeliest reply (of `canary_logits`) opens one."""
+    """Explain that a closed set would be read where thoughts belong, "" where it would not: the
+    prompt leaves a thought open, or the likeliest reply (of `canary_logits`) opens one."""
     tokenizer = loaded.processor.tokenizer
     prompt = loaded.family.prompt_ids(CANARY, 1, loaded.processor)
     try:

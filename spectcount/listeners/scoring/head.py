@@ -52,10 +52,10 @@ def _logits(layer: torch.nn.Linear, hidden: torch.Tensor) -> torch.Tensor:
     if weight.dtype == torch.float32:
         return torch.nn.functional.linear(hidden.float(), weight, bias)
     flat = hidden.reshape(-1, hidden.shape[-1])
-    found = _product(flat, weight)
+    logits = _product(flat, weight)
     if bias is not None:
-        found = found + bias.float()
-    return found.unflatten(0, hidden.shape[:-1])
+        logits = logits + bias.float()
+    return logits.unflatten(0, hidden.shape[:-1])
 
 
 def _product(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

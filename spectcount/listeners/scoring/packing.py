@@ -44,10 +44,10 @@ class Row:
     @property
     def depths(self) -> list[int]:
         """Nodes between the prefix and each node."""
-        found: list[int] = []
+        depths: list[int] = []
         for parent in self.parents:
-            found.append(0 if parent < 0 else found[parent] + 1)
-        return found
+            depths.append(0 if parent < 0 else depths[parent] + 1)
+        return depths
 
     def sequence(self, node: int) -> Tokens:
         """The tokens from the prefix to a node, it included."""
@@ -69,9 +69,9 @@ class Row:
         number of answers)."""
         answers = [answer for question in self.paths for answer in question]
         owned = [(k, path) for k, answer in enumerate(answers) for path in answer]
-        found = [(node, token, i) for i, (_, path) in enumerate(owned) for node, token in path]
+        rows = [(node, token, i) for i, (_, path) in enumerate(owned) for node, token in path]
         owners = np.array([k for k, _ in owned], dtype=np.int64)
-        return np.array(found, dtype=np.int64).reshape(-1, 3), owners, len(answers)
+        return np.array(rows, dtype=np.int64).reshape(-1, 3), owners, len(answers)
 
 
 def row(prompts: Sequence[Tokens], answers: Sequence[ClosedSet]) -> Row:
@@ -105,7 +105,7 @@ def row(prompts: Sequence[Tokens], answers: Sequence[ClosedSet]) -> Row:
 
 
 def common_length(prompts: Sequence[Tokens]) -> int:
-    """How many first tokens all prompts share."""
+    """Number of first tokens that all prompts share."""
     shortest = min(map(len, prompts))
     for k in range(shortest):
         if any(prompt[k] != prompts[0][k] for prompt in prompts):
@@ -171,14 +171,14 @@ class Steps:
 
 def steps(batch: Pack) -> Steps:
     """The steps to read off a batch's logits."""
-    found, owners = [], []
+    tables, owners = [], []
     n_paths = n_answers = 0
     for b, r in enumerate(batch.rows):
         table, whose, n = r.table
         row_of = np.full((len(table), 1), b)
-        found.append(np.hstack([row_of, table + np.array([batch.n_prefix, 0, n_paths])]))
+        tables.append(np.hstack([row_of, table + np.array([batch.n_prefix, 0, n_paths])]))
         owners.append(whose + n_answers)
         n_paths, n_answers = n_paths + len(whose), n_answers + n
-    rows, places, tokens, paths = torch.from_numpy(np.concatenate(found).T.copy())
+    rows, places, tokens, paths = torch.from_numpy(np.concatenate(tables).T.copy())
     whose_paths = torch.from_numpy(np.concatenate(owners))
     return Steps(rows, places, tokens, paths, whose_paths, n_answers)

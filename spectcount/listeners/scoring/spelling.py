@@ -41,15 +41,15 @@ tokenizer does not know the word."""
 
 def forms(answer: str) -> list[str]:
     """An answer's words in all cases, digits and number words; itself first."""
-    found = [answer]
+    words = [answer]
     if len(answer.split()) <= LONGEST_WORDS:
-        found += [answer.lower(), answer[:1].upper() + answer[1:].lower(), answer.upper()]
+        words += [answer.lower(), answer[:1].upper() + answer[1:].lower(), answer.upper()]
     if answer.isdecimal() and int(answer) < len(NUMBER_WORDS):
         word = NUMBER_WORDS[int(answer)]
-        found += [word, word.capitalize()]
+        words += [word, word.capitalize()]
     elif answer.lower() in NUMBER_WORDS:
-        found.append(str(NUMBER_WORDS.index(answer.lower())))
-    return list(dict.fromkeys(found))
+        words.append(str(NUMBER_WORDS.index(answer.lower())))
+    return list(dict.fromkeys(words))
 
 
 class Speller:
@@ -86,11 +86,13 @@ class Speller:
     def _spell(self, answers: tuple[str, ...]) -> ClosedSet:
         spelled = [list(dict.fromkeys(self._spellings(answer))) for answer in answers]
         owners = Counter(tokens for answer in spelled for tokens in answer)
-        own = [[t for k, t in enumerate(answer) if k == 0 or owners[t] == 1] for answer in spelled]
+        unique = [
+            [t for k, t in enumerate(answer) if k == 0 or owners[t] == 1] for answer in spelled
+        ]
         if self.mode == "prefix":
-            self._refuse_beginnings(answers, own)
-            return tuple(tuple((*t, WORD_ENDS) for t in _shortest(answer)) for answer in own)
-        return tuple(tuple((*t, end) for t in answer for end in self.ends) for answer in own)
+            self._refuse_beginnings(answers, unique)
+            return tuple(tuple((*t, WORD_ENDS) for t in _shortest(answer)) for answer in unique)
+        return tuple(tuple((*t, end) for t in answer for end in self.ends) for answer in unique)
 
     def _refuse_beginnings(
         self, answers: Sequence[str], spelled: Sequence[Sequence[Tokens]]
@@ -122,7 +124,7 @@ class Speller:
 
 
 def _goes_on(text: str) -> bool:
-    """Whether a token's text carries a word or a number on."""
+    """True where a token's text carries a word or a number on."""
     return text[:1].isascii() and text[:1].isalnum()
 
 

@@ -31,12 +31,12 @@ def answer_log_probs(
     family: Family,
     model: Any,
     processor: Any,
-    asked: Sequence[Sequence[Asked]],
+    questions: Sequence[Sequence[Asked]],
     audio: torch.Tensor,
     speller: Speller,
 ) -> list[list[list[float]]]:
     """log p of each answer, [clip][question][answer], for clips that were heard."""
-    rows = [_row(family, processor, tuple(questions), audio.shape[1]) for questions in asked]
+    rows = [_row(family, processor, tuple(clip), audio.shape[1]) for clip in questions]
     batch = packing.pack(
         rows, family.pad_id(processor), family.audio_token_id(processor), audio.device
     )
@@ -64,15 +64,15 @@ ROWS_KEPT = 4096
 
 
 def _row(family: Family, processor: Any, questions: tuple[Asked, ...], n_audio: int) -> packing.Row:
-    kept = _rows.setdefault(processor, {})
+    known = _rows.setdefault(processor, {})
     key = (questions, n_audio)
-    if key not in kept:
+    if key not in known:
         family.check_words([prompt for prompt, _ in questions], processor)
         prompts = [tuple(family.prompt_ids(prompt, n_audio, processor)) for prompt, _ in questions]
-        if len(kept) >= ROWS_KEPT:
-            kept.clear()
-        kept[key] = packing.row(prompts, [closed for _, closed in questions])
-    return kept[key]
+        if len(known) >= ROWS_KEPT:
+            known.clear()
+        known[key] = packing.row(prompts, [closed for _, closed in questions])
+    return known[key]
 
 
 def _hidden(family: Family, model: Any, batch: packing.Pack, audio: torch.Tensor) -> torch.Tensor:

@@ -123,7 +123,7 @@ def nested_log_probs(
     family: Family,
     model: Any,
     processor: Any,
-    asked: Sequence[Sequence[Asked]],
+    rows: Sequence[Sequence[Asked]],
     waveforms: np.ndarray,
     speller: Speller,
     log_probs: LogProbs = cached_log_probs,
@@ -131,17 +131,17 @@ def nested_log_probs(
     """As `staged.answer_log_probs`: [clip][question][answer]; questions that share a closed set
     share its forwards."""
     sets: dict[ClosedSet, list[tuple[int, int]]] = defaultdict(list)
-    for b, questions in enumerate(asked):
+    for b, questions in enumerate(rows):
         for k, (_, answers) in enumerate(questions):
             sets[answers].append((b, k))
-    found: list[list[list[float]]] = [[[] for _ in questions] for questions in asked]
+    nested: list[list[list[float]]] = [[[] for _ in questions] for questions in rows]
     for answers, members in sets.items():
-        prompts = [asked[b][k][0] for b, k in members]
+        prompts = [rows[b][k][0] for b, k in members]
         clips = waveforms[[b for b, _ in members]]
         parts = family, model, processor, prompts, clips, answers, speller
         for (b, k), row in zip(members, log_probs(*parts).tolist(), strict=True):
-            found[b][k] = row
-    return found
+            nested[b][k] = row
+    return nested
 
 
 def inputs_on(
@@ -186,9 +186,9 @@ def _behind(
 ) -> torch.Tensor:
     """Logits [N, K, V] of tokens [N, K] behind a cache of N prompts."""
     takes = inspect.signature(model.forward).parameters
-    kept = {"cache" if "cache" in takes else "past_key_values": cache}
+    behind = {"cache" if "cache" in takes else "past_key_values": cache}
     out = _last_logits(
-        model, ids.shape[1], input_ids=ids, attention_mask=mask, use_cache=True, **kept, **more
+        model, ids.shape[1], input_ids=ids, attention_mask=mask, use_cache=True, **behind, **more
     )
     return out.logits[:, -ids.shape[1] :]
 
@@ -231,9 +231,9 @@ class _Totals:
             for k, token in enumerate(way):
                 self.steps[way[:k]].append((i, token))
 
-    def take(self, found: dict[Tokens, torch.Tensor]) -> None:
+    def take(self, logits_behind: dict[Tokens, torch.Tensor]) -> None:
         """Read what follows each beginning, once, from the logits [B, V] behind it."""
-        for beginning, logits in found.items():
+        for beginning, logits in logits_behind.items():
             steps = self.steps.pop(beginning, None)
             if steps is None:
                 continue

@@ -26,7 +26,7 @@ from spectcount.trials import Question, normalise
 
 
 def may_share(listeners: Sequence[Any]) -> bool:
-    """Whether these are different adapters (or none) of one model in memory, staged, whose rows
+    """True where these are different adapters (or none) of one model in memory, staged, whose rows
     can be mixed."""
     first = listeners[0]
     return (
@@ -39,7 +39,7 @@ def may_share(listeners: Sequence[Any]) -> bool:
 
 
 def score_together(listeners: Sequence[AudioLM], questions: Sequence[Question]) -> list[Scores]:
-    """What `score(questions)` of each listener returns; they must pass `may_share`."""
+    """The scores that each listener's `score(questions)` returns; they must pass `may_share`."""
     loaded, k = listeners[0].loaded, len(listeners)
     raw = np.zeros((k, len(questions), len(questions[0].answers)))
     ears = [x.digest if _hears(x) else None for x in listeners]
@@ -48,10 +48,10 @@ def score_together(listeners: Sequence[AudioLM], questions: Sequence[Question]) 
         return np.stack([listeners[0].clip_of_all([questions[i] for i in row]) for row in rows])
 
     def answer(rows: Sequence[list[int]], waveforms: np.ndarray) -> None:
-        asked = [[(questions[i].prompt, questions[i].answers) for i in row] for row in rows]
+        pairs = [[(questions[i].prompt, questions[i].answers) for i in row] for row in rows]
         heard = _heard(loaded, ears, waveforms)
         with _mixed(loaded, [x.digest for x in listeners for _ in rows]):
-            scored = loaded.answer_log_probs(asked * k, waveforms, heard)
+            scored = loaded.answer_log_probs(pairs * k, waveforms, heard)
         for place, values in enumerate(scored):
             raw[place // len(rows), rows[place % len(rows)]] = values
 
@@ -98,13 +98,13 @@ def _carriers(listener: AudioLM) -> dict[str, Any]:
 
 
 def _hears(listener: AudioLM) -> bool:
-    """Whether an adapter changes anything before the language model."""
+    """True where an adapter changes anything before the language model."""
     family = listener.loaded.family
     return any(re.fullmatch(family.lora_targets("encoder"), n) for n in _carriers(listener))
 
 
 def _mixes(listener: AudioLM) -> bool:
-    """Whether an adapter is plain LoRA within the family's scopes. Others (DoRA, whole modules,
+    """True where an adapter is plain LoRA within the family's scopes. Others (DoRA, whole modules,
     the output layer, which sees single places and not rows) are asked one after the other."""
     known, key = listener.loaded.family.lora_targets("both"), f"a{listener.digest}"
     return listener.loaded.mixes(listener.digest) and all(
