@@ -30,11 +30,13 @@ HEAVY = {"torch": ("listeners", "training"), "transformers": ("listeners", "trai
 
 
 SWEPT = (
+    "benchmarks",
     "designs",
     "figures",
-    "listeners/observers",
+    "listeners",
     "measure",
     "psychophysics",
+    "training",
 )
 """Rooms whose names and prose are held by the tests at the end; more are added as they are
 swept."""
