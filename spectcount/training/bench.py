@@ -12,7 +12,6 @@ product reaches on this device in the base's number format, measured in the same
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -25,7 +24,13 @@ import torch
 from spectcount import listeners
 from spectcount.designs import Pulses, draw
 from spectcount.listeners.loaded import LoadedModel
-from spectcount.listeners.scoring.bench import device_name, flop_of, matmul_peak, timed
+from spectcount.listeners.scoring.bench import (
+    Work,
+    device_name,
+    flop_of,
+    matmul_peak,
+    take_turns,
+)
 from spectcount.params import Declared, param
 from spectcount.settings import Settings
 from spectcount.training import lora
@@ -118,26 +123,23 @@ def measure(
         "ours": _our_loss(loaded, lora.hears_frozen(adapter)),
     }
     questions = make_questions(options)
-    rates: dict[str, list[float]] = {way: [] for way in steps}
-    memory = dict.fromkeys(steps, 0.0)
     losses = {way: loss(questions).item() for way, loss in steps.items()}
     learning = [p for p in tuned.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(learning, lr=train.learning_rate)
-    for turn in range(options.turns + 1):
-        for way, loss in steps.items():
-            work = _steps(loss, questions, optimiser, options.steps)
-            seconds, peak_mb = timed(work, loaded.device)
-            if turn:
-                rates[way].append(options.batch * options.steps / seconds)
-                memory[way] = max(memory[way], peak_mb)
-                report(f"turn {turn}: {way} {rates[way][-1]:.2f} clips/s")
+    works: dict[str, Work] = {
+        way: (_steps(loss, questions, optimiser, options.steps), options.batch * options.steps)
+        for way, loss in steps.items()
+    }
+    timings = take_turns(works, options.turns, loaded.device, "clips", report)
     peak = matmul_peak(loaded.device, loaded.dtype)
-    found = {}
+    ways = {}
     for way, loss in steps.items():
         per_clip = flop_of(_steps(loss, questions, optimiser, 1)) / options.batch
-        median = statistics.median(rates[way])
-        share = median * per_clip / peak
-        found[way] = Way(WAYS[way], rates[way], median, memory[way], per_clip / 1e9, share)
+        timing = timings[way]
+        share = timing.median * per_clip / peak
+        ways[way] = Way(
+            WAYS[way], timing.per_second, timing.median, timing.memory_mb, per_clip / 1e9, share
+        )
     return Result(
         listener=name,
         path=loaded.path,
@@ -145,8 +147,8 @@ def measure(
         dtype=str(loaded.dtype).removeprefix("torch."),
         torch_threads=torch.get_num_threads(),
         options={**options.to_dict(), **adapter.to_dict(), **train.to_dict()},
-        ways=found,
-        ratio=found["ours"].median / found["stock"].median,
+        ways=ways,
+        ratio=ways["ours"].median / ways["stock"].median,
         losses=losses,
         peak_gflops=peak / 1e9,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -29,6 +29,8 @@ WAYS = {
     "batched": "stock processor and one stock forward per batch, last position's logits",
     "ours": "what SpectCount does",
 }
+Work = tuple[Callable[[], object], int]
+"""What is timed, and how many questions or clips it deals with."""
 PEAK_SIZE = {"cpu": 1024, "cuda": 8192, "mps": 4096}
 
 
@@ -84,23 +86,17 @@ def measure(
     """Time the three ways on the same questions, in turns after one turn that does not count."""
     questions = make_questions(options)
     few = questions[: options.naive_clips * options.questions_per_clip]
-    ways: dict[str, tuple[Callable[[Sequence[Question]], None], Sequence[Question]]] = {
-        "naive": (lambda asked: _naive(listener, asked), few),
-        "batched": (lambda asked: _batched(listener, asked, options.batch), questions),
-        "ours": (lambda asked: _ours(listener, asked), questions),
+    ways: dict[str, Work] = {
+        "naive": (partial(_naive, listener, few), len(few)),
+        "batched": (partial(_batched, listener, questions, options.batch), len(questions)),
+        "ours": (partial(listener.score, questions), len(questions)),
     }
-    rates: dict[str, list[float]] = {name: [] for name in ways}
-    memory = dict.fromkeys(ways, 0.0)
-    for turn in range(options.turns + 1):
-        for name, (work, asked) in ways.items():
-            seconds, peak_mb = timed(partial(work, asked), listener.loaded.device)
-            rate = len(asked) / seconds
-            if turn:
-                rates[name].append(rate)
-                memory[name] = max(memory[name], peak_mb)
-                report(f"turn {turn}: {name} {rate:.1f} questions/s")
-    done = {n: Way(n, WAYS[n], r, statistics.median(r), memory[n]) for n, r in rates.items()}
-    flop = flop_of(lambda: _ours(listener, few)) / len(few)
+    timings = take_turns(ways, options.turns, listener.loaded.device, "questions", report)
+    done = {
+        name: Way(name, WAYS[name], t.per_second, t.median, t.memory_mb)
+        for name, t in timings.items()
+    }
+    flop = flop_of(partial(listener.score, few)) / len(few)
     peak = matmul_peak(listener.loaded.device, listener.loaded.dtype)
     return Result(
         listener=listener.name,
@@ -142,11 +138,37 @@ def _batched(listener: AudioLM, questions: Sequence[Question], size: int) -> Non
             model(**inputs, use_cache=False).logits[:, -1].float().cpu()
 
 
-def _ours(listener: AudioLM, questions: Sequence[Question]) -> None:
-    listener.score(questions)
+@dataclass(frozen=True)
+class Timing:
+    """One way's turns: rates per second, their median, memory of the device (or of the process)
+    in MB at its highest."""
+
+    per_second: list[float]
+    median: float
+    memory_mb: float
 
 
-def timed(work: Callable[[], None], device: torch.device) -> tuple[float, float]:
+def take_turns(
+    ways: Mapping[str, Work],
+    turns: int,
+    device: torch.device,
+    unit: str,
+    report: Callable[[str], None],
+) -> dict[str, Timing]:
+    """Time some ways in turns, after one turn that does not count; rates in `unit` per second."""
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    memory = dict.fromkeys(ways, 0.0)
+    for turn in range(turns + 1):
+        for name, (work, n) in ways.items():
+            seconds, peak_mb = timed(work, device)
+            if turn:
+                rates[name].append(n / seconds)
+                memory[name] = max(memory[name], peak_mb)
+                report(f"turn {turn}: {name} {n / seconds:.2f} {unit}/s")
+    return {name: Timing(r, statistics.median(r), memory[name]) for name, r in rates.items()}
+
+
+def timed(work: Callable[[], object], device: torch.device) -> tuple[float, float]:
     """(seconds, memory of the device or of the process in MB at its highest)."""
     cuda = device.type == "cuda"
     if cuda:
@@ -161,7 +183,7 @@ def timed(work: Callable[[], None], device: torch.device) -> tuple[float, float]
     return seconds, used / 1e6
 
 
-def flop_of(work: Callable[[], None]) -> float:
+def flop_of(work: Callable[[], object]) -> float:
     """Floating-point operations of `work`, forward and backward: matrix products, attention and
     convolutions."""
     from torch.utils.flop_counter import (
