@@ -64,9 +64,9 @@ def model_folder(spec: str | ListenerSpec, settings: Settings) -> Path:
 def model_name(spec: str | ListenerSpec) -> str:
     """The bare name of a spec's model; raises `UserError` for unknown options. Silence is none of
     a model's: a silenced one keeps the word, so that it is refused."""
-    found = ListenerSpec.parse(spec)
-    found.refuse_unknown_options()
-    return str(ListenerSpec(found.model, silenced=found.silenced))
+    listener = ListenerSpec.parse(spec)
+    listener.refuse_unknown_options()
+    return str(ListenerSpec(listener.model, silenced=listener.silenced))
 
 
 def adapter_by_place(adapter: str, settings: Settings) -> Path:
