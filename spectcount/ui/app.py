@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -81,8 +82,12 @@ def build_app(settings: Settings) -> gr.Blocks:
 
 def _heading(words: str) -> None:
     """A tab's name in the order of headings; who sees the page reads it on the tab."""
-    gr.HTML(f'<h2 class="heard">{words}</h2>', apply_default_css=False, js_on_load=None,
-            elem_classes="pulse-box")  # fmt: skip
+    gr.HTML(
+        Markup('<h2 class="heard">{}</h2>').format(words),
+        apply_default_css=False,
+        js_on_load=None,
+        elem_classes="pulse-box",
+    )
 
 
 class Page(gr.Blocks):
