@@ -18,7 +18,8 @@ import logging
 import os
 import secrets
 import traceback
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
@@ -53,6 +54,8 @@ _FILES_OF_THE_PAGE = ("/assets/", "/static/", "/theme.css")
 _UPLOADS = ("/upload", "/process_recording")
 _MULTIPART_BYTES = 4096
 """What a form adds around one file."""
+_SESSION_FIELDS = ("session_hash", "event_id", "upload_id")
+_MOST_SESSIONS = 100_000
 _VISITOR = "spectcount.visitor"
 """Where the scope of a request names its visitor."""
 _log = logging.getLogger("spectcount.doors")
@@ -120,6 +123,7 @@ class Doors:
     def __init__(self, app: App, policy: Policy) -> None:
         self.app = app
         self.policy = policy
+        self._sessions: OrderedDict[str, str] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or refuse it."""
@@ -137,6 +141,7 @@ class Doors:
             if await self._ask_for_token(scope, headers, outgoing):
                 return
             visitor = self._visitor(scope, headers, outgoing)
+            self._keep_apart(scope, headers, parse_qs(scope["query_string"].decode("latin-1")))
             limited = await self._body(scope, headers, receive, visitor)
             scope[_VISITOR] = visitor
             with visitors.acting_for(visitor):
@@ -205,6 +210,21 @@ class Doors:
             self.policy.rates.spend(who, "events")
         return hashlib.sha256(key.encode()).hexdigest()[:20]
 
+    def _keep_apart(self, scope: Scope, headers: dict[str, str], sent: Mapping[str, Any]) -> None:
+        """Refuse the session of another browser, or an event or upload in one, wherever its name
+        stands: path, query or body. A session is whose key came with it first; programs that keep
+        no key have sessions of nobody."""
+        if not self.policy.public:
+            return
+        key, _, signature = _cookie(headers, _KEY_COOKIE).partition(".")
+        who = key if key and _same(signature, self._sign(key)) else ""
+        for name in _session_names(scope, sent):
+            owner = self._sessions.setdefault(name, who) if who else self._sessions.get(name, "")
+            if owner != who:
+                raise Refusal(403, "this session is another visitor's; open the page itself")
+        while len(self._sessions) > _MOST_SESSIONS:
+            self._sessions.popitem(last=False)
+
     def _sign(self, key: str) -> str:
         return hmac.new(self.policy.secret, key.encode(), "sha256").hexdigest()[:32]
 
@@ -228,7 +248,9 @@ class Doors:
             raise Refusal(415, f"content type {form[:80]!r} is not read here; send JSON as such")
         body = await _read(receive, most)
         if form == "application/json":
-            documents.from_json(documents.decode(body, "the request"), "the request", most)
+            text = documents.decode(body, "the request")
+            content = documents.from_json(text, "the request", most)
+            self._keep_apart(scope, headers, content if isinstance(content, dict) else {})
         return _replay(body, receive)
 
     def _spender(self, visitor: str | None) -> Callable[[int], None]:
@@ -326,6 +348,21 @@ def security_headers(policy: Policy) -> dict[str, str]:
     if policy.frames == "'none'":
         headers["x-frame-options"] = "DENY"
     return headers
+
+
+def _session_names(scope: Scope, sent: Mapping[str, Any]) -> list[str]:
+    """Every name of a session, or of something in one, that a request carries; of an event that
+    waits or works, its session's."""
+    parts = scope["path"].removeprefix("/gradio_api").strip("/").split("/")
+    names = parts[1:2] if parts[0] in ("heartbeat", "stream") else []
+    if parts[0] == "call" and scope["method"] == "GET":
+        names += parts[-1:]
+    for field_name in _SESSION_FIELDS:
+        value = sent.get(field_name)
+        names += [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, str)]
+    queue = scope["app"].get_blocks()._queue if hasattr(scope.get("app"), "get_blocks") else None
+    events = {} if queue is None else queue.event_ids_to_events
+    return [str(events[name].session_hash) if name in events else name for name in names if name]
 
 
 def _is_place(path: str, places: tuple[str, ...]) -> bool:

@@ -275,6 +275,51 @@ def test_no_server_function_serves_another(public, belongings):
         assert "there is no run" in answer.text, name
 
 
+def browser(page_client):
+    """The cookie of a new browser."""
+    page_client.cookies.clear()
+    key = page_client.get("/").cookies["spectcount-visitor"]
+    page_client.cookies.clear()
+    return {"cookie": f"spectcount-visitor={key}"}
+
+
+def test_no_route_takes_the_session_of_another(public):
+    """Every route that the app lists with a session, an event or an upload in its path, and every
+    place that reads one from query or body; A's session, an event that A has in the queue."""
+    a, b = browser(public), browser(public)
+    fn = next(i for i, f in public.app.get_blocks().fns.items() if f.fn is not None and f.queue)
+    joined = {"data": [], "fn_index": fn, "session_hash": "sessiona"}
+    event = public.post(JOIN, json=joined, headers=a).json()["event_id"]
+    public.app.get_blocks()._queue.event_ids_to_events.setdefault(
+        event, SimpleNamespace(session_hash="sessiona", data=None)
+    )
+    own = public.post(JOIN, json={**joined, "session_hash": "sessionb"}, headers=b)
+    assert own.status_code != 403
+    tried = [("GET", f"/gradio_api/{place}", None) for place in (
+        "queue/data?session_hash=sessiona", f"queue/data?session_hash=x&event_id={event}",
+    )]  # fmt: skip
+    for method, path in doors_of(public):
+        for name, value in (("session_hash", "sessiona"), ("event_id", event)):
+            if re.search(rf"/{name}(/|$)", path) and "info" not in path:
+                tried.append((method, path.replace(name, value), {} if method == "POST" else None))
+    bodies = ({"session_hash": "sessiona"}, {"session_hash": "sessionb", "event_id": event})
+    for place in ("queue/join", "cancel", "reset", "component_server", "run/predict", "api/ask"):
+        tried += [("POST", f"/gradio_api/{place}", body) for body in bodies]
+    assert len(tried) > 18
+    for method, path, body in tried:
+        PUBLIC.forget()
+        answer = public.request(method, path, headers=b, json=body)
+        assert answer.status_code == 403 and "another visitor" in answer.text, (method, path)
+    for place in ("call/v2/ask", "call/ask"):  # the name of a function is no session
+        for who in (a, b):
+            PUBLIC.forget()
+            answer = public.post(f"/gradio_api/{place}", headers=who, json={})
+            assert answer.status_code != 403
+    stop = {"session_hash": "sessiona", "fn_index": fn, "event_id": event}
+    assert public.post("/gradio_api/cancel", json=stop).status_code == 403
+    assert public.post("/gradio_api/cancel", json=stop, headers=a).status_code == 200
+
+
 def test_each_function_below_the_page_asks_whose_it_is(demo, belongings, tmp_path):
     """The same by the functions that page and API share."""
     refused = (
