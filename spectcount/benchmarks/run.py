@@ -28,6 +28,8 @@ from spectcount.probing.run import refuse_other_listener, scored_by
 from spectcount.trials import Trial
 
 BATCH = 16
+Placed = tuple[ClipQuestion, dict[str, Any]]
+"""A question and the coordinates of its trial: row, rotation and sound."""
 
 
 @dataclass
@@ -178,18 +180,16 @@ def _coords(item: Item, rotation: int, sound: Clip) -> dict[str, Any]:
 
 
 def _alike(
-    fresh: Sequence[tuple[ClipQuestion, dict[str, Any]]],
-) -> list[list[tuple[ClipQuestion, dict[str, Any]]]]:
+    fresh: Sequence[Placed],
+) -> list[list[Placed]]:
     """Questions of one closed set together: a forward scores one set."""
-    groups: dict[tuple[str, ...], list[tuple[ClipQuestion, dict[str, Any]]]] = {}
+    groups: dict[tuple[str, ...], list[Placed]] = {}
     for question, coords in fresh:
         groups.setdefault(question.answers, []).append((question, coords))
     return list(groups.values())
 
 
-def _asked(
-    sheet: Sheet, seat: Seat, group: list[tuple[ClipQuestion, dict[str, Any]]]
-) -> list[Trial]:
+def _asked(sheet: Sheet, seat: Seat, group: list[Placed]) -> list[Trial]:
     """Trials of one group; a refusal of one clip is kept and does not take the others with it."""
     start = time.perf_counter()
     try:
@@ -205,7 +205,7 @@ def _asked(
     return trials
 
 
-def _ask(sheet: Sheet, seat: Seat, group: list[tuple[ClipQuestion, dict[str, Any]]]) -> list[Trial]:
+def _ask(sheet: Sheet, seat: Seat, group: list[Placed]) -> list[Trial]:
     link = [{"name": seat.name, "coords": coords} for _, coords in group]
     clips_asked = [question for question, _ in group]
     if sheet.mode == questions.SCORED:

@@ -330,7 +330,9 @@ class LoadedModel:
             return staged.prompt_logits(self.family, self.model, self.processor, prompts, audio)
         return stock.prompt_logits(self.family, self.model, self.processor, prompts, waveforms)
 
-    def stock_inputs(self, prompts: Sequence[str], clips: Sequence[np.ndarray]) -> dict[str, Any]:
+    def stock_inputs(
+        self, prompts: Sequence[str], clips: Sequence[np.ndarray]
+    ) -> dict[str, torch.Tensor]:
         """The batch that the stock forward and `generate` take, on the model's device."""
         self._refuse_unloaded()
         return stock.inputs_on(self.family, self.model, self.processor, prompts, clips)

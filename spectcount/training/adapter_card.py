@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 
 def write(
-    folder: Path, job: Job, base_fingerprint: str, lineage: dict[str, Any], summary: dict[str, Any]
+    folder: Path,
+    job: Job,
+    base_fingerprint: str,
+    lineage: Mapping[str, Any],
+    summary: Mapping[str, Any],
 ) -> None:
     """Both files, into the adapter's folder."""
     record = {
@@ -41,7 +46,7 @@ def write(
     (folder / "README.md").write_text(_card(record))
 
 
-def _card(r: dict[str, Any]) -> str:
+def _card(r: Mapping[str, Any]) -> str:
     weak = [f"- {region.get('sentence') or region['ranges']}" for region in r["regions"]]
     return f"""---
 base_model: {r["base"]}
@@ -75,7 +80,7 @@ Load it with `PeftModel.from_pretrained(base_model, this_folder)`.
 """
 
 
-def _rows(summary: dict[str, Any]) -> str:
+def _rows(summary: Mapping[str, Any]) -> str:
     before, after = summary["held_out_before"], summary["held_out_after"]
     names = {"weak": "weak regions", "strong": "outside them"}
     return "\n".join(

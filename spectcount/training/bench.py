@@ -77,7 +77,7 @@ class Result:
     device: str
     dtype: str
     torch_threads: int
-    options: dict[str, Any]
+    options: Mapping[str, Any]
     ways: dict[str, Way]
     ratio: float
     losses: dict[str, float]

@@ -9,7 +9,7 @@ only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -164,7 +164,7 @@ class StockLoss:
         return total / ((labels != IGNORED).sum() if n_labels is None else n_labels)
 
 
-def answered(stock: dict[str, Any], tails: Sequence[Sequence[int]], pad: int) -> Batch:
+def answered(stock: Mapping[str, Any], tails: Sequence[Sequence[int]], pad: int) -> Batch:
     """A stock batch (prompts padded on the left) with an answer's tokens behind every prompt and
     `labels` [B, K] for them; shorter answers are padded on the right, where nothing looks."""
     n = max(map(len, tails))

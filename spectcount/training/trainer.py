@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -264,7 +265,7 @@ def keep_recent(history: list[dict[str, Any]]) -> None:
     history[:] = [entry for entry in history if id(entry) not in old]
 
 
-def mean_loss(history: list[dict[str, Any]]) -> float:
+def mean_loss(history: Sequence[Mapping[str, Any]]) -> float:
     """Mean loss of the last `METRIC_EVERY` steps; the same whether or not a run was resumed
     between them. NaN before the first step."""
     losses = [entry["loss"] for entry in history if "loss" in entry][-METRIC_EVERY:]

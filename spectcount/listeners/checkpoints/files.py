@@ -15,6 +15,7 @@ import functools
 import json
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def json_object(path: Path) -> dict[str, Any]:
     return data
 
 
-def text_of(data: dict[str, Any], key: str) -> str:
+def text_of(data: Mapping[str, Any], key: str) -> str:
     """A text of a mapping; "" where there is none."""
     value = data.get(key)
     return value if isinstance(value, str) else ""

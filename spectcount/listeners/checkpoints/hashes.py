@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +129,7 @@ def stored_tensors(file: Path) -> Iterator[_Stored]:
         yield _Stored(file, name, dtype, shape, start, end)
 
 
-def _facts(facts: dict[str, Any], first: int) -> tuple[str, tuple[int, ...], int, int]:
+def _facts(facts: Mapping[str, Any], first: int) -> tuple[str, tuple[int, ...], int, int]:
     """Format, shape, first and last byte of a tensor by its entry in a header."""
     start, end = facts["data_offsets"]
     return str(facts["dtype"]), tuple(map(int, facts["shape"])), first + start, first + end

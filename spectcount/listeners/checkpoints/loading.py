@@ -9,7 +9,7 @@ Conventions: `report(words, done, total)` is called as loading goes on.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,7 +154,7 @@ def check_folder(folder: Path) -> None:
             list(stored_tensors(file))  # its header must be whole
 
 
-def _refuse_own_code(name: str, config: dict[str, Any], kind: str) -> None:
+def _refuse_own_code(name: str, config: Mapping[str, Any], kind: str) -> None:
     """Raise where `auto_map` names classes and transformers does not have `kind` itself."""
     import transformers
 
@@ -206,7 +206,9 @@ def reporting(report: Report | None, words: str) -> Iterator[None]:
 class _Counted:
     """Stands in for a progress bar of transformers: counts, and tells `report`."""
 
-    def __init__(self, report: Report, words: str, args: tuple[Any, ...], options: dict[str, Any]):
+    def __init__(
+        self, report: Report, words: str, args: tuple[Any, ...], options: Mapping[str, Any]
+    ):
         self.report, self.words = report, words
         self.items = args[0] if args else options.get("iterable")
         self.total = int(options.get("total") or getattr(self.items, "__len__", lambda: 0)())

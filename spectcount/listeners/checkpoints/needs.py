@@ -151,7 +151,7 @@ def anatomy_of_card(card: Card) -> tuple[Anatomy, Family]:
     return anatomy_of_config(card.config, family), family
 
 
-def forecast_for(spec: str, settings: Settings, changes: dict[str, Any]) -> Forecast:
+def forecast_for(spec: str, settings: Settings, changes: Mapping[str, Any]) -> Forecast:
     """The forecast of `spec` on the device of `settings`; `changes` are fields of `Workload`."""
     anatomy, family = anatomy_for(spec, settings)
     options = LoadOptions.from_dict(ListenerSpec.parse(spec).load_options)
@@ -188,7 +188,7 @@ def refuse_if_too_large(
 
 
 def refuse_tuning(
-    spec: str, settings: Settings, changes: dict[str, Any], in_memory: bool = False
+    spec: str, settings: Settings, changes: Mapping[str, Any], in_memory: bool = False
 ) -> Forecast:
     """The forecast of a fine-tune; raises `UserError`, with what would fit, where it does not fit
     the device. `changes`: fields of `Workload` (batch, seconds, scope, rank, checkpointing,

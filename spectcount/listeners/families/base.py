@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -50,7 +50,7 @@ class Family:
     source: ClassVar[str] = ""
     end_token: ClassVar[str] = ""
     bundled: ClassVar[str | None] = None
-    processor_options: ClassVar[dict[str, Any]] = {}
+    processor_options: ClassVar[Mapping[str, Any]] = {}
 
     # Loading
 

@@ -9,6 +9,7 @@ audio is speech.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -32,7 +33,7 @@ class Gemma3n(Gemma4):
     )
     source = "Google DeepMind (2025), Gemma 3n model card"
     end_token = "<end_of_turn>"
-    processor_options: ClassVar[dict[str, Any]] = {"processor_kwargs": {"padding": True}}
+    processor_options: ClassVar[Mapping[str, Any]] = {"processor_kwargs": {"padding": True}}
 
     # Loading
 

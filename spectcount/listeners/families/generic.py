@@ -15,7 +15,7 @@ adapters that a checkpoint keeps in folders of their own are not loaded.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from spectcount.listeners.families.base import Family, fix_date
 
 AUTO_CLASSES = ("AutoModelForMultimodalLM", "AutoModelForSeq2SeqLM", "AutoModelForCausalLM")
 LONGEST_S = 30.0
-PADDING: tuple[dict[str, Any], ...] = ({}, {"processor_kwargs": {"padding": True}})
+PADDING: tuple[Mapping[str, Any], ...] = ({}, {"processor_kwargs": {"padding": True}})
 """Some processors pad by themselves and refuse to be told, some pad only when told."""
 SIGHT = re.compile(r"vision|visual|image|video|img")
 SPEAKING = re.compile(r"talker|code2wav|vocoder|speech_decoder|audio_decoder|token2wav")
@@ -85,7 +85,7 @@ class Generic(Family):
             self.names.projector,
             self.names.llm,
         )
-        self.padding: dict[str, Any] | None = None
+        self.padding: Mapping[str, Any] | None = None
 
     def load(self, folder: str, device: str, dtype: torch.dtype, **options: Any) -> tuple[Any, Any]:
         model, processor = super().load(folder, device, dtype, **options)
@@ -136,7 +136,7 @@ class Generic(Family):
         self.processor_options = self.padding
         return super().stock_inputs(prompts, waveforms, processor)
 
-    def _find_padding(self, processor: Any) -> dict[str, Any]:
+    def _find_padding(self, processor: Any) -> Mapping[str, Any]:
         """The options under which two prompts of other lengths become one batch."""
         clips = [np.zeros(self.sample_rate(processor), np.float32)] * 2
         failures = []

@@ -16,7 +16,7 @@ half is built.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -50,7 +50,7 @@ class Phi4Multimodal(Family):
     source = "Abouelenin et al. (2025), arXiv 2503.01743"
     end_token = "<|end|>"
     bundled = BUNDLED["phi4_multimodal"]
-    processor_options: ClassVar[dict[str, Any]] = {
+    processor_options: ClassVar[Mapping[str, Any]] = {
         "processor_kwargs": {"padding": True, "sampling_rate": 16_000}
     }
 

@@ -15,7 +15,7 @@ window would be cut without a word, so they are refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -38,7 +38,7 @@ class Qwen2Audio(WhisperFamily):
     architectures = ("Qwen2AudioForConditionalGeneration",)
     projector = r"multi_modal_projector\.linear"
     source = "Chu et al. (2024), arXiv 2407.10759"
-    processor_options: ClassVar[dict[str, Any]] = {"processor_kwargs": {"padding": True}}
+    processor_options: ClassVar[Mapping[str, Any]] = {"processor_kwargs": {"padding": True}}
 
     def load_processor(self, folder: str) -> Any:
         """As every family; the base's gets no chat template."""

@@ -14,6 +14,7 @@ whole processor wants torchvision for pictures, so only its audio half is built.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -39,7 +40,7 @@ class QwenOmni(Family):
     encoder = r"audio_tower\.layers\.\d+\.(self_attn\.(q|k|v|out)_proj|fc1|fc2)"
     projector = r"audio_tower\.proj"
     source = "Xu et al. (2025), arXiv 2503.20215"
-    processor_options: ClassVar[dict[str, Any]] = {"processor_kwargs": {"padding": True}}
+    processor_options: ClassVar[Mapping[str, Any]] = {"processor_kwargs": {"padding": True}}
 
     def load(self, folder: str, device: str, dtype: torch.dtype, **options: Any) -> tuple[Any, Any]:
         """As every family; replies end at the end of the turn also where the checkpoint's

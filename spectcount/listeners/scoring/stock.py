@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -146,7 +146,7 @@ def nested_log_probs(
 
 def inputs_on(
     family: Family, model: Any, processor: Any, prompts: Sequence[str], waveforms: Any
-) -> dict[str, Any]:
+) -> dict[str, torch.Tensor]:
     """The stock batch on the model's device, floats in the model's type. Raises `UserError` for
     prompts with a mark of the model's own format in them, or too long ones."""
     family.check_words(prompts, processor)
@@ -248,7 +248,7 @@ class _Totals:
         return torch.stack(each)
 
 
-def _appended(inputs: dict[str, Any], tokens: torch.Tensor) -> dict[str, Any]:
+def _appended(inputs: Mapping[str, torch.Tensor], tokens: torch.Tensor) -> dict[str, torch.Tensor]:
     """The batch with `tokens` [1, K] behind every prompt."""
     tails = tokens.expand(len(inputs["input_ids"]), -1)
     fills = {
