@@ -224,6 +224,6 @@ def test_nothing_run_yet_says_what_to_do(settings, on_page):
 def test_how_long_it_will_take_comes_from_the_newest_run_of_the_same_way(settings):
     store = Store(settings.database)
     run = store.create_run("benchmark", {"mode": "reply"}, state="done")
-    store.update(run.id, summary={"listeners": {"a": {"clips_per_s": 2.0}, "b": None}})
+    store.update(run.id, summary={"listeners": {"a": {"clips_per_s": 2.0}, "b": {}}})
     assert benchmark_form.measured_rate(store, ["a", "c"], "reply") == (2.0, run.id)
     assert benchmark_form.measured_rate(store, ["a"], "scored") is None
