@@ -17,8 +17,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 SOURCES = [*MODULES, *ROOT.glob("app.py")]
 
 LAYERS = (
-    "errors interrupts visitors rates limits documents params carriers devices settings scales "
-    "stimulus synth containers clips measure spectrogram designs tasks pairs trials configs "
+    "errors interrupts visitors rates limits documents records params carriers devices settings "
+    "scales stimulus synth containers clips measure spectrogram designs tasks pairs trials configs "
     "context psychophysics listeners probing figures training benchmarks store jobs report presets "
     "actions ui cli __main__"
 ).split()

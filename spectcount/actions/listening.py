@@ -17,8 +17,10 @@ from spectcount.actions.runs import Params, probe_plan
 from spectcount.actions.starting import refuse_many_trials
 from spectcount.configs import ListenConfig
 from spectcount.errors import UserError
+from spectcount.jobs import results
 from spectcount.listeners.observers.observer import Human
 from spectcount.params import Declared, param
+from spectcount.probing.analysis import analyse
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.session import Session
 from spectcount.probing.summary import summarise
@@ -171,7 +173,10 @@ def _finish(
 ) -> Run:
     store = Store(settings.database)
     if run.state == "open":
-        found = summarise(session.plan, {session.person.name: session.trials})
+        config = ListenConfig.from_json(run.config)
+        analysis = analyse(config, run.lineage, {session.person.name: session.trials})
+        results.keep(run.folder, analysis)
+        found = summarise(analysis)
         n = len(session.trials)
         facts: dict[str, Any] = {"done": n, "total": n, "summary": {"done": n, "total": n, **found}}
         store.transition(

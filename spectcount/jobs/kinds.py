@@ -19,10 +19,13 @@ Work = Callable[[JobContext, Settings], Json]
 
 
 def ask(context: JobContext, settings: Settings) -> Json:
-    """Ask every listener of a run the questions of its plan; see `spectcount.probing.asked`."""
+    """Ask every listener of a run the questions of its plan (see `spectcount.probing.asked`), and
+    keep what the answers say in the run's folder."""
+    from spectcount.jobs import results
     from spectcount.probing import run
 
-    return run.execute(context, _listeners(context, settings))
+    loaded = _listeners(context, settings)
+    return run.execute(context, loaded, lambda analysis: results.keep(context.folder, analysis))
 
 
 def benchmark(context: JobContext, settings: Settings) -> Json:

@@ -1,7 +1,7 @@
 """The kinds of run that ask: how each reads its configuration, its plan, what its answers say.
 
-Conventions: `plan` gives what is asked of every listener; `analyse` gives plain data for the run's
-summary, from trials alone, and works on incomplete runs.
+Conventions: `plan` gives what is asked of every listener; `summary` gives plain data for the run's
+row, from what the trials say, and works on incomplete runs.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ from spectcount.configs import (
     WordingsConfig,
 )
 from spectcount.probing import comparison, confirm
+from spectcount.probing.analysis import Result, Trials, verdicts
 from spectcount.probing.draws import AskedPlan
 from spectcount.probing.plan import plan_from_dict
-from spectcount.probing.summary import Trials, summarise
+from spectcount.probing.summary import summarise, wordings_summary
 
 
 @dataclass(frozen=True)
 class Answers:
-    """The trials of a run by listener, in the order of its configuration; its lineage and id."""
+    """The trials of a run by listener, in the order of its configuration, and what they say; its
+    lineage and id."""
 
     trials: Trials
+    result: Result
     lineage: Mapping[str, Any]
     run: str
 
@@ -40,7 +43,7 @@ class Kind:
 
     config: type[AskConfig]
     plan: Callable[[Any], AskedPlan]
-    analyse: Callable[[Any, Answers], Json]
+    summary: Callable[[Any, Answers], Json]
 
 
 def plan_of(config: AskConfig) -> AskedPlan:
@@ -54,24 +57,26 @@ def _plan(config: AskConfig) -> AskedPlan:
 
 
 def _probe(config: AskConfig, answers: Answers) -> Json:
-    return summarise(plan_from_dict(config.plan), answers.trials)
+    return summarise(answers.result)
 
 
 def _compare(config: CompareConfig, answers: Answers) -> Json:
     """What may be said, first of all; then the parts trained and never trained."""
-    trials = answers.trials
-    verdicts = [verdict.to_dict() for verdict in comparison.verdicts(config, trials)]
-    held_out = comparison.held_out(config, answers.lineage, trials)
-    return {"verdicts": verdicts, **held_out, **_probe(config, answers)}
+    result, lineage = answers.result, answers.lineage
+    seen = list(lineage.get("seen", [] if "trained" in lineage else [comparison.NO_LINEAGE]))
+    held_out = {"seen": seen, "parts": [part.to_dict() for part in result.held_out]}
+    said = [verdict.to_dict() for verdict in verdicts(result, config.margin)]
+    return {"verdicts": said, "held_out": held_out, **_probe(config, answers)}
 
 
 def _panel(config: PanelConfig, answers: Answers) -> Json:
-    table = comparison.panel(config, answers.trials).to_dict()
-    return {"panel": table, **_probe(config, answers)}
+    table = answers.result.panel
+    assert table is not None, "a panel has its table"
+    return {"panel": table.to_dict(), **_probe(config, answers)}
 
 
 def _wordings(config: WordingsConfig, answers: Answers) -> Json:
-    return comparison.wordings(config, answers.trials)
+    return wordings_summary(answers.result)
 
 
 def _confirm(config: ConfirmConfig, answers: Answers) -> Json:

@@ -11,17 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spectcount.configs import AskConfig, CompareConfig, PanelConfig, WordingsConfig
+from spectcount.configs import AskConfig, PanelConfig, WordingsConfig
 from spectcount.probing.base import Plan
 from spectcount.probing.heldout import Part, split
 from spectcount.probing.panel import Panel
 from spectcount.probing.panel_table import PanelResult, panel_result
 from spectcount.probing.plan import parts_of as plans_of
 from spectcount.probing.plan import plan_from_dict
-from spectcount.probing.threshold_changes import changes_of
 from spectcount.probing.trained import Trained
-from spectcount.probing.verdict import Verdict, first_named
-from spectcount.probing.wording_table import robustness, worded_change
 from spectcount.probing.wordings import Crossed
 from spectcount.trials import Trial
 
@@ -30,14 +27,6 @@ NO_LINEAGE = (
     "The tuned listener has no adapter with a lineage, so what it was trained on is not known and "
     "nothing can be called held out."
 )
-
-
-def held_out(config: AskConfig, lineage: Mapping[str, Any], trials: Trials) -> dict:
-    """{"held_out": {"seen", "parts"}}: sentences on what was seen before, and the comparison in
-    its trained and never trained parts."""
-    parts = parts_of(config, lineage, trials)
-    seen = list(lineage.get("seen", [] if "trained" in lineage else [NO_LINEAGE]))
-    return {"held_out": {"seen": seen, "parts": [part.to_dict() for part in parts]}}
 
 
 def parts_of(config: AskConfig, lineage: Mapping[str, Any], trials: Trials) -> list[Part]:
@@ -64,17 +53,6 @@ def compared_plans(
     return [(mine, x, y) for (mine, x), (_, y) in zip(base, tuned, strict=True)]
 
 
-def verdicts(config: CompareConfig, trials: Trials) -> list[Verdict]:
-    """What may be said of a comparison: of each of its plans the change, main measure first, or
-    the changes of thresholds. The very first is the verdict named beforehand."""
-    found: list[Verdict] = []
-    for plan, base, tuned in compared_plans(config, trials):
-        thresholds, whole = changes_of(plan, base, tuned)
-        found += [one.verdict for one in thresholds]
-        found += whole.verdicts(config.margin) if whole is not None else []
-    return first_named(found)
-
-
 def panel(config: PanelConfig, trials: Trials) -> PanelResult:
     """The table of a panel's run."""
     base, tuned = (trials.get(name, []) for name in config.listeners[:2])
@@ -86,17 +64,3 @@ def panel(config: PanelConfig, trials: Trials) -> PanelResult:
 def crossed(config: WordingsConfig) -> Crossed:
     """The plan of a run over wordings."""
     return Crossed.from_config(config.plan, config.wordings)
-
-
-def wordings(config: WordingsConfig, trials: Trials) -> dict[str, Any]:
-    """{"wordings": one summary by listener, "change": of two}; None where too little was
-    answered."""
-    plan = crossed(config)
-    found = {name: robustness(plan, mine) for name, mine in trials.items()}
-    out: dict[str, Any] = {
-        "wordings": {name: None if r is None else r.to_dict() for name, r in found.items()}
-    }
-    if len(trials) == 2:
-        change = worded_change(plan, *trials.values())
-        out["change"] = None if change is None else change.to_dict()
-    return out

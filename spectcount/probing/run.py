@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from spectcount.context import RunContext
 from spectcount.errors import UserError
 from spectcount.listeners.base import Listener, Scores
 from spectcount.listeners.spec import ListenerSpec
+from spectcount.probing.analysis import Analysis, analyse
 from spectcount.probing.asked import KINDS, Answers
 from spectcount.probing.draws import AskedPlan, PlannedQuestion
 from spectcount.trials import Trial, make_trial
@@ -48,8 +49,13 @@ class _Seat:
     weighed: bool = False
 
 
-def execute(context: RunContext, listeners: Mapping[str, Listener]) -> dict[str, Any]:
-    """Ask the plan of a run, of any kind that asks, of every listener (name -> who).
+def execute(
+    context: RunContext,
+    listeners: Mapping[str, Listener],
+    keep: Callable[[Analysis], None] = lambda analysis: None,
+) -> dict[str, Any]:
+    """Ask the plan of a run, of any kind that asks, of every listener (name -> who); `keep` stores
+    what the answers say.
 
     Returns the run's summary: done, total, stopped, and per listener what was asked, at which
     rate, and what the answers say. Raises `UserError` before the first question where a cell
@@ -58,7 +64,10 @@ def execute(context: RunContext, listeners: Mapping[str, Listener]) -> dict[str,
     kind = KINDS[context.kind]
     config = kind.config.from_json(context.config)
     report, trials = ask_all(context, kind.plan(config), listeners)
-    return {**report, **kind.analyse(config, Answers(trials, context.lineage, context.run_id))}
+    analysis = analyse(config, context.lineage, trials)
+    keep(analysis)
+    answers = Answers(trials, analysis, context.lineage, context.run_id)
+    return {**report, **kind.summary(config, answers)}
 
 
 def ask_all(

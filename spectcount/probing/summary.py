@@ -1,97 +1,74 @@
-"""The few numbers of a run: headline per listener, weakest regions, thresholds, what one cue alone
-reaches, and the change from base to tuned."""
+"""The few numbers of a run that its row keeps: headline per listener, weakest regions, thresholds,
+what one cue alone reaches, the change from base to tuned, a panel's table, wordings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spectcount.probing.base import Plan
-from spectcount.probing.difference import Change, difference, under
-from spectcount.probing.maps import confusion, pool
-from spectcount.probing.plan import AnyPlan, Interleaved, parts_of
-from spectcount.probing.procedure import Procedure
-from spectcount.probing.shortcuts import audit
+from spectcount.probing.analysis import AnyPart, Result
 from spectcount.probing.shortfall import Criterion
-from spectcount.probing.threshold_changes import changes_of
-from spectcount.probing.thresholds import thresholds
-from spectcount.probing.weakness import find_weakness
-from spectcount.trials import Trial
 
 MAX_REGIONS = 20
-Trials = Mapping[str, Sequence[Trial]]
-"""Trials by listener name."""
+_COUNTED = ("mean_bias", "mean_error", "unparsed", "low_mass")
 
 
-def summarise(plan: AnyPlan, trials: Trials, criterion: Criterion | None = None) -> dict[str, Any]:
+def summarise(result: Result) -> dict[str, Any]:
     """`overall`, `regions` and `thresholds` by listener name, the criterion in words, and for two
     listeners the `change` from the first to the second, of thresholds `threshold_change`.
     Procedures have no regions, and no `change` but of thresholds; interleaved plans have a summary
-    each, in `plans`. Plain data."""
-    criterion = criterion or Criterion()
-    if isinstance(plan, Interleaved):
-        return _together(plan, trials, criterion)
-    out: dict[str, Any] = {
-        "overall": {name: _headline(plan, mine) for name, mine in trials.items()},
-        "regions": {name: _regions(plan, mine, criterion) for name, mine in trials.items()},
-        "criterion": criterion.words(plan.task),
-        **_thresholds(plan, trials),
+    each, in `plans`."""
+    shares = [_of_part(part) for part in result.parts]
+    if not result.interleaved:
+        return shares[0]
+    names = result.parts[0].n
+    return {
+        "overall": {name: {"n": sum(part.n[name] for part in result.parts)} for name in names},
+        "regions": {
+            name: [region for share in shares for region in share["regions"][name]]
+            for name in names
+        },
+        "criterion": "; ".join(dict.fromkeys(share["criterion"] for share in shares)),
+        "plans": [
+            {"kind": part.plan.kind, "task": part.plan.task, **share}
+            for part, share in zip([*result.parts], shares, strict=True)
+        ],
     }
-    if (floors := audit(plan, trials)) is not None:
-        out["shortcuts"] = floors.to_dict()
-    if len(trials) == 2:
-        base, tuned = trials.values()
-        moved, whole = changes_of(plan, base, tuned)
-        if "thresholds" in out:
-            out["threshold_change"] = [one.to_dict() for one in moved]
-        if whole is not None:
-            out["change"] = _change(plan, whole, base, tuned)
+
+
+def _of_part(part: AnyPart) -> dict[str, Any]:
+    regions = {
+        name: [region.to_dict() for region in part.regions.get(name, ())[:MAX_REGIONS]]
+        for name in part.n
+    }
+    out: dict[str, Any] = {
+        "overall": {name: _headline(part, name) for name in part.n},
+        "regions": regions,
+        "criterion": Criterion().words(part.plan.task),
+    }
+    if any(part.thresholds.values()):
+        out["thresholds"] = {
+            name: [each.to_dict() for each in mine] for name, mine in part.thresholds.items()
+        }
+    if part.shortcuts is not None:
+        out["shortcuts"] = part.shortcuts.to_dict()
+    if len(part.n) == 2 and "thresholds" in out:
+        out["threshold_change"] = [each.to_dict() for each in part.threshold_changes]
+    if part.change is not None:
+        out["change"] = _change(part)
     return out
 
 
-def _together(plan: Interleaved, trials: Trials, criterion: Criterion) -> dict[str, Any]:
-    """The summaries of interleaved plans; the regions of all of them as one."""
-    shares: list[dict[str, Any]] = [{"kind": part.kind, "task": part.task} for part in plan.parts]
-    for i, (part, _) in enumerate(parts_of(plan, [])):
-        mine = {name: parts_of(plan, all_of)[i][1] for name, all_of in trials.items()}
-        shares[i] |= summarise(part, mine, criterion)
-    return {
-        "overall": {name: {"n": len(mine)} for name, mine in trials.items()},
-        "regions": {
-            name: [region for share in shares for region in share["regions"][name]]
-            for name in trials
-        },
-        "criterion": "; ".join(dict.fromkeys(share["criterion"] for share in shares)),
-        "plans": shares,
-    }
-
-
-def _regions(plan: Plan, trials: Sequence[Trial], criterion: Criterion) -> list[dict[str, Any]]:
-    if isinstance(plan, Procedure):
-        return []
-    return [r.to_dict() for r in find_weakness(plan, trials, criterion)[:MAX_REGIONS]]
-
-
-def _thresholds(plan: Plan, trials: Trials) -> dict[str, Any]:
-    """Thresholds by listener; nothing for plans that seek none."""
-    found = {name: [t.to_dict() for t in thresholds(plan, mine)] for name, mine in trials.items()}
-    if not any(found.values()):
-        return {}
-    return {"thresholds": found}
-
-
-def _headline(plan: Plan, trials: Sequence[Trial]) -> dict[str, Any]:
-    headline = pool(plan, trials).to_dict()
-    if plan.task == "count":
-        table = confusion(trials).to_dict()
-        headline |= {k: table[k] for k in ("mean_bias", "mean_error", "unparsed", "low_mass")}
+def _headline(part: AnyPart, name: str) -> dict[str, Any]:
+    headline = part.pooled[name].to_dict()
+    if name in part.confusions:
+        table = part.confusions[name].to_dict()
+        headline |= {k: table[k] for k in _COUNTED}
     return headline
 
 
-def _change(
-    plan: Plan, whole: Change, base: Sequence[Trial], tuned: Sequence[Trial]
-) -> dict[str, Any]:
-    cells = under(whole, difference(plan, base, tuned))
+def _change(part: AnyPart) -> dict[str, Any]:
+    whole, cells = part.change, part.difference
+    assert whole is not None and cells is not None
     return {
         **whole.to_dict(),
         "cells_better": int(cells.better.sum()),
@@ -99,3 +76,18 @@ def _change(
         "false_discovery_rate": cells.q,
         "map": cells.verdict.to_dict(),
     }
+
+
+def wordings_summary(result: Result) -> dict[str, Any]:
+    """`wordings` by listener and the `change` of two, None where too little was answered."""
+    names = list(result.parts[0].n)
+    worded = {name: result.worded.get(name) for name in names}
+    out: dict[str, Any] = {
+        "wordings": {
+            name: None if each is None else each.to_dict() for name, each in worded.items()
+        }
+    }
+    if len(names) == 2:
+        change = result.worded_change
+        out["change"] = None if change is None else change.to_dict()
+    return out

@@ -46,6 +46,7 @@ from spectcount.psychophysics.measurable import UNMEASURABLE
 from spectcount.psychophysics.one_function import NO_BREAK, break_reason
 from spectcount.psychophysics.sdt import Interval, interval_text
 from spectcount.psychophysics.surface import Surface
+from spectcount.records import NOT_STORED
 from spectcount.tasks import FORCED_CHOICE, YES_NO
 from spectcount.trials import Trial
 
@@ -82,7 +83,7 @@ class Threshold:
     surface: Surface | None = None
     ideal: float = math.nan
     efficiency: Efficiency | None = None
-    series: Series | None = field(default=None, repr=False, compare=False)
+    series: Series | None = field(default=None, repr=False, compare=False, metadata=NOT_STORED)
     repeated: int = 0
     wordings: str = ""
 

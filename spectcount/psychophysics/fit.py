@@ -17,7 +17,7 @@ import dataclasses
 import functools
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.optimize import minimize
@@ -49,6 +49,7 @@ from spectcount.psychophysics.one_function import Break, find_break
 from spectcount.psychophysics.plain import plain
 from spectcount.psychophysics.psychometric import Psychometric, shape, to_axis
 from spectcount.psychophysics.sdt import Interval, tails
+from spectcount.records import NOT_STORED
 
 BAYES = "posterior median and equal-tailed interval (grid)"
 FIXED = "fixed"
@@ -65,6 +66,8 @@ class Fit:
     range. `broken` is the evidence for more than one function. `draws` [n, 5] are parameters of
     `fit_grid` drawn from the posterior.
     """
+
+    STORED: ClassVar[tuple[str, ...]] = ("goodness_p",)
 
     threshold: Interval
     width: Interval
@@ -84,7 +87,9 @@ class Fit:
     broken: Break = field(compare=False)
     lapse_bound: float
     counts: Counts = field(repr=False, compare=False)
-    draws: np.ndarray = field(repr=False, compare=False)
+    draws: np.ndarray = field(
+        default_factory=lambda: np.empty((0, 5)), repr=False, compare=False, metadata=NOT_STORED
+    )
 
     @functools.cached_property
     def deviance(self) -> float:

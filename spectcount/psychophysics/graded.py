@@ -46,6 +46,7 @@ from spectcount.psychophysics.placements import resampled_curves
 from spectcount.psychophysics.plain import plain
 from spectcount.psychophysics.psychometric import from_axis, to_axis
 from spectcount.psychophysics.sdt import Interval, tails
+from spectcount.records import NOT_STORED
 
 SCORES = "ordinal Gaussian scores, profile likelihood"
 ANSWERS = "yes/no with a criterion, profile likelihood"
@@ -150,9 +151,9 @@ class ScoreFit:
     rule: str
     misfit_p: float = math.nan
     curve: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]] | None = field(
-        default=None, repr=False, compare=False
+        default=None, repr=False, compare=False, metadata=NOT_STORED
     )
-    axis: Axis | None = field(default=None, repr=False, compare=False)
+    axis: Axis | None = field(default=None, repr=False, compare=False, metadata=NOT_STORED)
 
     def d_prime_at(self, x) -> Interval:
         """d'(x) with its pointwise interval; nan and unbounded where nothing could be fitted."""

@@ -9,53 +9,50 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
-from spectcount.configs import (
-    AskConfig,
-    CompareConfig,
-    PanelConfig,
-    RunConfig,
-    WordingsConfig,
-)
+from spectcount.configs import AskConfig, PanelConfig, RunConfig
 from spectcount.jobs.confirmations import KIND, regions_again
-from spectcount.probing import comparison
+from spectcount.jobs.results import result_of
+from spectcount.probing.analysis import AnyPart, Result, State
 from spectcount.probing.base import Plan
-from spectcount.probing.difference import Change, Difference, difference, under
+from spectcount.probing.difference import Change, Difference
 from spectcount.probing.heldout import Part
-from spectcount.probing.maps import Cells, Confusion, Pooled, confusion, measure_map, pool
+from spectcount.probing.maps import Cells, Confusion, Pooled
 from spectcount.probing.panel_table import PanelResult
 from spectcount.probing.plan import AnyPlan, CountConfusion, parts_of, plan_from_dict
-from spectcount.probing.procedure import Procedure
-from spectcount.probing.replay import track_state
-from spectcount.probing.shortcuts import Audit, audit
-from spectcount.probing.threshold_changes import ThresholdChange, changes_of
-from spectcount.probing.thresholds import Threshold, thresholds
-from spectcount.probing.weakness import Region, find_weakness
-from spectcount.probing.wording_table import Robustness, WordedChange, robustness, worded_change
+from spectcount.probing.shortcuts import Audit
+from spectcount.probing.threshold_changes import ThresholdChange
+from spectcount.probing.thresholds import Threshold
+from spectcount.probing.weakness import Region
+from spectcount.probing.wording_table import Robustness, WordedChange
 from spectcount.report.facts import evidence_digest
 from spectcount.store import LogEvent, Metric, Run, Store
 from spectcount.trials import Trial
 
+T = TypeVar("T")
 COMPARED = ("compare", "panel")
 """Kinds of run whose two listeners are before and after."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A run (or a part of it) with its trials, metrics and events; `plan` is None for a
-    fine-tune; `label` tells the parts of a run apart ("plan 1"); `again`: the
-    regions of listeners that were asked about on new seeds."""
+    """A run (or a part of it) with its trials, metrics and events, and what the trials say;
+    `plan` and `result` are None for a fine-tune; `label` tells the parts of a run apart
+    ("plan 1"), `number` is their place; `again`: the regions of listeners that were asked about on
+    new seeds."""
 
     run: Run
     plan: AnyPlan | None
     trials: tuple[Trial, ...] = field(repr=False)
     metrics: tuple[Metric, ...] = field(repr=False)
     events: tuple[LogEvent, ...] = field(repr=False)
+    result: Result | None = field(repr=False)
     label: str = ""
     again: Mapping[str, list[Region]] = field(default_factory=dict, repr=False)
+    number: int = 0
 
     @functools.cached_property
     def parts(self) -> list[Evidence]:
@@ -71,6 +68,7 @@ class Evidence:
                 plan=plan,
                 trials=tuple(mine),
                 label=named[k] if named else f"plan {k + 1}",
+                number=k,
                 again={
                     name: [region for region in regions if region.part == k]
                     for name, regions in self.again.items()
@@ -125,61 +123,56 @@ class Evidence:
         """The digest of its trials."""
         return evidence_digest(self.trials)
 
+    @property
+    def _part(self) -> AnyPart:
+        assert self.result is not None
+        return self.result.parts[self.number]
+
+    def _answered(self, by_name: Mapping[str, T]) -> dict[str, T]:
+        """What there is of the listeners that answered."""
+        return {name: by_name[name] for name in self.names if name in by_name}
+
     @functools.cached_property
     def cells(self) -> dict[str, Cells]:
         """Each listener's map or curve."""
-        return {n: measure_map(self.asked_plan, t) for n, t in self.by_listener.items()}
+        return self._answered(self._part.cells)
 
     @functools.cached_property
     def confusions(self) -> dict[str, Confusion]:
         """Each listener's confusion matrix."""
-        return {n: confusion(t) for n, t in self.by_listener.items()}
+        return self._answered(self._part.confusions)
 
     @functools.cached_property
     def pooled(self) -> dict[str, Pooled]:
         """Each listener's trials together."""
-        return {n: pool(self.asked_plan, t) for n, t in self.by_listener.items()}
+        return self._answered(self._part.pooled)
 
     @functools.cached_property
-    def regions(self) -> dict[str, list[Region]]:
+    def regions(self) -> dict[str, Sequence[Region]]:
         """Each listener's weak regions, worst first: with what their confirmation says, where
         there is one."""
         return {
             name: self.again.get(name, []) if name in self.again or self.run.kind == KIND
-            else find_weakness(self.asked_plan, mine)
-            for name, mine in self.by_listener.items()
+            else self._part.regions.get(name, ())
+            for name in self.names
         }  # fmt: skip
 
     @functools.cached_property
-    def thresholds(self) -> dict[str, list[Threshold]]:
+    def thresholds(self) -> dict[str, Sequence[Threshold]]:
         """Each listener's thresholds; none of plans that seek none."""
-        found = {n: thresholds(self.asked_plan, t) for n, t in self.by_listener.items()}
-        return {name: mine for name, mine in found.items() if mine}
+        return {name: mine for name, mine in self._answered(self._part.thresholds).items() if mine}
 
-    @functools.cached_property
+    @property
     def shortcuts(self) -> Audit | None:
-        """What one cue alone reaches on the clips of a part: as its run's summary has it, else
-        from the trials."""
-        summary = self.run.summary or {}
-        parts = summary.get("plans", [])
-        of_plan = self.label.removeprefix("plan ") if parts else ""
-        number = int(of_plan) - 1 if of_plan.isdigit() else None
-        stored = (summary if number is None else parts[number]).get("shortcuts")
-        whole = isinstance(self.plan, Plan) and (number is not None or not self.label)
-        return (
-            Audit.from_dict(stored)
-            if stored and whole
-            else audit(self.asked_plan, self.by_listener)
-        )
+        """What one cue alone reaches on the clips of a part."""
+        return self._part.shortcuts
 
     @functools.cached_property
-    def tracks(self) -> dict[str, dict[str, dict[str, Any]]]:
+    def tracks(self) -> dict[str, dict[str, State]]:
         """Each listener's tracks by condition, of a procedure."""
-        if not isinstance(self.plan, Procedure):
-            return {}
         return {
-            name: {state["condition"]: state for state in track_state(self.plan, mine)}
-            for name, mine in self.by_listener.items()
+            name: {state["condition"]: state for state in states}
+            for name, states in self._answered(self._part.tracks).items()
         }
 
     @functools.cached_property
@@ -190,60 +183,42 @@ class Evidence:
         base, tuned = self.by_listener.values()
         return base, tuned
 
-    @functools.cached_property
+    @property
     def difference(self) -> Difference | None:
         """What changed per cell, in a comparison."""
-        if self.pair is None or not self.gridded:
-            return None
-        return under(self._changes[1], difference(self.asked_plan, *self.pair))
+        return self._part.difference if self.pair is not None else None
 
-    @functools.cached_property
-    def _changes(self) -> tuple[list[ThresholdChange], Change | None]:
-        return changes_of(self.asked_plan, *self.pair) if self.pair else ([], None)
-
-    @functools.cached_property
+    @property
     def change(self) -> Change | None:
         """What changed over all cells, in a comparison."""
-        if self.pair is None or not self.gridded:
-            return None
-        return self._changes[1]
+        return self._part.change if self.pair is not None else None
 
-    @functools.cached_property
-    def threshold_changes(self) -> list[ThresholdChange]:
+    @property
+    def threshold_changes(self) -> Sequence[ThresholdChange]:
         """What changed of each threshold, in a comparison."""
-        return self._changes[0]
+        return self._part.threshold_changes if self.pair is not None else []
 
-    @functools.cached_property
+    @property
     def panel(self) -> PanelResult | None:
         """The table of a forgetting panel."""
-        if self.run.kind != "panel" or self.pair is None:
-            return None
-        return comparison.panel(PanelConfig.from_json(self.run.config), self.by_listener)
+        return self.result.panel if self.result is not None and self.pair is not None else None
 
-    @functools.cached_property
-    def held_out(self) -> list[Part]:
+    @property
+    def held_out(self) -> Sequence[Part]:
         """A comparison in its trained and its never trained part, where the adapter tells."""
-        if self.run.kind != "compare" or self.pair is None:
-            return []
-        config = CompareConfig.from_json(self.run.config)
-        return comparison.parts_of(config, self.run.lineage, self.by_listener)
+        return self.result.held_out if self.result is not None and self.pair is not None else []
 
-    @functools.cached_property
-    def worded(self) -> dict[str, Robustness]:
+    @property
+    def worded(self) -> Mapping[str, Robustness]:
         """Each listener over wordings, in a run that asks every stimulus in several."""
-        if self.run.kind != "wordings":
-            return {}
-        crossed = comparison.crossed(WordingsConfig.from_json(self.run.config))
-        found = {name: robustness(crossed, mine) for name, mine in self.by_listener.items()}
-        return {name: one for name, one in found.items() if one is not None}
+        return {} if self.result is None else self.result.worded
 
-    @functools.cached_property
+    @property
     def worded_change(self) -> WordedChange | None:
         """The change of two listeners over wordings."""
-        if len(self.worded) != 2:
+        if self.result is None or len(self.worded) != 2:
             return None
-        crossed = comparison.crossed(WordingsConfig.from_json(self.run.config))
-        return worded_change(crossed, *self.by_listener.values())
+        return self.result.worded_change
 
     @property
     def seen(self) -> list[str]:
@@ -259,11 +234,13 @@ class Evidence:
 def load(run: Run, store: Store) -> Evidence:
     """Everything that `run` left in the store."""
     body = AskConfig.from_json(run.config).plan
+    trials = tuple(store.trials(run.id))
     return Evidence(
         run,
         plan_from_dict(body) if body else None,
-        tuple(store.trials(run.id)),
+        trials,
         tuple(store.metrics_since(run.id)[1]),
         tuple(store.events_since(run.id)[1]),
+        result_of(store, run, lambda: trials) if body else None,
         again=regions_again(store, run),
     )

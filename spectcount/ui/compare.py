@@ -14,12 +14,13 @@ import gradio as gr
 from markupsafe import Markup
 
 from spectcount import actions
+from spectcount.configs import CompareConfig
 from spectcount.errors import UserError
 from spectcount.probing.plan import plan_from_dict
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.ui import cell, plan_form, room
-from spectcount.ui.compare_figures import PairFigures, compared, pair_of, pair_words
+from spectcount.ui.compare_figures import Pair, PairFigures, compared, pair_words
 from spectcount.ui.header import Header, listener_spec
 from spectcount.ui.panel_view import PanelView
 from spectcount.ui.pieces import (
@@ -168,5 +169,5 @@ class CompareView(RunView):
 
     def draw(self, run: Run, measure: str) -> Updates:
         """Updates of words and figures."""
-        pair = pair_of(run, self.feed.trials(run.id))
+        pair = Pair(CompareConfig.from_json(run.config), run.lineage, self.feed.result(run))
         return {self.summary: pair_words(pair), **self.figures.show(pair, measure)}

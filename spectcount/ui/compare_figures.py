@@ -6,7 +6,7 @@ Plans that follow the answers, and interleaved ones, have words only.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -16,11 +16,8 @@ from spectcount.configs import CompareConfig
 from spectcount.errors import UserError
 from spectcount.figures.counts import accuracy_value, confusion_value
 from spectcount.figures.maps import curves_value, difference_value, map_value
-from spectcount.probing.difference import difference
-from spectcount.probing.maps import confusion, measure_map, of_listener
+from spectcount.probing.analysis import Result
 from spectcount.probing.plan import AnyPlan, CountConfusion, Interleaved, plan_from_dict
-from spectcount.store import Run
-from spectcount.trials import Trial
 from spectcount.ui.figures import heatmap
 from spectcount.ui.header import listener_spec
 from spectcount.ui.pieces import Box, Updates, chart_box, notice
@@ -33,20 +30,27 @@ NO_CHANGE = "The difference appears once both have answered the same questions."
 
 @dataclass(frozen=True)
 class Pair:
-    """Trials of base and of tuned, with the plan that asked for them, the run's configuration and
-    its lineage."""
+    """What a run says that compares base and tuned, with its configuration and its lineage."""
 
-    plan: AnyPlan
-    names: tuple[str, str]
-    base: list[Trial]
-    tuned: list[Trial]
     config: CompareConfig
-    lineage: Mapping[str, Any] = field(default_factory=dict)
+    lineage: Mapping[str, Any]
+    result: Result
 
     @property
-    def trials(self) -> dict[str, list[Trial]]:
-        """Trials by listener, base first."""
-        return dict(zip(self.names, (self.base, self.tuned), strict=True))
+    def plan(self) -> AnyPlan:
+        """The plan that both were asked."""
+        made: AnyPlan = plan_from_dict(self.config.plan)
+        return made
+
+    @property
+    def names(self) -> list[str]:
+        """Base and tuned."""
+        return list(self.config.listeners[:2])
+
+    @property
+    def answered(self) -> bool:
+        """Whether both have answered."""
+        return all(any(part.n[name] for part in self.result.parts) for name in self.names)
 
 
 def compared(base: str, tuned: str) -> tuple[str, str]:
@@ -57,19 +61,6 @@ def compared(base: str, tuned: str) -> tuple[str, str]:
             "no tuned adapter is selected; choose one in the header, or make one in Tune"
         )
     return base, spec
-
-
-def pair_of(run: Run, trials: list[Trial]) -> Pair:
-    """A comparison's trials, apart by listener."""
-    base, tuned = run.config["listeners"][:2]
-    apart = of_listener(trials, base), of_listener(trials, tuned)
-    return Pair(
-        plan_from_dict(run.config["plan"]),
-        (base, tuned),
-        *apart,
-        CompareConfig.from_json(run.config),
-        run.lineage,
-    )
 
 
 class PairFigures:
@@ -97,31 +88,32 @@ class PairFigures:
     def show(self, pair: Pair, measure: str) -> Updates:
         """Updates that show a comparison; none before both have answered."""
         hidden = {**self.maps.show(None), **self.change.show(None), **self.chart.show(None)}
-        if not pair.base or not pair.tuned:
+        if not pair.answered:
             return {}
-        if pair.plan.adaptive or isinstance(pair.plan, Interleaved):
+        plan, part = pair.plan, pair.result.parts[0]
+        if plan.adaptive or isinstance(plan, Interleaved):
             return hidden
-        if isinstance(pair.plan, CountConfusion):
-            tables = {name: confusion(trials) for name, trials in pair.trials.items()}
-            both = [confusion_value(table, title=name) for name, table in tables.items()]
+        if isinstance(plan, CountConfusion):
+            tables = part.confusions
+            both = [confusion_value(tables[name], title=name) for name in pair.names]
             return hidden | self.maps.show(*both) | self.chart.show(accuracy_value(tables))
-        cells = {name: measure_map(pair.plan, trials) for name, trials in pair.trials.items()}
-        rocs, colour = roc_figure(pair.plan, pair.trials, measure), map_colour(measure)
-        if len(pair.plan.axes) == 1:
-            return hidden | self.chart.show(rocs or curves_value(cells, colour))
-        both = [map_value(cells[name], colour, title=name) for name in pair.names]
-        changed = difference(pair.plan, pair.base, pair.tuned)
-        change = difference_value(changed, colour, title="tuned − base")
+        rocs, colour = roc_figure(part, measure), map_colour(measure)
+        if len(plan.axes) == 1:
+            return hidden | self.chart.show(rocs or curves_value(part.cells, colour))
+        both = [map_value(part.cells[name], colour, title=name) for name in pair.names]
+        assert part.difference is not None, "a map of two listeners"
+        change = difference_value(part.difference, colour, title="tuned − base")
         return hidden | self.maps.show(*both) | self.change.show(change) | self.chart.show(rocs)
 
 
 def pair_words(pair: Pair) -> Markup:
     """What a comparison says (HTML)."""
-    if not pair.base or not pair.tuned:
+    if not pair.answered:
         return notice(NO_CHANGE)
-    words = comparison_html(pair.config, pair.lineage, pair.trials)
+    words = comparison_html(pair.config, pair.lineage, pair.result)
     if not isinstance(pair.plan, CountConfusion):
         return words
-    lines = ((n, confusion_words(confusion(trials))) for n, trials in pair.trials.items())
+    tables = pair.result.parts[0].confusions
+    lines = ((name, confusion_words(tables[name])) for name in pair.names)
     told = Markup().join(Markup("<p>{}: {}</p>").format(*line) for line in lines)
     return words + Markup('<div class="findings">{}</div>').format(told)

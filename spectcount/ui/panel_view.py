@@ -10,10 +10,7 @@ from gradio.context import Context
 from markupsafe import Markup
 
 from spectcount import actions, presets
-from spectcount.configs import PanelConfig
 from spectcount.errors import UserError
-from spectcount.probing import comparison
-from spectcount.probing.maps import of_listener
 from spectcount.probing.panel import Panel
 from spectcount.psychophysics.sdt import interval_of
 from spectcount.settings import Settings
@@ -95,13 +92,10 @@ class PanelView(RunView):
 
 
 def result_html(run: Run, feed: Feed) -> Markup:
-    """The sentence and the table of a panel's run (HTML): of an ended one from its summary."""
-    result = (run.summary or {}).get("panel") if run.ended else None
-    if result is None:
-        trials = feed.trials(run.id)
-        by_name = {name: of_listener(trials, name) for name in run.config["listeners"]}
-        result = comparison.panel(PanelConfig.from_json(run.config), by_name).to_dict()
-    if not result["rows"]:
+    """The sentence and the table of a panel's run (HTML)."""
+    table = feed.result(run).panel
+    result = {} if table is None else table.to_dict()
+    if not result.get("rows"):
         return notice(NO_ROWS)
     kind = "worse" if result["forgotten"] else "no change shown"
     first = sentence_html(kind, result["sentence"])

@@ -16,6 +16,8 @@ from typing import Any
 from markupsafe import Markup
 
 from spectcount.errors import UserError
+from spectcount.jobs.results import analysis_of
+from spectcount.probing.analysis import Result, Running, running
 from spectcount.store import LogEvent, Metric, Run, Store
 from spectcount.trials import Trial
 from spectcount.ui.pieces import render
@@ -45,6 +47,7 @@ class Feed:
         self._lock = threading.Lock()
         self._reading: dict[tuple[str, str], threading.Lock] = {}
         self._counts: dict[str, tuple[int, int]] = {}
+        self._results: OrderedDict[str, Running] = OrderedDict()
         self._rows: OrderedDict[tuple[str, str], tuple[int, list[Any]]] = OrderedDict()
 
     def n_trials(self, run_id: str) -> int:
@@ -61,6 +64,23 @@ class Feed:
         """Every trial linked to the run so far. The first look at a great run takes seconds: to be
         called behind the page."""
         return self._grow("trials", run_id, self.store.trials_since)
+
+    def result(self, run: Run) -> Result:
+        """What a run says: as it was stored when it ended, before computed once from the trials so
+        far. To be called behind the page."""
+        if run.ended:
+            return analysis_of(self.store, run, lambda: self.trials(run.id))
+        trials = self.trials(run.id)
+        with self._lock:
+            known = self._results.get(run.id)
+        if known is None or known.n_trials != len(trials):
+            known = running(run.kind, run.config, run.lineage, trials)
+            with self._lock:
+                self._results[run.id] = known
+                self._results.move_to_end(run.id)
+                while len(self._results) > KEPT_RUNS:
+                    self._results.popitem(last=False)
+        return known
 
     def metrics(self, run_id: str) -> dict[str, dict[int, float]]:
         """Name -> step -> value so far; a step done again replaces its value."""

@@ -11,13 +11,13 @@ import gradio as gr
 from spectcount import actions
 from spectcount.errors import UserError
 from spectcount.jobs.confirmations import confirmation_run, regions_again
+from spectcount.probing.analysis import AnyPart
 from spectcount.probing.maps import of_listener
 from spectcount.probing.marks import front_end_marks
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.procedure import Procedure
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
-from spectcount.trials import Trial
 from spectcount.ui import cell, parts, plan_form, procedures, room
 from spectcount.ui.behind import Behind
 from spectcount.ui.header import Header, listener_spec
@@ -123,7 +123,7 @@ class ProbeView(RunView):
                 ),
                 Picture(
                     "fits",
-                    lambda run, who, part: tracks.found(*self.part_of(run, who, part)),
+                    self.thresholds,
                     FIT_EVERY,
                     [self.listener, self.part],
                     tracks.fitting(),
@@ -188,30 +188,36 @@ class ProbeView(RunView):
 
     def part_of(
         self, run: Run, listener: str | None, part: str | None
-    ) -> tuple[parts.Part, dict[str, list[Trial]], str]:
-        """The part of the run that is looked at, its trials by listener, and whose are shown."""
+    ) -> tuple[parts.Part, AnyPart, str]:
+        """The part of the run that is looked at, what it says, and whose answers are shown."""
         names: list[str] = run.config["listeners"]
         shown = parts.chosen(plan_from_dict(run.config["plan"]), part)
-        trials = shown.mine(self.feed.trials(run.id))
-        by_name = {name: of_listener(trials, name) for name in names}
-        return shown, by_name, listener if listener in by_name else names[0]
+        part_result = self.feed.result(run).parts[shown.number or 0]
+        return shown, part_result, listener if listener in names else names[0]
+
+    def thresholds(self, run: Run, listener: str | None, part: str | None) -> Updates:
+        """Updates of psychometric functions and thresholds."""
+        shown, result, mine = self.part_of(run, listener, part)
+        return self.tracks.found(shown, result.thresholds, mine)
 
     def figures(self, run: Run, listener: str | None, measure: str, part: str | None) -> Updates:
         """Updates of everything but the fits."""
-        shown, by_name, mine = self.part_of(run, listener, part)
+        shown, result, mine = self.part_of(run, listener, part)
         options = parts.choices(plan_from_dict(run.config["plan"]))
         again = regions_again(self.store, run).get(mine)
         if again is not None and shown.number is not None:
             again = [region for region in again if region.part == shown.number]
         marked = self.marked(run, part)
-        grid = self.grid.show(shown.plan, by_name, mine, measure, run.ended, again, marked)
+        grid = self.grid.show(shown.plan, result, mine, measure, run.ended, again, marked)
         grid[self.grid.findings] += summary_notices(run, shown)
+        tracked = isinstance(shown.plan, Procedure)
+        trials = of_listener(shown.mine(self.feed.trials(run.id)), mine) if tracked else []
         return {
             **grid,
-            **self.tracks.live(shown, by_name[mine], mine),
-            self.listener: _offer(list(by_name), mine, listener),
+            **self.tracks.live(shown, result.tracks.get(mine, ()), trials, mine),
+            self.listener: _offer(run.config["listeners"], mine, listener),
             self.part: _offer(options, shown.choice, part),
-            self.measure: measure_update(shown.plan, not isinstance(shown.plan, Procedure)),
+            self.measure: measure_update(shown.plan, not tracked),
         }
 
     def asked_again(self, run: Run) -> list[str]:

@@ -12,23 +12,22 @@ from spectcount.figures.counts import accuracy_value, confusion_value
 from spectcount.figures.maps import curves_value, map_value
 from spectcount.figures.roc import ROCS, roc_value
 from spectcount.figures.words import MEASURES, regions_html
+from spectcount.probing.analysis import AnyPart
 from spectcount.probing.base import Plan
-from spectcount.probing.maps import Confusion, confusion, measure_map, pool
+from spectcount.probing.maps import Confusion, confusion
 from spectcount.probing.plan import AnyPlan, CountConfusion, plan_from_dict
 from spectcount.probing.procedure import Procedure
 from spectcount.probing.repeats import left_out_words
 from spectcount.probing.shortfall import Criterion
-from spectcount.probing.weakness import Region, find_weakness, percent
+from spectcount.probing.weakness import Region, percent
 from spectcount.probing.words import cell_words, is_of_frequency, quantity
 from spectcount.psychophysics.sdt import interval_of
 from spectcount.store import Run
-from spectcount.trials import Trial
 from spectcount.ui.figures import heatmap
 from spectcount.ui.parts import Part
 from spectcount.ui.pieces import Box, Updates, chart_box, joined, live, notice, render
 from spectcount.ui.polling import Feed
 
-Trials = Mapping[str, list[Trial]]
 NO_CELLS = "The map or the track fills in here, trial by trial, once a probe is started."
 
 
@@ -66,7 +65,7 @@ class GridFigures:
     def show(
         self,
         plan: Plan,
-        by_name: Trials,
+        part: AnyPart,
         mine: str,
         measure: str,
         ended: bool,
@@ -80,26 +79,25 @@ class GridFigures:
         if isinstance(plan, Procedure):
             return updates
         if isinstance(plan, CountConfusion):
-            return updates | self._confusions(by_name, mine)
+            return updates | self._confusions(part, mine)
         criterion = Criterion()
-        regions = find_weakness(plan, by_name[mine], criterion) if again is None else again
+        regions = part.regions[mine] if again is None else again
         updates[self.findings] = Markup(regions_html(regions, criterion.words(plan.task), ended))
-        cells = {name: measure_map(plan, trials) for name, trials in by_name.items()}
         colour = map_colour(measure)
-        rocs = roc_figure(plan, by_name, measure)
+        rocs = roc_figure(part, measure)
         if len(plan.axes) == 1:
             levels = gr.update(choices=_levels(plan), visible=True)
             return (
                 updates
-                | self.chart.show(rocs or curves_value(cells, colour))
+                | self.chart.show(rocs or curves_value(part.cells, colour))
                 | {self.level: levels}
             )
-        value = map_value(cells[mine], colour, regions, title=mine, marked=marked)
+        value = map_value(part.cells[mine], colour, regions, title=mine, marked=marked)
         return updates | self.heat.show(value) | self.chart.show(rocs)
 
-    def _confusions(self, by_name: Trials, mine: str) -> Updates:
+    def _confusions(self, part: AnyPart, mine: str) -> Updates:
         """Matrix of one listener, accuracy of all, the sums in words."""
-        tables = {name: confusion(trials) for name, trials in by_name.items() if trials}
+        tables = {name: part.confusions[name] for name, n in part.n.items() if n}
         if mine not in tables:
             empty = {self.heat.column: gr.update(visible=True), **self.heat.blank()}
             return {**empty, self.findings: notice("No trial answered yet.")}
@@ -116,12 +114,12 @@ def map_colour(measure: str) -> str:
     return "d_prime" if measure in ROCS.values() else measure
 
 
-def roc_figure(plan: Plan, by_name: Trials, measure: str) -> Any:
+def roc_figure(part: AnyPart, measure: str) -> Any:
     """The chart of all listeners' ROCs where `measure` is one of `ROCS`; None where it is not, or
     nobody's scores are graded."""
     if measure not in ROCS.values():
         return None
-    return roc_value({name: pool(plan, trials).roc for name, trials in by_name.items()}, measure)
+    return roc_value({name: pooled.roc for name, pooled in part.pooled.items()}, measure)
 
 
 def measure_update(plan: AnyPlan, visible: bool = True) -> dict[str, Any]:

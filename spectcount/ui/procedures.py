@@ -6,10 +6,7 @@ every trial; fits take seconds and are made once for the same answers.
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
@@ -26,11 +23,10 @@ from spectcount.figures.tracks import (
     surface_value,
     tracks_value,
 )
-from spectcount.probing.base import Plan
 from spectcount.probing.plan import Curve
 from spectcount.probing.procedure import Procedure
-from spectcount.probing.replay import presentations, track_state
-from spectcount.probing.thresholds import Threshold, thresholds
+from spectcount.probing.replay import presentations
+from spectcount.probing.thresholds import Threshold
 from spectcount.trials import Trial
 from spectcount.ui.parts import Part
 from spectcount.ui.pieces import Box, Updates, chart_box, live, notice
@@ -72,13 +68,16 @@ class Panel:
         boxes = (self.tracks, self.surface, self.threshold, self.width, self.function)
         return [*(c for each in boxes for c in each.outputs), self.trial, self.words]
 
-    def live(self, part: Part, trials: Sequence[Trial], title: str) -> Updates:
-        """Updates of the tracks, and of what is known after each trial, of one listener."""
+    def live(
+        self, part: Part, tracks: Sequence[State], trials: Sequence[Trial], title: str
+    ) -> Updates:
+        """Updates of the tracks of one listener, of what is known after each trial, and of the
+        trials to hear."""
         boxes = (self.tracks, self.surface, self.threshold, self.width)
         if not isinstance(part.plan, Procedure):
             hidden = {each.column: gr.update(visible=False) for each in boxes}
             return {**hidden, self.trial: gr.update(visible=False)}
-        states = states_of(part, trials)
+        states = states_of(part, tracks)
         free = next((m for m in MARGINALS if any(marginal_of(s, m) for s in states.values())), "")
         known = any(s["posterior"] for s in states.values())
         return {
@@ -89,11 +88,10 @@ class Panel:
             self.trial: gr.update(choices=trial_choices(part, trials), visible=bool(trials)),
         }
 
-    def found(self, part: Part, by_name: Mapping[str, Sequence[Trial]], mine: str) -> Updates:
+    def found(self, part: Part, all_of: Mapping[str, Sequence[Threshold]], mine: str) -> Updates:
         """Updates of the functions of listener `mine`, and of the thresholds of all."""
         if not isinstance(part.plan, Procedure | Curve):
             return {**self.function.show(None), self.words: ""}
-        all_of = {name: thresholds_of(part.plan, trials) for name, trials in by_name.items()}
         own = [t for t in all_of[mine] if part.track in (None, t.track)]
         named = {t.condition if len(own) > 1 else "": t for t in own}
         function = functions_value(named, share_words(part.plan), title=mine)
@@ -105,13 +103,10 @@ class Panel:
         return {**self.function.show(None), self.words: notice(FITTING)}
 
 
-def states_of(part: Part, trials: Sequence[Trial]) -> dict[str, State]:
+def states_of(part: Part, tracks: Sequence[State]) -> dict[str, State]:
     """The tracks that are looked at by the name that their lines get: "" where it is one."""
-    assert isinstance(part.plan, Procedure)
-    found = track_state(part.plan, trials)
-    if part.track is not None:
-        found = [found[part.track]]
-    return {s["condition"] if len(found) > 1 else "": s for s in found}
+    shown = tracks if part.track is None else [tracks[part.track]]
+    return {s["condition"] if len(shown) > 1 else "": s for s in shown}
 
 
 def trial_choices(part: Part, trials: Sequence[Trial]) -> list[tuple[str, str]]:
@@ -132,27 +127,6 @@ def place_of(pick: str | None) -> dict[str, Any] | None:
         return None
     *part, track, trial = map(int, numbers)
     return {"track": track, "trial": trial, **({"plan": part[0]} if part else {})}
-
-
-def thresholds_of(plan: Plan, trials: Sequence[Trial]) -> list[Threshold]:
-    """`thresholds`, found once for the same answers."""
-    answers = tuple((t.key, t.log_probs) for t in trials)
-    about = json.dumps(plan.to_dict(), sort_keys=True)
-    return list(_thresholds(_Seen((about, answers), plan, tuple(trials))))
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """A plan with answers; equal where both are."""
-
-    identity: tuple[Any, ...]
-    plan: Plan = field(compare=False)
-    trials: tuple[Trial, ...] = field(compare=False)
-
-
-@functools.lru_cache(maxsize=64)
-def _thresholds(seen: _Seen) -> list[Threshold]:
-    return thresholds(seen.plan, seen.trials)
 
 
 def _trial_words(plan: Procedure, index: int, trial: Trial) -> str:

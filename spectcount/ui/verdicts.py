@@ -1,7 +1,7 @@
 """What a comparison says, as HTML: the verdict first, d' and c apart, cells, what was held out.
 
 Conventions: a kind of verdict has a mark and a word, never a colour alone; every number stands with
-its interval, its level and its trials; pure functions of configuration, lineage and trials.
+its interval, its level and its trials; pure functions of configuration, lineage and result.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Any
 from markupsafe import Markup
 
 from spectcount.configs import CompareConfig
-from spectcount.probing import comparison
-from spectcount.probing.difference import Difference, change_over, difference, under
+from spectcount.probing import analysis
+from spectcount.probing.analysis import Result
+from spectcount.probing.difference import Difference
 from spectcount.probing.heldout import Part
 from spectcount.probing.plan import CountConfusion
 from spectcount.probing.verdict import (
@@ -27,7 +28,6 @@ from spectcount.probing.verdict import (
     signed,
 )
 from spectcount.probing.words import place_of
-from spectcount.trials import Trial
 from spectcount.ui.pieces import joined, notice, render
 
 MARKS = {
@@ -37,20 +37,18 @@ MAX_LISTED = 12
 NO_PAIRS = "What may be said appears here once both have answered the same questions."
 
 
-def comparison_html(
-    config: CompareConfig, lineage: Mapping[str, Any], trials: Mapping[str, Sequence[Trial]]
-) -> Markup:
+def comparison_html(config: CompareConfig, lineage: Mapping[str, Any], result: Result) -> Markup:
     """Everything that the trials of a comparison say in words, the verdict first (HTML)."""
-    verdicts = comparison.verdicts(config, trials)
+    verdicts = analysis.verdicts(result, config.margin)
     if not verdicts:
         return notice(NO_PAIRS)
     cells = [
-        under(change_over(plan, base, tuned), difference(plan, base, tuned))
-        for plan, base, tuned in comparison.compared_plans(config, trials)
-        if not plan.adaptive and not isinstance(plan, CountConfusion)
+        part.difference
+        for part in result.parts
+        if part.difference is not None and not isinstance(part.plan, CountConfusion)
     ]
     base, tuned = config.listeners[:2]
-    parts = comparison.parts_of(config, lineage, trials) if "trained" in lineage else None
+    parts = result.held_out if "trained" in lineage else None
     return render(
         "verdicts.comparison",
         base=base,

@@ -8,16 +8,12 @@ import gradio as gr
 from markupsafe import Markup
 
 from spectcount import actions
-from spectcount.configs import WordingsConfig
 from spectcount.errors import UserError
 from spectcount.figures.maps import by_wording_value, spread_value
-from spectcount.probing import comparison
-from spectcount.probing.maps import of_listener
-from spectcount.probing.wording_table import Robustness, robustness, worded_change
+from spectcount.probing.analysis import Result
 from spectcount.probing.wordings import Crossed, chosen_wordings
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
-from spectcount.trials import Trial
 from spectcount.ui import plan_form, room
 from spectcount.ui.figures import heatmap, line_chart
 from spectcount.ui.header import Header, listener_spec
@@ -131,31 +127,22 @@ class WordingsView(RunView):
 
     def draw(self, run: Run) -> Updates:
         """Updates of words and figures; of words alone while nothing is known."""
-        trials = self.feed.trials(run.id)
-        known = known_of(run, trials)
+        result = self.feed.result(run)
+        known = result.worded
         if not known:
             return {self.words: notice(NO_WORDS)}
         last = list(known)[-1]
         return {
-            self.words: words_html(run, trials, known),
+            self.words: words_html(run, result),
             self.chart: by_wording_value(known),
             self.spread: spread_value(known[last], title=last),
         }
 
 
-def known_of(run: Run, trials: list[Trial]) -> dict[str, Robustness]:
-    """How much the wording matters to each listener of which that is known."""
-    crossed = comparison.crossed(WordingsConfig.from_json(run.config))
-    each = {n: robustness(crossed, of_listener(trials, n)) for n in run.config["listeners"]}
-    return {name: known for name, known in each.items() if known is not None}
-
-
-def words_html(run: Run, trials: list[Trial], known: dict[str, Robustness]) -> Markup:
+def words_html(run: Run, result: Result) -> Markup:
     """The verdict on two listeners, how much the wording matters to each, and the wordings
     themselves with each listener's number (HTML)."""
-    by_name = [of_listener(trials, name) for name in run.config["listeners"]]
-    crossed = comparison.crossed(WordingsConfig.from_json(run.config))
-    change = worded_change(crossed, *by_name) if len(by_name) == 2 else None
+    known, change = result.worded, result.worded_change
     first = next(iter(known.values()))
     rows = [
         (worded, [(name, _main(each.by_wording[k])) for name, each in known.items()])

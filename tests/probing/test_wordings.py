@@ -12,6 +12,8 @@ from spectcount.errors import UserError
 from spectcount.listeners.base import Scores
 from spectcount.listeners.observers.simulated import SimulatedObserver
 from spectcount.probing import comparison, run
+from spectcount.probing.analysis import Running
+from spectcount.probing.summary import wordings_summary
 from spectcount.probing.wording_table import robustness, worded_change
 from spectcount.probing.wordings import Crossed, by_stimulus, chosen_wordings
 from spectcount.psychophysics import sdt
@@ -158,7 +160,8 @@ def test_a_stopped_run_goes_on_and_says_nothing_too_early(context):
     report, trials = run.ask_all(first, comparison.crossed(config), {"s": listener})
     assert report["stopped"] and 40 <= len(trials["s"]) < 390
     assert len(by_stimulus(trials["s"], WORDINGS, "signal")) < 12
-    assert comparison.wordings(config, {"s": trials["s"][:6]})["wordings"] == {"s": None}
+    early = Running(config, {}, {"s": trials["s"][:6]})
+    assert wordings_summary(early)["wordings"] == {"s": None}
     again = context(stored, ledger=first.ledger)
     report, trials = run.ask_all(again, comparison.crossed(config), {"s": listener})
     assert len(trials["s"]) == report["done"] == 390

@@ -8,8 +8,10 @@ import math
 import gradio as gr
 import pytest
 
+from spectcount.configs import CompareConfig
 from spectcount.errors import UserError
 from spectcount.listeners.observers.simulated import SimulatedObserver
+from spectcount.probing.analysis import Running
 from spectcount.probing.difference import difference
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.trained import trained_of
@@ -55,8 +57,17 @@ def answers(name, d_prime, deaf=(), plan=PLAN):
 
 
 def pair_of(base, tuned, plan=PLAN, lineage=None, **config):
-    config = {**CONFIG, "plan": plan.to_dict(), **config}
-    return Pair(plan, ("base", "tuned"), base, tuned, config, lineage or {})
+    config, lineage = {**CONFIG, "plan": plan.to_dict(), **config}, lineage or {}
+    trials = {"base": base, "tuned": tuned}
+    made = CompareConfig.from_json(config)
+    return Pair(made, lineage, Running(made, lineage, trials))
+
+
+def words_of(config, lineage, base, tuned):
+    """The page's words on a comparison."""
+    trials = {"base": base, "tuned": tuned}
+    made = CompareConfig.from_json(config)
+    return comparison_html(made, lineage, Running(made, lineage, trials))
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +105,10 @@ def test_the_verdict_comes_first_and_the_worse_cell_is_named(figures):
 
 def test_no_change_is_never_called_unchanged():
     same = answers("a", 3)
-    words = comparison_html(CONFIG, {}, {"base": same, "tuned": same})
+    words = words_of(CONFIG, {}, same, same)
     assert "<b>no change shown</b>: d_a 0.00 [-" in words and "unchanged" not in words
     assert worse_html(difference(PLAN, same, same)) == ""
-    margin = comparison_html({**CONFIG, "margin": 2.5}, {}, {"base": same, "tuned": same})
+    margin = words_of({**CONFIG, "margin": 2.5}, {}, same, same)
     assert "<b>equivalent</b> within ±2.5" in margin
 
 
@@ -106,18 +117,13 @@ def test_held_out_parts_stand_apart(lineage):
         {**BODY, "x": "level_dbfs", "x_low": -65, "x_high": -5, "y_low": 10, "y_high": 90}
     )
     base, tuned = answers("base", 2, plan=plan), answers("tuned", 2, plan=plan)
-    words = comparison_html(
-        {**CONFIG, "plan": plan.to_dict()}, lineage, {"base": base, "tuned": tuned}
-    )
+    words = words_of({**CONFIG, "plan": plan.to_dict()}, lineage, base, tuned)
     assert "<b>trained</b>: " in words and "<b>never trained (level)</b>: " in words
     assert "none that the adapter saw" in words
     seen = {**lineage, "seen": ["Not held out: seed 7 is that of probe-1"]}
-    words = comparison_html(
-        {**CONFIG, "plan": plan.to_dict()}, seen, {"base": base, "tuned": tuned}
-    )
+    words = words_of({**CONFIG, "plan": plan.to_dict()}, seen, base, tuned)
     assert "Not held out: seed 7" in words and "none that the adapter saw" not in words
-    plain = {"base": answers("base", 2), "tuned": answers("tuned", 3)}
-    unknown = comparison_html(CONFIG, {}, plain)
+    unknown = words_of(CONFIG, {}, answers("base", 2), answers("tuned", 3))
     assert "nothing here can be called held out" in unknown
 
 
