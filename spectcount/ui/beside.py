@@ -7,7 +7,10 @@ shown but how many questions were answered: results would be feedback.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from markupsafe import Markup
@@ -20,13 +23,15 @@ from spectcount.probing.base import Plan
 from spectcount.probing.maps import measure_map, of_listener, pool
 from spectcount.probing.plan import AnyPlan, Curve, Interleaved, plan_from_dict
 from spectcount.probing.procedure import Procedure
+from spectcount.probing.replay import track_state
+from spectcount.probing.thresholds import Threshold, thresholds
 from spectcount.store import ACTIVE, Run, Store
 from spectcount.trials import Trial
 from spectcount.ui import parts
 from spectcount.ui.parts import Part
 from spectcount.ui.pieces import Updates, chart_box, html, joined, notice, render
 from spectcount.ui.polling import Feed, duration_text
-from spectcount.ui.procedures import box, states_of, thresholds_of
+from spectcount.ui.procedures import box, states_of
 
 Answers = Mapping[str, list[Trial]]
 """Trials by listener, the person first."""
@@ -90,7 +95,7 @@ class Results:
         mine = {name: trials for name, trials in answers.items() if trials}
         if isinstance(plan, Procedure):
             who, own = next(iter(answers.items()))
-            states = states_of(part, own) if own else {}
+            states = states_of(part, track_state(plan, own)) if own else {}
             tracks = tracks_value(plan, states, title=who, part=part.number) if own else None
             return self._charts(tracks=tracks, function=_functions(plan, mine))
         if len(plan.axes) != 1:
@@ -132,8 +137,8 @@ def _tables(part: Part, answers: Answers, several: bool) -> Markup:
     """Rates and thresholds of one plan (HTML)."""
     head = Markup("<h3>Plan {}, {}</h3>").format((part.number or 0) + 1, part.plan.kind)
     fitted = {n: thresholds_of(part.plan, trials) for n, trials in answers.items() if trials}
-    thresholds = Markup(thresholds_html(fitted))
-    return joined([head if several else "", table_html(part.plan, answers), thresholds])
+    below = Markup(thresholds_html(fitted))
+    return joined([head if several else "", table_html(part.plan, answers), below])
 
 
 def _cells(plan: Plan, trials: list[Trial]) -> list[str]:
@@ -154,6 +159,27 @@ def _functions(plan: Plan, found: Answers) -> Any:
         for t in thresholds_of(plan, trials)
     }
     return functions_value(named, share_words(plan))
+
+
+def thresholds_of(plan: Plan, trials: Sequence[Trial]) -> list[Threshold]:
+    """`thresholds`, computed once for the same answers."""
+    answers = tuple((t.key, t.log_probs) for t in trials)
+    about = json.dumps(plan.to_dict(), sort_keys=True)
+    return list(_thresholds(_Seen((about, answers), plan, tuple(trials))))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A plan with answers; equal where both are."""
+
+    identity: tuple[Any, ...]
+    plan: Plan = field(compare=False)
+    trials: tuple[Trial, ...] = field(compare=False)
+
+
+@functools.lru_cache(maxsize=64)
+def _thresholds(seen: _Seen) -> list[Threshold]:
+    return thresholds(seen.plan, seen.trials)
 
 
 def _clip_s(plan: Plan) -> float:
