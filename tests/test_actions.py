@@ -152,7 +152,7 @@ def test_a_comparison_needs_known_listeners(settings):
 def test_a_tune_takes_its_weak_regions_from_a_probe(settings, monkeypatch):
     monkeypatch.setattr(jobs, "tend", lambda store, settings: None)
     store = Store(settings.database)
-    probe = store.create_run("probe", {})
+    probe = store.create_run("probe", {"plan": {"kind": "map"}, "listeners": ["tiny-lalm"]})
     region = {"ranges": {"frequency_hz": [6000.0, 7600.0]}, "sentence": "high", "severity": 1.0}
     with pytest.raises(UserError, match="has found no weak regions; give a probe of tiny-lalm"):
         actions.start_tune(settings, {}, "tiny-lalm", weakness=probe.id)

@@ -62,11 +62,13 @@ def test_what_cannot_be_asked_is_refused_before_the_run(settings, data, change, 
     assert Store(settings.database).runs() == []
 
 
-def test_the_report_of_a_run_of_another_kind_is_refused(settings):
+def test_the_report_of_a_run_of_another_kind_is_refused(settings, data):
     run = Store(settings.database).create_run("probe", {})
     with pytest.raises(UserError, match="is a probe; give the id of a benchmark run"):
         actions.benchmark_report(settings, run.id)
-    run = Store(settings.database).create_run("benchmark", {})
+    run = Store(settings.database).create_run(
+        "benchmark", {**config("mmsu", data["mmsu"]), "listeners": ["first"]}
+    )
     with pytest.raises(UserError, match="has no report yet"):
         actions.benchmark_report(settings, run.id)
 

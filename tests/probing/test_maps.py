@@ -130,4 +130,4 @@ def test_trials_of_no_event_have_no_ideal_and_leave_that_of_the_others(probe):
 
 def test_bands_of_mel_channels_are_told_without_powers_of_ten():
     plan = plan_from_dict({"kind": "map", "nx": 2, "ny": 3, "trials": 2, "catch_trials": 4})
-    assert axis_ticks(plan.axes[1])[0] == "0–41 (12–990 Hz)"
+    assert axis_ticks(plan.axes[1])[0] == "12–990 Hz (mel 0–41)"

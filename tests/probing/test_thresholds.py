@@ -18,6 +18,7 @@ from spectcount.probing.replay import track_state
 from spectcount.probing.thresholds import interval_words, thresholds
 from spectcount.psychophysics.sdt import Interval
 from spectcount.tasks import COUNTING, FORCED_CHOICE, YES_NO
+from tests.probing.quick import without_analysis
 
 SHORT = {"duration_s": 1.0}
 LEVEL = {"parameter": "level_dbfs", "low": -80, "high": -20, "design": SHORT}
@@ -61,7 +62,7 @@ def probe(context):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Runs without their summary; each test finds its thresholds itself."""
-    monkeypatch.setattr(run, "summarise", lambda plan, trials: {})
+    without_analysis(monkeypatch)
 
 
 def holds(found, value):
