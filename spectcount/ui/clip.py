@@ -6,7 +6,7 @@ How a tab uses it::
     button.click(lambda: stimulus_value(stimulus), outputs=view)
 
 The pictures are reduced to what a screen shows (the loudest of each group of cells); levels are
-sent as bytes. Once the pictures stand the page fetches the player's copy, 16 bit, and then what is
+sent as bytes. Once the pictures stand the page fetches the player's copy, 16 bit, and what is
 measured in the clip, so that neither holds a slider up; the file to download is exact float32.
 
 Conventions: seconds, Hz, dB; row 0 of a picture is its lowest frequency.
@@ -132,14 +132,24 @@ def _value(waveform: np.ndarray, **more: Any) -> str:
 def player_wav(stimulus_json: str) -> str:
     """The clip as a 16-bit WAV file, base64: the player's copy."""
     stimulus = _checked(stimulus_json)
-    return _base64(wav_bytes(synthesise(stimulus), stimulus.sample_rate, "PCM_16"))
+    return _player_copy(stimulus, synthesise(stimulus))
 
 
 def measured(stimulus_json: str) -> str:
-    """JSON of {"rows": declared against measured, "cautions": what its edges give away}."""
+    """JSON of {"rows": declared against measured, "cautions": what its edges give away, "wav": the
+    player's copy}: one rendering for all that follows the pictures."""
     stimulus = _checked(stimulus_json)
-    rows = declared_and_measured(stimulus, synthesise(stimulus))
-    return json.dumps({"rows": [asdict(row) for row in rows], "cautions": cautions(stimulus)})
+    waveform = synthesise(stimulus)
+    value = {
+        "wav": _player_copy(stimulus, waveform),
+        "rows": [asdict(row) for row in declared_and_measured(stimulus, waveform)],
+        "cautions": cautions(stimulus),
+    }
+    return json.dumps(value)
+
+
+def _player_copy(stimulus: Stimulus, waveform: np.ndarray) -> str:
+    return _base64(wav_bytes(waveform, stimulus.sample_rate, "PCM_16"))
 
 
 def exact_wav(stimulus_json: str) -> str:

@@ -254,11 +254,11 @@
       try {
         for (let at = null; at !== shown;) {
           at = shown;
-          const wav = at.wav || (await server.player_wav(at.stimulus));
+          const found = at.table ? JSON.parse(await server.measured(at.stimulus))
+            : { wav: at.wav || (await server.player_wav(at.stimulus)), rows: [], cautions: [] };
           if (at !== shown) continue;
-          setAudio(wav);
-          const found = at.table ? JSON.parse(await server.measured(at.stimulus)) : { rows: [], cautions: [] };
-          if (at === shown) showMeasured(found);
+          setAudio(found.wav);
+          showMeasured(found);
         }
       } finally { fetching = false; }
     }
