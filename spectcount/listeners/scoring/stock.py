@@ -52,10 +52,8 @@ def tree_log_probs(
     """As `cached_log_probs`, all answers of a prompt in one row: no copy of the cache. Raises
     `ValueError` for models whose layers have masks of their own."""
     _refuse_other_masks(model)
-    inputs = inputs_on(family, model, processor, prompts, waveforms)
-    seen = _last_logits(model, 1, **inputs, use_cache=True)
     totals = _Totals(answers, speller, len(prompts))
-    totals.take({(): seen.logits[:, -1]})
+    inputs, prefix = _read_prompts(family, model, processor, prompts, waveforms, totals)
     tree = packing.row([()], [answers])
     if tree.nodes:
         looks = inputs["attention_mask"].bool()
@@ -64,7 +62,7 @@ def tree_log_probs(
         among = tree.ancestors.to(model.device).expand(len(looks), -1, -1)
         mask = packing.additive(torch.cat([before, among], dim=2)[:, None], model.dtype)
         positions = looks.shape[1] + torch.tensor([tree.depths], device=model.device)
-        logits = _behind(model, ids, mask, _cache_of(seen), position_ids=positions.expand_as(ids))
+        logits = _behind(model, ids, mask, prefix, position_ids=positions.expand_as(ids))
         totals.take({tree.sequence(k): logits[:, k] for k in range(ids.shape[1])})
     return totals.of_answers()
 
@@ -80,11 +78,8 @@ def cached_log_probs(
 ) -> torch.Tensor:
     """log p of each answer, [B, A], float64 on the CPU: one forward of the prompts, one of all
     answers behind it."""
-    inputs = inputs_on(family, model, processor, prompts, waveforms)
-    seen = _last_logits(model, 1, **inputs, use_cache=True)
     totals = _Totals(answers, speller, len(prompts))
-    totals.take({(): seen.logits[:, -1]})
-    prefix = _cache_of(seen)
+    inputs, prefix = _read_prompts(family, model, processor, prompts, waveforms, totals)
     leaves = _leaves(answers)
     size = max(1, ROWS_AT_ONCE // len(prompts))
     for start in range(0, len(leaves), size):
@@ -157,6 +152,21 @@ def inputs_on(
         for name, value in batch.items()
         if isinstance(value, torch.Tensor)
     }
+
+
+def _read_prompts(
+    family: Family,
+    model: Any,
+    processor: Any,
+    prompts: Sequence[str],
+    waveforms: np.ndarray,
+    totals: _Totals,
+) -> tuple[dict[str, torch.Tensor], Any]:
+    """One forward of the prompts, whose last logits `totals` takes: the batch, and its cache."""
+    inputs = inputs_on(family, model, processor, prompts, waveforms)
+    seen = _last_logits(model, 1, **inputs, use_cache=True)
+    totals.take({(): seen.logits[:, -1]})
+    return inputs, _cache_of(seen)
 
 
 def _last_logits(model: Any, n: int, **inputs: Any) -> Any:
