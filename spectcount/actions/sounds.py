@@ -50,6 +50,8 @@ def draw_stimulus(
     side: str = SIGNAL,
 ) -> Stimulus:
     """One stimulus of a family (see `Drawing`); `settings` adds the limits of its mode."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise UserError(f"seed={seed!r} is no seed; give a whole number, 0 or more")
     design = family(family_name).from_dict(params)
     return sound_of(Drawing(design, seed, task_name, side), settings)
 
