@@ -200,6 +200,20 @@ def test_an_odd_row_leaves_the_other_runs(settings: Settings, row: dict[str, obj
     store.run(good.id).whole()
 
 
+@pytest.mark.parametrize("kind", ["nonsense", ""])
+def test_a_run_of_an_unknown_kind_has_no_report(
+    settings: Settings, tmp_path: Path, kind: str
+) -> None:
+    store = Store(settings.database)
+    config = {"plan": {"kind": "map"}, "listeners": ["ideal"], "seed": 0}
+    run = store.create_run("probe", config, state="done")
+    with sqlite3.connect(settings.database) as db:
+        db.execute("UPDATE runs SET kind = ? WHERE id = ?", [kind, run.id])
+    for write in (actions.write_report, actions.export):
+        with pytest.raises(UserError, match="does not know"):
+            write(settings, run.id, tmp_path)
+
+
 @pytest.mark.parametrize("kind", ["file", "link to nowhere", "pipe"])
 def test_runs_that_are_no_folder_are_named(tmp_path: Path, kind: str) -> None:
     place = tmp_path / "runs"

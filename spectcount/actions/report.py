@@ -88,6 +88,7 @@ def audiofolder(
 
 def _evidence(settings: Settings, run_id: str) -> Evidence:
     from spectcount.report.evidence import load
+    from spectcount.report.reproduce import COMMANDS
 
     store = Store(settings.database)
     run = store.run(run_id).whole()
@@ -95,6 +96,11 @@ def _evidence(settings: Settings, run_id: str) -> Evidence:
         raise UserError(
             f"run {run_id} is a benchmark, which has a report of its own: use `benchmark report "
             f"{run_id}`, or `benchmark export {run_id} --out FOLDER`"
+        )
+    if run.kind not in COMMANDS:
+        raise UserError(
+            f"run {run_id} is of the kind {run.kind[:40]!r}, which this release does not know; use "
+            "the release that made it"
         )
     return load(run, store)
 

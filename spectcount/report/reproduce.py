@@ -45,7 +45,7 @@ def input_file(run: Run) -> tuple[str, str]:
 def commands(run: Run) -> list[str]:
     """The command lines that ask the same again, once the input file is there; for a fine-tune
     whose regions no command can name, lines of Python."""
-    return _COMMANDS[run.kind](run)
+    return COMMANDS[run.kind](run)
 
 
 def _probe_commands(run: Run) -> list[str]:
@@ -177,7 +177,7 @@ def _tune_commands(run: Run) -> list[str]:
     ]
 
 
-_COMMANDS = {
+COMMANDS = {
     "probe": _probe_commands, "compare": _compare_commands, "panel": _compare_commands,
     "wordings": _wordings_commands, "confirm": _confirm_commands, "listen": _listen_commands,
     "tune": _tune_commands,
