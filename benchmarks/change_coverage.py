@@ -125,10 +125,14 @@ def thresholds(rng, runs, rho, kind) -> None:
         u = ndtr(noise(rng, len(x), rho))
         said = [u[:, i] < np.where(signal, c(x), guess) for i, c in enumerate(curves)]
         fits = [
-            fit(levels, k[signal].astype(int), guess=None if n_catch else 0.5,
-                catch=(int(k[~signal].sum()), n_catch))
+            fit(
+                levels,
+                k[signal].astype(int),
+                guess=None if n_catch else 0.5,
+                catch=(int(k[~signal].sum()), n_catch),
+            )
             for k in said
-        ]  # fmt: skip
+        ]
         r = fit_correlation(*fits, x, *said, signal)
         found.append(threshold_change(fits[0].threshold, fits[1].threshold, r))
     report(f"{kind}, rho {rho}, threshold -38 to -42 ({runs} runs)", found, -4.0)
@@ -143,11 +147,12 @@ def wordings(rng, runs, w, sd) -> None:
         blocks = [
             [
                 np.sqrt(0.5) * (common[i][:, None] + rng.normal(size=(100, w)))
-                + sign * (1 + k + u[k]) / 2 > c[k]
+                + sign * (1 + k + u[k]) / 2
+                > c[k]
                 for i, sign in enumerate((1, -1))
             ]
             for k in (0, 1)
-        ]  # fmt: skip
+        ]
         found.append(d_prime_effect(*blocks[1], other=blocks[0]).like_these)
     report(f"{w} wordings, sd of their d' and c {sd}, d' 1 to 2", found, 1.0)
 

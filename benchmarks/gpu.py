@@ -129,10 +129,14 @@ def load(check: Check) -> Figures:
     loaded = check.listener().loaded
     seconds = time.perf_counter() - start
     return {
-        "load_s": seconds, "path": loaded.scoring.words, "device_peak_gb": _device_gb(check),
-        "weights_gb": loaded.bytes / 1e9, "forecast_gb": wanted.gb,
-        "host_grew_gb": _host_gb() - before_gb, "ok": loaded.path == "staged",
-    }  # fmt: skip
+        "load_s": seconds,
+        "path": loaded.scoring.words,
+        "device_peak_gb": _device_gb(check),
+        "weights_gb": loaded.bytes / 1e9,
+        "forecast_gb": wanted.gb,
+        "host_grew_gb": _host_gb() - before_gb,
+        "ok": loaded.path == "staged",
+    }
 
 
 def parity(check: Check) -> Figures:
@@ -153,13 +157,17 @@ def parity(check: Check) -> Figures:
         for one, other in ((staged, stock), (staged, truth), (stock, truth), (fast, truth))
     )
     return {
-        "logit_std": truth.logits.std().item(), "staged_stock_rms": near.rms_share,
-        "staged_stock_answers_nats": near.answers_nats, "staged_float32_rms": of_staged.rms_share,
-        "stock_float32_rms": of_stock.rms_share, "float32_rms": of_fast.rms_share,
-        "float32_path": words, "rounding_rms": floor.rms_share,
+        "logit_std": truth.logits.std().item(),
+        "staged_stock_rms": near.rms_share,
+        "staged_stock_answers_nats": near.answers_nats,
+        "staged_float32_rms": of_staged.rms_share,
+        "stock_float32_rms": of_stock.rms_share,
+        "float32_rms": of_fast.rms_share,
+        "float32_path": words,
+        "rounding_rms": floor.rms_share,
         "rounding_answers_nats": floor.answers_share * near.spread,
         "ok": of_staged.rms_share <= 1.3 * of_stock.rms_share and of_fast.rms_share < 1e-4,
-    }  # fmt: skip
+    }
 
 
 def scores(check: Check) -> Figures:
@@ -214,8 +222,12 @@ def out_of_memory(check: Check) -> Figures:
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     size, gap = listener.size, _worst(large, small)
-    return {"rows": size.rows, "limit": size.limit, "gap_nats": gap,
-            "ok": size.limit < 512 and gap < AGREE_NATS}  # fmt: skip
+    return {
+        "rows": size.rows,
+        "limit": size.limit,
+        "gap_nats": gap,
+        "ok": size.limit < 512 and gap < AGREE_NATS,
+    }
 
 
 def adapters(check: Check) -> Figures:
@@ -248,18 +260,30 @@ def train_step(check: Check) -> Figures:
     from spectcount.training import bench
 
     check.unload()
-    options = {"batch": check.size.train_batch, "duration_s": check.size.long_s, "turns": 2,
-               "steps": 1, "gradient_checkpointing": True, "dtype": check.size.dtype,
-               "scope": "both"}  # fmt: skip
+    options = {
+        "batch": check.size.train_batch,
+        "duration_s": check.size.long_s,
+        "turns": 2,
+        "steps": 1,
+        "gradient_checkpointing": True,
+        "dtype": check.size.dtype,
+        "scope": "both",
+    }
     result = bench.bench(check.settings, NAME, options)
     ours, stock = result.ways["ours"], result.ways["stock"]
     gap = abs(result.losses["ours"] - result.losses["stock"])
     check.unload()
     return {
-        "path": result.path, "ours_clips_per_s": ours.median, "stock_clips_per_s": stock.median,
-        "ratio": result.ratio, "share_of_peak": ours.peak_share, "ours_gb": ours.memory_mb / 1e3,
-        "stock_gb": stock.memory_mb / 1e3, "loss_gap": gap, "ok": gap < 0.1,
-    }  # fmt: skip
+        "path": result.path,
+        "ours_clips_per_s": ours.median,
+        "stock_clips_per_s": stock.median,
+        "ratio": result.ratio,
+        "share_of_peak": ours.peak_share,
+        "ours_gb": ours.memory_mb / 1e3,
+        "stock_gb": stock.memory_mb / 1e3,
+        "loss_gap": gap,
+        "ok": gap < 0.1,
+    }
 
 
 def four_bit(check: Check) -> Figures:
@@ -282,11 +306,15 @@ def four_bit(check: Check) -> Figures:
     listener.score(asked)
     rate = len(asked) / (time.perf_counter() - start)
     return {
-        "load_s": load_s, "path": listener.loaded.scoring.words, "questions_per_s": rate,
-        "weights_gb": listener.loaded.bytes / 1e9, "peak_gb": _device_gb(check),
-        "rows": listener.size.rows, "forecast_gb": wanted.gb,
+        "load_s": load_s,
+        "path": listener.loaded.scoring.words,
+        "questions_per_s": rate,
+        "weights_gb": listener.loaded.bytes / 1e9,
+        "peak_gb": _device_gb(check),
+        "rows": listener.size.rows,
+        "forecast_gb": wanted.gb,
         "ok": _device_gb(check) < 1.1 * wanted.gb,
-    }  # fmt: skip
+    }
 
 
 def resume(check: Check) -> Figures:
@@ -294,8 +322,16 @@ def resume(check: Check) -> Figures:
     alone (bits are not promised on CUDA)."""
     import safetensors.torch
 
-    sets = {"steps": 6, "save_every": 2, "evaluate_every": 100, "held_out": 4, "batch": 4,
-            "clip_high_s": 3, "clip_low_s": 2, "dropout": 0.0}  # fmt: skip
+    sets = {
+        "steps": 6,
+        "save_every": 2,
+        "evaluate_every": 100,
+        "held_out": 4,
+        "batch": 4,
+        "clip_high_s": 3,
+        "clip_low_s": 2,
+        "dropout": 0.0,
+    }
     tune = ["tune", "paper", "--listener", "tiny-lalm"]
     tune += [part for name, value in sets.items() for part in ("--set", f"{name}={value}")]
     runs = check.settings.runs
@@ -313,10 +349,19 @@ def resume(check: Check) -> Figures:
 
 
 STEPS: dict[str, Callable[[Check], Figures]] = {
-    "write": write, "load": load, "parity": parity, "scores": scores, "speed-long": speed_long,
-    "speed-short": speed_short, "adapters": adapters, "out-of-memory": out_of_memory,
-    "train-step": train_step, "four-bit": four_bit, "stock-speed": stock_speed, "resume": resume,
-}  # fmt: skip
+    "write": write,
+    "load": load,
+    "parity": parity,
+    "scores": scores,
+    "speed-long": speed_long,
+    "speed-short": speed_short,
+    "adapters": adapters,
+    "out-of-memory": out_of_memory,
+    "train-step": train_step,
+    "four-bit": four_bit,
+    "stock-speed": stock_speed,
+    "resume": resume,
+}
 
 
 def questions(n: int, seconds: float) -> list[Question]:
@@ -336,19 +381,30 @@ def _speed(check: Check, seconds: float) -> Figures:
     ways = {f"{name}_per_s": way.median for name, way in result.ways.items()}
     ratios = {f"over_{name}": ratio for name, ratio in result.ratios.items()}
     return {
-        **ways, **ratios, "path": result.path, "share_of_peak": result.peak_share,
-        "peak_tflops": result.peak_gflops / 1e3, "gflop_per_question": result.gflop_per_question,
-        "ours_gb": result.ways["ours"].memory_mb / 1e3, "rows": listener.size.rows,
+        **ways,
+        **ratios,
+        "path": result.path,
+        "share_of_peak": result.peak_share,
+        "peak_tflops": result.peak_gflops / 1e3,
+        "gflop_per_question": result.gflop_per_question,
+        "ours_gb": result.ways["ours"].memory_mb / 1e3,
+        "rows": listener.size.rows,
         "ok": result.ratios["naive"] > 1,
-    }  # fmt: skip
+    }
 
 
 def _bench_options(check: Check, seconds: float):  # type: ignore[no-untyped-def]
     from spectcount.listeners.scoring.bench import BenchOptions
 
     size = check.size
-    return BenchOptions(clips=size.clips, questions_per_clip=3, duration_s=seconds, batch=16,
-                        turns=size.turns, naive_clips=size.naive_clips)  # fmt: skip
+    return BenchOptions(
+        clips=size.clips,
+        questions_per_clip=3,
+        duration_s=seconds,
+        batch=16,
+        turns=size.turns,
+        naive_clips=size.naive_clips,
+    )
 
 
 class _path:
@@ -406,9 +462,13 @@ def _new_run(check: Check, runs: Path, *words: str) -> Path:
 def _command(check: Check, *words: str) -> str:
     program = [sys.executable, "-m", "spectcount", "--device", check.settings.device]
     done = subprocess.run(
-        [*program, *words], capture_output=True, text=True, timeout=240, check=False,
+        [*program, *words],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
         env={**os.environ, **check.settings.environment()},
-    )  # fmt: skip
+    )
     if done.returncode:
         raise RuntimeError(f"{' '.join(words[:2])}: {(done.stdout + done.stderr)[-400:]}")
     return done.stdout
@@ -468,10 +528,14 @@ def _document(check: Check) -> dict[str, object]:
     from spectcount.listeners.scoring.bench import device_name
 
     return {
-        "card": CARD, "tiny": check.tiny, "size": dataclasses.asdict(check.size),
-        "device": device_name(torch.device(check.settings.device)), "torch": torch.__version__,
-        "transformers": transformers.__version__, "steps": check.results,
-    }  # fmt: skip
+        "card": CARD,
+        "tiny": check.tiny,
+        "size": dataclasses.asdict(check.size),
+        "device": device_name(torch.device(check.settings.device)),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "steps": check.results,
+    }
 
 
 def main(words: Sequence[str] | None = None) -> int:

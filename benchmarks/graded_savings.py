@@ -105,7 +105,9 @@ def simulated() -> list[Listener]:
     return [
         Listener("Gaussian, unbiased", gaussian, 1.0),
         Listener(
-            "Gaussian, biased (c one unit higher)", gaussian, 2.0,
+            "Gaussian, biased (c one unit higher)",
+            gaussian,
+            2.0,
             target=(1.0, 1.0, 1.0, float(ndtr(-1))),
         ),
         Listener(
@@ -113,7 +115,7 @@ def simulated() -> list[Listener]:
         ),
         Listener("3 % lapses", partial(gaussian, lapse=0.03), 1.0),
         matched("hears all or nothing", all_or_none, 0.0),
-    ]  # fmt: skip
+    ]
 
 
 def matched(name: str, draw, criterion: float, many: Trials | None = None) -> Listener:
@@ -166,9 +168,10 @@ def model_listener() -> Listener:
         signal = np.stack([_scores(heard, level, POOL[0]) for level in MODEL_LEVELS_DBFS])
     levels = np.repeat(MODEL_LEVELS_DBFS, POOL[0])
     everything = (
-        np.concatenate([levels, np.zeros(POOL[1])]), np.concatenate([signal.ravel(), catch]),
+        np.concatenate([levels, np.zeros(POOL[1])]),
+        np.concatenate([signal.ravel(), catch]),
         np.arange(signal.size + POOL[1]) < signal.size,
-    )  # fmt: skip
+    )
     draw = partial(_from_pool, signal, catch)
     yes = 100 * np.mean(catch > 0)
     name = f"{MODEL} (says yes to {yes:.1f} % of catch trials)"
@@ -184,10 +187,16 @@ def _scores(listener, level_dbfs: float | None, n: int) -> np.ndarray:
     for i in range(n):
         rng = np.random.default_rng([20_261, 0 if level_dbfs is None else int(-level_dbfs), i])
         design = Pulses(
-            duration_s=2.0, n_events=1, placement="random", event_duration_ms=100.0,
-            frequency_order="random_mel", frequency_low_hz=400.0, frequency_high_hz=3000.0,
-            level_dbfs=-40.0 if level_dbfs is None else level_dbfs, noise_sigma=0.001,
-        )  # fmt: skip
+            duration_s=2.0,
+            n_events=1,
+            placement="random",
+            event_duration_ms=100.0,
+            frequency_order="random_mel",
+            frequency_low_hz=400.0,
+            frequency_high_hz=3000.0,
+            level_dbfs=-40.0 if level_dbfs is None else level_dbfs,
+            noise_sigma=0.001,
+        )
         stimulus = draw(design, int(rng.integers(2**31)))
         stimulus = stimulus.without_events() if level_dbfs is None else stimulus
         turn, wording = divmod(i, len(TASKS["detect"].wordings))
@@ -206,8 +215,9 @@ def _from_pool(signal, catch, rng, n_signal, n_catch) -> Trials:
     caught = rng.choice(catch, n_catch, replace=False)
     return (
         np.concatenate([MODEL_LEVELS_DBFS[level], np.zeros(n_catch)]),
-        np.concatenate([scores, caught]), np.arange(n_signal + n_catch) < n_signal,
-    )  # fmt: skip
+        np.concatenate([scores, caught]),
+        np.arange(n_signal + n_catch) < n_signal,
+    )
 
 
 def savings(found, truth: float, graded: int, plain: int, spread_of: Callable) -> str:
@@ -257,19 +267,22 @@ def cell_row(name: str, n: int, method: str, cell: np.ndarray, truth: float) -> 
     measurable = np.isfinite(errors)
     bias = np.mean(errors[measurable]) if measurable.any() else np.nan
     return [
-        name, str(n), method, f"{100 * measurable.mean():.0f} %", f"{bias:+.2f}",
-        f"{error(cell, truth):.2f}", f"{width(cell, truth):.2f}",
+        name,
+        str(n),
+        method,
+        f"{100 * measurable.mean():.0f} %",
+        f"{bias:+.2f}",
+        f"{error(cell, truth):.2f}",
+        f"{width(cell, truth):.2f}",
         f"{100 * covered.value:.1f} % [{100 * covered.low:.1f}, {100 * covered.high:.1f}]",
-    ]  # fmt: skip
+    ]
 
 
 def benchmark(listener: Listener, runs: int, jobs: int) -> np.ndarray:
     """[trials, runs, methods, 3]."""
     with ProcessPoolExecutor(jobs) as pool:
         run = pool.map if jobs > 1 else map
-        return np.array([
-            list(run(partial(one_run, listener, n), range(runs))) for n in TRIALS
-        ])  # fmt: skip
+        return np.array([list(run(partial(one_run, listener, n), range(runs))) for n in TRIALS])
 
 
 def report(listeners: Sequence[Listener], runs: int, jobs: int) -> str:
@@ -292,7 +305,7 @@ def _words(listeners, runs: int, saved, rows) -> str:
     asked = [
         [x.name, f"{x.truth:.2f} dB", *(f"{d:.2f}" for d in x.target[:3]), f"{x.target[3]:.2f}"]
         for x in listeners
-    ]  # fmt: skip
+    ]
     return f"""## Graded scores
 
 `python benchmarks/graded_savings.py --runs {runs} --write` ({runs} runs of each cell; Python
@@ -319,9 +332,13 @@ of the nominal 95 % interval with Wilson's interval):
 
 
 _SAVED = [
-    "listener", "by", "saving over answers, interval", "error", "saving over yes rate, interval",
+    "listener",
+    "by",
+    "saving over answers, interval",
     "error",
-]  # fmt: skip
+    "saving over yes rate, interval",
+    "error",
+]
 
 _READING = """How to read it. Where scores are Gaussian, however distorted, they save trials, and
 the more so the more biased the listener is. Lapses take part of the saving away, and bias the

@@ -74,9 +74,13 @@ def _trials(name: str, n_trials: int, n_catch: int) -> Iterator[Trial]:
         score = rng.gauss(D_PRIME / 2 if role == "signal" else -D_PRIME / 2, 1.0)
         log_probs = normalise(np.array([score * D_PRIME, 0.0]))
         trial = make_trial(
-            planned.question, log_probs, 0.97, fingerprint=name, listener=name,
+            planned.question,
+            log_probs,
+            0.97,
+            fingerprint=name,
+            listener=name,
             coords={**planned.coords, "trial": k // len(by_role[role])},
-        )  # fmt: skip
+        )
         yield _another(trial, k)
 
 

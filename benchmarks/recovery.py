@@ -118,9 +118,14 @@ def constant(listener, truth, rng, *, levels: int, trials: int, reach: float, ca
     x = np.linspace(-reach, reach, levels)
     k = rng.binomial(trials, truth(x))
     found = fit(
-        x, k, np.full(levels, trials), guess=listener.fitted_guess, function=listener.function,
-        falling=listener.falling, catch=(int(rng.binomial(catch, listener.guess)), catch),
-    )  # fmt: skip
+        x,
+        k,
+        np.full(levels, trials),
+        guess=listener.fitted_guess,
+        function=listener.function,
+        falling=listener.falling,
+        catch=(int(rng.binomial(catch, listener.guess)), catch),
+    )
     return found.threshold, found.measurable, levels * trials + catch
 
 
@@ -128,11 +133,21 @@ def staircase(listener, truth, rng, *, trials: int, catch_every: int = 0, **rule
     """A staircase from 3 slope units above the middle, steps 2, 1 and 0.5; every fifth trial comes
     at the easiest level, as in a plan."""
     easy = -3.0 if listener.falling else 3.0
-    track = Staircase(StaircaseOptions(
-        start=easy, low=-RANGE, high=RANGE, steps=(2.0, 1.0, 0.5), max_trials=trials,
-        max_reversals=trials, harder="up" if listener.falling else "down", check_every=5,
-        guess=listener.fitted_guess, function=listener.function, **rule,
-    ))  # fmt: skip
+    track = Staircase(
+        StaircaseOptions(
+            start=easy,
+            low=-RANGE,
+            high=RANGE,
+            steps=(2.0, 1.0, 0.5),
+            max_trials=trials,
+            max_reversals=trials,
+            harder="up" if listener.falling else "down",
+            check_every=5,
+            guess=listener.fitted_guess,
+            function=listener.function,
+            **rule,
+        )
+    )
     return _adaptive(track, listener, truth, rng, catch_every)
 
 
@@ -140,10 +155,17 @@ def quest_plus(
     listener, truth, rng, *, trials: int, reach: float = RANGE, catch_every: int = 0, **options
 ):
     """QUEST+ with its standard grids over -reach..reach."""
-    track = QuestPlus(standard_options(
-        -reach, reach, guess=listener.fitted_guess, function=listener.function,
-        falling=listener.falling, max_trials=trials, **options,
-    ))  # fmt: skip
+    track = QuestPlus(
+        standard_options(
+            -reach,
+            reach,
+            guess=listener.fitted_guess,
+            function=listener.function,
+            falling=listener.falling,
+            max_trials=trials,
+            **options,
+        )
+    )
     return _adaptive(track, listener, truth, rng, catch_every)
 
 
@@ -170,15 +192,18 @@ PROCEDURES = (
     Procedure("QUEST+, as published", FORCED, partial(quest_plus, trials=120, focus=())),
     Procedure("QUEST+, half the trials", FORCED, partial(quest_plus, trials=60)),
     Procedure(
-        "constant stimuli, 7 levels and catch trials", YES_NO,
+        "constant stimuli, 7 levels and catch trials",
+        YES_NO,
         partial(constant, levels=7, trials=20, reach=3.0, catch=40),
     ),
     Procedure(
-        "1-up 1-down and catch trials", YES_NO,
+        "1-up 1-down and catch trials",
+        YES_NO,
         partial(staircase, trials=90, down=1, catch_every=3),
     ),
     Procedure(
-        "QUEST+, about the threshold, and catch trials", YES_NO,
+        "QUEST+, about the threshold, and catch trials",
+        YES_NO,
         partial(quest_plus, trials=90, catch_every=3),
     ),
     Procedure("constant stimuli, 7 levels", LAPSING, _CONSTANT),
@@ -189,7 +214,7 @@ PROCEDURES = (
     Procedure("QUEST+, about the threshold", MIXED, _QUEST),
     Procedure("constant stimuli, 7 levels", Listener(function="weibull"), _CONSTANT),
     Procedure("1-up 2-down", Listener(function="logistic", falling=True), _ONE_TWO),
-)  # fmt: skip
+)
 
 RANGES = tuple(
     Procedure(
@@ -220,10 +245,15 @@ def recover(procedure: Procedure, runs: int, seed: int, jobs: int = 1) -> Row:
     error, held, measurable, trials = (np.array(column) for column in zip(*found, strict=True))
     error, held = error[measurable], held[measurable]
     return Row(
-        procedure, runs, float(trials.mean()), float(measurable.mean()),
-        float(error.mean()), float(error.std() / np.sqrt(len(error))),
-        float(np.sqrt(np.mean(error**2))), wilson(int(held.sum()), len(held)),
-    )  # fmt: skip
+        procedure,
+        runs,
+        float(trials.mean()),
+        float(measurable.mean()),
+        float(error.mean()),
+        float(error.std() / np.sqrt(len(error))),
+        float(np.sqrt(np.mean(error**2))),
+        wilson(int(held.sum()), len(held)),
+    )
 
 
 HEAD = (
@@ -295,12 +325,19 @@ def page(rows: list[Row], ranges: list[Row], command: str) -> str:
         else f"All {len(rows)} rows lie within the limits."
     )
     return PAGE.format(
-        command=command, numpy=np.__version__, scipy=scipy.__version__,
-        python=".".join(platform.python_version_tuple()[:2]), runs=rows[0].runs,
-        bias_limit=BIAS_LIMIT, low=100 * COVERAGE_LIMITS[0], high=100 * COVERAGE_LIMITS[1],
-        table="\n".join([HEAD, *map(line, rows)]), verdict=verdict, range=RANGE,
+        command=command,
+        numpy=np.__version__,
+        scipy=scipy.__version__,
+        python=".".join(platform.python_version_tuple()[:2]),
+        runs=rows[0].runs,
+        bias_limit=BIAS_LIMIT,
+        low=100 * COVERAGE_LIMITS[0],
+        high=100 * COVERAGE_LIMITS[1],
+        table="\n".join([HEAD, *map(line, rows)]),
+        verdict=verdict,
+        range=RANGE,
         ranges="\n".join([HEAD, *map(line, ranges)]),
-    )  # fmt: skip
+    )
 
 
 def main() -> None:

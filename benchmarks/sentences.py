@@ -98,7 +98,9 @@ def page(measured: list[Row], command: str) -> str:
     if beyond:
         verdict = f"Beyond the limit: {'; '.join(beyond)}."
     return TEXT.format(
-        command=command, limit=100 * LIMIT, verdict=verdict,
+        command=command,
+        limit=100 * LIMIT,
+        verdict=verdict,
         untrue=table(
             ["sentence", "when it is untrue", "how often said", "runs", "within"],
             [[*_line(row), "yes" if row.holds else "no"] for row in untrue],
@@ -107,7 +109,7 @@ def page(measured: list[Row], command: str) -> str:
             ["sentence", "when it is true", "how often said", "runs"],
             [_line(row) for row in measured if row.power],
         ),
-    )  # fmt: skip
+    )
 
 
 def _line(row: Row) -> list[str]:

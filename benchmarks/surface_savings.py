@@ -111,10 +111,14 @@ def grid_run(listener: Listener, run: int) -> np.ndarray:
         k, n = answers[:repeats].sum(0), np.full(len(x1), repeats)
         together.append(_columns(fit_surface(x1, x2, k, n, options=listener.options())))
         single = listener.options(nodes=1)
-        apart.append(np.concatenate([
-            _columns(fit_surface(x1[c], x2[c], k[c], n[c], options=single))
-            for c in (x2 == z for z in np.linspace(0, 1, NODES))
-        ]))  # fmt: skip
+        apart.append(
+            np.concatenate(
+                [
+                    _columns(fit_surface(x1[c], x2[c], k[c], n[c], options=single))
+                    for c in (x2 == z for z in np.linspace(0, 1, NODES))
+                ]
+            )
+        )
     return np.array([together, apart])
 
 
@@ -181,9 +185,13 @@ def _row(name: str, how: str, n: int, cells: np.ndarray, truth: np.ndarray) -> l
     mean = covered.mean()
     half_width = np.median((cells[..., 2] - cells[..., 1]) / 2)
     return [
-        name, how, str(n), f"{rms(cells, truth):.3f}", f"{half_width:.3f}",
+        name,
+        how,
+        str(n),
+        f"{rms(cells, truth):.3f}",
+        f"{half_width:.3f}",
         f"{100 * mean:.1f} % ± {100 * half:.1f}",
-    ]  # fmt: skip
+    ]
 
 
 def _words(runs: int, saved, rows) -> str:

@@ -143,8 +143,14 @@ class TuneConfig(RunConfig):
 CONFIGS: dict[str, type[RunConfig]] = {
     made.kind: made
     for made in (
-        ProbeConfig, CompareConfig, PanelConfig, WordingsConfig, ConfirmConfig, ListenConfig,
-        BenchmarkConfig, TuneConfig,
+        ProbeConfig,
+        CompareConfig,
+        PanelConfig,
+        WordingsConfig,
+        ConfirmConfig,
+        ListenConfig,
+        BenchmarkConfig,
+        TuneConfig,
     )
-}  # fmt: skip
+}
 """Class of each kind of run."""

@@ -31,13 +31,25 @@ _EMPTY_ID3 = b"ID3\x04\0\0\0\0\0\x0a" + bytes(10)
 """Put before MPEG audio: libsndfile 1.2 finds it in memory only behind one."""
 _W64_GUID = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 _FOREIGN = (
-    (0, b"caff", "CAF"), (4, b"ftyp", "MP4 or M4A"), (0, b"\x1aE\xdf\xa3", "WebM or Matroska"),
-    (0, b"NIST_1A", "NIST SPHERE"), (0, b"Creative Voice File", "VOC"), (0, b"PVF1", "PVF"),
-    (0, b"FORM", "IFF"), (0, b"RIFF", "RIFF other than WAV"), (0, b"0&\xb2u", "WMA"),
-    (0, b"#!AMR", "AMR"), (0, b"\x64\xa3", "IRCAM"), (0, b" paf", "PAF"), (0, b"fap ", "PAF"),
-    (0, b"MATLAB", "MAT5"), (0, b"Extended Instrument", "XI"), (0, b"2BIT", "AVR"),
-    (0, b"ALawSoundFile", "WVE"), (0, b"\xf0\x7e", "SDS"),
-)  # fmt: skip
+    (0, b"caff", "CAF"),
+    (4, b"ftyp", "MP4 or M4A"),
+    (0, b"\x1aE\xdf\xa3", "WebM or Matroska"),
+    (0, b"NIST_1A", "NIST SPHERE"),
+    (0, b"Creative Voice File", "VOC"),
+    (0, b"PVF1", "PVF"),
+    (0, b"FORM", "IFF"),
+    (0, b"RIFF", "RIFF other than WAV"),
+    (0, b"0&\xb2u", "WMA"),
+    (0, b"#!AMR", "AMR"),
+    (0, b"\x64\xa3", "IRCAM"),
+    (0, b" paf", "PAF"),
+    (0, b"fap ", "PAF"),
+    (0, b"MATLAB", "MAT5"),
+    (0, b"Extended Instrument", "XI"),
+    (0, b"2BIT", "AVR"),
+    (0, b"ALawSoundFile", "WVE"),
+    (0, b"\xf0\x7e", "SDS"),
+)
 
 
 def kind(data: bytes) -> str:
@@ -66,8 +78,16 @@ def kind(data: bytes) -> str:
 
 def whole(data: bytes) -> bytes:
     """The bytes of a file that is all there; see the module."""
-    walk = {WAV: _riff, RF64: _riff, W64: _w64, AIFF: _aiff, AU: _au, FLAC: _flac, OGG: _ogg,
-            MP3: _mp3}  # fmt: skip
+    walk = {
+        WAV: _riff,
+        RF64: _riff,
+        W64: _w64,
+        AIFF: _aiff,
+        AU: _au,
+        FLAC: _flac,
+        OGG: _ogg,
+        MP3: _mp3,
+    }
     try:
         return walk[kind(data)](data)
     except (struct.error, IndexError):
@@ -209,9 +229,19 @@ def _aiff(data: bytes) -> bytes:
 def _aiff_mended(data: bytes, common: int, at: int, size: int, found: _Sizes) -> bytes:
     channels, frames, bits = struct.unpack_from(">hIh", data, common + 8)
     coding = data[common + 26 : common + 30] if data[8:12] == b"AIFC" else b"NONE"
-    wide = {b"NONE": (bits + 7) // 8, b"sowt": (bits + 7) // 8, b"twos": (bits + 7) // 8,
-            b"fl32": 4, b"FL32": 4, b"fl64": 8, b"FL64": 8, b"ulaw": 1, b"alaw": 1,
-            b"in24": 3, b"in32": 4}.get(coding, 0) * channels  # fmt: skip
+    wide = {
+        b"NONE": (bits + 7) // 8,
+        b"sowt": (bits + 7) // 8,
+        b"twos": (bits + 7) // 8,
+        b"fl32": 4,
+        b"FL32": 4,
+        b"fl64": 8,
+        b"FL64": 8,
+        b"ulaw": 1,
+        b"alaw": 1,
+        b"in24": 3,
+        b"in32": 4,
+    }.get(coding, 0) * channels
     there = found.declared // wide if wide > 0 else frames
     if _is_placeholder(size) or _is_placeholder(frames):
         mended = bytearray(data)

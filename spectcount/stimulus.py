@@ -209,9 +209,11 @@ class Event:
             wave = "sine"
         start = round(self.onset_s * sample_rate)
         data = {
-            **self.to_dict(), **{name: _DEFAULTS[name] for name in self._unheard(wave)},
-            "wave": wave, "onset_s": round(start / sample_rate, 9),
-        }  # fmt: skip
+            **self.to_dict(),
+            **{name: _DEFAULTS[name] for name in self._unheard(wave)},
+            "wave": wave,
+            "onset_s": round(start / sample_rate, 9),
+        }
         if wave not in ("noise", "chirp"):  # whose duration also shapes the wave
             n = min(round(self.duration_s * sample_rate), n_samples - start)
             data["duration_s"] = round(n / sample_rate, 9)
@@ -351,10 +353,11 @@ class Stimulus:
         rate, n = self.sample_rate, self.n_samples
         groups = {name: [e.heard(rate, n) for e in getattr(self, name)] for name in _GROUPS}
         data = {
-            **self.to_dict(), **{name: found for name, found in groups.items() if found},
+            **self.to_dict(),
+            **{name: found for name, found in groups.items() if found},
             "duration_s": round(n / rate, 9),
             "noise_seed": self.noise_seed if self.noise_sigma > 0 else 0,
-        }  # fmt: skip
+        }
         data.pop("meta")
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -372,8 +375,9 @@ class Stimulus:
 _SHAPES = {name for names in _READ_BY_WAVE.values() for name in names}
 _LATER = {f.name for f in dataclasses.fields(Event) if "later" in f.metadata}
 _DEFAULTS: dict[str, Any] = {
-    **{f.name: f.default for f in dataclasses.fields(Event)}, "frequency_hz": 0.0,
-}  # fmt: skip
+    **{f.name: f.default for f in dataclasses.fields(Event)},
+    "frequency_hz": 0.0,
+}
 
 
 @functools.cache

@@ -20,8 +20,18 @@ from spectcount.stimulus import Event, Stimulus
 MAX_COUNT = 10
 COUNTS = tuple(str(n) for n in range(MAX_COUNT + 1))
 NUMBER_WORDS = (
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-)  # fmt: skip
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+)
 YES_NO, FORCED_CHOICE, COUNTING, SUBJECTIVE = "yes_no", "forced_choice", "count", "subjective"
 SAME_S = 1e-4
 """Onsets and intervals that differ by less are the same."""
@@ -243,7 +253,10 @@ def _closed(
 
 
 GAP = _closed(
-    "gap", ("yes", "no"), "Is there a gap?", _any_truth(lambda e: e.gap_ms > 0),
+    "gap",
+    ("yes", "no"),
+    "Is there a gap?",
+    _any_truth(lambda e: e.gap_ms > 0),
     (
         "Is there a gap in the sound? Answer {options}.",
         "Does the sound stop for a moment and go on? Answer {options}.",
@@ -257,10 +270,12 @@ GAP = _closed(
         "Can you hear a short silence within the sound? Answer {options}.",
     ),
     YES_NO,
-)  # fmt: skip
+)
 
 MODULATED = _closed(
-    "modulated", ("yes", "no"), "Does the loudness fluctuate?",
+    "modulated",
+    ("yes", "no"),
+    "Does the loudness fluctuate?",
     _any_truth(lambda e: e.am_depth > 0),
     (
         "Does the loudness of the sound fluctuate? Answer {options}.",
@@ -275,10 +290,12 @@ MODULATED = _closed(
         "Does the level of the sound go up and down? Say {options}.",
     ),
     YES_NO,
-)  # fmt: skip
+)
 
 HIGHER = _closed(
-    "higher", ("first", "second"), "Which tone is higher?",
+    "higher",
+    ("first", "second"),
+    "Which tone is higher?",
     lambda s: _pair(s, lambda e: e.frequency_hz, ("first", "second")),
     (
         "Which tone is higher in pitch? Answer {options}.",
@@ -292,10 +309,12 @@ HIGHER = _closed(
         "Which of the two tones has the higher pitch? Answer {options}.",
         "Compare the two beeps. Which one is higher? Say {options}.",
     ),
-)  # fmt: skip
+)
 
 LOUDER = _closed(
-    "louder", ("first", "second"), "Which sound is louder?",
+    "louder",
+    ("first", "second"),
+    "Which sound is louder?",
     lambda s: _pair(s, lambda e: e.level_dbfs, ("first", "second")),
     (
         "Which sound is louder? Answer {options}.",
@@ -309,10 +328,12 @@ LOUDER = _closed(
         "Which of the two sounds has more level? Answer {options}.",
         "Compare the two beeps. Which one is louder? Say {options}.",
     ),
-)  # fmt: skip
+)
 
 LONGER = _closed(
-    "longer", ("first", "second"), "Which sound is longer?",
+    "longer",
+    ("first", "second"),
+    "Which sound is longer?",
     lambda s: _pair(s, lambda e: e.duration_s, ("first", "second")),
     (
         "Which sound lasts longer? Answer {options}.",
@@ -326,10 +347,13 @@ LONGER = _closed(
         "Which of the two sounds has the longer duration? Answer {options}.",
         "Compare the two beeps. Which one lasts longer? Say {options}.",
     ),
-)  # fmt: skip
+)
 
 ORDER = _closed(
-    "order", ("high", "low"), "Which tone came first?", _order_truth,
+    "order",
+    ("high", "low"),
+    "Which tone came first?",
+    _order_truth,
     (
         "Two tones overlap. Which one began first? Answer {options}.",
         "Which tone started first, the {options} one?",
@@ -342,10 +366,13 @@ ORDER = _closed(
         "Which of the two tones begins first? Answer {options}.",
         "A high and a low tone: which has the earlier onset? Say {options}.",
     ),
-)  # fmt: skip
+)
 
 JITTER = _closed(
-    "jitter", ("yes", "no"), "Is the rhythm uneven?", _jitter_truth,
+    "jitter",
+    ("yes", "no"),
+    "Is the rhythm uneven?",
+    _jitter_truth,
     (
         "Is the rhythm uneven? Answer {options}.",
         "Are the beeps unevenly spaced in time? Answer {options}.",
@@ -359,10 +386,13 @@ JITTER = _closed(
         "Is the rhythm of the beeps unsteady? Say {options}.",
     ),
     YES_NO,
-)  # fmt: skip
+)
 
 CUE = _closed(
-    "cue", ("yes", "no"), "Does the first tone come back?", _detect_truth,
+    "cue",
+    ("yes", "no"),
+    "Does the first tone come back?",
+    _detect_truth,
     (
         "The clip begins with a tone. Is it in the sound that follows too? Answer {options}.",
         "Does the first tone come back later in the clip? Answer {options}.",
@@ -376,10 +406,13 @@ CUE = _closed(
         "Does the second sound contain the tone at the start? Say {options}.",
     ),
     YES_NO,
-)  # fmt: skip
+)
 
 STREAMS = _closed(
-    "streams", ("one", "two"), "One stream or two?", lambda s: None,
+    "streams",
+    ("one", "two"),
+    "One stream or two?",
+    lambda s: None,
     (
         "Do you hear one galloping melody or two separate streams? Answer {options}.",
         "How many streams of tones do you hear, {options}?",
@@ -393,15 +426,25 @@ STREAMS = _closed(
         "How many melodies do you hear, {options}?",
     ),
     SUBJECTIVE,
-)  # fmt: skip
+)
 
 TASKS = {
     task.name: task
     for task in (
-        DETECT, COUNT, INTERVAL, GAP, MODULATED, HIGHER, LOUDER, LONGER, ORDER, JITTER, CUE,
+        DETECT,
+        COUNT,
+        INTERVAL,
+        GAP,
+        MODULATED,
+        HIGHER,
+        LOUDER,
+        LONGER,
+        ORDER,
+        JITTER,
+        CUE,
         STREAMS,
     )
-}  # fmt: skip
+}
 
 
 def task(name: str) -> Task:

@@ -23,9 +23,15 @@ from spectcount.synth import synthesise
 from spectcount.trials import Question
 
 SMALL_MAP = {
-    "kind": "map", "x": "time", "y": "mel_channel", "nx": 2, "ny": 2, "trials": 2,
-    "catch_trials": 6, "design": {"duration_s": 1.0},
-}  # fmt: skip
+    "kind": "map",
+    "x": "time",
+    "y": "mel_channel",
+    "nx": 2,
+    "ny": 2,
+    "trials": 2,
+    "catch_trials": 6,
+    "design": {"duration_s": 1.0},
+}
 
 
 def test_stimuli_come_from_presets_parameters_and_files(settings, tmp_path):
@@ -200,8 +206,13 @@ def test_the_limit_of_trials_is_asked_before_a_plan_is_tried(settings, monkeypat
 
 
 def test_a_stimulus_file_has_the_demos_limit_of_events(settings, tmp_path):
-    tone = {"duration_s": 0.01, "frequency_hz": 500, "level_dbfs": -30, "attack_ms": 0,
-            "release_ms": 0}  # fmt: skip
+    tone = {
+        "duration_s": 0.01,
+        "frequency_hz": 500,
+        "level_dbfs": -30,
+        "attack_ms": 0,
+        "release_ms": 0,
+    }
     events = [{**tone, "onset_s": i / 50} for i in range(30)]
     path = tmp_path / "stimulus.json"
     path.write_text(json.dumps({"duration_s": 1.0, "events": events}))

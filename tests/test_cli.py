@@ -52,8 +52,10 @@ def test_render_writes_the_three_files(call, tmp_path):
     result = json.loads(out)
     assert (result["n_events"], result["seed"]) == (2, 5)
     assert {p.name for p in (tmp_path / "o").iterdir()} == {
-        "clip.wav", "stimulus.json", "spectrogram.png",
-    }  # fmt: skip
+        "clip.wav",
+        "stimulus.json",
+        "spectrogram.png",
+    }
     assert soundfile.info(tmp_path / "o" / "clip.wav").subtype == "FLOAT"
     assert json.loads(call(*arguments, "--json")[1])["hash"] == result["hash"]
 
@@ -74,12 +76,23 @@ def test_ask_about_preset_stimulus_and_file(call, tmp_path):
     assert [a["truth"] for a in answers] == ["3", "3", None]
     assert {"probabilities", "mass", "fingerprint", "prompt"} <= set(answers[0])
     code, out, _ = call(
-        "ask", "--listener", "dsp", "--listener", "first", "--preset", "early", "--task", "detect",
-        "--wording", 1, "--json",
-    )  # fmt: skip
+        "ask",
+        "--listener",
+        "dsp",
+        "--listener",
+        "first",
+        "--preset",
+        "early",
+        "--task",
+        "detect",
+        "--wording",
+        1,
+        "--json",
+    )
     assert [(a["listener"], a["answer"]) for a in json.loads(out)] == [
-        ("dsp", "yes"), ("first", "yes"),
-    ]  # fmt: skip
+        ("dsp", "yes"),
+        ("first", "yes"),
+    ]
     assert "Do you hear a beep" in json.loads(out)[0]["prompt"]
 
 
@@ -147,8 +160,11 @@ def test_the_worker_verb_refuses_a_run_that_is_not_its_own(call, probe_file):
 def test_the_module_is_a_program(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "spectcount", "--home", tmp_path, "runs", "list", "--json"],
-        capture_output=True, text=True, check=True, cwd=PACKAGE_ROOT.parent,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=PACKAGE_ROOT.parent,
+    )
     assert json.loads(done.stdout) == []
 
 
@@ -158,8 +174,14 @@ def test_every_verb_has_help_and_json():
     group = get_command(cli.app).commands
     assert set(group) >= {"render", "ask", "probe", "tune", "compare", "runs", "app", "run"}
     assert set(group["runs"].commands) == {
-        "list", "show", "cancel", "resume", "export", "figure", "audiofolder",
-    }  # fmt: skip
+        "list",
+        "show",
+        "cancel",
+        "resume",
+        "export",
+        "figure",
+        "audiofolder",
+    }
     assert group.pop("app").help, "the page prints its address, no result"
     groups = [c for c in group.values() if hasattr(c, "commands")]
     shown = [c for c in group.values() if not c.hidden and c not in groups]
@@ -174,7 +196,11 @@ def test_results_are_printed_as_valid_json(capsys):
     printed = json.loads(capsys.readouterr().out)
     assert printed["cells"] == [[0, 1]]
     assert printed["d_prime"] == {
-        "value": 1.5, "low": None, "high": None, "level": 0.95, "rule": "",
-    }  # fmt: skip
+        "value": 1.5,
+        "low": None,
+        "high": None,
+        "level": 0.95,
+        "rule": "",
+    }
     cli.output.show(found, as_json=False)
     assert "d_prime: not measurable" in capsys.readouterr().out

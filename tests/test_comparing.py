@@ -19,15 +19,27 @@ from spectcount.settings import load_settings
 from spectcount.store import Store
 
 SMALL_MAP = {
-    "kind": "map", "x": "level_dbfs", "x_low": -65, "x_high": -5, "nx": 4, "y": "mel_channel",
-    "y_low": 10, "y_high": 90, "ny": 1, "trials": 6, "catch_trials": 12,
+    "kind": "map",
+    "x": "level_dbfs",
+    "x_low": -65,
+    "x_high": -5,
+    "nx": 4,
+    "y": "mel_channel",
+    "y_low": 10,
+    "y_high": 90,
+    "ny": 1,
+    "trials": 6,
+    "catch_trials": 12,
     "design": {"duration_s": 1.5},
-}  # fmt: skip
+}
 PANEL = [
     {"name": "Detecting", "plan": SMALL_MAP},
-    {"name": "Counting", "rows": "regions",
-     "plan": {**SMALL_MAP, "task": "count", "catch_trials": 0, "count_high": 3}},
-]  # fmt: skip
+    {
+        "name": "Counting",
+        "rows": "regions",
+        "plan": {**SMALL_MAP, "task": "count", "catch_trials": 0, "count_high": 3},
+    },
+]
 EXAMPLE = "tiny-lalm@example"
 
 

@@ -16,11 +16,22 @@ N = 16_000
 RNG = np.random.default_rng(0)
 WAVE = 0.2 * np.sin(2 * np.pi * 440 * np.arange(N) / N) + 0.02 * RNG.standard_normal(N)
 FORMS = [
-    ("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAV", "ULAW"), ("WAV", "IMA_ADPCM"), ("WAVEX", "PCM_24"),
-    ("RF64", "PCM_16"), ("W64", "FLOAT"), ("AIFF", "PCM_16"), ("AIFF", "FLOAT"), ("AU", "PCM_16"),
-    ("FLAC", "PCM_16"), ("FLAC", "PCM_24"), ("OGG", "VORBIS"), ("OGG", "OPUS"),
+    ("WAV", "PCM_16"),
+    ("WAV", "FLOAT"),
+    ("WAV", "ULAW"),
+    ("WAV", "IMA_ADPCM"),
+    ("WAVEX", "PCM_24"),
+    ("RF64", "PCM_16"),
+    ("W64", "FLOAT"),
+    ("AIFF", "PCM_16"),
+    ("AIFF", "FLOAT"),
+    ("AU", "PCM_16"),
+    ("FLAC", "PCM_16"),
+    ("FLAC", "PCM_24"),
+    ("OGG", "VORBIS"),
+    ("OGG", "OPUS"),
     ("MP3", "MPEG_LAYER_III"),
-]  # fmt: skip
+]
 PLACEHOLDERS = [0, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x7FFFF000, 0xFFFFFFFF - 36, 0x80000000 - 2]
 
 
@@ -67,8 +78,10 @@ def test_a_wav_stream_with_a_placeholder_is_read(read, endian, subtype, size):
     data = encoded("WAV", subtype, endian=endian)
     order = "<" if data[:4] == b"RIFF" else ">"
     at = data.index(b"data") + 4
-    for changed in (put(data, at, order + "I", size),
-                    put(put(data, at, order + "I", size), 4, order + "I", size)):  # fmt: skip
+    for changed in (
+        put(data, at, order + "I", size),
+        put(put(data, at, order + "I", size), 4, order + "I", size),
+    ):
         assert np.array_equal(read(changed).waveform, read(data).waveform)
 
 
@@ -182,9 +195,10 @@ def test_other_containers_are_named_and_refused(tmp_path, read):
     taken = set()
     for form in sorted(given - {"RAW", "SD2"}):
         subtype = next(
-            s for s in ("PCM_16", "MPEG_LAYER_III", *soundfile.available_subtypes(form))
+            s
+            for s in ("PCM_16", "MPEG_LAYER_III", *soundfile.available_subtypes(form))
             if soundfile.check_format(form, s)
-        )  # fmt: skip
+        )
         path = tmp_path / "x.wav"
         try:
             path.write_bytes(encoded(form, subtype))

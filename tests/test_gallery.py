@@ -38,8 +38,10 @@ def test_a_picture_shows_both_sounds_with_room_for_every_label(settings, tmp_pat
     ink = 255 - np.asarray(Image.open(path).convert("L")).astype(int)
     edges = (ink[0], ink[-1], ink[:, 0], ink[:, -1])
     assert max(edge.max() for edge in edges) == 0, "nothing is cut off"
-    panels = [ink[top + 2 : top + HEIGHT - 2, LEFT + 2 : LEFT + WIDTH - 2]
-              for top in (TITLE, 2 * TITLE + HEIGHT + 4)]  # fmt: skip
+    panels = [
+        ink[top + 2 : top + HEIGHT - 2, LEFT + 2 : LEFT + WIDTH - 2]
+        for top in (TITLE, 2 * TITLE + HEIGHT + 4)
+    ]
     assert panels[0].max() > 60
     assert np.abs(panels[0] - panels[1]).max() > 60, "the two differ"
 
@@ -61,6 +63,7 @@ def test_it_is_written_where_it_is_asked_for(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(make_gallery, "FAMILIES", {"rhythm": FAMILIES["rhythm"]})
     files = make_gallery.write_gallery(settings, tmp_path / "docs" / "gallery")
     assert [f.relative_to(tmp_path).as_posix() for f in files] == [
-        "docs/gallery/rhythm.png", "docs/gallery.md",
-    ]  # fmt: skip
+        "docs/gallery/rhythm.png",
+        "docs/gallery.md",
+    ]
     assert "](gallery/rhythm.png)" in files[1].read_text()

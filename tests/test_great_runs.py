@@ -34,13 +34,20 @@ def stored_run(path):
     clips = (
         Stimulus(2.0, (Event(0.2, 0.1, 1000.0, -14.0),), 0.001, noise_seed=k) for k in range(N)
     )
-    store.add_trials(run.id, (
-        make_trial(
-            Question(clip, "detect"), np.log([0.75, 0.25]), 0.9, fingerprint="f", listener="tiny",
-            coords={"x": k % 7, "y": k % 5, "role": "signal", "trial": 1000 + k},
-        )
-        for k, clip in enumerate(clips)
-    ))  # fmt: skip
+    store.add_trials(
+        run.id,
+        (
+            make_trial(
+                Question(clip, "detect"),
+                np.log([0.75, 0.25]),
+                0.9,
+                fingerprint="f",
+                listener="tiny",
+                coords={"x": k % 7, "y": k % 5, "role": "signal", "trial": 1000 + k},
+            )
+            for k, clip in enumerate(clips)
+        ),
+    )
     return store, run.id
 
 

@@ -10,9 +10,16 @@ from spectcount.errors import UserError
 from spectcount.store import Store
 
 PLAN = {
-    "kind": "curve", "task": "detect", "parameter": "level_dbfs", "start": -40, "stop": -20,
-    "levels": 2, "trials": 2, "catch_trials": 2, "design": {"duration_s": 1.0},
-}  # fmt: skip
+    "kind": "curve",
+    "task": "detect",
+    "parameter": "level_dbfs",
+    "start": -40,
+    "stop": -20,
+    "levels": 2,
+    "trials": 2,
+    "catch_trials": 2,
+    "design": {"duration_s": 1.0},
+}
 
 
 def answer_all(settings, run_id, n=None):

@@ -55,9 +55,13 @@ WRONG = {
     "no probe there": (ForwardMasking(), ForwardMasking(delay_ms=60), probe_rows, "Probe level"),
     "masker": (ForwardMasking(), ForwardMasking(masker_level_dbfs=-23), probe_rows, "Masker level"),
     "probe": (ForwardMasking(), ForwardMasking(level_dbfs=-33), probe_rows, "Probe level"),
-    "band": (InformationalMasking(), InformationalMasking(protected_cam=1), protected_rows,
-             "Nearest masker to the cue"),
-}  # fmt: skip
+    "band": (
+        InformationalMasking(),
+        InformationalMasking(protected_cam=1),
+        protected_rows,
+        "Nearest masker to the cue",
+    ),
+}
 
 
 @pytest.mark.parametrize(("declared", "made", "check", "quantity"), WRONG.values(), ids=WRONG)
@@ -67,9 +71,11 @@ def test_a_clip_of_other_parameters_is_seen(declared, made, check, quantity):
 
 
 def test_the_other_answer_of_a_pair_is_seen():
-    for design, name, check in ((OnsetAsynchrony(), "order", asynchrony_rows),
-                                (Rhythm(), "jitter", interval_rows),
-                                (InformationalMasking(), "cue", protected_rows)):  # fmt: skip
+    for design, name, check in (
+        (OnsetAsynchrony(), "order", asynchrony_rows),
+        (Rhythm(), "jitter", interval_rows),
+        (InformationalMasking(), "cue", protected_rows),
+    ):
         signal, other = draw_pair(design, 0, name)
         assert False in [row.ok for row in check(signal, synthesise(other))]
 

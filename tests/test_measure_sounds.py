@@ -32,18 +32,25 @@ CASES = {
     "modulated tone": ("modulated", Modulation(carrier_wave="tone", am_depth_db=-25), AM),
     "modulated band": ("modulated", Modulation(carrier_wave="band", am_rate_hz=250), AM),
     "frequency": (
-        "higher", FrequencyDiscrimination(difference=3, frequency_rove_cam=4, level_rove_db=4),
+        "higher",
+        FrequencyDiscrimination(difference=3, frequency_rove_cam=4, level_rove_db=4),
         ("Difference in frequency cents", "Difference in frequency Cam", "Difference in level dB"),
     ),
     "level of tones": ("louder", LevelDiscrimination(difference_db=0.7), LEVEL),
     "level of noises": ("louder", LevelDiscrimination(carrier_wave="white"), LEVEL),
     "length of tones": ("longer", DurationDiscrimination(difference=6, level_rove_db=5), LENGTH),
     "length of noises": ("longer", DurationDiscrimination(carrier_wave="white"), LENGTH),
-    "faint tone": ("detect", ToneInNoise(e_n0_db=12, frequency_rove_cam=5),
-                   ("E/N0 by matched filter dB",)),
-    "masked tone": ("detect", ToneInNoise(e_n0_db=35, masker_level_dbfs=-35),
-                    ("E/N0 by matched filter dB", "Masker level dBFS")),
-}  # fmt: skip
+    "faint tone": (
+        "detect",
+        ToneInNoise(e_n0_db=12, frequency_rove_cam=5),
+        ("E/N0 by matched filter dB",),
+    ),
+    "masked tone": (
+        "detect",
+        ToneInNoise(e_n0_db=35, masker_level_dbfs=-35),
+        ("E/N0 by matched filter dB", "Masker level dBFS"),
+    ),
+}
 
 
 def table(stimulus, wave):
@@ -69,35 +76,51 @@ WRONG = {
     "no gap": (Gap(), Gap(gap_ms=0.2), "gap", "Gap ms"),
     "a gap that is not silent": (Gap(), Gap(noise_sigma=0.01), "gap", "Depth of the gap dB"),
     "a leak into digital silence": (
-        Gap(noise_sigma=0), Gap(noise_sigma=1e-5), "gap", "Depth of the gap dB"
+        Gap(noise_sigma=0),
+        Gap(noise_sigma=1e-5),
+        "gap",
+        "Depth of the gap dB",
     ),
     "another rate": (Modulation(), Modulation(am_rate_hz=9), "modulated", "Modulation rate Hz"),
     "another depth": (Modulation(), Modulation(am_depth_db=-9), "modulated", "Modulation depth dB"),
     "another level": (Modulation(), Modulation(level_dbfs=-22), "modulated", "Levels dBFS"),
     "ten cents more": (
-        FrequencyDiscrimination(), FrequencyDiscrimination(difference=110), "higher",
+        FrequencyDiscrimination(),
+        FrequencyDiscrimination(difference=110),
+        "higher",
         "Difference in frequency cents",
     ),
     "half a decibel more": (
-        LevelDiscrimination(), LevelDiscrimination(difference_db=6.5), "louder",
+        LevelDiscrimination(),
+        LevelDiscrimination(difference_db=6.5),
+        "louder",
         "Difference in level dB",
     ),
     "five milliseconds more": (
-        DurationDiscrimination(), DurationDiscrimination(difference=105), "longer",
+        DurationDiscrimination(),
+        DurationDiscrimination(difference=105),
+        "longer",
         "Difference in length ms",
     ),
     "six decibels more": (
-        ToneInNoise(e_n0_db=20), ToneInNoise(e_n0_db=26), "detect", "E/N0 by matched filter dB"
+        ToneInNoise(e_n0_db=20),
+        ToneInNoise(e_n0_db=26),
+        "detect",
+        "E/N0 by matched filter dB",
     ),
     "another frequency": (
-        ToneInNoise(e_n0_db=20), ToneInNoise(e_n0_db=20, frequency_hz=1100), "detect",
+        ToneInNoise(e_n0_db=20),
+        ToneInNoise(e_n0_db=20, frequency_hz=1100),
+        "detect",
         "E/N0 by matched filter dB",
     ),
     "a softer masker": (
-        ToneInNoise(masker_level_dbfs=-30), ToneInNoise(masker_level_dbfs=-33), "detect",
+        ToneInNoise(masker_level_dbfs=-30),
+        ToneInNoise(masker_level_dbfs=-33),
+        "detect",
         "Masker level dBFS",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", WRONG)

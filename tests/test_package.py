@@ -28,9 +28,12 @@ START_LIMIT_S = 120.0
 def run(*command: object, cwd: Path, **variables: str) -> str:
     """What a command prints on stdout; its messages where it fails."""
     done = subprocess.run(
-        [str(part) for part in command], cwd=cwd, env={**os.environ, **variables},
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
 

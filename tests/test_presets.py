@@ -21,9 +21,18 @@ TRAINING = sorted(p.stem for p in (SHIPPED / "training").glob("*.yaml"))
 
 def test_the_promised_presets_are_there():
     assert set(STIMULI) >= {
-        "paper", "paper-frequency-axis", "paper-time-axis", "early", "late", "quiet", "dense",
-        "close-frequencies", "wide", "masked", "streaming-aba",
-    }  # fmt: skip
+        "paper",
+        "paper-frequency-axis",
+        "paper-time-axis",
+        "early",
+        "late",
+        "quiet",
+        "dense",
+        "close-frequencies",
+        "wide",
+        "masked",
+        "streaming-aba",
+    }
     assert set(PROBES) >= {"quick-map", "map", "gap-curve", "overlap-curve", "count-confusion"}
     assert set(TRAINING) >= {"paper", "laptop"}
 

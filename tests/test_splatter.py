@@ -56,13 +56,14 @@ def test_brief_probes_need_long_ramps():
 @pytest.mark.parametrize(
     "name,changes",
     [
-        ("pulses", {"frequency_high_hz": 7600}), ("tone_in_noise", {"frequency_hz": 7990}),
+        ("pulses", {"frequency_high_hz": 7600}),
+        ("tone_in_noise", {"frequency_hz": 7990}),
         ("pulses", {"wave": "harmonic", "frequency_low_hz": 1900, "frequency_high_hz": 1900}),
         ("pulses", {"wave": "chirp", "frequency_low_hz": 5400, "frequency_high_hz": 5400}),
         ("streaming", {"frequency_hz": 3850, "separation_semitones": 12}),
         ("modulation", {"carrier_wave": "tone", "frequency_hz": 7400, "am_rate_hz": 200}),
     ],
-)  # fmt: skip
+)
 def test_what_would_fold_back_is_refused(name, changes):
     with pytest.raises(UserError, match="7500"):
         draw(family(name).from_dict(changes), 0)

@@ -152,9 +152,7 @@ def test_what_would_cost_a_machine_its_memory_is_refused(clip, event, words):
 
 def test_a_clip_of_too_many_components_is_refused_before_it_is_rendered():
     """200 noise bands of 30 s are 200 * 400 * 480 000 samples of sines."""
-    bands = [
-        {**TONE, "onset_s": 0, "duration_s": 30, "wave": "noise", "bandwidth_hz": 900}
-    ] * 200  # fmt: skip
+    bands = [{**TONE, "onset_s": 0, "duration_s": 30, "wave": "noise", "bandwidth_hz": 900}] * 200
     with pytest.raises(UserError, match=r"is a sum of 3\.8e\+10 samples .* limit is 4e\+08"):
         Stimulus.from_dict({"duration_s": 30.0, "events": bands})
     assert Stimulus.from_dict({"duration_s": 30.0, "events": bands[:2]}).events
@@ -191,10 +189,12 @@ def test_one_waveform_has_one_hash(clip, event):
 @pytest.mark.parametrize(
     ("wave", "event"),
     [
-        ("noise", {"phase_deg": 60.0}), ("noise", {"n_harmonics": 3}),
-        ("white", {"phase_deg": 60.0}), ("white", {"frequency_hz": 900.0}),
+        ("noise", {"phase_deg": 60.0}),
+        ("noise", {"n_harmonics": 3}),
+        ("white", {"phase_deg": 60.0}),
+        ("white", {"frequency_hz": 900.0}),
     ],
-)  # fmt: skip
+)
 def test_noise_has_no_phase(wave, event):
     from spectcount.synth import synthesise
 

@@ -191,11 +191,13 @@ def test_eight_processes_open_a_fresh_store_at_once(tmp_path):
     path = tmp_path / "spectcount.sqlite"
     workers = [
         subprocess.Popen(
-            [sys.executable, "-c", program, str(path)], stdin=subprocess.PIPE, text=True,
+            [sys.executable, "-c", program, str(path)],
+            stdin=subprocess.PIPE,
+            text=True,
             stderr=subprocess.PIPE,
         )
         for _ in range(8)
-    ]  # fmt: skip
+    ]
     for worker in workers:
         worker.stdin.write("go\n")
         worker.stdin.flush()

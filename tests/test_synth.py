@@ -136,9 +136,17 @@ def test_modulation_has_the_declared_rate_and_depth_and_keeps_the_rms():
 
 def test_a_gap_inside_an_event_is_silence_of_the_declared_length():
     event = Event(
-        0.1, 0.3, 1003.0, -6.0, gap_ms=20, gap_onset_ms=150, gap_ramp_ms=2, attack_ms=0,
-        release_ms=0, phase_deg=17,
-    )  # fmt: skip
+        0.1,
+        0.3,
+        1003.0,
+        -6.0,
+        gap_ms=20,
+        gap_onset_ms=150,
+        gap_ramp_ms=2,
+        attack_ms=0,
+        release_ms=0,
+        phase_deg=17,
+    )
     wave = event_waveform(event, 16000, 8000)
     silent = np.flatnonzero(np.abs(wave[1600:6400]) < 1e-12)
     inside = silent[(silent > 2000) & (silent < 3000)]

@@ -71,9 +71,16 @@ def by_yes_no_quest(chance: Chance, rng: np.random.Generator) -> Any:
 def by_staircase(chance: Chance, rng: np.random.Generator) -> Any:
     """A 1-up 2-down staircase with a check at every fifth trial, as a plan has it."""
     track = up_down(
-        2, REACH, -REACH, REACH, steps=(2.0, 1.0, 0.5), max_trials=STAIRCASE_TRIALS,
-        max_reversals=STAIRCASE_TRIALS, check_every=5, guess=GUESS,
-    )  # fmt: skip
+        2,
+        REACH,
+        -REACH,
+        REACH,
+        steps=(2.0, 1.0, 0.5),
+        max_trials=STAIRCASE_TRIALS,
+        max_reversals=STAIRCASE_TRIALS,
+        check_every=5,
+        guess=GUESS,
+    )
     return simulate(track, chance, rng).estimate()
 
 
@@ -84,13 +91,19 @@ def by_levels(chance: Chance, rng: np.random.Generator) -> Any:
 
 
 TRIALS = {
-    by_quest: QUEST_TRIALS, by_short_quest: SHORT, by_yes_no_quest: YES_NO_TRIALS,
-    by_staircase: STAIRCASE_TRIALS, by_levels: LEVELS * PER_LEVEL,
-}  # fmt: skip
+    by_quest: QUEST_TRIALS,
+    by_short_quest: SHORT,
+    by_yes_no_quest: YES_NO_TRIALS,
+    by_staircase: STAIRCASE_TRIALS,
+    by_levels: LEVELS * PER_LEVEL,
+}
 NAMES = {
-    by_quest: "QUEST+", by_short_quest: "QUEST+", by_yes_no_quest: "yes/no QUEST+",
-    by_staircase: "a staircase", by_levels: "constant levels",
-}  # fmt: skip
+    by_quest: "QUEST+",
+    by_short_quest: "QUEST+",
+    by_yes_no_quest: "yes/no QUEST+",
+    by_staircase: "a staircase",
+    by_levels: "constant levels",
+}
 
 
 def _threshold(rng: np.random.Generator) -> float:
@@ -108,21 +121,23 @@ def _fall(measure: Measure, rng: np.random.Generator, runs: int) -> Row:
     said = _told(measure, rng, runs, falls=FALLS_FROM)
     return Row(
         f"there is a threshold ({NAMES[measure]}, {TRIALS[measure]} trials)",
-        "answers are guesses again at high levels", said, runs,
-    )  # fmt: skip
+        "answers are guesses again at high levels",
+        said,
+        runs,
+    )
 
 
 def _half(measure: Measure, rng: np.random.Generator, runs: int) -> Row:
     said = _told(measure, rng, runs, until=TRIALS[measure] // 2)
     return Row(
         f"there is a threshold ({NAMES[measure]}, {TRIALS[measure]} trials)",
-        "the listener guesses from half way on", said, runs,
-    )  # fmt: skip
+        "the listener guesses from half way on",
+        said,
+        runs,
+    )
 
 
-def _misses(
-    measure: Measure, rng: np.random.Generator, runs: int, lapse: float, name: str
-) -> Row:  # fmt: skip
+def _misses(measure: Measure, rng: np.random.Generator, runs: int, lapse: float, name: str) -> Row:
     """How often a threshold that is told lies elsewhere than its interval says."""
     said = told = 0
     for _ in range(runs):

@@ -64,9 +64,14 @@ def regions_of(
 
 
 def counted(
-    plan: DetectionMap, answer: Answer, truth: str, rng: np.random.Generator, runs: int,
-    confirmed: bool = True, power: bool = False,
-) -> Row:  # fmt: skip
+    plan: DetectionMap,
+    answer: Answer,
+    truth: str,
+    rng: np.random.Generator,
+    runs: int,
+    confirmed: bool = True,
+    power: bool = False,
+) -> Row:
     """How often any region is suspected, or confirmed."""
     said = 0
     for _ in range(runs):
@@ -80,8 +85,14 @@ def counted(
 @row
 def suspected_at_the_criterion(rng: np.random.Generator, runs: int) -> Row:
     """Exactly at the criterion everywhere."""
-    return counted(QUICK_MAP, gaussian(1.0), "quick-map, d' 1, the criterion, in every cell", rng,
-                   runs, confirmed=False)  # fmt: skip
+    return counted(
+        QUICK_MAP,
+        gaussian(1.0),
+        "quick-map, d' 1, the criterion, in every cell",
+        rng,
+        runs,
+        confirmed=False,
+    )
 
 
 @row

@@ -109,8 +109,12 @@ def sheet_of(plan: GridPlan, asked: Iterable[list[PlannedQuestion]]) -> Sheet:
     cells = np.array([[t.coords["x"], t.coords["y"]] for t in trials])
     truth = [-1 if t.truth is None else t.answers.index(t.truth) for t in trials]
     return Sheet(
-        plan, trials, cells[:, 0], cells[:, 1],
+        plan,
+        trials,
+        cells[:, 0],
+        cells[:, 1],
         np.array([t.coords["role"] == "signal" for t in trials]),
-        np.array([t.wording for t in trials]), np.array([t.reverse for t in trials]),
+        np.array([t.wording for t in trials]),
+        np.array([t.reverse for t in trials]),
         np.array(truth),
-    )  # fmt: skip
+    )

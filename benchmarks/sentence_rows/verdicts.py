@@ -23,9 +23,16 @@ from spectcount.trials import Trial
 
 MAP = {"kind": "map", "nx": 8, "ny": 6, "trials": 8, "catch_trials": 96}
 CURVE = {
-    "kind": "curve", "parameter": "level_dbfs", "start": -70, "stop": -20, "levels": 8,
-    "trials": 24, "catch_trials": 96, "harder": "low", "design": {"noise_sigma": 0.003},
-}  # fmt: skip
+    "kind": "curve",
+    "parameter": "level_dbfs",
+    "start": -70,
+    "stop": -20,
+    "levels": 8,
+    "trials": 24,
+    "catch_trials": 96,
+    "harder": "low",
+    "design": {"noise_sigma": 0.003},
+}
 PART = {
     "name": "Detecting",
     "plan": {"kind": "map", "nx": 1, "ny": 1, "trials": 40, "catch_trials": 40},

@@ -80,9 +80,11 @@ def measure(listener: Listener, n: int = 400, n_cell: int = 44) -> dict[str, Any
     said_yes = np.array([q.answers[k] == "yes" for q, k in zip(detect, best, strict=True)])
     signal = np.array([q.truth == "yes" for q in detect])
     d_prime = sdt.d_prime(
-        int(said_yes[signal].sum()), int(signal.sum()),
-        int(said_yes[~signal].sum()), int((~signal).sum()),
-    )  # fmt: skip
+        int(said_yes[signal].sum()),
+        int(signal.sum()),
+        int(said_yes[~signal].sum()),
+        int((~signal).sum()),
+    )
     return {
         "n": n,
         "n_cell": n_cell,
@@ -130,8 +132,10 @@ def made_words(p: dict[str, Any]) -> str:
     options, rows = p["options"], []
     for name, spec in diet.Diet.params().items():
         unit = f" {spec.unit}" if spec.unit else ""
-        rows.append(f"| {spec.help} ({name}) | {p['alignment'][name]:g}{unit} | "
-                    f"{p['hearing'][name]:g}{unit} |")  # fmt: skip
+        rows.append(
+            f"| {spec.help} ({name}) | {p['alignment'][name]:g}{unit} | "
+            f"{p['hearing'][name]:g}{unit} |"
+        )
     return f"""
 ## How it was made
 

@@ -236,9 +236,11 @@ def main() -> int:
     for name in ("seed", "steps", "threads"):
         declared = MakeOptions.param(name)
         parser.add_argument(
-            f"--{name}", type=int, default=declared.default,
+            f"--{name}",
+            type=int,
+            default=declared.default,
             help=f"{declared.help} ({declared.default})",
-        )  # fmt: skip
+        )
     flags = parser.parse_args()
     try:
         options = MakeOptions(seed=flags.seed, steps=flags.steps, threads=flags.threads)

@@ -30,12 +30,17 @@ def benchmarks(settings: Settings) -> list[Json]:
     every = benchmark_prompts(settings)
     return [
         {
-            "name": b.name, "title": b.title, "files": list(b.files),
-            "prompts": list(dict.fromkeys([*b.prompts, *every])), "strata": list(b.strata),
-            "keys": list(b.keys), "command": b.command, "gotchas": list(b.gotchas),
+            "name": b.name,
+            "title": b.title,
+            "files": list(b.files),
+            "prompts": list(dict.fromkeys([*b.prompts, *every])),
+            "strata": list(b.strata),
+            "keys": list(b.keys),
+            "command": b.command,
+            "gotchas": list(b.gotchas),
         }
         for b in BENCHMARKS.values()
-    ]  # fmt: skip
+    ]
 
 
 def benchmark_prompts(settings: Settings) -> list[str]:
@@ -74,9 +79,15 @@ def start_benchmark(
         _refuse_listener(settings, spec)
     asked = prompts.load(prompt or benchmark.prompts[0], _prompt_folders(settings))
     config = BenchmarkConfig(
-        benchmark=name, path=str(_local(settings, benchmark, str(path), split)),
-        prompt=asked.to_dict(), mode=mode, rotate=rotate, limit=limit, seed=seed, listeners=specs,
-    )  # fmt: skip
+        benchmark=name,
+        path=str(_local(settings, benchmark, str(path), split)),
+        prompt=asked.to_dict(),
+        mode=mode,
+        rotate=rotate,
+        limit=limit,
+        seed=seed,
+        listeners=specs,
+    )
     sheet = sheet_of(config)
     n = len(sheet.units) * len(specs)
     if n > settings.limits.max_trials:

@@ -61,10 +61,13 @@ def start_panel(
     parts = panel_parts(settings, panel)
     found = adapter_lineage(settings, tuned) or {}
     config = PanelConfig(
-        plan=Panel.from_list(parts).plan.to_dict(), parts=parts,
+        plan=Panel.from_list(parts).plan.to_dict(),
+        parts=parts,
         regions=[_place(region) for region in found.get("regions", [])],
-        listeners=[base, tuned], seed=seed, margin=checked_margin(margin),
-    )  # fmt: skip
+        listeners=[base, tuned],
+        seed=seed,
+        margin=checked_margin(margin),
+    )
     return start(settings, config, {"panel": panel if isinstance(panel, str) else None})
 
 

@@ -57,10 +57,15 @@ def start_confirm(
             f"run {source.id} has no suspected region of {name}; there is nothing to confirm"
         )
     config = ConfirmConfig(
-        plan=mapped.plan, source=source.id, listeners=[name],
-        targets=[target.to_dict() for target in targets], trials=n, map_seed=mapped.seed,
-        criterion=Criterion().to_dict(), seed=seed,
-    )  # fmt: skip
+        plan=mapped.plan,
+        source=source.id,
+        listeners=[name],
+        targets=[target.to_dict() for target in targets],
+        trials=n,
+        map_seed=mapped.seed,
+        criterion=Criterion().to_dict(),
+        seed=seed,
+    )
     return start(settings, config, {"source": source.id})
 
 

@@ -40,17 +40,28 @@ class ListenOptions(Declared):
     """What a session is like, besides its plan."""
 
     practice: int = param(
-        5, "Questions to warm up with, with feedback, not recorded.", low=0, high=50, step=1,
+        5,
+        "Questions to warm up with, with feedback, not recorded.",
+        low=0,
+        high=50,
+        step=1,
         label="Practice trials",
-    )  # fmt: skip
+    )
     feedback: bool = param(
-        False, "Say after each answer whether it was right. It changes what is measured: leave it "
-        "off unless you ask for it.", label="Feedback",
-    )  # fmt: skip
+        False,
+        "Say after each answer whether it was right. It changes what is measured: leave it "
+        "off unless you ask for it.",
+        label="Feedback",
+    )
     break_every: int = param(
-        40, "A break is offered after this many answers; 0: never.", low=0, high=500, step=5,
-        label="Break every", slider_high=100,
-    )  # fmt: skip
+        40,
+        "A break is offered after this many answers; 0: never.",
+        low=0,
+        high=500,
+        step=5,
+        label="Break every",
+        slider_high=100,
+    )
 
 
 @dataclass(frozen=True)

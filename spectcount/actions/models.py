@@ -63,10 +63,21 @@ def _listed(card: Any, settings: Settings, free_gb: float, here: bool) -> ModelR
     needs = needs_gb(card, settings.device)
     smaller = [option for option, gb in needs.items() if option and gb <= free_gb < needs[""]]
     return ModelRow(
-        card.name, card.full_name, card.family, card.parameters_b, needs[""],
-        needs[""] <= free_gb, "".join(smaller[:1]), here, card.family in FAMILIES, card.licence,
-        not card.gated, card.disk_gb, card.link, card.about,
-    )  # fmt: skip
+        card.name,
+        card.full_name,
+        card.family,
+        card.parameters_b,
+        needs[""],
+        needs[""] <= free_gb,
+        "".join(smaller[:1]),
+        here,
+        card.family in FAMILIES,
+        card.licence,
+        not card.gated,
+        card.disk_gb,
+        card.link,
+        card.about,
+    )
 
 
 def _own(name: str, folder: Path, settings: Settings, free_gb: float) -> ModelRow:
@@ -78,12 +89,27 @@ def _own(name: str, folder: Path, settings: Settings, free_gb: float) -> ModelRo
     try:
         family, wanted = family_of(folder).name, forecast_for(name, settings, {})
     except UserError as error:
-        return ModelRow(name, name, "", 0.0, 0.0, False, "", True, False, "", True, size, "",
-                        str(error))  # fmt: skip
+        return ModelRow(
+            name, name, "", 0.0, 0.0, False, "", True, False, "", True, size, "", str(error)
+        )
     total = sum(wanted.parameters.values()) / 1e9
     fits = wanted.gb <= free_gb
-    return ModelRow(name, name, family, total, wanted.gb, fits, "", True, True, "", True, size,
-                    "", "A folder of your own.")  # fmt: skip
+    return ModelRow(
+        name,
+        name,
+        family,
+        total,
+        wanted.gb,
+        fits,
+        "",
+        True,
+        True,
+        "",
+        True,
+        size,
+        "",
+        "A folder of your own.",
+    )
 
 
 def model_facts(settings: Settings, name: str) -> dict[str, Any]:
@@ -147,11 +173,13 @@ def refuse_tuning_too_large(
     from spectcount.listeners.checkpoints.needs import refuse_tuning
 
     changes = {
-        "scope": lora["scope"], "rank": lora["rank"], "seconds": seconds,
+        "scope": lora["scope"],
+        "rank": lora["rank"],
+        "seconds": seconds,
         "batch": max(1, train["batch"] // train.get("processes", 1)),
         "checkpointing": train.get("gradient_checkpointing", False),
         "four_bit": train.get("four_bit", False),
-    }  # fmt: skip
+    }
     if train.get("dtype", "auto") != "auto":
         changes["dtype"] = train["dtype"]
     return refuse_tuning(name, settings, changes).to_dict()

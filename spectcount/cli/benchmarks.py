@@ -48,9 +48,18 @@ def benchmark_run(
     from spectcount import actions
 
     run = actions.start_benchmark(
-        context.obj, name, path, listener, tuned, prompt=prompt, rotate=rotate, limit=limit,
-        mode="scored" if scored else "reply", seed=seed, split=split,
-    )  # fmt: skip
+        context.obj,
+        name,
+        path,
+        listener,
+        tuned,
+        prompt=prompt,
+        rotate=rotate,
+        limit=limit,
+        mode="scored" if scored else "reply",
+        seed=seed,
+        split=split,
+    )
     if not wait or as_json:
         follow(context.obj, run.id, wait, as_json)
         return

@@ -43,9 +43,15 @@ def compare(
     from spectcount import actions
 
     run = actions.start_compare(
-        context.obj, preset, base, tuned, seed, split_assignments(set_ or []), only=only,
+        context.obj,
+        preset,
+        base,
+        tuned,
+        seed,
+        split_assignments(set_ or []),
+        only=only,
         margin=margin,
-    )  # fmt: skip
+    )
     _finish(context.obj, run, wait, as_json)
 
 

@@ -58,9 +58,13 @@ def models_forecast(
     from spectcount import actions
 
     changes: dict[str, Any] = {
-        "tune": tune, "scope": scope, "batch": batch, "seconds": seconds, "rank": rank,
+        "tune": tune,
+        "scope": scope,
+        "batch": batch,
+        "seconds": seconds,
+        "rank": rank,
         "checkpointing": checkpointing,
-    }  # fmt: skip
+    }
     if dtype is not None:
         changes["dtype"] = dtype
     if four_bit:

@@ -126,9 +126,14 @@ def families(as_json: Json = False) -> None:
 
 
 def drawn(
-    settings: Settings, preset: str | None, family: str | None, set_: list[str] | None, seed: int,
-    task: str, other: bool,
-) -> Any:  # fmt: skip
+    settings: Settings,
+    preset: str | None,
+    family: str | None,
+    set_: list[str] | None,
+    seed: int,
+    task: str,
+    other: bool,
+) -> Any:
     """The stimulus of a preset, or of a family's defaults, with some parameters set."""
     from spectcount import actions
 

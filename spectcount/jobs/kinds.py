@@ -52,6 +52,11 @@ def tune(context: JobContext, settings: Settings) -> Json:
 
 
 KINDS: dict[str, Work] = {
-    "probe": ask, "compare": ask, "panel": ask, "wordings": ask, "confirm": ask,
-    "benchmark": benchmark, "tune": tune,
-}  # fmt: skip
+    "probe": ask,
+    "compare": ask,
+    "panel": ask,
+    "wordings": ask,
+    "confirm": ask,
+    "benchmark": benchmark,
+    "tune": tune,
+}

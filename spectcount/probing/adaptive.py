@@ -70,35 +70,61 @@ class StaircasePlan(_Checked):
     title: ClassVar[str] = "Staircase"
 
     rule: str = param(
-        "2-down", "Successes in a row that make it harder (one failure makes it easier), or "
+        "2-down",
+        "Successes in a row that make it harder (one failure makes it easier), or "
         "weighted: steps up and down of different size, towards a target.",
-        choices=(*_RULES, WEIGHTED), label="Rule", group="steps",
-    )  # fmt: skip
+        choices=(*_RULES, WEIGHTED),
+        label="Rule",
+        group="steps",
+    )
     target: float = param(
-        0.75, "Share of successes at which a weighted staircase settles.", low=0.05, high=0.95,
-        step=0.01, label="Target", group="steps",
-    )  # fmt: skip
+        0.75,
+        "Share of successes at which a weighted staircase settles.",
+        low=0.05,
+        high=0.95,
+        step=0.01,
+        label="Target",
+        group="steps",
+    )
     start: float | None = param(
         None, "First level; empty: the easiest.", kind=float, label="Start", group="steps"
     )
     steps: str = param(
-        "", "Step sizes in turn, the last one kept: 8, 4, 2. On a logarithmic axis they are "
+        "",
+        "Step sizes in turn, the last one kept: 8, 4, 2. On a logarithmic axis they are "
         "factors: 2, 1.4, 1.2. Empty: a sixth, a twelfth and a 24th of the range.",
-        label="Steps", group="steps",
-    )  # fmt: skip
-    reversals_per_step: int = param(
-        2, "Reversals before the next step size.", low=1, high=20, step=1,
-        label="Reversals per step", group="steps",
-    )  # fmt: skip
-    reversals: int = param(
-        12, "A track ends after this many reversals.", low=2, high=200, step=1,
-        label="Reversals at most", slider_high=40, group="stop",
-    )  # fmt: skip
-    checks: int = param(
-        5, "After so many trials comes one at an easy level, where slips show, and answers that "
-        "fall again; 0: never, as published.", low=0, high=50, step=1, label="Trials per easy one",
+        label="Steps",
         group="steps",
-    )  # fmt: skip
+    )
+    reversals_per_step: int = param(
+        2,
+        "Reversals before the next step size.",
+        low=1,
+        high=20,
+        step=1,
+        label="Reversals per step",
+        group="steps",
+    )
+    reversals: int = param(
+        12,
+        "A track ends after this many reversals.",
+        low=2,
+        high=200,
+        step=1,
+        label="Reversals at most",
+        slider_high=40,
+        group="stop",
+    )
+    checks: int = param(
+        5,
+        "After so many trials comes one at an easy level, where slips show, and answers that "
+        "fall again; 0: never, as published.",
+        low=0,
+        high=50,
+        step=1,
+        label="Trials per easy one",
+        group="steps",
+    )
 
     @property
     def step_sizes(self) -> tuple[float, ...]:
@@ -119,16 +145,24 @@ class StaircasePlan(_Checked):
         start = self.start if self.start is not None else (low if self.falling else high)
         return Staircase(
             StaircaseOptions(
-                start=start, low=low, high=high, steps=self.step_sizes,
+                start=start,
+                low=low,
+                high=high,
+                steps=self.step_sizes,
                 down=_RULES.get(self.rule, 1),
                 target=self.target if self.rule == WEIGHTED else None,
                 scale="multiplicative" if self.log else "additive",
                 harder="up" if self.falling else "down",
-                reversals_per_step=self.reversals_per_step, max_reversals=self.reversals,
-                max_trials=self.trials, guess=self.guess_rate, lapse=self.lapse,
-                function=self.function, log=self.log, check_every=self.checks,
+                reversals_per_step=self.reversals_per_step,
+                max_reversals=self.reversals,
+                max_trials=self.trials,
+                guess=self.guess_rate,
+                lapse=self.lapse,
+                function=self.function,
+                log=self.log,
+                check_every=self.checks,
             )
-        )  # fmt: skip
+        )
 
     @property
     def interval_of(self) -> Callable[[Track], Interval]:
@@ -147,18 +181,27 @@ class _TwoParameters(Procedure):
     """A procedure that can follow a second parameter too."""
 
     second: str = param(
-        NO_SECOND, "A second parameter whose level follows the answers; the threshold of the first "
-        "is sought as it depends on it.", choices=(NO_SECOND, *AXIS_NAMES),
-        label="Second parameter", group="axes",
-    )  # fmt: skip
+        NO_SECOND,
+        "A second parameter whose level follows the answers; the threshold of the first "
+        "is sought as it depends on it.",
+        choices=(NO_SECOND, *AXIS_NAMES),
+        label="Second parameter",
+        group="axes",
+    )
     second_low: float | None = param(
-        None, "Lowest level of the second; empty: as declared.", kind=float, label="Second from",
+        None,
+        "Lowest level of the second; empty: as declared.",
+        kind=float,
+        label="Second from",
         group="axes",
-    )  # fmt: skip
+    )
     second_high: float | None = param(
-        None, "Highest level of the second; empty: as declared.", kind=float, label="Second to",
+        None,
+        "Highest level of the second; empty: as declared.",
+        kind=float,
+        label="Second to",
         group="axes",
-    )  # fmt: skip
+    )
 
     @property
     def tracked(self) -> tuple[str, ...]:
@@ -187,19 +230,33 @@ class QuestPlan(_TwoParameters, _Checked):
     title: ClassVar[str] = "QUEST+"
 
     candidates: int | None = param(
-        None, "Levels to choose from, over the range; empty: 33, or 17 where there is a second "
-        "parameter.", kind=int, low=5, high=200, label="Candidate levels", group="steps",
-    )  # fmt: skip
-    aim: str = param(
-        "threshold", "What each trial is to tell about: the threshold, the width of the function "
-        "too, or everything, slips and guesses included (as published).", choices=tuple(_AIMS),
-        label="Aim", group="steps",
-    )  # fmt: skip
-    checks: int = param(
-        4, "After so many trials comes one at an easy level, where slips show, and answers that "
-        "fall again; 0: never, as published.", low=0, high=50, step=1, label="Trials per easy one",
+        None,
+        "Levels to choose from, over the range; empty: 33, or 17 where there is a second "
+        "parameter.",
+        kind=int,
+        low=5,
+        high=200,
+        label="Candidate levels",
         group="steps",
-    )  # fmt: skip
+    )
+    aim: str = param(
+        "threshold",
+        "What each trial is to tell about: the threshold, the width of the function "
+        "too, or everything, slips and guesses included (as published).",
+        choices=tuple(_AIMS),
+        label="Aim",
+        group="steps",
+    )
+    checks: int = param(
+        4,
+        "After so many trials comes one at an easy level, where slips show, and answers that "
+        "fall again; 0: never, as published.",
+        low=0,
+        high=50,
+        step=1,
+        label="Trials per easy one",
+        group="steps",
+    )
 
     def make_track(self, index: int) -> Track:
         return QuestPlus(self.options)
@@ -214,12 +271,19 @@ class QuestPlan(_TwoParameters, _Checked):
         two = self.second != NO_SECOND
         aim = (*_AIMS[self.aim], "gradient") if two and self.aim != "all" else _AIMS[self.aim]
         found = standard_options(
-            *self.ends(), second=self.ends(1) if two else None,
-            guess=self.guess_rate, log=self.log, falling=self.falling, function=self.function,
-            n_levels=self.candidates, focus=aim, check_every=self.checks,
-            min_trials=min(self.min_trials, self.trials), max_trials=self.trials,
+            *self.ends(),
+            second=self.ends(1) if two else None,
+            guess=self.guess_rate,
+            log=self.log,
+            falling=self.falling,
+            function=self.function,
+            n_levels=self.candidates,
+            focus=aim,
+            check_every=self.checks,
+            min_trials=min(self.min_trials, self.trials),
+            max_trials=self.trials,
             stop_width=self.interval_width,
-        )  # fmt: skip
+        )
         if self.lapse is None:
             return found
         prior = {name: weights for name, weights in found.prior.items() if name != "lapse"}
@@ -236,26 +300,49 @@ class SurfacePlan(_TwoParameters):
     title: ClassVar[str] = "Threshold surface"
 
     trials: int = param(
-        200, "At most this many trials in each track, catch trials among them.", low=5, high=2000,
-        step=1, label="Trials per track", slider_high=600, group="task",
-    )  # fmt: skip
+        200,
+        "At most this many trials in each track, catch trials among them.",
+        low=5,
+        high=2000,
+        step=1,
+        label="Trials per track",
+        slider_high=600,
+        group="task",
+    )
     parameter: str = param(
-        "gap_ms", "The parameter whose threshold is sought.", choices=AXIS_NAMES,
-        label="Parameter", group="axes",
-    )  # fmt: skip
+        "gap_ms",
+        "The parameter whose threshold is sought.",
+        choices=AXIS_NAMES,
+        label="Parameter",
+        group="axes",
+    )
     second: str = param(
-        "frequency", "The parameter that the threshold depends on.", choices=AXIS_NAMES,
-        label="Second parameter", group="axes",
-    )  # fmt: skip
+        "frequency",
+        "The parameter that the threshold depends on.",
+        choices=AXIS_NAMES,
+        label="Second parameter",
+        group="axes",
+    )
     nodes: int = param(
-        10, "Places along the second parameter where the threshold is reported.", low=2, high=40,
-        step=1, label="Places", group="steps",
-    )  # fmt: skip
+        10,
+        "Places along the second parameter where the threshold is reported.",
+        low=2,
+        high=40,
+        step=1,
+        label="Places",
+        group="steps",
+    )
     precision: float | None = param(
-        None, "The track ends once the mean half-width of the 95 % intervals is below this part of "
-        "the first parameter's range; empty: never.", kind=float, low=0.005, high=0.5, step=0.005,
-        label="Precision", group="stop",
-    )  # fmt: skip
+        None,
+        "The track ends once the mean half-width of the 95 % intervals is below this part of "
+        "the first parameter's range; empty: never.",
+        kind=float,
+        low=0.005,
+        high=0.5,
+        step=0.005,
+        label="Precision",
+        group="stop",
+    )
 
     def make_track(self, index: int) -> Track:
         return cast(Track, SurfaceTrack(self.options(index)))  # estimates a surface, not a number
@@ -263,8 +350,16 @@ class SurfacePlan(_TwoParameters):
     def options(self, index: int) -> SurfaceOptions:
         """Ranges, rates and stopping rules of a track."""
         return SurfaceOptions(
-            x1=self.ends(0), x2=self.ends(1), nodes=self.nodes,
-            guess=self.guess_rate, lapse=self.lapse, log1=self.is_log(0), log2=self.is_log(1),
-            falling=self.falling, function=self.function, max_trials=self.trials,
-            half_width=self.precision, seed=index,
-        )  # fmt: skip
+            x1=self.ends(0),
+            x2=self.ends(1),
+            nodes=self.nodes,
+            guess=self.guess_rate,
+            lapse=self.lapse,
+            log1=self.is_log(0),
+            log2=self.is_log(1),
+            falling=self.falling,
+            function=self.function,
+            max_trials=self.trials,
+            half_width=self.precision,
+            seed=index,
+        )

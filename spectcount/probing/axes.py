@@ -27,14 +27,25 @@ SPECIAL = {
         "time", float, 0.0, "Onset of the first event.", low=0, high=30, unit="s", label="Onset"
     ),
     "frequency": Param(
-        "frequency", float, 1000.0, "Centre frequency of the events, in cells equally wide in mel.",
-        low=20, high=HIGHEST_HZ, unit="Hz", label="Frequency",
+        "frequency",
+        float,
+        1000.0,
+        "Centre frequency of the events, in cells equally wide in mel.",
+        low=20,
+        high=HIGHEST_HZ,
+        unit="Hz",
+        label="Frequency",
     ),
     "mel_channel": Param(
-        "mel_channel", int, 0, "Mel channel of the events' centres (Whisper's 128 bands).",
-        low=0, high=HIGHEST_CHANNEL, label="Mel channel",
+        "mel_channel",
+        int,
+        0,
+        "Mel channel of the events' centres (Whisper's 128 bands).",
+        low=0,
+        high=HIGHEST_CHANNEL,
+        label="Mel channel",
     ),
-}  # fmt: skip
+}
 SEQUENCE_AXES = ("time", "onset_s", "gap_ms", "gap_jitter_ms")
 SPREAD_AXES = ("frequency_overlap",)
 

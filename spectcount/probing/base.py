@@ -60,30 +60,54 @@ class Plan(Declared):
     """Fields that have no place in a form."""
 
     task: str = param(
-        "detect", "What is asked: one of the tasks of the family.", choices=tuple(TASKS),
-        label="Task", group="task",
-    )  # fmt: skip
+        "detect",
+        "What is asked: one of the tasks of the family.",
+        choices=tuple(TASKS),
+        label="Task",
+        group="task",
+    )
     trials: int = param(
-        8, "Signal trials in each cell.", low=1, high=1000, step=1, label="Trials per cell",
-        slider_high=50, group="task",
-    )  # fmt: skip
+        8,
+        "Signal trials in each cell.",
+        low=1,
+        high=1000,
+        step=1,
+        label="Trials per cell",
+        slider_high=50,
+        group="task",
+    )
     count_low: int = param(
-        1, "Fewest events of a counting trial.", low=0, high=MAX_COUNT, step=1,
-        label="Count from", group="task",
-    )  # fmt: skip
+        1,
+        "Fewest events of a counting trial.",
+        low=0,
+        high=MAX_COUNT,
+        step=1,
+        label="Count from",
+        group="task",
+    )
     count_high: int = param(
-        5, "Most events of a counting trial.", low=0, high=MAX_COUNT, step=1,
-        label="Count to", group="task",
-    )  # fmt: skip
+        5,
+        "Most events of a counting trial.",
+        low=0,
+        high=MAX_COUNT,
+        step=1,
+        label="Count to",
+        group="task",
+    )
     wordings: str = param(
-        "training", "Which wordings are used in turn: those of training, held-out ones, or all.",
-        choices=("training", "held-out", "all"), label="Wordings", group="task",
-    )  # fmt: skip
+        "training",
+        "Which wordings are used in turn: those of training, held-out ones, or all.",
+        choices=("training", "held-out", "all"),
+        label="Wordings",
+        group="task",
+    )
     low_mass: bool = param(
-        False, "Go on where a model gives all closed answers together less than a tenth of its "
+        False,
+        "Go on where a model gives all closed answers together less than a tenth of its "
         "probability, so that their ranking stands for little.",
-        label="Even with low mass", group="task",
-    )  # fmt: skip
+        label="Even with low mass",
+        group="task",
+    )
     family: str = param(
         "pulses", "Family of stimuli.", choices=tuple(FAMILIES), label="Family", group="design"
     )

@@ -52,9 +52,10 @@ class Target:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, the plan aside."""
         return {
-            "region": self.region.to_dict(), "seed": self.seed,
+            "region": self.region.to_dict(),
+            "seed": self.seed,
             "map_counts": [[list(b), list(n)] for b, n in self.map_counts],
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True)
@@ -149,11 +150,13 @@ def targets_of(
         asked_at = seed_of(seed, "plan", number) if several else seed
         found += [
             Target(
-                part, dataclasses.replace(region, part=number if several else None), asked_at,
+                part,
+                dataclasses.replace(region, part=number if several else None),
+                asked_at,
                 by_background,
             )
             for region in find_weakness(part, mine, criterion)
-        ]  # fmt: skip
+        ]
     return found
 
 

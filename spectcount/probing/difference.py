@@ -104,10 +104,16 @@ class Difference:
         p = self.p if self.p_d_prime is None else self.p_d_prime
         asked = int(np.sum(~np.isnan(p)))
         return MapVerdict(
-            better, worse, asked - better - worse, p.size - asked, self.q, self.test(),
-            "level" if len(self.plan.axes) == 1 else "cell", self.smallest,
+            better,
+            worse,
+            asked - better - worse,
+            p.size - asked,
+            self.q,
+            self.test(),
+            "level" if len(self.plan.axes) == 1 else "cell",
+            self.smallest,
             self.headline,
-        )  # fmt: skip
+        )
 
     def test(self, measure: str = "d_prime") -> str:
         """Name of the test behind `sure`."""
@@ -189,9 +195,13 @@ class Change:
 
 
 def difference(
-    plan: Plan, base: Iterable[Trial], tuned: Iterable[Trial], q: float = 0.05,
-    level: float = 0.95, seed: int = 0,
-) -> Difference:  # fmt: skip
+    plan: Plan,
+    base: Iterable[Trial],
+    tuned: Iterable[Trial],
+    q: float = 0.05,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Difference:
     """What changed from `base` to `tuned` in each cell; only questions that both have answered
     count. `seed` is that of the bootstrap."""
     pairs = pairs_of(plan, base, tuned)
@@ -225,9 +235,13 @@ def under(whole: Change | None, cells: Difference) -> Difference:
 
 
 def change_over(
-    plan: Plan, base: Iterable[Trial], tuned: Iterable[Trial],
-    cells: Iterable[tuple[int, ...]] | None = None, level: float = 0.95, seed: int = 0,
-) -> Change:  # fmt: skip
+    plan: Plan,
+    base: Iterable[Trial],
+    tuned: Iterable[Trial],
+    cells: Iterable[tuple[int, ...]] | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Change:
     """The change over some cells (x, y) together (None: all), with the catch trials of their
     backgrounds."""
     signal, catch = pairs_of(plan, base, tuned).of_cells(cells)

@@ -29,10 +29,16 @@ class GridPlan(Plan):
     """Base of the plans that fill cells."""
 
     catch_trials: int = param(
-        100, "Trials for which the other answer is true, shared by all cells with the same "
-        "background; without any event where the task is to detect or to count.", low=0,
-        high=5000, step=1, label="Catch trials", slider_high=500, group="task",
-    )  # fmt: skip
+        100,
+        "Trials for which the other answer is true, shared by all cells with the same "
+        "background; without any event where the task is to detect or to count.",
+        low=0,
+        high=5000,
+        step=1,
+        label="Catch trials",
+        slider_high=500,
+        group="task",
+    )
 
     def check(self) -> None:
         super().check()
@@ -131,9 +137,14 @@ class GridPlan(Plan):
         return group[int(order[turn % len(group)])]
 
     def _at_cell(
-        self, stimulus: Stimulus, cell: Cell, values: list[float], role: str, k: int,
+        self,
+        stimulus: Stimulus,
+        cell: Cell,
+        values: list[float],
+        role: str,
+        k: int,
         place: int | None = None,
-    ) -> PlannedQuestion:  # fmt: skip
+    ) -> PlannedQuestion:
         coords: dict[str, Any] = {"x": cell[0], "y": cell[1], "role": role, "trial": k}
         coords.update(zip(("x_value", "y_value"), values, strict=False))
         place = self.turn(role, k) % self.n_words if place is None else place

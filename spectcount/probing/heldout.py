@@ -63,9 +63,11 @@ class Part:
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         return {
-            "name": self.name, "sentence": self.sentence, "outside": dict(self.outside),
+            "name": self.name,
+            "sentence": self.sentence,
+            "outside": dict(self.outside),
             "change": self.change.to_dict(),
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,13 @@ class HeldOutPlans:
 
 
 def split(
-    plan: Plan, base: Iterable[Trial], tuned: Iterable[Trial], trained: Trained,
-    level: float = 0.95, seed: int = 0,
-) -> list[Part]:  # fmt: skip
+    plan: Plan,
+    base: Iterable[Trial],
+    tuned: Iterable[Trial],
+    trained: Trained,
+    level: float = 0.95,
+    seed: int = 0,
+) -> list[Part]:
     """The comparison in its parts, trained first; a part without signal trials is left out."""
     pairs = pairs_of(plan, base, tuned)
     signal, catch = pairs.of_cells()

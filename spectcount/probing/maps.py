@@ -61,10 +61,15 @@ class Cells:
         """Plain data for the page and for exports; nan and infinities become None."""
         fields = {k: v for k, v in vars(self).items() if k != "plan" and v is not None}
         axes = [
-            {"name": a.name, "label": a.label, "edges": list(a.edges), "points": a.points,
-             "middles": a.middles}
+            {
+                "name": a.name,
+                "label": a.label,
+                "edges": list(a.edges),
+                "points": a.points,
+                "middles": a.middles,
+            }
             for a in self.plan.axes
-        ]  # fmt: skip
+        ]
         return {"axes": axes, "task": self.plan.task, **{k: plain(v) for k, v in fields.items()}}
 
 
@@ -178,9 +183,11 @@ def measure_map(plan: Plan, trials: Iterable[Trial], level: float = 0.95) -> Cel
 
 
 def pool(
-    plan: Plan, trials: Iterable[Trial], cells: Iterable[Sequence[int]] | None = None,
+    plan: Plan,
+    trials: Iterable[Trial],
+    cells: Iterable[Sequence[int]] | None = None,
     level: float = 0.95,
-) -> Pooled:  # fmt: skip
+) -> Pooled:
     """All trials of some cells (x, y) together (None: all cells), and the catch trials that
     belong to them."""
     asked = list(trials)
@@ -277,9 +284,15 @@ def ideal_d_prime(trial: Trial) -> float:
 
 
 _ENERGETIC = (
-    "duration_s", "level_dbfs", "attack_ms", "release_ms", "ramp",
-    "gap_ms", "gap_onset_ms", "gap_ramp_ms",
-)  # fmt: skip
+    "duration_s",
+    "level_dbfs",
+    "attack_ms",
+    "release_ms",
+    "ramp",
+    "gap_ms",
+    "gap_onset_ms",
+    "gap_ramp_ms",
+)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -27,13 +27,17 @@ class Part(Declared):
 
     name: str = param("", "What is asked, in a few words.", label="Name")
     rows: str = param(
-        WHOLE, "One row; one for each cell; or two, outside and inside the weak regions.",
-        choices=(WHOLE, CELLS, REGIONS), label="Rows",
-    )  # fmt: skip
+        WHOLE,
+        "One row; one for each cell; or two, outside and inside the weak regions.",
+        choices=(WHOLE, CELLS, REGIONS),
+        label="Rows",
+    )
     measure: str = param(
-        "auto", "auto: d' where the task has one, else accuracy; false_alarms: yes to nothing.",
-        choices=("auto", "false_alarms"), label="Measure",
-    )  # fmt: skip
+        "auto",
+        "auto: d' where the task has one, else accuracy; false_alarms: yes to nothing.",
+        choices=("auto", "false_alarms"),
+        label="Measure",
+    )
     plan: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def check(self) -> None:

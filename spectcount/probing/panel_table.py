@@ -68,10 +68,15 @@ class Row:
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         return {
-            "name": self.name, "measure": self.verdict.measure.name, "base": plain(self.base),
-            "tuned": plain(self.tuned), "verdict": self.verdict.to_dict(),
-            "fine_before": self.fine_before, "weak": self.weak, "forgotten": self.forgotten,
-        }  # fmt: skip
+            "name": self.name,
+            "measure": self.verdict.measure.name,
+            "base": plain(self.base),
+            "tuned": plain(self.tuned),
+            "verdict": self.verdict.to_dict(),
+            "fine_before": self.fine_before,
+            "weak": self.weak,
+            "forgotten": self.forgotten,
+        }
 
 
 @dataclass(frozen=True)
@@ -135,16 +140,22 @@ class PanelResult:
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         return {
-            "rows": [row.to_dict() for row in self.rows], "sentence": self.sentence,
-            "false_coverage_rate": self.q, "margin": self.margin,
+            "rows": [row.to_dict() for row in self.rows],
+            "sentence": self.sentence,
+            "false_coverage_rate": self.q,
+            "margin": self.margin,
             "forgotten": [row.name for row in self.rows if row.forgotten],
-        }  # fmt: skip
+        }
 
 
 def panel_result(
-    panel: Panel, base: Sequence[Trial], tuned: Sequence[Trial],
-    regions: Sequence[Mapping[str, Any]] = (), q: float = 0.05, margin: float | None = None,
-) -> PanelResult:  # fmt: skip
+    panel: Panel,
+    base: Sequence[Trial],
+    tuned: Sequence[Trial],
+    regions: Sequence[Mapping[str, Any]] = (),
+    q: float = 0.05,
+    margin: float | None = None,
+) -> PanelResult:
     """The table from both listeners' trials of the panel's plan. `regions` are the weak regions of
     the adapter's lineage; `margin` is one of d'. Rows that no pair has answered are left out."""
     groups = []

@@ -37,21 +37,33 @@ class DetectionMap(GridPlan):
     x: str = param("time", "Axis across.", choices=AXIS_NAMES, label="Across", group="axes")
     y: str = param("mel_channel", "Axis up.", choices=AXIS_NAMES, label="Up", group="axes")
     x_low: float | None = param(
-        None, "Where the axis across starts; empty: as declared.", kind=float, label="Across from",
+        None,
+        "Where the axis across starts; empty: as declared.",
+        kind=float,
+        label="Across from",
         group="axes",
-    )  # fmt: skip
+    )
     x_high: float | None = param(
-        None, "Where the axis across ends; empty: as declared (time: the last onset that fits).",
-        kind=float, label="Across to", group="axes",
-    )  # fmt: skip
-    y_low: float | None = param(
-        None, "Where the axis up starts; empty: as declared.", kind=float, label="Up from",
+        None,
+        "Where the axis across ends; empty: as declared (time: the last onset that fits).",
+        kind=float,
+        label="Across to",
         group="axes",
-    )  # fmt: skip
+    )
+    y_low: float | None = param(
+        None,
+        "Where the axis up starts; empty: as declared.",
+        kind=float,
+        label="Up from",
+        group="axes",
+    )
     y_high: float | None = param(
-        None, "Where the axis up ends; empty: as declared (time: the last onset that fits).",
-        kind=float, label="Up to", group="axes",
-    )  # fmt: skip
+        None,
+        "Where the axis up ends; empty: as declared (time: the last onset that fits).",
+        kind=float,
+        label="Up to",
+        group="axes",
+    )
     nx: int = param(8, "Cells across.", low=1, high=128, step=1, label="Cells across", group="axes")
     ny: int = param(12, "Cells up.", low=1, high=128, step=1, label="Cells up", group="axes")
 
@@ -59,8 +71,9 @@ class DetectionMap(GridPlan):
         if self.x == self.y:
             raise UserError(f"x and y are both {self.x}; choose two different axes")
         if {self.x, self.y} == {"frequency", "mel_channel"} or {self.x, self.y} == {
-            "time", "onset_s",
-        }:  # fmt: skip
+            "time",
+            "onset_s",
+        }:
             raise UserError(f"x={self.x} and y={self.y} are the same thing; choose another y")
         super().check()
 
@@ -97,26 +110,49 @@ class Curve(GridPlan):
     title: ClassVar[str] = "Curve"
 
     parameter: str = param(
-        "level_dbfs", "The parameter that changes.", choices=AXIS_NAMES, label="Parameter",
+        "level_dbfs",
+        "The parameter that changes.",
+        choices=AXIS_NAMES,
+        label="Parameter",
         group="axes",
-    )  # fmt: skip
+    )
     start: float = param(-60.0, "First level.", label="From", group="axes")
     stop: float = param(-14.0, "Last level.", label="To", group="axes")
-    levels: int = param(8, "Number of levels.", low=2, high=128, step=1, label="Levels",
-                        slider_high=30, group="axes")  # fmt: skip
+    levels: int = param(
+        8,
+        "Number of levels.",
+        low=2,
+        high=128,
+        step=1,
+        label="Levels",
+        slider_high=30,
+        group="axes",
+    )
     harder: str = param(
-        "auto", "At which end of the parameter the task is harder; auto: as the answers say.",
-        choices=("auto", "low", "high"), label="Harder end", group="fit",
-    )  # fmt: skip
+        "auto",
+        "At which end of the parameter the task is harder; auto: as the answers say.",
+        choices=("auto", "low", "high"),
+        label="Harder end",
+        group="fit",
+    )
     function: str = param(
-        "gaussian", "Psychometric function of the fit.", choices=tuple(FUNCTIONS),
-        label="Function", group="fit",
-    )  # fmt: skip
+        "gaussian",
+        "Psychometric function of the fit.",
+        choices=tuple(FUNCTIONS),
+        label="Function",
+        group="fit",
+    )
     compare_at: float | None = param(
-        None, "The d' whose level is compared between two listeners where the task is yes or no; "
-        "empty: the first of 1, 1.5, 2, 2.5 and 3 that both listeners' trials hold.", kind=float,
-        low=0.1, high=4, step=0.1, label="Compared at d'", group="fit",
-    )  # fmt: skip
+        None,
+        "The d' whose level is compared between two listeners where the task is yes or no; "
+        "empty: the first of 1, 1.5, 2, 2.5 and 3 that both listeners' trials hold.",
+        kind=float,
+        low=0.1,
+        high=4,
+        step=0.1,
+        label="Compared at d'",
+        group="fit",
+    )
 
     @property
     def axis_names(self) -> tuple[str, ...]:
@@ -137,9 +173,15 @@ class CountConfusion(GridPlan):
 
     task: str = param("count", "How many?", choices=("count",), label="Task", group="task")
     catch_trials: int = param(
-        0, "Trials without any event, beside those of count 0.", low=0, high=5000, step=1,
-        label="Catch trials", slider_high=500, group="task",
-    )  # fmt: skip
+        0,
+        "Trials without any event, beside those of count 0.",
+        low=0,
+        high=5000,
+        step=1,
+        label="Catch trials",
+        slider_high=500,
+        group="task",
+    )
     count_low: int = param(
         0, "Fewest events.", low=0, high=MAX_COUNT, step=1, label="Count from", group="task"
     )
@@ -237,9 +279,15 @@ AnyPlan = Plan | Interleaved
 PLANS: dict[str, type[Plan] | type[Interleaved]] = {
     made.kind: made
     for made in (
-        DetectionMap, Curve, CountConfusion, StaircasePlan, QuestPlan, SurfacePlan, Interleaved,
+        DetectionMap,
+        Curve,
+        CountConfusion,
+        StaircasePlan,
+        QuestPlan,
+        SurfacePlan,
+        Interleaved,
     )
-}  # fmt: skip
+}
 """Class of each kind of plan."""
 
 
@@ -262,7 +310,19 @@ def parts_of(plan: AnyPlan, trials: Iterable[Trial]) -> list[tuple[Plan, list[Tr
 
 
 __all__ = [
-    "CLIPS_PER_S", "PLANS", "AnyPlan", "Cost", "CountConfusion", "Curve", "DetectionMap",
-    "Interleaved", "Plan", "PlannedQuestion", "QuestPlan", "StaircasePlan", "SurfacePlan",
-    "parts_of", "plan_from_dict",
-]  # fmt: skip
+    "CLIPS_PER_S",
+    "PLANS",
+    "AnyPlan",
+    "Cost",
+    "CountConfusion",
+    "Curve",
+    "DetectionMap",
+    "Interleaved",
+    "Plan",
+    "PlannedQuestion",
+    "QuestPlan",
+    "StaircasePlan",
+    "SurfacePlan",
+    "parts_of",
+    "plan_from_dict",
+]

@@ -49,17 +49,31 @@ class Procedure(Plan):
     undeclared: ClassVar[tuple[str, ...]] = ("design", "draw", "conditions")
 
     trials: int = param(
-        80, "At most this many trials in each track, catch trials among them.", low=5, high=1000,
-        step=1, label="Trials per track", slider_high=300, group="task",
-    )  # fmt: skip
+        80,
+        "At most this many trials in each track, catch trials among them.",
+        low=5,
+        high=1000,
+        step=1,
+        label="Trials per track",
+        slider_high=300,
+        group="task",
+    )
     catch_share: float = param(
-        0.2, "Share of catch trials where the task is yes or no: they tell the false-alarm rate.",
-        low=0.05, high=0.8, step=0.05, label="Catch share", group="task",
-    )  # fmt: skip
+        0.2,
+        "Share of catch trials where the task is yes or no: they tell the false-alarm rate.",
+        low=0.05,
+        high=0.8,
+        step=0.05,
+        label="Catch share",
+        group="task",
+    )
     parameter: str = param(
-        "level_dbfs", "The parameter whose threshold is sought.", choices=AXIS_NAMES,
-        label="Parameter", group="axes",
-    )  # fmt: skip
+        "level_dbfs",
+        "The parameter whose threshold is sought.",
+        choices=AXIS_NAMES,
+        label="Parameter",
+        group="axes",
+    )
     low: float | None = param(
         None, "Lowest level; empty: as declared.", kind=float, label="From", group="axes"
     )
@@ -67,44 +81,84 @@ class Procedure(Plan):
         None, "Highest level; empty: as declared.", kind=float, label="To", group="axes"
     )
     harder: str = param(
-        LOW, "At which end of the parameter the task is harder. Refused where the ideal observer "
-        "finds it clearly the other way round.", choices=(LOW, HIGH), label="Harder end",
+        LOW,
+        "At which end of the parameter the task is harder. Refused where the ideal observer "
+        "finds it clearly the other way round.",
+        choices=(LOW, HIGH),
+        label="Harder end",
         group="axes",
-    )  # fmt: skip
+    )
     condition: str = param(
-        NO_CONDITION, "A parameter that has a track for each of its values, all interleaved.",
-        choices=(NO_CONDITION, *AXIS_NAMES), label="Condition", group="axes",
-    )  # fmt: skip
-    condition_values: str = param(
-        "", "Values of the condition, such as 250, 500, 1000.", label="Condition values",
+        NO_CONDITION,
+        "A parameter that has a track for each of its values, all interleaved.",
+        choices=(NO_CONDITION, *AXIS_NAMES),
+        label="Condition",
         group="axes",
-    )  # fmt: skip
+    )
+    condition_values: str = param(
+        "",
+        "Values of the condition, such as 250, 500, 1000.",
+        label="Condition values",
+        group="axes",
+    )
     function: str = param(
-        "gaussian", "Psychometric function of the fit.", choices=tuple(FUNCTIONS),
-        label="Function", group="fit",
-    )  # fmt: skip
+        "gaussian",
+        "Psychometric function of the fit.",
+        choices=tuple(FUNCTIONS),
+        label="Function",
+        group="fit",
+    )
     guess: float | None = param(
-        None, "Rate of successes by guessing; empty: 1/2 in forced choice, else free.", kind=float,
-        low=0, high=0.9, step=0.01, label="Guess rate", group="fit",
-    )  # fmt: skip
+        None,
+        "Rate of successes by guessing; empty: 1/2 in forced choice, else free.",
+        kind=float,
+        low=0,
+        high=0.9,
+        step=0.01,
+        label="Guess rate",
+        group="fit",
+    )
     lapse: float | None = param(
-        None, "Rate of slips however easy the trial; empty: free.", kind=float, low=0, high=0.5,
-        step=0.01, label="Lapse rate", group="fit",
-    )  # fmt: skip
+        None,
+        "Rate of slips however easy the trial; empty: free.",
+        kind=float,
+        low=0,
+        high=0.5,
+        step=0.01,
+        label="Lapse rate",
+        group="fit",
+    )
     compare_at: float | None = param(
-        None, "The d' whose level is compared between two listeners where the task is yes or no; "
-        "empty: the first of 1, 1.5, 2, 2.5 and 3 that both listeners' trials hold.", kind=float,
-        low=0.1, high=4, step=0.1, label="Compared at d'", group="fit",
-    )  # fmt: skip
+        None,
+        "The d' whose level is compared between two listeners where the task is yes or no; "
+        "empty: the first of 1, 1.5, 2, 2.5 and 3 that both listeners' trials hold.",
+        kind=float,
+        low=0.1,
+        high=4,
+        step=0.1,
+        label="Compared at d'",
+        group="fit",
+    )
     min_trials: int = param(
-        20, "Trials without catch trials before the interval may end a track.", low=1, high=1000,
-        step=1, label="Trials at least", slider_high=100, group="stop",
-    )  # fmt: skip
+        20,
+        "Trials without catch trials before the interval may end a track.",
+        low=1,
+        high=1000,
+        step=1,
+        label="Trials at least",
+        slider_high=100,
+        group="stop",
+    )
     interval_width: float | None = param(
-        None, "A track ends once the 95 % interval of its threshold is this wide or less (decades "
-        "where the parameter has a log axis); empty: never.", kind=float, low=0, high=1e6,
-        label="Interval width", group="stop",
-    )  # fmt: skip
+        None,
+        "A track ends once the 95 % interval of its threshold is this wide or less (decades "
+        "where the parameter has a log axis); empty: never.",
+        kind=float,
+        low=0,
+        high=1e6,
+        label="Interval width",
+        group="stop",
+    )
     conditions: tuple[Mapping[str, Any], ...] = ()
 
     def make_track(self, index: int) -> Track:

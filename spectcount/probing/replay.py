@@ -92,25 +92,27 @@ def _state_of(seen: _Seen) -> dict[str, Any]:
         track.take(trial.coords["role"], level_of(trial), trial)
         running.append(_estimate_now(track))
     declared = plan.levels[0].declared
-    return plain({
-        **(track.track.state() if seen.trials else {}),
-        "track": seen.index,
-        "condition": plan.tracks[seen.index].words,
-        "parameter": declared.name,
-        "label": declared.axis_label,
-        "second": plan.tracked[1] if len(plan.tracked) > 1 else "",
-        "unit": declared.unit,
-        "log": plan.log,
-        "falling": plan.falling,
-        "range": [plan.ends(i) for i in range(len(plan.levels))],
-        "presentations": [
-            {"k": p.k, "role": p.role, "level": p.level, "success": p.success}
-            for p in track.presented
-        ],
-        "running": running,
-        "posterior": _posterior(track),
-        "ended": track.reason,
-    })  # fmt: skip
+    return plain(
+        {
+            **(track.track.state() if seen.trials else {}),
+            "track": seen.index,
+            "condition": plan.tracks[seen.index].words,
+            "parameter": declared.name,
+            "label": declared.axis_label,
+            "second": plan.tracked[1] if len(plan.tracked) > 1 else "",
+            "unit": declared.unit,
+            "log": plan.log,
+            "falling": plan.falling,
+            "range": [plan.ends(i) for i in range(len(plan.levels))],
+            "presentations": [
+                {"k": p.k, "role": p.role, "level": p.level, "success": p.success}
+                for p in track.presented
+            ],
+            "running": running,
+            "posterior": _posterior(track),
+            "ended": track.reason,
+        }
+    )
 
 
 def _estimate_now(track: RunningTrack) -> dict[str, float | None]:

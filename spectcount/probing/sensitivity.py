@@ -162,10 +162,12 @@ class Sensitivity:
         if measure == 0:
             whole = whole.scaled(self.scale)
         return Interval(
-            found.value, min(found.low, found.value + whole.low - whole.value),
-            max(found.high, found.value + whole.high - whole.value), level,
+            found.value,
+            min(found.low, found.value + whole.low - whole.value),
+            max(found.high, found.value + whole.high - whole.value),
+            level,
             f"{found.rule}, exact bounds where rates are near 0 or 1",
-        )  # fmt: skip
+        )
 
 
 def for_wordings(trials: Iterable[Trial]) -> str:
@@ -179,9 +181,10 @@ def of_pairs(
 ) -> Sensitivity:
     """Base and tuned on the same questions."""
     return Sensitivity(
-        plan, [[pair[k] for pair in signal] for k in (0, 1)],
+        plan,
+        [[pair[k] for pair in signal] for k in (0, 1)],
         [[pair[k] for pair in catch] for k in (0, 1)],
-    )  # fmt: skip
+    )
 
 
 def _first(trial: Trial) -> bool:

@@ -53,10 +53,14 @@ class Session:
         scores = self.person.score([question])
         timed = {} if seconds is None else {"seconds": round(float(seconds), 3)}
         trial = make_trial(
-            question, scores.log_probs[0], float(scores.mass[0]),
-            fingerprint=self.person.fingerprint, listener=self.person.name,
-            coords={**planned.coords, **timed}, reply=answer,
-        )  # fmt: skip
+            question,
+            scores.log_probs[0],
+            float(scores.mass[0]),
+            fingerprint=self.person.fingerprint,
+            listener=self.person.name,
+            coords={**planned.coords, **timed},
+            reply=answer,
+        )
         self._take(trial)
         self._replay()
         return trial

@@ -120,13 +120,17 @@ class Audit:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, `sentence` among it."""
         return {
-            "task": self.task, "n": self.n, "chance": self.chance, "limit": self.limit,
-            "sentence": self.sentence, "own": dict(self.own),
+            "task": self.task,
+            "n": self.n,
+            "chance": self.chance,
+            "limit": self.limit,
+            "sentence": self.sentence,
+            "own": dict(self.own),
             "floors": [
                 {"cue": f.cue, "words": f.words, "rate": vars(f.rate), "theory": f.theory}
                 for f in self.floors
             ],
-        }  # fmt: skip
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Audit:
@@ -193,9 +197,13 @@ def audit_clips(
     ]
     chance = 1 / len(counts)
     return Audit(
-        task_name, len(used), chance, LIMIT if len(counts) == 2 else 2 * chance,
-        tuple(sorted(floors, key=lambda f: -f.rate.value)), own or {},
-    )  # fmt: skip
+        task_name,
+        len(used),
+        chance,
+        LIMIT if len(counts) == 2 else 2 * chance,
+        tuple(sorted(floors, key=lambda f: -f.rate.value)),
+        own or {},
+    )
 
 
 def theory_of(plan: Plan) -> dict[str, str]:

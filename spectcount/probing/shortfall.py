@@ -37,26 +37,41 @@ class Criterion(Declared):
     observer."""
 
     measure: str = param(
-        "auto", "What is compared: sensitivity where the task has one, else the rate of right "
+        "auto",
+        "What is compared: sensitivity where the task has one, else the rate of right "
         "answers; or one of these, or efficiency.",
-        choices=("auto", "d_prime", "rate", "efficiency"), label="Measure",
-    )  # fmt: skip
+        choices=("auto", "d_prime", "rate", "efficiency"),
+        label="Measure",
+    )
     d_prime: float = param(1.0, "Weak below this d'.", low=0, high=5, step=0.1, label="d' limit")
     rate: float = param(
-        0.5, "Weak below this hit rate (detect) or accuracy (count).", low=0, high=1, step=0.05,
+        0.5,
+        "Weak below this hit rate (detect) or accuracy (count).",
+        low=0,
+        high=1,
+        step=0.05,
         label="Rate limit",
-    )  # fmt: skip
+    )
     efficiency: float = param(
         0.001, "Weak below this efficiency.", low=0, high=1, step=0.0001, label="Efficiency limit"
     )
     smallest: int = param(
-        1, "Regions of fewer cells are left out.", low=1, high=1000, step=1,
-        label="Smallest region", slider_high=20,
-    )  # fmt: skip
+        1,
+        "Regions of fewer cells are left out.",
+        low=1,
+        high=1000,
+        step=1,
+        label="Smallest region",
+        slider_high=20,
+    )
     q: float = param(
-        0.05, "Share of the cells called weak that may be so by luck.", low=0.001, high=0.5,
-        step=0.005, label="False-discovery rate",
-    )  # fmt: skip
+        0.05,
+        "Share of the cells called weak that may be so by luck.",
+        low=0.001,
+        high=0.5,
+        step=0.005,
+        label="False-discovery rate",
+    )
 
     def of_task(self, task: str) -> str:
         """The measure of a task: d_prime, rate or efficiency."""
@@ -92,9 +107,13 @@ class Judge:
     """One listener's answers in several places, held against a criterion."""
 
     def __init__(
-        self, plan: Plan, criterion: Criterion, signal: Sequence[Sequence[Trial]],
-        catch: Sequence[Trial], elsewhere: Mapping[Cell, Sequence[int]] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        plan: Plan,
+        criterion: Criterion,
+        signal: Sequence[Sequence[Trial]],
+        catch: Sequence[Trial],
+        elsewhere: Mapping[Cell, Sequence[int]] | None = None,
+    ) -> None:
         """`signal` [G] are the trials of each place; `elsewhere`: by background, how many signal
         trials the whole map had and how many were hits, where these are not those trials."""
         self.plan, self.criterion = plan, criterion
@@ -103,9 +122,11 @@ class Judge:
         numbers = Numbers(plan, [*flat, *catch])
         distance = 2**0.5 if plan.asked.kind == FORCED_CHOICE else 1.0
         self.places = Places.of(
-            numbers.said(flat, place), numbers.said(catch, np.zeros(len(catch), int)),
-            len(signal), distance,
-        )  # fmt: skip
+            numbers.said(flat, place),
+            numbers.said(catch, np.zeros(len(catch), int)),
+            len(signal),
+            distance,
+        )
         self.asked = np.array([len(trials) for trials in signal], int)
         self.right = np.array([sum(map(hit, trials)) for trials in signal], int)
         self.ideal = np.array([_mean([ideal_d_prime(t) for t in x]) for x in signal])

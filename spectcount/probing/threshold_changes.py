@@ -195,9 +195,14 @@ def _answers(series: Series) -> np.ndarray:
 
 
 def _changed(
-    plan: Procedure | Curve, before: Threshold, after: Threshold, r: float, n: int, paired: bool,
+    plan: Procedure | Curve,
+    before: Threshold,
+    after: Threshold,
+    r: float,
+    n: int,
+    paired: bool,
     graded: bool,
-) -> ThresholdChange:  # fmt: skip
+) -> ThresholdChange:
     """The change of the level of one d' where the task is yes/no, else of the thresholds."""
     compared: tuple[Threshold | ScoreFit | None, ...] = (before, after)
     fits, d_prime = None, 1.0

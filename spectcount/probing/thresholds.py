@@ -197,11 +197,19 @@ def _of_track(plan: Procedure, index: int, trials: Sequence[Trial], level: float
     yes_no = plan.asked.kind == YES_NO
     catch = tuple(t for t in mine if yes_no and t.coords["role"] == CATCH)
     head = Threshold(
-        track=index, condition=plan.tracks[index].words, parameter=declared.name,
-        label=declared.axis_label, unit=declared.unit, log=plan.log, falling=plan.falling,
-        n=len(mine), n_catch=len(catch), ended=track.reason, repeated=len(shown) - len(mine),
+        track=index,
+        condition=plan.tracks[index].words,
+        parameter=declared.name,
+        label=declared.axis_label,
+        unit=declared.unit,
+        log=plan.log,
+        falling=plan.falling,
+        n=len(mine),
+        n_catch=len(catch),
+        ended=track.reason,
+        repeated=len(shown) - len(mine),
         wordings=for_wordings(mine) if mine else "",
-    )  # fmt: skip
+    )
     moving = tuple(t for t in mine if not (yes_no and t.coords["role"] == CATCH))
     if not moving:
         return head
@@ -215,17 +223,28 @@ def _of_track(plan: Procedure, index: int, trials: Sequence[Trial], level: float
     if isinstance(track.track, Staircase):
         own["reversal_mean"] = track.track.reversal_mean()
     series = Series(
-        declared, np.array([level_of(t)[0] for t in moving]),
-        np.array([succeeded(plan.asked, t) for t in moving]), moving, catch, plan.log, plan.falling,
-    )  # fmt: skip
+        declared,
+        np.array([level_of(t)[0] for t in moving]),
+        np.array([succeeded(plan.asked, t) for t in moving]),
+        moving,
+        catch,
+        plan.log,
+        plan.falling,
+    )
     if isinstance(track.track, Staircase):
         found = track.track.fitted(series.levels, series.success, series.catch_counts, level)
     else:
         found = fit(
-            series.levels, series.success, function=plan.function, guess=plan.guess_rate,
-            lapse=plan.lapse, level=level, log=plan.log, falling=plan.falling,
+            series.levels,
+            series.success,
+            function=plan.function,
+            guess=plan.guess_rate,
+            lapse=plan.lapse,
+            level=level,
+            log=plan.log,
+            falling=plan.falling,
             catch=series.catch_counts,
-        )  # fmt: skip
+        )
     own |= _by_d_prime(plan, series, found, level)
     head = dataclasses.replace(head, fit=found, series=series, **own)
     head = _of_one_function(head)
@@ -236,18 +255,30 @@ def _of_curve(plan: Curve, trials: Sequence[Trial], level: float) -> Threshold:
     series = series_of(plan, trials)
     declared = series.declared
     head = Threshold(
-        track=0, condition="", parameter=declared.name, label=declared.axis_label,
-        unit=declared.unit, log=series.log, falling=series.falling,
-        n=len(series.trials) + len(series.catch), n_catch=len(series.catch),
+        track=0,
+        condition="",
+        parameter=declared.name,
+        label=declared.axis_label,
+        unit=declared.unit,
+        log=series.log,
+        falling=series.falling,
+        n=len(series.trials) + len(series.catch),
+        n_catch=len(series.catch),
         wordings=for_wordings(trials) if trials else "",
-    )  # fmt: skip
+    )
     if not series.trials:
         return head
     guess = 0.5 if plan.asked.kind == FORCED_CHOICE else None
     found = fit(
-        series.levels, series.success, function=plan.function, guess=guess, level=level,
-        log=series.log, falling=series.falling, catch=series.catch_counts,
-    )  # fmt: skip
+        series.levels,
+        series.success,
+        function=plan.function,
+        guess=guess,
+        level=level,
+        log=series.log,
+        falling=series.falling,
+        catch=series.catch_counts,
+    )
     own = _by_d_prime(plan, series, found, level)
     head = dataclasses.replace(head, fit=found, series=series, **own)
     head = _of_one_function(head)

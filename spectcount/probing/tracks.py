@@ -55,9 +55,12 @@ class RunningTrack:
     """A procedure together with the presentations that it was given."""
 
     def __init__(
-        self, track: Track, asked: Task, stopping: Stopping,
+        self,
+        track: Track,
+        asked: Task,
+        stopping: Stopping,
         threshold: Callable[[Track], Interval] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.track = track
         self.asked = asked
         self.stopping = stopping

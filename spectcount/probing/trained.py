@@ -26,14 +26,25 @@ WINDOW = math.inf
 CLIP_LEVEL = ("duration_s", "noise_sigma")
 """Parameters that a clip without any event has too."""
 UNITS = {
-    "frequency_hz": "Hz", "level_dbfs": "dBFS", "event_duration_ms": "ms", "gap_ms": "ms",
-    "onset_s": "s", "duration_s": "s", "noise_sigma": "", "n_events": "",
-}  # fmt: skip
+    "frequency_hz": "Hz",
+    "level_dbfs": "dBFS",
+    "event_duration_ms": "ms",
+    "gap_ms": "ms",
+    "onset_s": "s",
+    "duration_s": "s",
+    "noise_sigma": "",
+    "n_events": "",
+}
 NAMES = {
-    "frequency_hz": "frequency", "level_dbfs": "level", "event_duration_ms": "event duration",
-    "gap_ms": "gap", "onset_s": "onset", "duration_s": "clip length", "noise_sigma": "noise",
+    "frequency_hz": "frequency",
+    "level_dbfs": "level",
+    "event_duration_ms": "event duration",
+    "gap_ms": "gap",
+    "onset_s": "onset",
+    "duration_s": "clip length",
+    "noise_sigma": "noise",
     "n_events": "number of events",
-}  # fmt: skip
+}
 INSIDE, PARTLY, OUTSIDE = "inside", "partly", "outside"
 _SLACK = 1e-6
 
@@ -105,9 +116,13 @@ class Trained:
         }
         held_out = {k: (float(a), float(b)) for k, (a, b) in values.get("held_out", {}).items()}
         return cls(
-            ranges, tuple(values["tasks"]), int(values["seed"]), values.get("probe") or "",
-            values.get("adapter") or "", held_out,
-        )  # fmt: skip
+            ranges,
+            tuple(values["tasks"]),
+            int(values["seed"]),
+            values.get("probe") or "",
+            values.get("adapter") or "",
+            held_out,
+        )
 
 
 def trained_of(lineage: Mapping[str, Any]) -> Trained:
@@ -129,9 +144,11 @@ def trained_of(lineage: Mapping[str, Any]) -> Trained:
         return Trained(
             {name: union(found) for name, found in ranges.items()},
             (*tasks, "count") if counted else tasks,
-            int(lineage["seed"]), str(origin.get("probe") or ""), str(origin.get("run") or ""),
+            int(lineage["seed"]),
+            str(origin.get("probe") or ""),
+            str(origin.get("run") or ""),
             held_out,
-        )  # fmt: skip
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
             f"this is no lineage of a fine-tune ({type(error).__name__}: {error}); give the data "
@@ -193,9 +210,10 @@ def without(ranges: Iterable[Sequence[float]], hole: Range) -> list[Range]:
     """The ranges less what lies in `hole`, ends included."""
     left = []
     for a, b in ranges:
-        below, above = (a, min(b, math.nextafter(hole[0], -math.inf))), (
-            max(a, math.nextafter(hole[1], math.inf)), b
-        )  # fmt: skip
+        below, above = (
+            (a, min(b, math.nextafter(hole[0], -math.inf))),
+            (max(a, math.nextafter(hole[1], math.inf)), b),
+        )
         left += [(x, y) for x, y in (below, above) if x <= y]
     return left
 
@@ -204,17 +222,22 @@ def union_words(ranges: Ranges, unit: str = "") -> str:
     """Ranges in words: "60 to 400 ms and 800 to 900 ms"."""
     end = f" {unit}" if unit else ""
     parts = [
-        f"{_short(a)}{end} and more" if math.isinf(b)
-        else f"{_short(a)}{end}" if a == b
+        f"{_short(a)}{end} and more"
+        if math.isinf(b)
+        else f"{_short(a)}{end}"
+        if a == b
         else f"{_short(a)} to {_short(b)}{end}"
         for a, b in ranges
-    ]  # fmt: skip
+    ]
     return " and ".join(parts) or "never"
 
 
 _OLD_DEFAULTS = {
-    "held_out_name": "none", "held_out_low": None, "held_out_high": None, "axis": "both",
-}  # fmt: skip
+    "held_out_name": "none",
+    "held_out_low": None,
+    "held_out_high": None,
+    "axis": "both",
+}
 """Of parameters that lineages of older releases lack."""
 
 
@@ -247,8 +270,11 @@ def _shares(c: Mapping[str, Any], regions: bool) -> dict[str, float]:
     """Share of each source; without regions the weak one falls back to the paper's."""
     weak, replay = float(c["weak_share"]), float(c["replay"])
     paper = max(0.0, 1 - weak - replay)
-    return {"weak": weak if regions else 0.0, "replay": replay,
-            "paper": paper if regions else paper + weak}  # fmt: skip
+    return {
+        "weak": weak if regions else 0.0,
+        "replay": replay,
+        "paper": paper if regions else paper + weak,
+    }
 
 
 def _add_region(
@@ -263,9 +289,10 @@ def _add_region(
 
 
 def _limit_places(
-    ranges: dict[str, list[Range]], regions: Sequence[Mapping[str, Any]],
+    ranges: dict[str, list[Range]],
+    regions: Sequence[Mapping[str, Any]],
     shares: Mapping[str, float],
-) -> None:  # fmt: skip
+) -> None:
     """Where events lie: the paper's source and replay are taken to cover what the maps covered,
     weak regions that do not limit a place all there is."""
     probed = [r["probed"]["frequency_hz"] for r in regions if "frequency_hz" in r.get("probed", {})]

@@ -50,8 +50,12 @@ D_A = Measure("d_a")
 """Sensitivity from graded scores, sqrt 2 z(AUC): d' where scores are Gaussian of equal spread."""
 SENSITIVITIES = (D_PRIME, D_A)
 RATE = Measure("hit rate")
-HITS = Measure("hit rate", better=0, up="more hits: d' says whether it hears better",
-               down="fewer hits: d' says whether it hears worse")  # fmt: skip
+HITS = Measure(
+    "hit rate",
+    better=0,
+    up="more hits: d' says whether it hears better",
+    down="fewer hits: d' says whether it hears worse",
+)
 ACCURACY = Measure("accuracy")
 FIRST_ANSWERS = Measure(
     "rate of the first answer", better=0, up="said more often", down="said less often"
@@ -60,13 +64,18 @@ FALSE_ALARMS = Measure("false-alarm rate", better=-1)
 ALARMS = Measure("false-alarm rate", better=0, up="more false alarms", down="fewer false alarms")
 MEAN_ERROR = Measure("mean absolute error", better=-1, unit="events")
 CRITERION = Measure(
-    "criterion c", better=0, up="less inclined to the first answer",
+    "criterion c",
+    better=0,
+    up="less inclined to the first answer",
     down="more inclined to the first answer",
-)  # fmt: skip
+)
 COUNT_BIAS = Measure(
-    "count bias", better=0, unit="events", up="counts higher than before",
+    "count bias",
+    better=0,
+    unit="events",
+    up="counts higher than before",
     down="counts lower than before",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)

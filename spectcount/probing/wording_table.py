@@ -98,22 +98,29 @@ class Robustness:
         found = f"Cochran's Q = {self.q.q:.1f}, df = {self.q.df}, p = {self.q.p:.2g}"
         if self.q.p >= 0.05:
             return f"That answers depend on the wording is not shown ({found})."
-        share = "" if math.isnan(self.shares.wording) else (
-            f"; wording is {100 * self.shares.wording:.0f} % of the variance of right and wrong"
-        )  # fmt: skip
+        share = (
+            ""
+            if math.isnan(self.shares.wording)
+            else (
+                f"; wording is {100 * self.shares.wording:.0f} % of the variance of right and wrong"
+            )
+        )
         return f"Answers depend on the wording ({found}){share}."
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         return {
-            "sentence": self.sentence, "measure": self.measure,
+            "sentence": self.sentence,
+            "measure": self.measure,
             "by_wording": [{k: plain(v) for k, v in vars(w).items()} for w in self.by_wording],
             "main": _effect_dict(self.main),
             "bias": None if self.bias is None else _effect_dict(self.bias),
             "cochran_q": {k: plain(v) for k, v in vars(self.q).items()},
             "variance_shares": {k: plain(v) for k, v in vars(self.shares).items()},
-            "spread": plain(self.spread), "n": self.n, "n_catch": self.n_catch,
-        }  # fmt: skip
+            "spread": plain(self.spread),
+            "n": self.n,
+            "n_catch": self.n_catch,
+        }
 
 
 @dataclass(frozen=True)
@@ -142,8 +149,9 @@ class WordedChange:
             "verdicts": [v.to_dict() for v in self.verdicts()],
             "main": _effect_dict(self.main),
             "bias": None if self.bias is None else _effect_dict(self.bias),
-            "n": self.n, "n_catch": self.n_catch,
-        }  # fmt: skip
+            "n": self.n,
+            "n_catch": self.n_catch,
+        }
 
 
 def robustness(crossed: Crossed, trials: Sequence[Trial]) -> Robustness | None:
@@ -178,9 +186,12 @@ def worded_change(
         return None
     plan = crossed.plan
     return WordedChange(
-        plan, _main(plan, after, before), _bias(plan, after, before), len(after.signal),
+        plan,
+        _main(plan, after, before),
+        _bias(plan, after, before),
+        len(after.signal),
         len(after.catch),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)

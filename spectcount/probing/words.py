@@ -18,13 +18,20 @@ FREQUENCY = "frequency_hz"
 WORDS = {
     FREQUENCY: ("at any frequency", "below {}", "above {}", "between {} and {}", "at {}"),
     "onset_s": (
-        "any time", "early in the clip (before {})", "late in the clip (after {})",
-        "between {} and {}", "at {}",
+        "any time",
+        "early in the clip (before {})",
+        "late in the clip (after {})",
+        "between {} and {}",
+        "at {}",
     ),
     "level_dbfs": (
-        "at any level", "quieter than {}", "louder than {}", "between {} and {}", "at {}",
+        "at any level",
+        "quieter than {}",
+        "louder than {}",
+        "between {} and {}",
+        "at {}",
     ),
-}  # fmt: skip
+}
 
 
 def place_words(axes: Sequence[Axis], first: Sequence[int], last: Sequence[int]) -> str:
@@ -47,9 +54,14 @@ def span_words(axis: Axis, first: int, last: int) -> str:
     label = (axis.declared.label or axis.name).lower()
     words = WORDS.get(
         name,
-        (f"any {label}", f"{label} below {{}}", f"{label} above {{}}", f"{label} {{}} to {{}}",
-         f"{label} {{}}"),
-    )  # fmt: skip
+        (
+            f"any {label}",
+            f"{label} below {{}}",
+            f"{label} above {{}}",
+            f"{label} {{}} to {{}}",
+            f"{label} {{}}",
+        ),
+    )
     unit = {FREQUENCY: "Hz", "onset_s": "s"}.get(name, axis.declared.unit)
     if axis.n > 1 and first == 0 and last == axis.n - 1:
         return words[0]

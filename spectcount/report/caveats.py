@@ -31,8 +31,9 @@ def caveats(evidence: Evidence) -> list[str]:
         return [*_unfinished(evidence), *_of_tune(), *_lab_animal(evidence)]
     of_parts = [
         f"{part.label[:1].upper()}{part.label[1:]}: {text}" if part.label else text
-        for part in evidence.parts for text in _of_part(part)
-    ]  # fmt: skip
+        for part in evidence.parts
+        for text in _of_part(part)
+    ]
     return [
         *_unfinished(evidence),
         *of_parts,

@@ -152,10 +152,11 @@ class Evidence:
         """Each listener's weak regions, worst first: with what their confirmation says, where
         there is one."""
         return {
-            name: self.again.get(name, []) if name in self.again or self.run.kind == KIND
+            name: self.again.get(name, [])
+            if name in self.again or self.run.kind == KIND
             else self._part.regions.get(name, ())
             for name in self.names
-        }  # fmt: skip
+        }
 
     @functools.cached_property
     def thresholds(self) -> dict[str, Sequence[Threshold]]:

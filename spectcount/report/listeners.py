@@ -63,7 +63,9 @@ def what_is(name: str, kind: str = "probe") -> str:
     if spec.is_simulated:
         return "a simulated listener whose truth is known, as its name says"
     embedded = str(spec.base) == EMBEDDED
-    words = "the embedded audio language model, a lab animal" if embedded else (
-        "an audio language model"
-    )  # fmt: skip
+    words = (
+        "the embedded audio language model, a lab animal"
+        if embedded
+        else ("an audio language model")
+    )
     return f"{words}, with the adapter {spec.adapter}" if spec.adapter else words

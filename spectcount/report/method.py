@@ -119,9 +119,10 @@ def design_words(plan: Plan) -> str:
         return procedure_words(plan)
     axes = " × ".join(f"{axis.label}: {_axis_words(axis)}" for axis in plan.axes)
     within = (
-        "at its exact level" if all(a.points for a in plan.axes) else
-        "at a random place within its cell"
-    )  # fmt: skip
+        "at its exact level"
+        if all(a.points for a in plan.axes)
+        else "at a random place within its cell"
+    )
     return (
         f"{plan.title} over {axes}; {len(plan.cells)} cells with {plan.trials} signal trials each, "
         f"{within}. Cells were visited in shuffled passes. {_catch_words(plan)}{_drawn_words(plan)}"
@@ -132,8 +133,10 @@ def seeds_words(evidence: Evidence) -> str:
     """Where randomness comes from."""
     paired = (
         " All listeners were asked the same clips in the same words and orders, so that they are "
-        "paired question by question." if len(evidence.names) > 1 else ""
-    )  # fmt: skip
+        "paired question by question."
+        if len(evidence.names) > 1
+        else ""
+    )
     return (
         f"The seed was {evidence.seed}. The seed of every clip is a hash (SHA-256) of that seed, "
         f"the trial's role and its place in the plan.{paired}"
@@ -161,8 +164,10 @@ def comparison_words(evidence: Evidence) -> str:
     two = evidence.asked_plan.asked.two_class
     apart = (
         "Sensitivity and criterion are compared apart: a change of the criterion alone is none of "
-        "hearing. " if two else ""
-    )  # fmt: skip
+        "hearing. "
+        if two
+        else ""
+    )
     test = f"the {evidence.difference.test()}," if two else f"{MCNEMAR}'s test (McNemar, 1947)"
     return (
         f"Differences are those of {evidence.names[1]} minus {evidence.names[0]}, paired by "
@@ -224,11 +229,11 @@ def _catch_words(plan: Plan) -> str:
         return "There were no catch trials."
     what = (
         "the counterpart of a signal trial: the same draw, all else equal, with the other answer "
-        "true" if plan.asked.two_class else "a clip without any event"
-    )  # fmt: skip
-    shared = (
-        " and shared by all cells with the same background" if plan.asked.two_class else ""
-    )  # fmt: skip
+        "true"
+        if plan.asked.two_class
+        else "a clip without any event"
+    )
+    shared = " and shared by all cells with the same background" if plan.asked.two_class else ""
     return f"{n} catch trials were spread evenly among them, each {what}{shared}."
 
 

@@ -84,9 +84,11 @@ def _head(evidence: Evidence) -> Html:
 
 def _sections(evidence: Evidence) -> list[tuple[str, str]]:
     tune = evidence.plan is None
-    middle = [("training", "Training")] if tune else [
-        ("stimuli", "Stimuli"), ("listeners", "Listeners"), ("method", "Method")
-    ]  # fmt: skip
+    middle = (
+        [("training", "Training")]
+        if tune
+        else [("stimuli", "Stimuli"), ("listeners", "Listeners"), ("method", "Method")]
+    )
     ends = [("results", "Results"), ("caveats", "Caveats"), ("repeat", "How to repeat it")]
     return [("question", "Question"), *middle, *ends, ("rules", "Rules and versions")]
 

@@ -10,9 +10,10 @@ from spectcount.probing.thresholds import PC_AT_D_PRIME_1
 from spectcount.tasks import FORCED_CHOICE, YES_NO
 
 _NAMES = {
-    "gaussian": "a cumulative Gaussian", "logistic": "a logistic function",
+    "gaussian": "a cumulative Gaussian",
+    "logistic": "a logistic function",
     "weibull": "a Weibull function",
-}  # fmt: skip
+}
 
 
 def procedure_words(plan: Procedure) -> str:
@@ -35,13 +36,17 @@ def threshold_words(plan: Plan) -> str:
     yes_no = plan.asked.kind == YES_NO
     guess = (
         "The guess rate is the false-alarm rate and free; catch trials take part in the fit."
-        if yes_no else "The guess rate is fixed at the chance level."
-        if plan.asked.kind == FORCED_CHOICE else "Guess and lapse rates are free where not given."
-    )  # fmt: skip
+        if yes_no
+        else "The guess rate is fixed at the chance level."
+        if plan.asked.kind == FORCED_CHOICE
+        else "Guess and lapse rates are free where not given."
+    )
     levels = (
         "The level at which d′ = 1 is given besides, from the answers and from the graded scores "
-        f"(AUC {PC_AT_D_PRIME_1:.2f}), and for the ideal observer." if yes_no else ""
-    )  # fmt: skip
+        f"(AUC {PC_AT_D_PRIME_1:.2f}), and for the ideal observer."
+        if yes_no
+        else ""
+    )
     return (
         f"The psychometric function is {_NAMES.get(plan.function, plan.function)}; its threshold "
         "lies where F = 0.5, halfway between guessing and the best that the listener does. It was "

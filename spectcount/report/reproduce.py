@@ -49,8 +49,9 @@ def commands(run: Run) -> list[str]:
 
 
 def _probe_commands(run: Run) -> list[str]:
-    return [f"{_program(run)} probe {PLAN_FILE} --listener {name} {_tail(run)}"
-            for name in _quoted(run)]  # fmt: skip
+    return [
+        f"{_program(run)} probe {PLAN_FILE} --listener {name} {_tail(run)}" for name in _quoted(run)
+    ]
 
 
 def _listen_commands(run: Run) -> list[str]:
@@ -178,10 +179,14 @@ def _tune_commands(run: Run) -> list[str]:
 
 
 COMMANDS = {
-    "probe": _probe_commands, "compare": _compare_commands, "panel": _compare_commands,
-    "wordings": _wordings_commands, "confirm": _confirm_commands, "listen": _listen_commands,
+    "probe": _probe_commands,
+    "compare": _compare_commands,
+    "panel": _compare_commands,
+    "wordings": _wordings_commands,
+    "confirm": _confirm_commands,
+    "listen": _listen_commands,
     "tune": _tune_commands,
-}  # fmt: skip
+}
 
 
 def _yaml(run: Run, what: str, body: dict[str, Any]) -> str:

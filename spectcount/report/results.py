@@ -141,11 +141,15 @@ def panel_html(evidence: Evidence) -> Html:
         return Html("")
     rows = [
         [
-            row.name, row.verdict.measure.name, interval(row.base), interval(row.tuned),
-            row.verdict.sentence, "yes" if row.fine_before else "no",
+            row.name,
+            row.verdict.measure.name,
+            interval(row.base),
+            interval(row.tuned),
+            row.verdict.sentence,
+            "yes" if row.fine_before else "no",
         ]
         for row in found.rows
-    ]  # fmt: skip
+    ]
     head = ["What was asked", "Measure", *evidence.names, "Change", "Fine before"]
     caption = (
         "Each listener's interval is at 95 %; those of the changes are wider, so that of the "
@@ -159,10 +163,18 @@ def wordings_html(evidence: Evidence) -> Html:
     parts = []
     for name, found in evidence.worded.items():
         rows = [
-            [k + 1, w.words, "held out" if w.held_out else "training", interval(w.rate),
-             interval(w.d_prime), interval(w.criterion), w.n, w.n_catch]
+            [
+                k + 1,
+                w.words,
+                "held out" if w.held_out else "training",
+                interval(w.rate),
+                interval(w.d_prime),
+                interval(w.criterion),
+                w.n,
+                w.n_catch,
+            ]
             for k, w in enumerate(found.by_wording)
-        ]  # fmt: skip
+        ]
         head = ["", "Wording", "Used in", "Rate", "d′", "c", "n", "n catch"]
         parts.append(table(head, rows, f"{name}, each wording; intervals at 95 %"))
     return Html("".join(parts))

@@ -18,9 +18,20 @@ from spectcount.store import Run
 from spectcount.trials import Trial, stimulus_hash
 
 _FIELDS = (
-    "key", "listener", "fingerprint", "task", "wording", "reverse", "prompt", "truth", "answer",
-    "correct", "mass", "reply", "at",
-)  # fmt: skip
+    "key",
+    "listener",
+    "fingerprint",
+    "task",
+    "wording",
+    "reverse",
+    "prompt",
+    "truth",
+    "answer",
+    "correct",
+    "mass",
+    "reply",
+    "at",
+)
 _HEADS = ("stimulus_hash", "family", "stimulus_seed")
 COLUMNS = {
     "stimulus_hash": "content hash of the clip; its data are in stimuli.jsonl",

@@ -47,8 +47,9 @@ def stimuli_html(part: Evidence) -> Html:
         names.add("n_events")
     rows = [
         [p.title, plain(getattr(plan.base, n)), p.help]
-        for n, p in FAMILIES[plan.family].params().items() if n not in names
-    ]  # fmt: skip
+        for n, p in FAMILIES[plan.family].params().items()
+        if n not in names
+    ]
     about = paragraphs([prose(_about_family(plan.family))])
     same = details(
         "Parameters that were the same in all trials", table(["Parameter", "Value", "Help"], rows)

@@ -43,8 +43,9 @@ def learning_html(evidence: Evidence) -> Html:
     words = {"weak": "in the weak regions", "strong": "outside them"}
     rows = [
         [words[k], percent(before.get(k)), percent(after.get(k))]
-        for k in words if k in before or k in after
-    ]  # fmt: skip
+        for k in words
+        if k in before or k in after
+    ]
     n = TuneConfig.from_json(evidence.run.config).train.get("held_out", "?")
     done = f"{summary.get('steps', '–')} of {summary.get('of_steps', '–')} optimiser steps."
     loss = summary.get("final_loss")

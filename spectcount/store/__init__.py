@@ -47,9 +47,22 @@ from spectcount.trials import Trial
 
 _ID_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 _UPDATABLE = (
-    "state", "reason", "started_at", "ended_at", "pid", "pid_started_at", "heartbeat_at",
-    "stop_requested_at", "done", "total", "done_before", "rate", "config", "lineage", "summary",
-)  # fmt: skip
+    "state",
+    "reason",
+    "started_at",
+    "ended_at",
+    "pid",
+    "pid_started_at",
+    "heartbeat_at",
+    "stop_requested_at",
+    "done",
+    "total",
+    "done_before",
+    "rate",
+    "config",
+    "lineage",
+    "summary",
+)
 
 _THEIRS = "(:visitor IS NULL OR runs.owner = :visitor)"
 """Only what the acting visitor may see."""
@@ -141,9 +154,12 @@ class Store:
         """How far runs of `kinds` are (none given: all), looking closely at one, or at the newest
         of the first kind; of all runs, at whatever any of them does."""
         names = {
-            "kinds": json.dumps(list(kinds)), "first": kinds[0] if kinds else None, "run": run_id,
-            "visitor": visitors.acting(), "active": json.dumps(["queued", *ACTIVE]),
-        }  # fmt: skip
+            "kinds": json.dumps(list(kinds)),
+            "first": kinds[0] if kinds else None,
+            "run": run_id,
+            "visitor": visitors.acting(),
+            "active": json.dumps(["queued", *ACTIVE]),
+        }
         of_kinds = (
             f"(:first IS NULL OR kind IN (SELECT value FROM json_each(:kinds))) AND {_THEIRS}"
         )

@@ -94,9 +94,17 @@ NEEDED: dict[str, tuple[str, ...]] = {
 }
 """What the configuration of a kind must hold for the run to be read."""
 REPORTED = {
-    "benchmark": ("benchmark", "prompt", "unheard", "floors", "listeners", "strata", "comparison",
-                  "caveats"),
-}  # fmt: skip
+    "benchmark": (
+        "benchmark",
+        "prompt",
+        "unheard",
+        "floors",
+        "listeners",
+        "strata",
+        "comparison",
+        "caveats",
+    ),
+}
 """What a summary must hold, where there is one."""
 _N_LISTENERS = {"compare": (2, 2), "panel": (2, 2), "wordings": (1, 2), "benchmark": (1, 2)}
 """Fewest and most listeners of kinds that do not take any number of them."""

@@ -20,9 +20,12 @@ from spectcount.ui.polling import run_choices
 def keep(name: str, component: gr.components.Component) -> None:
     """Write a component's value into the address, whoever changes it."""
     component.change(
-        None, component, None, js=f"(now) => SpectCount.keep({json.dumps(name)}, now)",
+        None,
+        component,
+        None,
+        js=f"(now) => SpectCount.keep({json.dumps(name)}, now)",
         api_visibility="private",
-    )  # fmt: skip
+    )
 
 
 def query_of(request: gr.Request | None) -> dict[str, str]:

@@ -81,8 +81,16 @@ class Panel:
             self.knows = html("ask-knows", _knows(family_name))
             answers = html("answers", _EMPTY, script="SpectCount.answers(element);")
             number = gr.Textbox(visible="hidden", elem_id="ask-number", show_label=False)
-        about = [header.base, header.tuned, self.task, self.wording, self.reverse, self.own,
-                 self.upload, source]  # fmt: skip
+        about = [
+            header.base,
+            header.tuned,
+            self.task,
+            self.wording,
+            self.reverse,
+            self.own,
+            self.upload,
+            source,
+        ]
         changes = [control.change for control in about]
         gr.on(changes, None, about, None, js="(...now) => SpectCount.asking(...now)", **PRIVATE)
         button.click(

@@ -109,8 +109,11 @@ def lay_out_tools(settings: Settings, first: Drawing) -> tuple[Tools, gr.HTML]:
     with gr.Row(elem_classes="tools"):
         family = gr.Dropdown(
             [(declared.title, name) for name, declared in FAMILIES.items()],
-            value=name, label="Family", elem_id="family", min_width=140,
-        )  # fmt: skip
+            value=name,
+            label="Family",
+            elem_id="family",
+            min_width=140,
+        )
         preset = gr.Dropdown(
             names("stimuli", settings), value=None, label="Preset", elem_id="preset", min_width=140
         )
@@ -131,9 +134,12 @@ def lay_out_tools(settings: Settings, first: Drawing) -> tuple[Tools, gr.HTML]:
 def side_switch(asked: str) -> gr.Radio:
     """The switch between both sounds of a task."""
     return gr.Radio(
-        [("A: signal", SIGNAL), ("B: counterpart", COUNTERPART)], value=SIGNAL,
-        label=_side_label(asked), visible=task(asked).two_class, elem_id="side",
-    )  # fmt: skip
+        [("A: signal", SIGNAL), ("B: counterpart", COUNTERPART)],
+        value=SIGNAL,
+        label=_side_label(asked),
+        visible=task(asked).two_class,
+        elem_id="side",
+    )
 
 
 def side_update(asked: str, side: str = SIGNAL) -> dict[str, Any]:

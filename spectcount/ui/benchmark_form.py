@@ -94,9 +94,18 @@ class BenchmarkForm:
     @property
     def inputs(self) -> list[Any]:
         return [
-            self.name, self.path, self.split, self.who, self.prompt, self.mode, self.rotate,
-            self.limit, self.seed, self.header.base, self.header.tuned,
-        ]  # fmt: skip
+            self.name,
+            self.path,
+            self.split,
+            self.who,
+            self.prompt,
+            self.mode,
+            self.rotate,
+            self.limit,
+            self.seed,
+            self.header.base,
+            self.header.tuned,
+        ]
 
     @property
     def triggers(self) -> list[Any]:
@@ -115,11 +124,17 @@ class BenchmarkForm:
             )
         listener, second = listeners_of(who, base, tuned)
         return {
-            "name": name, "path": str(path).strip(), "listener": listener, "tuned": second,
-            "prompt": str(prompt or "").strip() or None, "mode": mode, "rotate": bool(rotate),
+            "name": name,
+            "path": str(path).strip(),
+            "listener": listener,
+            "tuned": second,
+            "prompt": str(prompt or "").strip() or None,
+            "mode": mode,
+            "rotate": bool(rotate),
             "limit": _whole(limit, "the limit of items", 1) if limit else None,
-            "seed": _whole(seed or 0, "the seed", 0), "split": str(split or "").strip() or "test",
-        }  # fmt: skip
+            "seed": _whole(seed or 0, "the seed", 0),
+            "split": str(split or "").strip() or "test",
+        }
 
     def choose(self, name: str) -> Updates:
         """Updates for another benchmark: its files, the path used for it last, its prompts."""

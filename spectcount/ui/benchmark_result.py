@@ -181,15 +181,17 @@ def _strata(kind: str, rows: Sequence[Summary], shown: bool) -> Markup:
         heads += [f"{titles.get(name, '')} {score}".strip().capitalize() for name in names]
     heads += ["Change of the strict score"] if titles else []
     lines = [
-        _row([
-            row["name"],
-            str(row["n"]),
-            *(_rated(row["listeners"][name]["strict"]) for name in names),
-            *(_rated(row["listeners"][name]["official"]) for name in names),
-            *([_change(row)] if titles else []),
-        ])
+        _row(
+            [
+                row["name"],
+                str(row["n"]),
+                *(_rated(row["listeners"][name]["strict"]) for name in names),
+                *(_rated(row["listeners"][name]["official"]) for name in names),
+                *([_change(row)] if titles else []),
+            ]
+        )
         for row in rows
-    ]  # fmt: skip
+    ]
     return _details(f"By {kind} ({len(rows)})", _table(heads, lines) + _level(rows), shown)
 
 

@@ -190,6 +190,7 @@ def _same(run: Run, store: Store) -> list[Run]:
     config = run.config
     runs = store.runs("probe")
     return [
-        r for r in runs
+        r
+        for r in runs
         if r.config.get("plan") == config["plan"] and r.config.get("seed") == config["seed"]
-    ]  # fmt: skip
+    ]

@@ -99,9 +99,11 @@ def build(settings: Settings, loader: Loader) -> Header:
         )
 
     pulse.follow(
-        look, lambda chosen: status_html(settings, loader, chosen),
-        {"inputs": base, "outputs": status}, base,
-    )  # fmt: skip
+        look,
+        lambda chosen: status_html(settings, loader, chosen),
+        {"inputs": base, "outputs": status},
+        base,
+    )
     base.input(choose, [base, tuned], [tuned, status], **QUIET)
 
     def come(request: gr.Request) -> tuple[Any, Any]:

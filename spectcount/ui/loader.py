@@ -46,9 +46,10 @@ class Loader:
     def get(self, name: str, revision: str = "") -> None:
         """Begin to fetch a model from the hub; the same."""
         self._begin(
-            "fetching", name,
+            "fetching",
+            name,
             lambda report: actions.get_model(self._settings, name, revision, report),
-        )  # fmt: skip
+        )
 
     def _begin(self, doing: str, spec: str, work: Work) -> None:
         with self._lock:

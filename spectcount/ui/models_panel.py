@@ -90,9 +90,14 @@ class ModelsView:
         if "/" not in chosen:
             return actions.model_facts(self.settings, chosen)
         folder = listeners.model_folder(chosen, self.settings)
-        return {"about": "Not in the list; it is put to the test when it is loaded.",
-                "family": "told when loaded", "usable": True, "licence": "as on its page",
-                "here": True, "folder": str(folder)}  # fmt: skip
+        return {
+            "about": "Not in the list; it is put to the test when it is loaded.",
+            "family": "told when loaded",
+            "usable": True,
+            "licence": "as on its page",
+            "here": True,
+            "folder": str(folder),
+        }
 
     def _forecast(self, chosen: str) -> dict[str, Any] | None:
         """The forecast; None of a family that is not here."""

@@ -71,16 +71,20 @@ def facts_html(facts: Mapping[str, Any], forecast: Mapping[str, Any] | None) -> 
 
 def _memory(forecast: Mapping[str, Any]) -> str:
     """The forecast by part, and what would fit in its place."""
-    parts = {**forecast["weights_gb"], "activations": forecast["activations_gb"],
-             "reserve": forecast["reserve_gb"]}  # fmt: skip
+    parts = {
+        **forecast["weights_gb"],
+        "activations": forecast["activations_gb"],
+        "reserve": forecast["reserve_gb"],
+    }
     named = ", ".join(f"{name} {gb_text(gb)}" for name, gb in parts.items() if gb >= 0.01)
     said = (
         f"{gb_text(forecast['total_gb'])} in {forecast['workload']['dtype']}"
         + (f" ({named})" if named else "")
         + f"; {gb_text(forecast['free_gb'])} are free on {forecast['device']}"
     )
-    fitting = [f"{one['change']} {gb_text(one['total_gb'])}" for one in forecast["instead"]
-               if one["fits"]]  # fmt: skip
+    fitting = [
+        f"{one['change']} {gb_text(one['total_gb'])}" for one in forecast["instead"] if one["fits"]
+    ]
     return said + ("" if forecast["fits"] or not fitting else f"; what fits: {fitting[0]}")
 
 

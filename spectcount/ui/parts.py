@@ -46,8 +46,11 @@ def plans_of(plan: AnyPlan) -> list[Part]:
 
 def choices(plan: AnyPlan) -> list[tuple[str, str]]:
     """(words, choice) of all that can be looked at."""
-    return [(words or "All tracks", choice) for part in plans_of(plan)
-            for words, choice in _choices(part)]  # fmt: skip
+    return [
+        (words or "All tracks", choice)
+        for part in plans_of(plan)
+        for words, choice in _choices(part)
+    ]
 
 
 def chosen(plan: AnyPlan, choice: Any) -> Part:

@@ -220,10 +220,11 @@ def changes(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
     """How values differ, in words: "nx 2 (was 8)"; of lists and mappings only that they do."""
     differ = [name for name in {**before, **now} if now.get(name) != before.get(name)]
     return [
-        f"another {name}" if isinstance(now.get(name, before.get(name)), Mapping | list)
+        f"another {name}"
+        if isinstance(now.get(name, before.get(name)), Mapping | list)
         else f"{name} {now.get(name, 'none')} (was {before.get(name, 'none')})"
         for name in differ
-    ]  # fmt: skip
+    ]
 
 
 def cost_html(plan: AnyPlan, listeners: Sequence[str], store: Store) -> Markup:
@@ -312,11 +313,15 @@ def _groups(kind: str) -> list[dict[str, Any]]:
     groups = describe(declared, ("design", "axes", "task"), limits)
     extra: list[dict[str, Any]] = [
         {
-            "name": name, "title": name.capitalize(), "kind": "lines", "choices": [], "value": "",
+            "name": name,
+            "title": name.capitalize(),
+            "kind": "lines",
+            "choices": [],
+            "value": "",
             "help": "YAML, a list; empty: none." if groups else "YAML: a list of plans.",
         }
         for name in yaml_fields(declared)
-    ]  # fmt: skip
+    ]
     return [*groups, *([{"title": "More", "open": not groups, "params": extra}] if extra else [])]
 
 

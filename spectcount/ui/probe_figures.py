@@ -74,8 +74,12 @@ class GridFigures:
     ) -> Updates:
         """Updates of everything. `again`: the regions as their confirmation left them, None
         before; `marked`: with the marks of the front end."""
-        updates = {**self.heat.show(None), **self.chart.show(None),
-                   self.level: gr.update(visible=False), self.findings: ""}  # fmt: skip
+        updates = {
+            **self.heat.show(None),
+            **self.chart.show(None),
+            self.level: gr.update(visible=False),
+            self.findings: "",
+        }
         if isinstance(plan, Procedure):
             return updates
         if isinstance(plan, CountConfusion):
@@ -178,8 +182,9 @@ def summary_notices(run: Run, part: Part) -> Markup:
 
 def audit_html(audit: Mapping[str, Any]) -> Markup:
     """An audit of clips beforehand: its sentence, and what every cue reaches (HTML)."""
-    floors = [f"{floor['words']}: {percent(interval_of(floor['rate']))}"
-              for floor in audit["floors"]]  # fmt: skip
+    floors = [
+        f"{floor['words']}: {percent(interval_of(floor['rate']))}" for floor in audit["floors"]
+    ]
     return notice(f"{audit['sentence']}.") + render("figures.floors", floors=floors)
 
 

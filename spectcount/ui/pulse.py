@@ -28,10 +28,15 @@ Look = Callable[[str], tuple[object, bool]]
 
 
 def follow(
-    look: Look, poll: Callable[..., Any], shown: dict[str, Any],
-    chosen: gr.components.Component | None = None, *, when: Sequence[Any] = (),
-    at_once: bool = True, first: str = "",
-) -> gr.HTML:  # fmt: skip
+    look: Look,
+    poll: Callable[..., Any],
+    shown: dict[str, Any],
+    chosen: gr.components.Component | None = None,
+    *,
+    when: Sequence[Any] = (),
+    at_once: bool = True,
+    first: str = "",
+) -> gr.HTML:
     """Call `poll` (inputs and outputs in `shown`) whenever what `look` says of what is `chosen`
     has changed, at the events `when`, and when the page opens (`at_once`). To be called inside the
     layout of what must be seen for it. `first` is what a new page takes for chosen; nothing is

@@ -81,11 +81,13 @@ def workload(config: Mapping[str, Any]) -> dict[str, Any]:
     """What a training configuration asks of the memory, as `actions.forecast_model` takes it."""
     lora, train = config["lora"], config["train"]
     changes = {
-        "tune": True, "scope": lora["scope"], "rank": int(lora["rank"]),
+        "tune": True,
+        "scope": lora["scope"],
+        "rank": int(lora["rank"]),
         "seconds": float(config["curriculum"]["clip_high_s"]),
         "batch": max(1, int(train["batch"]) // max(1, int(train.get("processes", 1)))),
         "checkpointing": bool(train.get("gradient_checkpointing", False)),
-    }  # fmt: skip
+    }
     if train.get("four_bit"):
         changes |= {"four_bit": True, "dtype": "bfloat16"}
     elif train.get("dtype", "auto") != "auto":
@@ -132,9 +134,12 @@ def _room(settings: Settings, what: str, needed_gb: float) -> Room:
     sizes = {row["name"]: row["gb"] for row in actions.models_in_memory()}
     names = actions.would_unload(settings, needed_gb)
     return Room(
-        what, settings.device, needed_gb, _free_gb(settings),
+        what,
+        settings.device,
+        needed_gb,
+        _free_gb(settings),
         tuple((name, sizes.get(name, 0.0)) for name in names),
-    )  # fmt: skip
+    )
 
 
 def _free_gb(settings: Settings) -> float:

@@ -195,8 +195,11 @@ class RunView:
             return {**({self.progress: notice(gone)} if sent != now else {}), self.sent: now}
         now = {}
         updates: Updates = {}
-        for name, stamp, fresh in [*self._common(run, run_id), *self.facts(run),
-                                   *self._drawn(run, looked)]:  # fmt: skip
+        for name, stamp, fresh in [
+            *self._common(run, run_id),
+            *self.facts(run),
+            *self._drawn(run, looked),
+        ]:
             now[name] = stamp
             if sent.get(name) != stamp:
                 updates |= fresh

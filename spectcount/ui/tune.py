@@ -199,9 +199,12 @@ def accuracy_value(run: Run, curves: dict[str, dict[int, float]]) -> dict[str, A
     ]
     n = run.config.get("train", {}).get("held_out", "?")
     return lines_value(
-        lines, x_label="step", y_label=f"held-out accuracy (n = {n} each)", y_range=(-0.02, 1.02),
+        lines,
+        x_label="step",
+        y_label=f"held-out accuracy (n = {n} each)",
+        y_range=(-0.02, 1.02),
         key=run.id,
-    )  # fmt: skip
+    )
 
 
 def loss_value(run: Run, curves: dict[str, dict[int, float]]) -> dict[str, Any] | None:

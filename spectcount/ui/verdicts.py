@@ -31,8 +31,13 @@ from spectcount.probing.words import place_of
 from spectcount.ui.pieces import joined, notice, render
 
 MARKS = {
-    IMPROVED: "▲", WORSE: "▼", CHANGED: "◆", NOT_SHOWN: "○", EQUIVALENT: "≈", NOT_MEASURABLE: "?",
-}  # fmt: skip
+    IMPROVED: "▲",
+    WORSE: "▼",
+    CHANGED: "◆",
+    NOT_SHOWN: "○",
+    EQUIVALENT: "≈",
+    NOT_MEASURABLE: "?",
+}
 MAX_LISTED = 12
 NO_PAIRS = "What may be said appears here once both have answered the same questions."
 

@@ -31,26 +31,50 @@ def tone(path: Path, hz: float, seconds: float = 0.6, rate: int = 16_000, channe
 def mmau(folder: Path) -> list[dict]:
     rows = [
         ("a", "sound", "Reasoning", ["Man", "Woman", "Child", "Robot"], "Man", "easy"),
-        ("b", "music", ["Reasoning"], ["Violin", "Grand piano", "Drums", "Flute"], "Grand piano",
-         "medium"),
-        ("c", "speech", "Information Extraction", ["four", "nine", "fourteen", "fourteen"],
-         "fourteen", "hard"),
+        (
+            "b",
+            "music",
+            ["Reasoning"],
+            ["Violin", "Grand piano", "Drums", "Flute"],
+            "Grand piano",
+            "medium",
+        ),
+        (
+            "c",
+            "speech",
+            "Information Extraction",
+            ["four", "nine", "fourteen", "fourteen"],
+            "fourteen",
+            "hard",
+        ),
         ("d", "sound", "Reasoning", ["A dog", "The cat"], "The cat", "easy"),
-        ("e", "music", "Reasoning", ["Piano, Guitar", "Guitar, Piano", "Drums"], "Guitar, Piano",
-         "medium"),
+        (
+            "e",
+            "music",
+            "Reasoning",
+            ["Piano, Guitar", "Guitar, Piano", "Drums"],
+            "Guitar, Piano",
+            "medium",
+        ),
         ("f", "speech", "Reasoning", ["yes", "no", "maybe", "never", "always"], "maybe", "hard"),
         ("missing", "speech", "Reasoning", ["yes", "no"], "no", "easy"),
-    ]  # fmt: skip
+    ]
     made = [
         {
-            "id": f"mmau-{name}", "audio_id": f"./test-mini-audios/mmau-{name}.wav",
-            "question": f"What is in clip {name}? {{options}}", "choices": choices,
-            "answer": answer, "dataset": "made", "task": task, "split": "test-mini",
-            "category": category, "sub-category": f"kind {name in 'abc'}",
+            "id": f"mmau-{name}",
+            "audio_id": f"./test-mini-audios/mmau-{name}.wav",
+            "question": f"What is in clip {name}? {{options}}",
+            "choices": choices,
+            "answer": answer,
+            "dataset": "made",
+            "task": task,
+            "split": "test-mini",
+            "category": category,
+            "sub-category": f"kind {name in 'abc'}",
             "difficulty": difficulty,
         }
         for name, task, category, choices, answer, difficulty in rows
-    ]  # fmt: skip
+    ]
     for i, row in enumerate(made):
         if row["id"] != MISSING:
             place = folder / "test-mini-audios" / f"{row['id']}.wav"
@@ -68,13 +92,24 @@ def mmar(folder: Path) -> list[dict]:
     ]
     made = [
         {
-            "id": f"mmar-{i}", "audio_path": f"./audio/mmar-{i}.wav", "question": f"Which of {i}?",
-            "choices": choices, "answer": answer, "modality": modality, "category": category,
-            "sub-category": "made", "language": None if i % 2 else "en", "source": "made",
-            "url": "", "timestamp": "", "thinking": LEAK, "cue": [LEAK], "rubric": [LEAK],
+            "id": f"mmar-{i}",
+            "audio_path": f"./audio/mmar-{i}.wav",
+            "question": f"Which of {i}?",
+            "choices": choices,
+            "answer": answer,
+            "modality": modality,
+            "category": category,
+            "sub-category": "made",
+            "language": None if i % 2 else "en",
+            "source": "made",
+            "url": "",
+            "timestamp": "",
+            "thinking": LEAK,
+            "cue": [LEAK],
+            "rubric": [LEAK],
         }
         for i, (modality, category, choices, answer) in enumerate(rows)
-    ]  # fmt: skip
+    ]
     for i, row in enumerate(made):
         tone(folder / "audio" / f"{row['id']}.wav", 350 + 70 * i, LONG_S if i == 3 else 0.5)
     _lines(folder / "MMAR-meta.jsonl", made)
@@ -83,20 +118,29 @@ def mmar(folder: Path) -> list[dict]:
 
 def mmsu(folder: Path) -> list[dict]:
     options = [
-        ("rising", "falling", "flat", "None"), ("one", "two", "three", "four"),
-        (None, "male", None, "female"), ("calm", "angry", "sad", "glad"), ("p", "b", "t", "d"),
+        ("rising", "falling", "flat", "None"),
+        ("one", "two", "three", "four"),
+        (None, "male", None, "female"),
+        ("calm", "angry", "sad", "glad"),
+        ("p", "b", "t", "d"),
         ("slow", "fast", "even", "odd"),
-    ]  # fmt: skip
+    ]
     answers = ["None", "two", "female", "calm", "t", "odd"]
     made = [
         {
-            "id": f"mmsu-{i}", "task_name": f"task_{i % 3}", "audio_path": f"audio/mmsu-{i}.wav",
-            "question": f"How is it said in {i}?", **_letters(choices), "answer_gt": answer,
-            "category": ("Perception", "Reasoning")[i % 2], "sub-category": "Linguistics",
-            "sub-sub-category": "Phonology", "linguistics_sub_discipline": "Prosody",
+            "id": f"mmsu-{i}",
+            "task_name": f"task_{i % 3}",
+            "audio_path": f"audio/mmsu-{i}.wav",
+            "question": f"How is it said in {i}?",
+            **_letters(choices),
+            "answer_gt": answer,
+            "category": ("Perception", "Reasoning")[i % 2],
+            "sub-category": "Linguistics",
+            "sub-sub-category": "Phonology",
+            "linguistics_sub_discipline": "Prosody",
         }
         for i, (choices, answer) in enumerate(zip(options, answers, strict=True))
-    ]  # fmt: skip
+    ]
     for i, row in enumerate(made):
         tone(folder / row["audio_path"], 320 + 60 * i)
     _lines(folder / "MMSU.jsonl", made)
@@ -105,18 +149,24 @@ def mmsu(folder: Path) -> list[dict]:
 
 def air_bench(folder: Path) -> list[dict]:
     sets = [
-        ("Audio_Grounding", "AudioGrounding", 2, 4), ("Sound_AQA", "avqa", 3, 4),
-        ("Sound_AQA", "clothoaqa", 1, 2), ("Music_AQA", "music_avqa", 2, 4),
-    ]  # fmt: skip
+        ("Audio_Grounding", "AudioGrounding", 2, 4),
+        ("Sound_AQA", "avqa", 3, 4),
+        ("Sound_AQA", "clothoaqa", 1, 2),
+        ("Music_AQA", "music_avqa", 2, 4),
+    ]
     made = []
     for task, dataset, n, n_options in sets:
         for i in range(n):
             options = [f"{task} {dataset} {i} option {k}" for k in range(n_options)]
             row = {
-                "path": f"{dataset}-{i}.wav", "question": f"What about {dataset} {i}?",
-                **_letters(options), "answer_gt": options[i % n_options], "task_name": task,
-                "dataset_name": dataset, "uniq_id": len(made),
-            }  # fmt: skip
+                "path": f"{dataset}-{i}.wav",
+                "question": f"What about {dataset} {i}?",
+                **_letters(options),
+                "answer_gt": options[i % n_options],
+                "task_name": task,
+                "dataset_name": dataset,
+                "uniq_id": len(made),
+            }
             made.append(row)
             ending = "flac" if task == "Audio_Grounding" else "wav"
             name = f"{dataset}-{i}.{ending}"

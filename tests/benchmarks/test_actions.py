@@ -21,8 +21,19 @@ def command(settings, *words):
 
 
 def test_a_benchmark_runs_as_a_job_and_says_what_it_found(settings, data, tmp_path):
-    said = command(settings, "benchmark", "run", "mmsu", "--path", data["mmsu"], "--listener",
-                   "first", "--prompt", "letter", "--rotate")  # fmt: skip
+    said = command(
+        settings,
+        "benchmark",
+        "run",
+        "mmsu",
+        "--path",
+        data["mmsu"],
+        "--listener",
+        "first",
+        "--prompt",
+        "letter",
+        "--rotate",
+    )
     assert "MMSU: 6 of 6 items, prompt letter" in said and "official rule" in said
     run = Store(settings.database).runs("benchmark")[0]
     assert (run.state, run.done, run.total) == ("done", 22, 22)
@@ -31,8 +42,20 @@ def test_a_benchmark_runs_as_a_job_and_says_what_it_found(settings, data, tmp_pa
     assert summary["listeners"]["first"]["strict"]["right"] == 1
     out = json.loads(command(settings, "benchmark", "export", run.id, "--out", tmp_path, "--json"))
     assert [(one["n_rows"], one["listener"]) for one in out] == [(6, "first")]
-    scored = command(settings, "benchmark", "run", "mmsu", "--path", data["mmsu"], "--listener",
-                     "first", "--limit", "2", "--scored", "--json")  # fmt: skip
+    scored = command(
+        settings,
+        "benchmark",
+        "run",
+        "mmsu",
+        "--path",
+        data["mmsu"],
+        "--listener",
+        "first",
+        "--limit",
+        "2",
+        "--scored",
+        "--json",
+    )
     assert json.loads(scored)["summary"]["benchmark"]["mode"] == "scored"
 
 

@@ -12,8 +12,12 @@ from spectcount.benchmarks import export, files
 from spectcount.benchmarks.questions import sheet_of
 from spectcount.configs import BenchmarkConfig
 
-KEYS = {"mmau": ("model_output", "model_prediction"), "mmar": ("answer_prediction",),
-        "mmsu": ("response",), "air-bench": ("response",)}  # fmt: skip
+KEYS = {
+    "mmau": ("model_output", "model_prediction"),
+    "mmar": ("answer_prediction",),
+    "mmsu": ("response",),
+    "air-bench": ("response",),
+}
 PASSED_OVER = {"mmau": [6], "mmar": [3], "mmsu": [], "air-bench": []}
 """Rows without a sound, or with one that is too long."""
 
@@ -38,9 +42,11 @@ def test_the_export_is_the_official_file_with_the_reply_under_the_official_key(
     replied = [row for row in rows if KEYS[name][0] in row]
     assert [row[KEYS[name][0]] for row in replied] == replies[: len(replied)]
     stripped = [{k: v for k, v in row.items() if k not in KEYS[name]} for row in rows]
-    kept = originals if name in ("mmau", "mmar") else [
-        row for i, row in enumerate(originals) if i not in PASSED_OVER[name]
-    ]  # fmt: skip
+    kept = (
+        originals
+        if name in ("mmau", "mmar")
+        else [row for i, row in enumerate(originals) if i not in PASSED_OVER[name]]
+    )
     assert stripped == kept
     assert [i for i, row in enumerate(rows) if KEYS[name][0] not in row] == (
         PASSED_OVER[name] if name in ("mmau", "mmar") else []

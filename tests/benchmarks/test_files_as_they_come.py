@@ -21,8 +21,14 @@ TONE = 0.3 * np.sin(2 * np.pi * 440 * np.arange(8000) / 16_000)
 
 
 def row(name, choices=("yes", "no"), answer="no", audio=None, **more):
-    return {"id": name, "audio_id": audio or f"./test-mini-audios/{name}.wav", "question": "Which?",
-            "choices": list(choices), "answer": answer, **more}  # fmt: skip
+    return {
+        "id": name,
+        "audio_id": audio or f"./test-mini-audios/{name}.wav",
+        "question": "Which?",
+        "choices": list(choices),
+        "answer": answer,
+        **more,
+    }
 
 
 def write(folder, rows, sounds=None):
@@ -71,9 +77,18 @@ def test_options_and_answers_that_are_nan_are_absent(tmp_path):
 
 
 def test_letters_that_are_nan_are_empty_slots(tmp_path):
-    record = {"id": "a", "task_name": "t", "audio_path": "a.wav", "question": "Which?",
-              "choice_a": math.nan, "choice_b": "yes", "choice_c": None, "choice_d": "nan",
-              "answer_gt": "nan", "category": math.nan}  # fmt: skip
+    record = {
+        "id": "a",
+        "task_name": "t",
+        "audio_path": "a.wav",
+        "question": "Which?",
+        "choice_a": math.nan,
+        "choice_b": "yes",
+        "choice_c": None,
+        "choice_d": "nan",
+        "answer_gt": "nan",
+        "category": math.nan,
+    }
     (tmp_path / "MMSU.jsonl").write_text(json.dumps(record))
     (item,) = catalogue.get("mmsu").load(tmp_path)[1]
     assert item.options == (None, "yes", None, "nan") and item.right == "nan"

@@ -51,11 +51,13 @@ def hub_rows(data):
     return [
         {
             "context": {"bytes": (data["mmau"] / r.pop("audio_id")).read_bytes(), "path": "x.wav"},
-            "question": r.pop("question"), "choices": r.pop("choices"), "answer": r.pop("answer"),
+            "question": r.pop("question"),
+            "choices": r.pop("choices"),
+            "answer": r.pop("answer"),
             "other_attributes": r,
         }
         for r in records
-    ]  # fmt: skip
+    ]
 
 
 def test_mmau_is_read_as_its_own_repository_has_it(monkeypatch, data, tmp_path):
@@ -73,15 +75,24 @@ def test_mmau_is_read_as_its_own_repository_has_it(monkeypatch, data, tmp_path):
     ]
     rows[1]["context"] = {"bytes": None, "path": None}
     rows[2]["answer"] = rows[2]["answer"][:3]
-    features = {"context": Audio(), "instruction": 0, "choices": 0, "answer": 0,
-                "other_attributes": 0}  # fmt: skip
+    features = {
+        "context": Audio(),
+        "instruction": 0,
+        "choices": 0,
+        "answer": 0,
+        "other_attributes": 0,
+    }
     stand_in(monkeypatch, rows, features)
     _, found = MMAU.load(hub.fetch(MMAU, "gamma-lab-umd/MMAU-test-mini", "test", tmp_path))
     _, local = MMAU.load(data["mmau"])
     for ours, theirs in zip(found, local, strict=False):
         assert (ours.id, ours.question, ours.options, ours.answer, ours.strata) == (
-            theirs.id, theirs.question, theirs.options, theirs.answer, theirs.strata
-        )  # fmt: skip
+            theirs.id,
+            theirs.question,
+            theirs.options,
+            theirs.answer,
+            theirs.strata,
+        )
     assert [item.audio.is_file() for item in found] == [True, False, True, True, True, True]
 
 
@@ -115,8 +126,12 @@ def test_rows_of_the_hub_are_read_as_the_official_file_is(monkeypatch, data, tmp
     _, local = MMAU.load(data["mmau"])
     for ours, theirs, row in zip(found, local, rows, strict=False):
         assert (ours.id, ours.question, ours.options, ours.answer, ours.strata) == (
-            theirs.id, theirs.question, theirs.options, theirs.answer, theirs.strata
-        )  # fmt: skip
+            theirs.id,
+            theirs.question,
+            theirs.options,
+            theirs.answer,
+            theirs.strata,
+        )
         assert ours.audio.read_bytes() == row["context"]["bytes"]
     assert len(found) == 6
 

@@ -24,8 +24,16 @@ def skewed(tmp_path_factory):
     for i in range(N):
         choices = [f"w{i}x{k}" for k in range(4)]
         at = 0 if i % 2 else int(rng.integers(1, 4))
-        rows.append({**row, "id": f"s{i}", "question": f"Which of {i}?", "choices": choices,
-                     "answer": choices[at], "audio_id": "one.wav"})  # fmt: skip
+        rows.append(
+            {
+                **row,
+                "id": f"s{i}",
+                "question": f"Which of {i}?",
+                "choices": choices,
+                "answer": choices[at],
+                "audio_id": "one.wav",
+            }
+        )
     rows.append({**row, "id": "two", "choices": ["yes", "no"], "answer": "no"})
     make_fixtures.tone(folder / "one.wav", 440)
     (folder / "mmau-test-mini.json").write_text(json.dumps(rows))

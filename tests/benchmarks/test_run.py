@@ -89,8 +89,9 @@ def test_a_clip_of_several_windows_counts_as_refused_only_where_it_is(
     summary, _ = execute("mmar", data["mmar"], lm, mode="scored")
     one = summary["listeners"]["tiny"]
     assert len(one["refused"]) == refused
-    assert all("lasts 40.00 s" in r["why"] and "hears 0.10 to 4 s" in r["why"]
-               for r in one["refused"])  # fmt: skip
+    assert all(
+        "lasts 40.00 s" in r["why"] and "hears 0.10 to 4 s" in r["why"] for r in one["refused"]
+    )
 
 
 def test_a_listener_that_hears_nothing_gets_no_score(data):
@@ -117,8 +118,10 @@ def test_air_bench_averages_over_tasks_not_items(data):
     official = summary["listeners"]["says"]["official"]
     rates = {row["name"]: row["listeners"]["says"] for row in summary["strata"]["task"]}
     assert {name: (r["right"], r["n"]) for name, r in rates.items()} == {
-        "Audio_Grounding": (0, 2), "Music_AQA": (0, 2), "Sound_AQA": (3, 4),
-    }  # fmt: skip
+        "Audio_Grounding": (0, 2),
+        "Music_AQA": (0, 2),
+        "Sound_AQA": (3, 4),
+    }
     assert official["score"]["value"] == pytest.approx((0 + 0 + 3 / 4) / 3)
     assert official["mean_over_sets"] == pytest.approx(1 / 4)
     assert official["score"]["low"] < 0.25 < official["score"]["high"]
@@ -227,8 +230,15 @@ def test_the_report_in_words_has_every_number_and_every_gotcha(data):
     text = "\n".join(words.lines(summary))
     for gotcha in catalogue.get("mmsu").gotchas:
         assert gotcha in text
-    for part in ("official 100.00 %", "strict", "unparsed", "always the first option",
-                 "McNemar exact p", "by task_name", "one option in every order"):  # fmt: skip
+    for part in (
+        "official 100.00 %",
+        "strict",
+        "unparsed",
+        "always the first option",
+        "McNemar exact p",
+        "by task_name",
+        "one option in every order",
+    ):
         assert part in text
 
 
@@ -236,10 +246,20 @@ def test_the_docs_name_every_key_of_the_summary(data, root):
     text = (root / "docs" / "benchmarks.md").read_text()
     summary, _ = execute("mmsu", data["mmsu"], Says(truth, "a"), Says(first, "b"), rotate=True)
     one = summary["listeners"]["a"]
-    parts = [summary, summary["benchmark"], summary["prompt"], summary["unheard"],
-             summary["floors"], one, one["official"], one["strict"], one["rotation"],
-             summary["comparison"], summary["comparison"]["mcnemar"],
-             summary["strata"]["category"][0]]  # fmt: skip
+    parts = [
+        summary,
+        summary["benchmark"],
+        summary["prompt"],
+        summary["unheard"],
+        summary["floors"],
+        one,
+        one["official"],
+        one["strict"],
+        one["rotation"],
+        summary["comparison"],
+        summary["comparison"]["mcnemar"],
+        summary["strata"]["category"][0],
+    ]
     named = set(re.findall(r"\w+", text[text.index("## The summary") :]))
     assert {key for part in parts for key in part} <= named
     for name in catalogue.BENCHMARKS:

@@ -16,9 +16,16 @@ from tests.browser.page import open_page, serve
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 MAP = {
-    "kind": "map", "x": "level_dbfs", "x_low": -40, "x_high": -5, "nx": 2, "ny": 2, "trials": 8,
-    "catch_trials": 24, "design": {"duration_s": 1.0},
-}  # fmt: skip
+    "kind": "map",
+    "x": "level_dbfs",
+    "x_low": -40,
+    "x_high": -5,
+    "nx": 2,
+    "ny": 2,
+    "trials": 8,
+    "catch_trials": 24,
+    "design": {"duration_s": 1.0},
+}
 WHO = ("sim:d=3,seed=1", "sim:d=0.3,seed=2")
 PHONE = {"width": 390, "height": 844}
 

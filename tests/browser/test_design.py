@@ -230,8 +230,9 @@ def test_ask_shows_truth_guess_and_every_listener_then_a_recording(visit, tmp_pa
     page.locator("#ask-guess label").nth(3).click()
     page.locator("#ask-button").click()
     answers = page.locator("#answers")
-    expect(answers.locator(".truth")).to_have_text(re.compile("Truth: 3.*You said 3 right"),
-                                                  timeout=WAIT_MS)  # fmt: skip
+    expect(answers.locator(".truth")).to_have_text(
+        re.compile("Truth: 3.*You said 3 right"), timeout=WAIT_MS
+    )
     for title in ("Base", "Ideal observer", "Plain DSP"):
         card = answers.locator(".card").filter(has_text=title)
         expect(card.locator(".bars tr")).to_have_count(11, timeout=WAIT_MS)

@@ -109,8 +109,12 @@ def test_axe_finds_nothing_on_an_empty_page(browser, tmp_path, theme):
 def test_axe_finds_nothing_while_runs_go_on_and_after(browser, home, url, theme):
     page, _ = open_page(browser, f"{url}?__theme={theme}", bypass_csp=True)
     page.set_default_timeout(LIMIT)
-    for tab, figure in (("Probe", "probe-map"), ("Tune", "tune-loss"),
-                        ("Compare", "compare-base-map"), ("Runs", "")):  # fmt: skip
+    for tab, figure in (
+        ("Probe", "probe-map"),
+        ("Tune", "tune-loss"),
+        ("Compare", "compare-base-map"),
+        ("Runs", ""),
+    ):
         go(page, tab)
         if figure:
             drawn(page, figure)
@@ -135,8 +139,11 @@ def test_no_figure_offers_to_upload_itself(browser, url, tmp_path):
       links: [...plot.querySelectorAll('a[href]')].map((a) => a.href),
       server: plot._context.plotlyServerURL }))"""
     seen = 0
-    for tab, figure in (("Probe", "probe-map"), ("Tune", "tune-loss"),
-                        ("Compare", "compare-base-map")):  # fmt: skip
+    for tab, figure in (
+        ("Probe", "probe-map"),
+        ("Tune", "tune-loss"),
+        ("Compare", "compare-base-map"),
+    ):
         go(page, tab)
         drawn(page, figure)
         for plot in page.evaluate(script):

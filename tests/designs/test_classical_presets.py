@@ -33,10 +33,14 @@ STIMULI = {
     "amplitude-modulation": "modulated",
 }
 PROBES = (
-    "gap-detection-curve", "gap-frequency-map", "tone-in-noise-curve",
-    "frequency-discrimination-curve", "level-discrimination-curve",
-    "duration-discrimination-curve", "amplitude-modulation-map",
-)  # fmt: skip
+    "gap-detection-curve",
+    "gap-frequency-map",
+    "tone-in-noise-curve",
+    "frequency-discrimination-curve",
+    "level-discrimination-curve",
+    "duration-discrimination-curve",
+    "amplitude-modulation-map",
+)
 SHORT = {"duration_s": 0.5, "onset_s": 0.05}
 PAIR = {**SHORT, "event_duration_ms": 100, "gap_ms": 100}
 FAINT = {

@@ -50,8 +50,9 @@ def test_the_counterpart_exchanges_one_thing_and_keeps_the_rest(name, seed):
     (a, b), (c, d) = (one.events for one in pair)
     exchanged = EXCHANGED[name]
     assert (getattr(a, exchanged), getattr(b, exchanged)) == (
-        getattr(d, exchanged), getattr(c, exchanged)
-    )  # fmt: skip
+        getattr(d, exchanged),
+        getattr(c, exchanged),
+    )
     moved = {exchanged, "onset_s"} if name == "longer" else {exchanged}
     for ours, theirs in ((a, c), (b, d)):
         one, other = ours.to_dict(), theirs.to_dict()
@@ -109,8 +110,14 @@ def test_both_levels_rove_together_about_the_middle():
     ("unit", "difference", "longer_ms"), [("ms", 37.5, 237.5), ("percent", 15.0, 230.0)]
 )
 def test_the_two_lengths_differ_to_the_sample(carrier, unit, difference, longer_ms):
-    design = DurationDiscrimination(carrier_wave=carrier, unit=unit, difference=difference,
-                                    frequency_hz=1503, ramp_ms=0, noise_sigma=0)  # fmt: skip
+    design = DurationDiscrimination(
+        carrier_wave=carrier,
+        unit=unit,
+        difference=difference,
+        frequency_hz=1503,
+        ramp_ms=0,
+        noise_sigma=0,
+    )
     for k, stimulus in enumerate(draw_pair(design, 4, "longer")):
         (a, b), (c, d) = two(stimulus)
         lengths = (b - a, d - c)[:: 1 - 2 * k]
@@ -141,30 +148,35 @@ def test_silence_between_the_two_is_silence():
     ("family", "values", "words"),
     [
         (
-            FrequencyDiscrimination, {"frequency_hz": 7500, "difference": 400},
+            FrequencyDiscrimination,
+            {"frequency_hz": 7500, "difference": 400},
             r"frequencies from \d+ to 8418 Hz can be drawn, the limits are 20 and 7500.*lower diff",
         ),
         (FrequencyDiscrimination, {"gap_ms": 1400}, r"ends at 2\.200 s, the clip at 2 s; lower"),
         (FrequencyDiscrimination, {"unit": "hz"}, "'hz' is not known; choose one of cents, cam"),
         (
-            FrequencyDiscrimination, {"level_dbfs": -1, "level_rove_db": 2},
+            FrequencyDiscrimination,
+            {"level_dbfs": -1, "level_rove_db": 2},
             r"level_dbfs=-1 can become 1\.00 dBFS.*lower level_dbfs or level_rove_db",
         ),
         (
-            LevelDiscrimination, {"level_dbfs": -5, "difference_db": 12},
+            LevelDiscrimination,
+            {"level_dbfs": -5, "difference_db": 12},
             r"can become 1\.00 dBFS.*lower level_dbfs or overall_rove_db or difference_db",
         ),
         (LevelDiscrimination, {"event_duration_ms": 900}, "the second sound ends at 2.600 s"),
         (
-            DurationDiscrimination, {"difference": 1900},
+            DurationDiscrimination,
+            {"difference": 1900},
             r"the second sound ends at 3\.100 s, the clip at 2\.5 s; lower onset_s",
         ),
         (
-            DurationDiscrimination, {"event_duration_ms": 30, "duration_rove_percent": 50},
+            DurationDiscrimination,
+            {"event_duration_ms": 30, "duration_rove_percent": 50},
             r"a sound of 15 ms is shorter than its two ramps, 20 ms; lower ramp_ms",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_is_refused_with_the_remedy(family, values, words):
     with pytest.raises(UserError, match=words):
         family(**values)

@@ -57,8 +57,14 @@ def test_ramps_lie_outside_the_silence():
 
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_the_counterpart_is_the_same_sound_noise_included_but_for_the_gap(carrier):
-    design = Gap(carrier_wave=carrier, gap_ms=30, gap_ramp_ms=2, level_rove_db=6,
-                 duration_rove_ms=80, gap_position_rove=0.2)  # fmt: skip
+    design = Gap(
+        carrier_wave=carrier,
+        gap_ms=30,
+        gap_ramp_ms=2,
+        level_rove_db=6,
+        duration_rove_ms=80,
+        gap_position_rove=0.2,
+    )
     for seed in range(5):
         signal, other = draw_pair(design, seed, "gap")
         wave, whole = synthesise(signal), synthesise(other)

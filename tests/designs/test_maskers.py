@@ -150,8 +150,10 @@ def test_maskers_are_uniform_on_the_erb_scale_over_what_is_left():
 def test_maskers_are_new_in_every_burst_or_the_same_in_all(seed):
     _, new = draw_pair(info(), seed, "cue")
     _, same = draw_pair(info(maskers_drawn="once"), seed, "cue")
-    spectra = {name: [np.abs(np.fft.rfft(b)) for b in bursts(one)]
-               for name, one in (("new", new), ("same", same))}  # fmt: skip
+    spectra = {
+        name: [np.abs(np.fft.rfft(b)) for b in bursts(one)]
+        for name, one in (("new", new), ("same", same))
+    }
 
     def alike(a, b):
         return float(np.corrcoef(a, b)[0, 1])
@@ -215,12 +217,15 @@ def test_the_ideal_observer_is_not_masked(design, name):
         ("forward_masking", {"delay_ms": -5}, r"delay_ms=-5 ms is below the limit 0 ms"),
         ("informational_masking", {"protected_cam": 15}, r"=15 around.*leaves no room.*lower it"),
         ("informational_masking", {"n_bursts": 28}, r"n_bursts=28.*the clip at 4.00 s; lower"),
-        ("informational_masking", {"n_bursts": 12, "n_maskers": 20, "gap_ms": 0},
-         r"are 253 sounds, above the limit 200 of a clip; lower one"),
+        (
+            "informational_masking",
+            {"n_bursts": 12, "n_maskers": 20, "gap_ms": 0},
+            r"are 253 sounds, above the limit 200 of a clip; lower one",
+        ),
         ("informational_masking", {"frequency_low_hz": 2000}, r"=2000 is above.*=1500; swap them"),
         ("informational_masking", {"masker_low_hz": 6000}, r"masker_low_hz=6000 is above.*swap"),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_refused_with_value_limit_and_remedy(name, params, words):
     with pytest.raises(UserError, match=words):
         draw(family(name).from_dict(params), 0)

@@ -42,8 +42,9 @@ def test_rate_and_depth_of_a_tones_envelope(rate_hz, depth_db):
     for seed in range(3):
         wave, steady = waves(made, seed)
         envelope = np.abs(hilbert(wave))[STEADY]
-        spectrum = np.abs(np.fft.rfft((envelope - envelope.mean()) * np.hanning(len(envelope)),
-                                      1 << 18))  # fmt: skip
+        spectrum = np.abs(
+            np.fft.rfft((envelope - envelope.mean()) * np.hanning(len(envelope)), 1 << 18)
+        )
         assert np.argmax(spectrum) * FS / (1 << 18) == pytest.approx(rate_hz, rel=0.02, abs=0.1)
         depth = fitted_depth(envelope, rate_hz)
         assert 20 * np.log10(depth) == pytest.approx(depth_db, abs=0.1)
@@ -75,8 +76,14 @@ def test_sidebands_of_a_tone_lie_at_the_rate_with_half_the_depth():
 @pytest.mark.parametrize("carrier", ["white", "band", "tone"])
 @pytest.mark.parametrize("depth_db", [0.0, -6.0])
 def test_the_modulated_sound_has_the_level_of_the_steady_one(carrier, depth_db):
-    made = design(carrier_wave=carrier, am_depth_db=depth_db, ramp_ms=0, frequency_hz=2000,
-                  bandwidth_hz=1000, am_rate_hz=20)  # fmt: skip
+    made = design(
+        carrier_wave=carrier,
+        am_depth_db=depth_db,
+        ramp_ms=0,
+        frequency_hz=2000,
+        bandwidth_hz=1000,
+        am_rate_hz=20,
+    )
     pairs = [waves(made, seed) for seed in range(6)]
     change = [level_dbfs(a[8000:24000]) - level_dbfs(b[8000:24000]) for a, b in pairs]
     chance_db = {"white": 0.08, "band": 0.25, "tone": 0.01}[carrier]
@@ -92,8 +99,10 @@ def test_phase_is_random_or_given_and_the_pair_shares_everything_else():
     signal, other = draw_pair(Modulation(level_rove_db=5), 4, "modulated")
     a, b = (one.events[0].to_dict() for one in (signal, other))
     assert {k for k in {**a, **b} if a.get(k) != b.get(k)} == {
-        "am_depth", "am_rate_hz", "am_phase_deg"
-    }  # fmt: skip
+        "am_depth",
+        "am_rate_hz",
+        "am_phase_deg",
+    }
     assert signal.noise_seed == other.noise_seed
 
 

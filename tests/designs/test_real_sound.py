@@ -58,9 +58,15 @@ def test_an_excerpt_is_cut_from_where_it_begins_for_as_long_as_it_lasts(recordin
 def test_as_background_it_plays_from_the_start_and_tones_sound_in_it(recording):
     samples, digest = recording
     design = RealSound(
-        carrier=digest, role="background", n_events=2, onset_s=0.1, gap_ms=100.0,
-        event_duration_ms=80.0, background_level_dbfs=-32.0, **FLAT,
-    )  # fmt: skip
+        carrier=digest,
+        role="background",
+        n_events=2,
+        onset_s=0.1,
+        gap_ms=100.0,
+        event_duration_ms=80.0,
+        background_level_dbfs=-32.0,
+        **FLAT,
+    )
     signal, other = draw_pair(design, 0, "detect")
     background = synthesise(other)
     assert runs(background) == [(0, 9600)]
@@ -121,12 +127,16 @@ def test_counts_are_the_number_of_events(recording):
         ({"carrier": "../../x"}, r"is no hash; give the 16 hex digits"),
         ({"excerpt_start_s": 0.5, "excerpt_duration_s": 0.2}, r"past the end.*0.60 s; lower"),
         ({"excerpt_start_s": 0.6}, r"past the end of the recording, which lasts 0.60 s; lower"),
-        ({"n_events": 6, "excerpt_duration_s": 0.6},
-         r"6 events of 0.60 s with gap_ms=200.*end at 4.90 s.*lower n_events"),
-        ({"role": "background", "duration_s": 0.5, "excerpt_duration_s": 0.55, "n_events": 0},
-         r"excerpt_duration_s=0.55 is longer than the clip of 0.5 s; lower it"),
+        (
+            {"n_events": 6, "excerpt_duration_s": 0.6},
+            r"6 events of 0.60 s with gap_ms=200.*end at 4.90 s.*lower n_events",
+        ),
+        (
+            {"role": "background", "duration_s": 0.5, "excerpt_duration_s": 0.55, "n_events": 0},
+            r"excerpt_duration_s=0.55 is longer than the clip of 0.5 s; lower it",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_is_refused_with_value_limit_and_remedy(recording, params, words):
     with pytest.raises(UserError, match=words):
         draw(RealSound.from_dict({"carrier": recording[1], **params}), 0)

@@ -39,25 +39,36 @@ task has one), as rendered before the roves came."""
 
 ROVED = {
     "gap/gap": {
-        "notched_noise_dbfs": -40, "carrier_wave": "tone", "duration_rove_ms": 100,
+        "notched_noise_dbfs": -40,
+        "carrier_wave": "tone",
+        "duration_rove_ms": 100,
     },
     "modulation/modulated": {"duration_rove_ms": 400},
     "duration_discrimination/longer": {
-        "duration_rove_octaves": 1.5, "duration_s": 4, "difference": 40, "unit": "percent",
+        "duration_rove_octaves": 1.5,
+        "duration_s": 4,
+        "difference": 40,
+        "unit": "percent",
     },
     "onset_asynchrony/order": {
-        "onset_rove_s": 0.9, "level_rove_db": 6, "frequency_rove_cam": 4,
+        "onset_rove_s": 0.9,
+        "level_rove_db": 6,
+        "frequency_rove_cam": 4,
     },
     "rhythm/jitter": {"onset_rove_s": 0.3, "interval_rove_percent": 40},
     "streaming/jitter": {
-        "onset_rove_s": 0.3, "tone_repetition_rove_percent": 20, "event_duration_ms": 50,
+        "onset_rove_s": 0.3,
+        "tone_repetition_rove_percent": 20,
+        "event_duration_ms": 50,
     },
     "forward_masking/detect": {
-        "onset_rove_s": 0.9, "masker_duration_rove_ms": 250, "masker_level_rove_db": 6,
+        "onset_rove_s": 0.9,
+        "masker_duration_rove_ms": 250,
+        "masker_level_rove_db": 6,
     },
     "informational_masking/cue": {"burst_rove_db": 10},
     "tone_in_noise/detect": {"noise_rove_db": 4, "e_n0_db": 15},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("key", BEFORE)
@@ -80,8 +91,10 @@ def test_a_rove_varies_the_clip_and_keeps_the_answers(key):
         ).answers
         assert signal.noise_sigma == other.noise_sigma
         assert np.abs(synthesise(signal)).max() <= 1
-    facts = {(s.noise_sigma, *(e.onset_s + e.duration_s + e.level_dbfs for e in s.sounds))
-             for s, _ in pairs}  # fmt: skip
+    facts = {
+        (s.noise_sigma, *(e.onset_s + e.duration_s + e.level_dbfs for e in s.sounds))
+        for s, _ in pairs
+    }
     assert len(facts) == len(pairs)
 
 
@@ -102,9 +115,16 @@ def test_an_onset_before_the_clip_is_refused(name):
 
 
 def test_pulses_together_begin_and_end_as_one_far_enough_apart_in_frequency():
-    design = Pulses(placement="together", frequency_order="distinct_mel", n_events=6,
-                    event_duration_jitter_ms=40, level_dbfs=-24, level_rove_db=4,
-                    frequency_low_hz=100, frequency_high_hz=7000)  # fmt: skip
+    design = Pulses(
+        placement="together",
+        frequency_order="distinct_mel",
+        n_events=6,
+        event_duration_jitter_ms=40,
+        level_dbfs=-24,
+        level_rove_db=4,
+        frequency_low_hz=100,
+        frequency_high_hz=7000,
+    )
     onsets = set()
     for seed in range(20):
         events = draw(design, seed).events
@@ -118,10 +138,16 @@ def test_pulses_together_begin_and_end_as_one_far_enough_apart_in_frequency():
 
 
 def test_amplitudes_are_uniform_where_the_rove_says_so():
-    design = Pulses(n_events=10, placement="random", frequency_order="same_mel",
-                    level_dbfs=-10.4575, level_rove_db=9.5425,
-                    level_rove_scale="amplitude", noise_sigma=1e-4,
-                    noise_sigma_high=1e-3)  # fmt: skip
+    design = Pulses(
+        n_events=10,
+        placement="random",
+        frequency_order="same_mel",
+        level_dbfs=-10.4575,
+        level_rove_db=9.5425,
+        level_rove_scale="amplitude",
+        noise_sigma=1e-4,
+        noise_sigma_high=1e-3,
+    )
     clips = [draw(design, seed) for seed in range(120)]
     amplitudes = np.array([10 ** (e.level_dbfs / 20) for s in clips for e in s.events])
     assert (amplitudes.min(), amplitudes.max()) == pytest.approx((0.1, 0.9), abs=0.005)

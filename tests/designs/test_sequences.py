@@ -193,7 +193,7 @@ def test_the_ideal_observer_is_as_far_from_chance_as_the_two_sounds_are_apart(de
         ("onset_asynchrony", {"frequency_low_hz": 1500}, "=1500 is not below frequency_high_hz"),
         ("onset_asynchrony", {"onset_s": 3.8}, "ends at 4.3.*lengthen the clip or move"),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_refused_with_value_limit_and_remedy(name, params, words):
     with pytest.raises(UserError, match=words):
         draw(family(name).from_dict(params), 0)

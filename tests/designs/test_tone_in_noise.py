@@ -67,8 +67,13 @@ def test_random_frequencies_are_uniform_in_erb_number_within_the_range():
 
 
 def test_a_band_masks_on_both_trials_and_only_where_it_is_declared():
-    design = ToneInNoise(noise_sigma=0, masker_level_dbfs=-26, masker_frequency_hz=3000,
-                         masker_bandwidth_hz=600, level_dbfs=-30)  # fmt: skip
+    design = ToneInNoise(
+        noise_sigma=0,
+        masker_level_dbfs=-26,
+        masker_frequency_hz=3000,
+        masker_bandwidth_hz=600,
+        level_dbfs=-30,
+    )
     wave, masker = waves(design, 2)
     assert level_dbfs(masker[400:-400]) == pytest.approx(-26, abs=0.3)
     power = np.abs(np.fft.rfft(masker * np.hanning(len(masker)))) ** 2

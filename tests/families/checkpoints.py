@@ -18,14 +18,24 @@ WINDOW_S = 4
 """Whisper-like encoders get a short window, so that the stock path is quick."""
 
 AUDIO = {
-    "hidden_size": WIDTH, "d_model": WIDTH, "encoder_layers": 2, "num_hidden_layers": 2,
-    "encoder_attention_heads": 4, "num_attention_heads": 4, "encoder_ffn_dim": 128,
-    "intermediate_size": 128, "num_mel_bins": 128,
-}  # fmt: skip
+    "hidden_size": WIDTH,
+    "d_model": WIDTH,
+    "encoder_layers": 2,
+    "num_hidden_layers": 2,
+    "encoder_attention_heads": 4,
+    "num_attention_heads": 4,
+    "encoder_ffn_dim": 128,
+    "intermediate_size": 128,
+    "num_mel_bins": 128,
+}
 TEXT = {
-    "hidden_size": WIDTH, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "intermediate_size": 128, "max_position_embeddings": 2048,
-}  # fmt: skip
+    "hidden_size": WIDTH,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 128,
+    "max_position_embeddings": 2048,
+}
 
 
 def whisper_extractor(window_s: int = WINDOW_S) -> Any:
@@ -47,9 +57,13 @@ def qwen_tokenizer(*more: str) -> Any:
 
 def text_config(tokenizer: Any, model_type: str = "qwen2") -> dict[str, Any]:
     return {
-        **TEXT, "model_type": model_type, "vocab_size": len(tokenizer), "bos_token_id": None,
-        "pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id,
-    }  # fmt: skip
+        **TEXT,
+        "model_type": model_type,
+        "vocab_size": len(tokenizer),
+        "bos_token_id": None,
+        "pad_token_id": tokenizer.pad_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
 
 
 def template(audio: str) -> str:

@@ -7,9 +7,13 @@ from pathlib import Path
 from tests.families import checkpoints as made
 
 NAMED = {
-    "audio_token": "<|audio|>", "boa_token": "<|audio>", "eoa_token": "<audio|>",
-    "image_token": "<|image|>", "boi_token": "<|image>", "eoi_token": "<image|>",
-}  # fmt: skip
+    "audio_token": "<|audio|>",
+    "boa_token": "<|audio>",
+    "eoa_token": "<audio|>",
+    "image_token": "<|image|>",
+    "boi_token": "<|image>",
+    "eoi_token": "<image|>",
+}
 CHAT = (
     "{{ bos_token }}{% for m in messages %}<|turn>"
     "{{ 'model' if m.role == 'assistant' else m.role }}\n"
@@ -35,20 +39,30 @@ def build(folder: Path) -> None:
     text = made.text_config(tokenizer, "gemma4_text")
     config = Gemma4Config(
         audio_config={
-            "hidden_size": made.WIDTH, "num_hidden_layers": 2, "num_attention_heads": 4,
-            "subsampling_conv_channels": [128, 4], "output_proj_dims": 32,
+            "hidden_size": made.WIDTH,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "subsampling_conv_channels": [128, 4],
+            "output_proj_dims": 32,
         },
         vision_config=None,
         text_config={
-            **text, "num_hidden_layers": 4, "num_key_value_heads": 1, "head_dim": 16,
-            "global_head_dim": 32, "num_kv_shared_layers": 2, "sliding_window": SLIDING,
+            **text,
+            "num_hidden_layers": 4,
+            "num_key_value_heads": 1,
+            "head_dim": 16,
+            "global_head_dim": 32,
+            "num_kv_shared_layers": 2,
+            "sliding_window": SLIDING,
             "layer_types": ["sliding_attention", "full_attention"] * 2,
-            "vocab_size_per_layer_input": len(tokenizer), "hidden_size_per_layer_input": 8,
-            "final_logit_softcapping": 30.0, "bos_token_id": tokenizer.bos_token_id,
+            "vocab_size_per_layer_input": len(tokenizer),
+            "hidden_size_per_layer_input": 8,
+            "final_logit_softcapping": 30.0,
+            "bos_token_id": tokenizer.bos_token_id,
         },
         audio_token_id=audio_id,
         tie_word_embeddings=False,
-    )  # fmt: skip
+    )
     processor = Gemma4Hearing(Gemma4AudioFeatureExtractor(), tokenizer, CHAT)
     made.save(Gemma4ForConditionalGeneration(config), processor, folder)
 
@@ -58,6 +72,10 @@ def gemma_tokenizer():
 
     base = made.qwen_tokenizer("<bos>", "<|turn>", "<turn|>", *NAMED.values())
     return PreTrainedTokenizerFast(
-        tokenizer_object=base.backend_tokenizer, bos_token="<bos>", eos_token=base.eos_token,
-        pad_token=base.pad_token, extra_special_tokens=NAMED, chat_template=CHAT,
-    )  # fmt: skip
+        tokenizer_object=base.backend_tokenizer,
+        bos_token="<bos>",
+        eos_token=base.eos_token,
+        pad_token=base.pad_token,
+        extra_special_tokens=NAMED,
+        chat_template=CHAT,
+    )

@@ -54,19 +54,25 @@ def build_qwen3_asr(folder: Path) -> None:
     )
     base = made.qwen_tokenizer(*named.values(), "<timestamp>")
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=base.backend_tokenizer, eos_token=base.eos_token,
-        pad_token=base.pad_token, extra_special_tokens=named,
-    )  # fmt: skip
+        tokenizer_object=base.backend_tokenizer,
+        eos_token=base.eos_token,
+        pad_token=base.pad_token,
+        extra_special_tokens=named,
+    )
     config = Qwen3ASRConfig(
         audio_config={
-            "d_model": made.WIDTH, "encoder_layers": 2, "encoder_attention_heads": 4,
-            "encoder_ffn_dim": 128, "downsample_hidden_size": 16, "output_dim": made.WIDTH,
+            "d_model": made.WIDTH,
+            "encoder_layers": 2,
+            "encoder_attention_heads": 4,
+            "encoder_ffn_dim": 128,
+            "downsample_hidden_size": 16,
+            "output_dim": made.WIDTH,
             "model_type": "qwen3_asr_encoder",
         },
         text_config={**made.text_config(tokenizer, "qwen3"), "head_dim": 16},
         audio_token_id=tokenizer.convert_tokens_to_ids("<|audio_pad|>"),
         tie_word_embeddings=False,
-    )  # fmt: skip
+    )
     model = Qwen3ASRForConditionalGeneration(config)
     for weight in model.model.multi_modal_projector.parameters():
         weight.data.mul_(10)

@@ -21,13 +21,22 @@ CHAT = (
     + TURNS
 )
 EXTRACTOR = {
-    "feature_extractor_type": "GraniteSpeechFeatureExtractor", "feature_size": 80,
+    "feature_extractor_type": "GraniteSpeechFeatureExtractor",
+    "feature_size": 80,
     "melspec_kwargs": {
-        "hop_length": 160, "n_fft": 512, "n_mels": 80, "sample_rate": 16_000, "win_length": 400,
+        "hop_length": 160,
+        "n_fft": 512,
+        "n_mels": 80,
+        "sample_rate": 16_000,
+        "win_length": 400,
     },
-    "padding_side": "right", "padding_value": 0.0, "processor_class": "GraniteSpeechProcessor",
-    "projector_downsample_rate": 5, "projector_window_size": 15, "sampling_rate": 16_000,
-}  # fmt: skip
+    "padding_side": "right",
+    "padding_value": 0.0,
+    "processor_class": "GraniteSpeechProcessor",
+    "projector_downsample_rate": 5,
+    "projector_window_size": 15,
+    "sampling_rate": 16_000,
+}
 
 
 def build(folder: Path) -> None:
@@ -94,15 +103,25 @@ def config(tokenizer: Any) -> dict[str, Any]:
     text = made.text_config(tokenizer, "granite")
     return {
         "encoder_config": {
-            "hidden_dim": made.WIDTH, "num_layers": 2, "num_heads": 4, "dim_head": 16,
-            "context_size": 50, "max_pos_emb": 64, "output_dim": 42, "input_dim": 160,
+            "hidden_dim": made.WIDTH,
+            "num_layers": 2,
+            "num_heads": 4,
+            "dim_head": 16,
+            "context_size": 50,
+            "max_pos_emb": 64,
+            "output_dim": 42,
+            "input_dim": 160,
         },
         "projector_config": {
-            "model_type": "blip_2_qformer", "hidden_size": made.WIDTH, "num_hidden_layers": 2,
-            "num_attention_heads": 4, "intermediate_size": 128, "cross_attention_frequency": 1,
+            "model_type": "blip_2_qformer",
+            "hidden_size": made.WIDTH,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "intermediate_size": 128,
+            "cross_attention_frequency": 1,
             "encoder_hidden_size": made.WIDTH,
         },
         "text_config": {**text, "vocab_size": audio},
         "audio_token_index": audio,
         "tie_word_embeddings": False,
-    }  # fmt: skip
+    }

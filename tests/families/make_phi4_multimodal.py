@@ -43,9 +43,12 @@ def phi_tokenizer():
 
     base = made.qwen_tokenizer("<|user|>", "<|assistant|>", "<|end|>", *NAMED.values())
     return PreTrainedTokenizerFast(
-        tokenizer_object=base.backend_tokenizer, eos_token=base.eos_token,
-        pad_token=base.pad_token, extra_special_tokens=NAMED, chat_template=CHAT,
-    )  # fmt: skip
+        tokenizer_object=base.backend_tokenizer,
+        eos_token=base.eos_token,
+        pad_token=base.pad_token,
+        extra_special_tokens=NAMED,
+        chat_template=CHAT,
+    )
 
 
 def config(tokenizer):
@@ -59,16 +62,29 @@ def config(tokenizer):
         original_max_position_embeddings=2048,
         tie_word_embeddings=False,
         rope_parameters={
-            "rope_type": "longrope", "rope_theta": 10_000.0, "partial_rotary_factor": 0.75,
-            "short_factor": [1.0] * 6, "long_factor": [4.0] * 6,
+            "rope_type": "longrope",
+            "rope_theta": 10_000.0,
+            "partial_rotary_factor": 0.75,
+            "short_factor": [1.0] * 6,
+            "long_factor": [4.0] * 6,
         },
         audio_config={
-            "hidden_size": WIDTH, "intermediate_size": WIDTH, "num_blocks": 2,
-            "num_attention_heads": 4, "ext_pw_out_channel": WIDTH, "nemo_conv_channels": 8,
-            "depthwise_separable_out_channel": WIDTH, "audio_token_id": audio_id,
+            "hidden_size": WIDTH,
+            "intermediate_size": WIDTH,
+            "num_blocks": 2,
+            "num_attention_heads": 4,
+            "ext_pw_out_channel": WIDTH,
+            "nemo_conv_channels": 8,
+            "depthwise_separable_out_channel": WIDTH,
+            "audio_token_id": audio_id,
         },
         vision_config={
-            "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2,
-            "num_attention_heads": 2, "image_size": 28, "crop_size": 28, "image_token_id": image_id,
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "image_size": 28,
+            "crop_size": 28,
+            "image_token_id": image_id,
         },
-    )  # fmt: skip
+    )

@@ -12,10 +12,14 @@ from tests.families import checkpoints as made
 from tests.families import make_qwen_omni as older
 
 WORDS = {
-    "image_token": "<|image_pad|>", "audio_token": "<|audio_pad|>", "video_token": "<|video_pad|>",
-    "vision_bos_token": "<|vision_start|>", "vision_eos_token": "<|vision_end|>",
-    "audio_bos_token": "<|audio_start|>", "audio_eos_token": "<|audio_end|>",
-}  # fmt: skip
+    "image_token": "<|image_pad|>",
+    "audio_token": "<|audio_pad|>",
+    "video_token": "<|video_pad|>",
+    "vision_bos_token": "<|vision_start|>",
+    "vision_eos_token": "<|vision_end|>",
+    "audio_bos_token": "<|audio_start|>",
+    "audio_eos_token": "<|audio_end|>",
+}
 NAMES = ("Qwen3OmniMoeForConditionalGeneration", "qwen3_omni_moe", "code2wav")
 
 
@@ -34,16 +38,24 @@ def build(folder: Path) -> None:
         audio_config={**made.AUDIO, "output_dim": made.WIDTH, "downsample_hidden_size": 8},
         text_config={
             **made.text_config(processor.tokenizer, "qwen3_omni_moe_text"),
-            "head_dim": 16, "num_experts": 4, "num_experts_per_tok": 2,
+            "head_dim": 16,
+            "num_experts": 4,
+            "num_experts_per_tok": 2,
             "moe_intermediate_size": 32,
             "rope_parameters": {
-                "rope_type": "default", "rope_theta": 1e6, "mrope_section": [4, 2, 2],
+                "rope_type": "default",
+                "rope_theta": 1e6,
+                "mrope_section": [4, 2, 2],
                 "mrope_interleaved": True,
             },
         },
         vision_config={
-            "depth": 1, "hidden_size": 32, "intermediate_size": 32, "num_heads": 2,
-            "out_hidden_size": made.WIDTH, "deepstack_visual_indexes": [0],
+            "depth": 1,
+            "hidden_size": 32,
+            "intermediate_size": 32,
+            "num_heads": 2,
+            "out_hidden_size": made.WIDTH,
+            "deepstack_visual_indexes": [0],
             "num_position_embeddings": 16,
         },
         audio_token_id=number(WORDS["audio_token"]),
@@ -53,7 +65,7 @@ def build(folder: Path) -> None:
         audio_end_token_id=number(WORDS["audio_eos_token"]),
         vision_start_token_id=number(WORDS["vision_bos_token"]),
         vision_end_token_id=number(WORDS["vision_eos_token"]),
-    )  # fmt: skip
+    )
     model = Qwen3OmniMoeThinkerForConditionalGeneration(config)
     open_ears(model.model.audio_tower)
     made.save(model, processor, folder)

@@ -10,10 +10,14 @@ from typing import Any
 from tests.families import checkpoints as made
 
 WORDS = {
-    "image_token": "<|IMAGE|>", "audio_token": "<|AUDIO|>", "video_token": "<|VIDEO|>",
-    "vision_bos_token": "<|vision_bos|>", "vision_eos_token": "<|vision_eos|>",
-    "audio_bos_token": "<|audio_bos|>", "audio_eos_token": "<|audio_eos|>",
-}  # fmt: skip
+    "image_token": "<|IMAGE|>",
+    "audio_token": "<|AUDIO|>",
+    "video_token": "<|VIDEO|>",
+    "vision_bos_token": "<|vision_bos|>",
+    "vision_eos_token": "<|vision_eos|>",
+    "audio_bos_token": "<|audio_bos|>",
+    "audio_eos_token": "<|audio_eos|>",
+}
 SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
 TEMPLATE = (
     "{% for message in messages %}"
@@ -47,13 +51,19 @@ def thinker(folder: Path) -> None:
         text_config={
             **made.text_config(processor.tokenizer, "qwen2_5_omni_text"),
             "rope_parameters": {
-                "rope_type": "default", "rope_theta": 1e6, "mrope_section": [2, 3, 3],
+                "rope_type": "default",
+                "rope_theta": 1e6,
+                "mrope_section": [2, 3, 3],
             },
             "tie_word_embeddings": False,
         },
         vision_config={
-            "depth": 1, "hidden_size": 32, "intermediate_size": 32, "num_heads": 2,
-            "out_hidden_size": made.WIDTH, "fullatt_block_indexes": [0],
+            "depth": 1,
+            "hidden_size": 32,
+            "intermediate_size": 32,
+            "num_heads": 2,
+            "out_hidden_size": made.WIDTH,
+            "fullatt_block_indexes": [0],
         },
         audio_token_index=numbers["audio_token_id"],
         image_token_index=numbers["image_token_id"],
@@ -62,7 +72,7 @@ def thinker(folder: Path) -> None:
         audio_end_token_id=numbers["audio_eos_token_id"],
         vision_start_token_id=numbers["vision_bos_token_id"],
         vision_end_token_id=numbers["vision_eos_token_id"],
-    )  # fmt: skip
+    )
     made.save(Qwen2_5OmniThinkerForConditionalGeneration(config), processor, folder)
 
 
@@ -75,9 +85,13 @@ class Files:
 
         self.template, self.window_s = template, window_s
         self.tokenizer: Any = Qwen2TokenizerFast(
-            tokenizer_object=made.qwen_tokenizer().backend_tokenizer, eos_token="<|im_end|>",
-            pad_token="<|endoftext|>", unk_token=None, bos_token=None, extra_special_tokens=words,
-        )  # fmt: skip
+            tokenizer_object=made.qwen_tokenizer().backend_tokenizer,
+            eos_token="<|im_end|>",
+            pad_token="<|endoftext|>",
+            unk_token=None,
+            bos_token=None,
+            extra_special_tokens=words,
+        )
 
     def save_pretrained(self, folder: Path) -> None:
         made.whisper_extractor(self.window_s).save_pretrained(folder)

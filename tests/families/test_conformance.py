@@ -35,10 +35,15 @@ def stock_log_probs(loaded, asked):
         with torch.inference_mode():
             rows.append(
                 stock.appended_log_probs(
-                    loaded.family, loaded.model, loaded.processor, [q.prompt], q.audio()[None],
-                    loaded.speller.closed_set(q.answers), loaded.speller,
+                    loaded.family,
+                    loaded.model,
+                    loaded.processor,
+                    [q.prompt],
+                    q.audio()[None],
+                    loaded.speller.closed_set(q.answers),
+                    loaded.speller,
                 )[0].numpy()
-            )  # fmt: skip
+            )
     return np.stack(rows)
 
 

@@ -89,12 +89,17 @@ def test_full_size_names():
         audio_config={},
         vision_config={},
         text_config={
-            "hidden_size": 1536, "num_hidden_layers": 35, "num_attention_heads": 8,
-            "num_key_value_heads": 1, "intermediate_size": 6144, "num_kv_shared_layers": 20,
-            "use_double_wide_mlp": True, "final_logit_softcapping": 30.0,
+            "hidden_size": 1536,
+            "num_hidden_layers": 35,
+            "num_attention_heads": 8,
+            "num_key_value_heads": 1,
+            "intermediate_size": 6144,
+            "num_kv_shared_layers": 20,
+            "use_double_wide_mlp": True,
+            "final_logit_softcapping": 30.0,
             "layer_types": (["sliding_attention"] * 4 + ["full_attention"]) * 7,
         },
-    )  # fmt: skip
+    )
     with torch.device("meta"):
         full = Gemma4ForConditionalGeneration(config)
     found = modules_by_scope(FAMILIES["gemma-4"], full)

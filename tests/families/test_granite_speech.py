@@ -146,16 +146,24 @@ def test_full_size_names():
     config = GraniteSpeechConfig(
         encoder_config={"num_layers": 16, "output_dim": 348},
         projector_config={
-            "model_type": "blip_2_qformer", "hidden_size": 1024, "num_hidden_layers": 2,
-            "num_attention_heads": 16, "intermediate_size": 4096, "cross_attention_frequency": 1,
+            "model_type": "blip_2_qformer",
+            "hidden_size": 1024,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 16,
+            "intermediate_size": 4096,
+            "cross_attention_frequency": 1,
             "encoder_hidden_size": 1024,
         },
         text_config={
-            "model_type": "granite", "hidden_size": 4096, "num_hidden_layers": 40,
-            "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 12_800,
+            "model_type": "granite",
+            "hidden_size": 4096,
+            "num_hidden_layers": 40,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 8,
+            "intermediate_size": 12_800,
             "vocab_size": 49_160,
         },
-    )  # fmt: skip
+    )
     with torch.device("meta"):
         full = GraniteSpeechForConditionalGeneration(config)
     found = modules_by_scope(FAMILIES["granite-speech"], full)

@@ -51,11 +51,15 @@ def test_full_size_names():
     config = MusicFlamingoConfig(
         audio_config={"model_type": "audioflamingo3_encoder"},
         text_config={
-            "model_type": "qwen2", "hidden_size": 3584, "num_hidden_layers": 28,
-            "num_attention_heads": 28, "num_key_value_heads": 4, "intermediate_size": 18944,
+            "model_type": "qwen2",
+            "hidden_size": 3584,
+            "num_hidden_layers": 28,
+            "num_attention_heads": 28,
+            "num_key_value_heads": 4,
+            "intermediate_size": 18944,
             "vocab_size": 151_672,
         },
-    )  # fmt: skip
+    )
     with torch.device("meta"):
         full = MusicFlamingoForConditionalGeneration(config)
     found = modules_by_scope(FAMILIES["music-flamingo"], full)

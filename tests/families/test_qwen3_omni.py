@@ -74,13 +74,19 @@ def test_full_size_names():
 
     config = Qwen3OmniMoeThinkerConfig(
         text_config={
-            "hidden_size": 2048, "num_hidden_layers": 48, "num_attention_heads": 32,
-            "num_key_value_heads": 4, "head_dim": 128, "num_experts": 128,
-            "num_experts_per_tok": 8, "moe_intermediate_size": 768, "vocab_size": 152_064,
+            "hidden_size": 2048,
+            "num_hidden_layers": 48,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 4,
+            "head_dim": 128,
+            "num_experts": 128,
+            "num_experts_per_tok": 8,
+            "moe_intermediate_size": 768,
+            "vocab_size": 152_064,
         },
         audio_config={"output_dim": 2048},
         vision_config={"out_hidden_size": 2048},
-    )  # fmt: skip
+    )
     with torch.device("meta"):
         full = Qwen3OmniMoeThinkerForConditionalGeneration(config)
     found = modules_by_scope(FAMILIES["qwen3-omni"], full)

@@ -90,14 +90,18 @@ def test_pictures_are_not_needed(model):
         ({}, {"encoder": 193, "projector": 1, "llm": 196, "both": 389}),
         (
             {
-                "hidden_size": 2048, "num_hidden_layers": 36, "num_attention_heads": 16,
-                "num_key_value_heads": 2, "intermediate_size": 11008, "vocab_size": 151_936,
+                "hidden_size": 2048,
+                "num_hidden_layers": 36,
+                "num_attention_heads": 16,
+                "num_key_value_heads": 2,
+                "intermediate_size": 11008,
+                "vocab_size": 151_936,
             },
             {"encoder": 193, "projector": 1, "llm": 252, "both": 445},
         ),
     ],
     ids=["7B", "3B"],
-)  # fmt: skip
+)
 def test_full_size_names(text, expected):
     """32 encoder layers of 6 modules and one projection; 28 or 36 layers of 7; none of the
     picture encoder's."""

@@ -117,21 +117,29 @@ def test_without_mistral_common_it_refuses_before_the_weights_are_read(monkeypat
 SIZES = {
     "Mini": (
         {
-            "hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 30,
-            "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 128,
+            "hidden_size": 3072,
+            "intermediate_size": 8192,
+            "num_hidden_layers": 30,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 8,
+            "head_dim": 128,
         },
         {"encoder": 194, "projector": 2, "llm": 210, "both": 404},
         {"encoder": 0.64, "adapter": 0.025, "decoder": 3.6, "embeddings": 0.40, "all": 4.7},
     ),
     "Small": (
         {
-            "hidden_size": 5120, "intermediate_size": 32768, "num_hidden_layers": 40,
-            "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 128,
+            "hidden_size": 5120,
+            "intermediate_size": 32768,
+            "num_hidden_layers": 40,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 8,
+            "head_dim": 128,
         },
         {"encoder": 194, "projector": 2, "llm": 280, "both": 474},
         {"encoder": 0.64, "adapter": 0.052, "decoder": 22.9, "embeddings": 0.67, "all": 24.3},
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("size", list(SIZES))
@@ -143,16 +151,19 @@ def test_full_size_names(size):
     text, modules, billions = SIZES[size]
     config = VoxtralConfig(
         text_config={"model_type": "llama", "vocab_size": 131_072, **text},
-        audio_config={"model_type": "voxtral_encoder"}, audio_token_id=24,
-    )  # fmt: skip
+        audio_config={"model_type": "voxtral_encoder"},
+        audio_token_id=24,
+    )
     with torch.device("meta"):
         full = VoxtralForConditionalGeneration(config)
     assert modules_by_scope(FAMILIES["voxtral"], full, modules) == modules
     inner = full.model
     counted = {
-        "encoder": inner.audio_tower, "adapter": inner.multi_modal_projector,
-        "embeddings": inner.language_model.embed_tokens, "all": full,
-    }  # fmt: skip
+        "encoder": inner.audio_tower,
+        "adapter": inner.multi_modal_projector,
+        "embeddings": inner.language_model.embed_tokens,
+        "all": full,
+    }
     counts = {part: sum(p.numel() for p in m.parameters()) / 1e9 for part, m in counted.items()}
     counts["decoder"] = counts["all"] - sum(
         counts[part] for part in ("encoder", "adapter", "embeddings")

@@ -13,9 +13,16 @@ from tests.browser.page import chromium
 
 NASTY = "</script><script>window.hacked = 1</script><img src=x onerror=hacked=1>"
 MAP = heatmap_value(
-    [[0.2, None], [0.4, 0.9]], [1, 2], [10, 20], x_label="Onset (s)", y_label=NASTY, z_label="d′",
-    hover=[["n 8", "n 8"], [NASTY, "n 9"]], title=NASTY, note=NASTY,
-)  # fmt: skip
+    [[0.2, None], [0.4, 0.9]],
+    [1, 2],
+    [10, 20],
+    x_label="Onset (s)",
+    y_label=NASTY,
+    z_label="d′",
+    hover=[["n 8", "n 8"], [NASTY, "n 9"]],
+    title=NASTY,
+    note=NASTY,
+)
 CHART = lines_value([Line(NASTY, [1, 2], [0.1, 0.2])], x_label="x", y_label="y")
 
 

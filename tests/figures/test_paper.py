@@ -18,13 +18,19 @@ NASTY = "$x_{1}$ <b>&\x07 \\frac —"
 
 def a_map(**changes):
     values = {
-        "z": [[0.0, 0.5, 1.0], [np.nan, 0.25, 0.75]], "x": [0.5, 1.5, 2.5], "y": [100, 200],
-        "x_label": "Onset (s)", "y_label": "Frequency (Hz)", "z_label": "hit rate",
-        "n": [[8, 8, 8], [0, 4, 8]], "marks": {"changed for sure": [(0, 1)], "none here": []},
-        "symbols": {"changed for sure": "changed"}, "title": "tiny-lalm",
+        "z": [[0.0, 0.5, 1.0], [np.nan, 0.25, 0.75]],
+        "x": [0.5, 1.5, 2.5],
+        "y": [100, 200],
+        "x_label": "Onset (s)",
+        "y_label": "Frequency (Hz)",
+        "z_label": "hit rate",
+        "n": [[8, 8, 8], [0, 4, 8]],
+        "marks": {"changed for sure": [(0, 1)], "none here": []},
+        "symbols": {"changed for sure": "changed"},
+        "title": "tiny-lalm",
         "regions": [{"rows": [0, 0], "columns": [0, 1], "label": "1"}],
         "note": "n = 0 to 8 signal trials per cell; intervals at 95 %",
-    }  # fmt: skip
+    }
     return heatmap_value(**{**values, **changes})
 
 
@@ -34,9 +40,13 @@ def a_chart(**changes):
         Line("tuned", [1, 10, 100], [0.2, 0.6, 1.0], dash="dash", n=[5, 5, 5]),
     ]
     values = {
-        "x_label": "Level (dBFS)", "y_label": "d′", "x_log": True, "levels": [(0.5, "chance")],
-        "title": "Curve", "note": "intervals at 90 %",
-    }  # fmt: skip
+        "x_label": "Level (dBFS)",
+        "y_label": "d′",
+        "x_log": True,
+        "levels": [(0.5, "chance")],
+        "title": "Curve",
+        "note": "intervals at 90 %",
+    }
     return lines_value(lines, **{**values, **changes})
 
 
@@ -101,12 +111,16 @@ SHAPES = {
     "one row": a_map(z=[[0.1, 0.2, 0.3]], y=[0], y_ticks=[""], n=None, marks={}),
     "long words": a_map(title=LONG, note=LONG, y_ticks=["one hundred hertz", "two"], z_label=LONG),
     "large": a_map(
-        z=np.linspace(0, 1, 128 * 128).reshape(128, 128), x=range(128), y=range(128), n=None,
-        marks={"changed for sure": [(127, 127), (0, 0)]}, regions=[],
+        z=np.linspace(0, 1, 128 * 128).reshape(128, 128),
+        x=range(128),
+        y=range(128),
+        n=None,
+        marks={"changed for sure": [(127, 127), (0, 0)]},
+        regions=[],
     ),
     "chart": a_chart(),
     "empty chart": a_chart(x_log=False, y_range=(0, 1), levels=[]) | {"series": []},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", SHAPES)

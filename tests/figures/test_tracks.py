@@ -26,16 +26,31 @@ from spectcount.probing.thresholds import thresholds
 from tests.ledger import Context
 
 LEVELS = {
-    "parameter": "level_dbfs", "low": -70, "high": -20, "task": "detect",
+    "parameter": "level_dbfs",
+    "low": -70,
+    "high": -20,
+    "task": "detect",
     "design": {"duration_s": 1.0},
-}  # fmt: skip
+}
 PLANS = {
     "staircase": {"kind": "staircase", "rule": "2-down", "trials": 50, **LEVELS},
-    "quest": {"kind": "quest", "aim": "threshold and width", "trials": 50, "candidates": 11,
-              **LEVELS},
-    "surface": {"kind": "surface", "second": "event_duration_ms", "second_low": 20,
-                "second_high": 300, "nodes": 4, "trials": 20, **LEVELS},
-}  # fmt: skip
+    "quest": {
+        "kind": "quest",
+        "aim": "threshold and width",
+        "trials": 50,
+        "candidates": 11,
+        **LEVELS,
+    },
+    "surface": {
+        "kind": "surface",
+        "second": "event_duration_ms",
+        "second_low": 20,
+        "second_high": 300,
+        "nodes": 4,
+        "trials": 20,
+        **LEVELS,
+    },
+}
 HEARS = SimulatedThreshold("level_dbfs", -50, 10, 0.02)
 
 
@@ -112,8 +127,9 @@ def test_a_function_shows_all_counts_the_threshold_and_its_interval(kind):
     points = by_name(spec)["answers"]
     assert sum(points["n"]) == found.n - found.n_catch
     assert sum(points["n"]) == int(counts_of(found.fit)[2].sum())
-    assert all(a <= v <= b for a, v, b in zip(points["low"], points["y"], points["high"],
-                                               strict=True))  # fmt: skip
+    assert all(
+        a <= v <= b for a, v, b in zip(points["low"], points["y"], points["high"], strict=True)
+    )
     (line,) = [v for k, v in by_name(spec).items() if k.startswith("threshold ")]
     own = found.threshold
     assert line["x"] == [own.low, own.value, own.high] and "at 95 %" in line["name"]
@@ -144,8 +160,12 @@ def test_a_surface_marks_the_places_that_are_not_measurable():
 def test_figures_and_words_exist_at_every_moment(kind, n):
     plan, found = states(kind, n)
     own = thresholds(plan, asked(kind, n)[1])
-    specs = [tracks_value(plan, found), posterior_value(found), surface_value(plan, found),
-             functions_value({"": own[0]}, "share")]  # fmt: skip
+    specs = [
+        tracks_value(plan, found),
+        posterior_value(found),
+        surface_value(plan, found),
+        functions_value({"": own[0]}, "share"),
+    ]
     for spec in filter(None, specs):
         json.dumps(spec, allow_nan=False)
         assert n is not None or paper.svg(spec).startswith("<?xml")

@@ -62,8 +62,11 @@ def test_a_run_is_done_by_a_process_of_its_own_session(store, settings):
     assert running.pid_started_at == psutil.Process(running.pid).create_time()
     done = finish(store, settings, run)
     assert (done.state, done.summary, done.done, done.total) == (
-        "done", {"counted": 300}, 300, 300,
-    )  # fmt: skip
+        "done",
+        {"counted": 300},
+        300,
+        300,
+    )
     assert "from 0" in done.log_tail()
     until(store, run.id, lambda r: not alive.is_alive(r))
 

@@ -71,8 +71,10 @@ def edited(folder, to, rename=lambda name: name, change=lambda name, tensor: ten
     shutil.copytree(folder, to)
     old = load_file(folder / "adapter_model.safetensors")
     new = {rename(name): change(name, tensor) for name, tensor in old.items()}
-    save_file({k: v.contiguous() for k, v in new.items() if v is not None},
-              to / "adapter_model.safetensors")  # fmt: skip
+    save_file(
+        {k: v.contiguous() for k, v in new.items() if v is not None},
+        to / "adapter_model.safetensors",
+    )
     settings = json.loads((to / "adapter_config.json").read_text())
     (to / "adapter_config.json").write_text(json.dumps({**settings, **config}))
     return to
@@ -84,8 +86,10 @@ OPTIONS = {
     "dora": {"use_dora": True},
     "patterns": {
         "rank_pattern": {"layers.1.self_attn.q_proj": 2, r".*audio_tower.*v_proj": 3},
-        "alpha_pattern": {"layers.0.self_attn.v_proj": 32,
-                          "language_model.layers.2.self_attn.q_proj": 1},
+        "alpha_pattern": {
+            "layers.0.self_attn.v_proj": 32,
+            "language_model.layers.2.self_attn.q_proj": 1,
+        },
     },
     "some layers": {"layers_to_transform": [0, 2], "layers_pattern": "layers"},
     "regex": {"target_modules": r"model\.audio_tower\.layers\.\d+\.(fc1|self_attn\.k_proj)"},
@@ -96,7 +100,7 @@ OPTIONS = {
     "lora on the projector": {"target_modules": r".*multi_modal_projector\.linear"},
     "whole linear": {"modules_to_save": ["linear"], "target_modules": ["fc1"]},
     "embeddings": {"target_modules": ["embed_tokens", "q_proj"]},
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -157,10 +161,14 @@ def test_names_of_other_versions_find_their_places(base, adapters, tmp_path, nam
     changes = {}
     if name == "patterns":
         pattern = json.loads((folder / "adapter_config.json").read_text())["alpha_pattern"]
-        changes = {"alpha_pattern": {
-            rename(f"base_model.model.model.{k}").removeprefix("base_model.model.")
-            if "language_model" in k else k: v for k, v in pattern.items()
-        }}  # fmt: skip
+        changes = {
+            "alpha_pattern": {
+                rename(f"base_model.model.model.{k}").removeprefix("base_model.model.")
+                if "language_model" in k
+                else k: v
+                for k, v in pattern.items()
+            }
+        }
     old = edited(folder, tmp_path / "old", rename, **changes)
     np.testing.assert_allclose(answer(base, old), expected, atol=2e-5)
 
@@ -225,13 +233,14 @@ REFUSED = {
     "no pattern": ({"rank_pattern": {"q_proj[": 4}}, r"q_proj\[.* is no regular expression"),
     "another kind": ({"peft_type": "IA3"}, r"is of type IA3, and only LORA is read"),
     "all zero": (
-        {"change": lambda n, t: t * 0 if "lora_B" in n else t}, r"changes nothing: .* still zero",
+        {"change": lambda n, t: t * 0 if "lora_B" in n else t},
+        r"changes nothing: .* still zero",
     ),
     "not a number": (
         {"change": lambda n, t: t * np.nan if "layers.0.self_attn.v_proj.lora_B" in n else t},
         r"not a number",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -291,8 +300,9 @@ def test_an_adapter_of_another_model_on_the_hub_is_refused(base, adapters, tmp_p
     folder, _ = adapters("plain")
     monkeypatch.setattr(files, "hub_id", lambda folder: "Qwen/Qwen2-Audio-7B-Instruct")
     for name in ("unsloth/qwen2-audio-7b-instruct", "here/Qwen2-Audio-7B-Instruct", "/a/b", ""):
-        base.load_adapter(edited(folder, tmp_path / f"at{name.replace('/', '-')}",
-                                 base_model_name_or_path=name))  # fmt: skip
+        base.load_adapter(
+            edited(folder, tmp_path / f"at{name.replace('/', '-')}", base_model_name_or_path=name)
+        )
     other = edited(folder, tmp_path / "x", base_model_name_or_path="Qwen/Qwen2-Audio-7B")
     with pytest.raises(UserError, match=r"made on Qwen/Qwen2-Audio-7B and .* is Qwen/Qwen2-Audio"):
         base.load_adapter(other)

@@ -10,8 +10,12 @@ from spectcount.errors import UserError
 pytestmark = pytest.mark.slow
 
 SHORT = {
-    "clips": "3", "questions_per_clip": "2", "duration_s": "1.0", "turns": "2", "naive_clips": "1"
-}  # fmt: skip
+    "clips": "3",
+    "questions_per_clip": "2",
+    "duration_s": "1.0",
+    "turns": "2",
+    "naive_clips": "1",
+}
 
 
 def test_rates_ratios_and_the_file_agree(settings, tmp_path):

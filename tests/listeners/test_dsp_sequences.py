@@ -36,13 +36,14 @@ EASY = {
     "late B tones, no rests": (Streaming(pattern="abab", separation_semitones=12), "jitter"),
     "jittered rhythm": (Rhythm(), "jitter"),
     "slow jittered rhythm in noise": (
-        Rhythm(interval_ms=400, noise_sigma=0.01, level_dbfs=-20), "jitter",
+        Rhythm(interval_ms=400, noise_sigma=0.01, level_dbfs=-20),
+        "jitter",
     ),
     "order": (OnsetAsynchrony(), "order"),
     "order in noise": (OnsetAsynchrony(noise_sigma=0.005), "order"),
     "cue among maskers": (InformationalMasking(), "cue"),
     "cue after a tone": (ForwardMasking(masker="tone", delay_ms=100), "cue"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("design", "name"), EASY.values(), ids=EASY)

@@ -15,9 +15,13 @@ STEPS = ("write", "load", "parity", "scores", "speed-short", "adapters", "train-
 def check(*words):
     program = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), *words]
     return subprocess.run(
-        program, capture_output=True, text=True, timeout=240, cwd=ROOT,
+        program,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        cwd=ROOT,
         env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HOME": "/nonexistent"},
-    )  # fmt: skip
+    )
 
 
 def test_the_rehearsal_passes_and_its_figures_are_written(tmp_path):

@@ -93,12 +93,12 @@ def write(folder, tensors, meta):
 
 
 CHANGES = {
-    "rope": lambda f: changed_json(f, "config.json", "text_config", "rope_parameters",
-                                   rope_theta=5000.0),
+    "rope": lambda f: changed_json(
+        f, "config.json", "text_config", "rope_parameters", rope_theta=5000.0
+    ),
     "norm": lambda f: changed_json(f, "config.json", "text_config", rms_norm_eps=1e-3),
     "activation": lambda f: changed_json(f, "config.json", "text_config", hidden_act="gelu"),
-    "encoder": lambda f: changed_json(f, "config.json", "audio_config",
-                                      activation_function="relu"),
+    "encoder": lambda f: changed_json(f, "config.json", "audio_config", activation_function="relu"),
     "n_fft": lambda f: changed_json(f, "processor_config.json", "feature_extractor", n_fft=512),
     "template": other_template,
     "system prompt": system_prompt,
@@ -108,7 +108,7 @@ CHANGES = {
     "end of reply": lambda f: changed_json(f, "generation_config.json", eos_token_id=[2, 7]),
     "banned words": lambda f: changed_json(f, "generation_config.json", suppress_tokens=[30]),
     "weight": one_weight,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", CHANGES)
@@ -122,8 +122,10 @@ def resharded(folder):
 
     tensors, meta = read(folder)
     names = sorted(tensors, reverse=True)
-    shards = {"model-00001-of-00002.safetensors": names[::2],
-              "model-00002-of-00002.safetensors": names[1::2]}  # fmt: skip
+    shards = {
+        "model-00001-of-00002.safetensors": names[::2],
+        "model-00002-of-00002.safetensors": names[1::2],
+    }
     for file, part in shards.items():
         save_file({n: tensors[n] for n in part}, folder / file, metadata=meta)
     (folder / "model.safetensors").unlink()
@@ -201,11 +203,13 @@ def test_numbers_count_not_their_format(tmp_path):
 
 def test_names_of_other_versions_are_the_same_names():
     pairs = [
-        ("language_model.model.layers.0.mlp.up_proj.weight",
-         "model.language_model.layers.0.mlp.up_proj.weight"),
+        (
+            "language_model.model.layers.0.mlp.up_proj.weight",
+            "model.language_model.layers.0.mlp.up_proj.weight",
+        ),
         ("language_model.lm_head.weight", "lm_head.weight"),
         ("audio_tower.conv1.bias", "model.audio_tower.conv1.bias"),
-    ]  # fmt: skip
+    ]
     for old, new in pairs:
         assert hashes.common_name(old) == hashes.common_name(new)
 

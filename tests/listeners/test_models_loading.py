@@ -196,8 +196,12 @@ def test_the_systems_memory_comes_back(settings):
     processor = tiny.build_processor()
     model = tiny.build_model(processor, seed=1)
     config = model.config.to_dict()
-    config["text_config"] |= {"hidden_size": 1024, "intermediate_size": 4096,
-                              "num_attention_heads": 8, "num_key_value_heads": 8}  # fmt: skip
+    config["text_config"] |= {
+        "hidden_size": 1024,
+        "intermediate_size": 4096,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 8,
+    }
     type(model)(type(model.config)(**config)).save_pretrained(folder)
     processor.save_pretrained(folder)
     del model

@@ -247,9 +247,14 @@ def refusal(root, free_gb, device="cuda", listed=None, **changes):
     wanted = forecast(found, Workload(**changes), device=device)
     with pytest.raises(UserError) as refused:
         refuse_too_large(
-            "audio-flamingo-3", found, wanted, int(free_gb * 1e9), device, listed=listed,
+            "audio-flamingo-3",
+            found,
+            wanted,
+            int(free_gb * 1e9),
+            device,
+            listed=listed,
             staged=family.staged,
-        )  # fmt: skip
+        )
     return str(refused.value)
 
 

@@ -16,9 +16,16 @@ from spectcount.settings import load_settings
 
 COMMIT_A, COMMIT_B = "a" * 40, "b" * 40
 CARD = {
-    "full_name": "A", "about": "b", "hub": "owner/name", "revision": COMMIT_A, "licence": "MIT",
-    "family": "qwen2-audio", "source": "here", "parameters_b": 1.0, "disk_gb": 2.0,
-}  # fmt: skip
+    "full_name": "A",
+    "about": "b",
+    "hub": "owner/name",
+    "revision": COMMIT_A,
+    "licence": "MIT",
+    "family": "qwen2-audio",
+    "source": "here",
+    "parameters_b": 1.0,
+    "disk_gb": 2.0,
+}
 
 
 @pytest.fixture
@@ -107,11 +114,17 @@ def test_a_spec_is_model_options_adapter(spec, model, words, adapter):
 @pytest.mark.parametrize(
     ("spec", "formula", "simulated"),
     [
-        ("ideal", True, False), ("silence", True, False), ("silence:first", True, False),
-        ("sim:d=1,c=0", True, True), ("silence:sim:d=1", True, False), ("sim:d=1@x", True, True),
-        ("ideal@x", False, False), ("dsp+bf16", False, False), ("silence:", False, False),
+        ("ideal", True, False),
+        ("silence", True, False),
+        ("silence:first", True, False),
+        ("sim:d=1,c=0", True, True),
+        ("silence:sim:d=1", True, False),
+        ("sim:d=1@x", True, True),
+        ("ideal@x", False, False),
+        ("dsp+bf16", False, False),
+        ("silence:", False, False),
     ],
-)  # fmt: skip
+)
 def test_a_spec_knows_formulas(spec, formula, simulated):
     found = ListenerSpec.parse(spec)
     assert (found.is_formula, found.is_simulated, str(found)) == (formula, simulated, spec)

@@ -56,8 +56,11 @@ def test_hits_follow_the_psychometric_function_asked_for(options):
     assert rate(listener, -50, signal=False) == close(guess)
     truth = listener.truth()
     assert (truth.threshold, truth.guess, truth.lapse, truth.exact) == (
-        pytest.approx(-50), pytest.approx(guess), pytest.approx(lapse), True,
-    )  # fmt: skip
+        pytest.approx(-50),
+        pytest.approx(guess),
+        pytest.approx(lapse),
+        True,
+    )
 
 
 def test_a_bias_moves_the_criterion_and_the_threshold_by_what_truth_says():

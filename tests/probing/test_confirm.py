@@ -31,9 +31,12 @@ def asked_again(context, plan, listener, trials=40, map_seed=0, seed=2000):
     run.execute(first, {"it": listener})
     targets = targets_of(plan, first.ledger.trials("run"), map_seed)
     config = {
-        "plan": plan.to_dict(), "targets": [t.to_dict() for t in targets], "trials": trials,
-        "criterion": Criterion().to_dict(), "seed": seed,
-    }  # fmt: skip
+        "plan": plan.to_dict(),
+        "targets": [t.to_dict() for t in targets],
+        "trials": trials,
+        "criterion": Criterion().to_dict(),
+        "seed": seed,
+    }
     second = context(config)
     confirmation = Confirmation.from_config(ConfirmConfig.from_json(config))
     _, answered = run.ask_all(second, confirmation, {"it": listener})
@@ -76,8 +79,13 @@ def test_a_region_that_was_luck_is_not_confirmed(context, deaf):
         for t in good
     ]
     (target,) = targets_of(PLAN, deaf_once, 0)
-    config = {"plan": PLAN.to_dict(), "targets": [target.to_dict()], "trials": 40,
-              "criterion": Criterion().to_dict(), "seed": 5}  # fmt: skip
+    config = {
+        "plan": PLAN.to_dict(),
+        "targets": [target.to_dict()],
+        "trials": 40,
+        "criterion": Criterion().to_dict(),
+        "seed": 5,
+    }
     ctx = context(config)
     _, answered = run.ask_all(
         ctx, Confirmation.from_config(ConfirmConfig.from_json(config)), {"it": deaf()}

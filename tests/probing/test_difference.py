@@ -28,10 +28,14 @@ def asked(plan, listener, name, seed=7):
         scores = listener.score([one.question])
         trials.append(
             make_trial(
-                one.question, scores.log_probs[0], 1.0, fingerprint=name, listener=name,
+                one.question,
+                scores.log_probs[0],
+                1.0,
+                fingerprint=name,
+                listener=name,
                 coords=one.coords,
             )
-        )  # fmt: skip
+        )
     return trials
 
 
@@ -49,8 +53,11 @@ def test_both_get_the_same_stimuli_wordings_and_orders():
     assert len(pairs.all) == plan.n_trials == 360
     for x, y in pairs.all:
         assert (x.stimulus, x.prompt, x.wording, x.reverse) == (
-            y.stimulus, y.prompt, y.wording, y.reverse
-        )  # fmt: skip
+            y.stimulus,
+            y.prompt,
+            y.wording,
+            y.reverse,
+        )
     used = {(x.wording, x.reverse) for x, _ in pairs.all}
     assert len(used) == 2 * len(plan.asked.wordings)
 

@@ -37,9 +37,17 @@ EXAMPLE = json.loads(
     (PRESETS / "models" / "tiny-lalm-adapters" / "example" / "lineage.json").read_text()
 )
 GAPS = {
-    "kind": "curve", "task": "count", "parameter": "gap_ms", "start": 0, "stop": 220, "levels": 12,
-    "trials": 20, "catch_trials": 0, "count_low": 2, "count_high": 4,
-}  # fmt: skip
+    "kind": "curve",
+    "task": "count",
+    "parameter": "gap_ms",
+    "start": 0,
+    "stop": 220,
+    "levels": 12,
+    "trials": 20,
+    "catch_trials": 0,
+    "count_low": 2,
+    "count_high": 4,
+}
 
 
 def asked(plan, listener, name, seed=7):
@@ -49,10 +57,14 @@ def asked(plan, listener, name, seed=7):
             scores = listener(one).score([one.question])
             trials.append(
                 make_trial(
-                    one.question, scores.log_probs[0], 1.0, fingerprint=name, listener=name,
+                    one.question,
+                    scores.log_probs[0],
+                    1.0,
+                    fingerprint=name,
+                    listener=name,
                     coords=one.coords,
                 )
-            )  # fmt: skip
+            )
     return trials
 
 
@@ -101,9 +113,11 @@ def test_what_is_outside_is_named():
 
 def test_the_ends_of_what_was_held_out_were_not_trained():
     curriculum = {
-        **EXAMPLE["curriculum"], "held_out_name": "gap_ms", "held_out_low": 100,
+        **EXAMPLE["curriculum"],
+        "held_out_name": "gap_ms",
+        "held_out_low": 100,
         "held_out_high": 160,
-    }  # fmt: skip
+    }
     trained = trained_of({**EXAMPLE, "curriculum": curriculum})
     plan = plan_from_dict(GAPS)
     never = [i for i in range(12) if trained.outside(plan.signal(1, (i, 0), 0), "count")]
@@ -137,9 +151,19 @@ def test_parts_have_their_own_verdicts():
 def test_noise_alone_belongs_to_both_parts():
     """Catch trials of a detection map have no level: both parts have all of them."""
     plan = plan_from_dict(
-        {"kind": "map", "x": "level_dbfs", "x_low": -65, "x_high": -5, "nx": 4, "ny": 2,
-         "y_low": 10, "y_high": 90, "trials": 10, "catch_trials": 40}
-    )  # fmt: skip
+        {
+            "kind": "map",
+            "x": "level_dbfs",
+            "x_low": -65,
+            "x_high": -5,
+            "nx": 4,
+            "ny": 2,
+            "y_low": 10,
+            "y_high": 90,
+            "trials": 10,
+            "catch_trials": 40,
+        }
+    )
     listener = SimulatedObserver(1, 0, 1)
     base, tuned = (asked(plan, lambda one: listener, name) for name in ("base", "tuned"))
     inner, outer = split(plan, base, tuned, trained_of(EXAMPLE))
@@ -150,9 +174,20 @@ def test_noise_alone_belongs_to_both_parts():
 
 def test_catch_trials_with_events_belong_where_their_events_do():
     plan = plan_from_dict(
-        {"kind": "map", "task": "interval", "x": "level_dbfs", "x_low": -65, "x_high": -5, "nx": 4,
-         "ny": 2, "y_low": 10, "y_high": 90, "trials": 10, "catch_trials": 80}
-    )  # fmt: skip
+        {
+            "kind": "map",
+            "task": "interval",
+            "x": "level_dbfs",
+            "x_low": -65,
+            "x_high": -5,
+            "nx": 4,
+            "ny": 2,
+            "y_low": 10,
+            "y_high": 90,
+            "trials": 10,
+            "catch_trials": 80,
+        }
+    )
     listener = SimulatedObserver(1, 0, 1)
     base, tuned = (asked(plan, lambda one: listener, name) for name in ("base", "tuned"))
     inner, outer = split(plan, base, tuned, trained_of(EXAMPLE))
@@ -180,9 +215,20 @@ def test_a_curve_is_cut_at_the_trained_range():
 
 def test_a_map_is_cut_along_both_axes():
     plan = plan_from_dict(
-        {"kind": "map", "x": "level_dbfs", "x_low": -65, "x_high": -5, "nx": 6, "y": "frequency",
-         "y_low": 60, "y_high": 7400, "ny": 10, "trials": 2, "catch_trials": 2}
-    )  # fmt: skip
+        {
+            "kind": "map",
+            "x": "level_dbfs",
+            "x_low": -65,
+            "x_high": -5,
+            "nx": 6,
+            "y": "frequency",
+            "y_low": 60,
+            "y_high": 7400,
+            "ny": 10,
+            "trials": 2,
+            "catch_trials": 2,
+        }
+    )
     found = held_out_plans(EXAMPLE, plan)
     (inner,) = found.trained
     trained = trained_of(EXAMPLE)
@@ -240,8 +286,9 @@ def test_questions_in_common_are_counted():
 def test_unions_of_ranges():
     assert union([(3, 5), (0, 1), (4, 8), (1, 2)]) == ((0.0, 2.0), (3.0, 8.0))
     assert [np.round(r, 9).tolist() for r in without([(0, 10), (20, 30)], (5, 22))] == [
-        [0, 5], [22, 30],
-    ]  # fmt: skip
+        [0, 5],
+        [22, 30],
+    ]
     left = without([(0, 10)], (5, 6))
     sides = [overlapping((v, v), tuple(left)) for v in (5.5, 4.9, 6.1)]
     assert sides == ["outside", "inside", "inside"]

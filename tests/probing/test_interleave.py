@@ -19,9 +19,16 @@ SHORT = {"duration_s": 1.0}
 LEVEL = {"parameter": "level_dbfs", "low": -80, "high": -20, "design": SHORT}
 STAIRCASE = {"kind": "staircase", "trials": 24, "reversals": 99, **LEVEL}
 MAP = {
-    "kind": "map", "x": "level_dbfs", "x_high": -10, "nx": 4, "y": "frequency", "ny": 2,
-    "trials": 6, "catch_trials": 16, "design": SHORT,
-}  # fmt: skip
+    "kind": "map",
+    "x": "level_dbfs",
+    "x_high": -10,
+    "nx": 4,
+    "y": "frequency",
+    "ny": 2,
+    "trials": 6,
+    "catch_trials": 16,
+    "design": SHORT,
+}
 PLAN = {"kind": "interleaved", "plans": [STAIRCASE, MAP, {**STAIRCASE, "task": "interval"}]}
 HEARS = SimulatedThreshold("level_dbfs", -50, 15)
 
@@ -130,7 +137,11 @@ def test_what_cannot_be_interleaved_is_refused(values, message):
 
 
 def test_a_place_that_cannot_be_is_named_with_its_plan():
-    plan = Interleaved(plans=(STAIRCASE, {**STAIRCASE, "condition": "event_duration_ms",
-                                          "condition_values": "50, 2000"}))  # fmt: skip
+    plan = Interleaved(
+        plans=(
+            STAIRCASE,
+            {**STAIRCASE, "condition": "event_duration_ms", "condition_values": "50, 2000"},
+        )
+    )
     with pytest.raises(UserError, match=r"plan 2: track 2 \(event_duration_ms=2000 ms\)"):
         plan.refuse_infeasible()

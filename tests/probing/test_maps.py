@@ -45,8 +45,15 @@ def test_unasked_cells_have_no_value_and_an_open_interval():
 
 
 def test_the_ideal_observer_follows_from_energy_and_noise(probe, deaf):
-    plan = Curve(parameter="e_n0_db", start=0, stop=20, levels=3, trials=2, catch_trials=3,
-                 design={"level_dbfs": -45})  # fmt: skip
+    plan = Curve(
+        parameter="e_n0_db",
+        start=0,
+        stop=20,
+        levels=3,
+        trials=2,
+        catch_trials=3,
+        design={"level_dbfs": -45},
+    )
     (trials,) = probe(plan, deaf())
     ideal = maps.measure_map(plan, trials).ideal[0]
     assert ideal == pytest.approx(np.sqrt(2 * 10 ** np.array([0, 1, 2])), rel=1e-6)
@@ -54,9 +61,17 @@ def test_the_ideal_observer_follows_from_energy_and_noise(probe, deaf):
 
 @pytest.mark.parametrize("task", ["detect", "interval"])
 def test_the_ideal_observer_reaches_its_formula_at_every_level_of_a_curve(probe, task):
-    plan = Curve(parameter="e_n0_db", start=-6, stop=6, levels=2, trials=60, catch_trials=120,
-                 task=task, family="tone_in_noise",
-                 design={"duration_s": 1.0, "noise_sigma": 0.01})  # fmt: skip
+    plan = Curve(
+        parameter="e_n0_db",
+        start=-6,
+        stop=6,
+        levels=2,
+        trials=60,
+        catch_trials=120,
+        task=task,
+        family="tone_in_noise",
+        design={"duration_s": 1.0, "noise_sigma": 0.01},
+    )
     (trials,) = probe(plan, IdealObserver())
     cells = maps.measure_map(plan, trials)
     formula = np.sqrt(2 * 10 ** (np.array([-6, 6]) / 10))

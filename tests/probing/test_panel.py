@@ -22,21 +22,42 @@ PRESETS = sorted(
 )
 DETECT = {"kind": "map", "nx": 1, "ny": 2, "trials": 24, "catch_trials": 48}
 COUNT = {
-    "kind": "map", "task": "count", "x": "level_dbfs", "x_low": -30, "x_high": -5, "nx": 1, "y":
-    "mel_channel", "ny": 8, "trials": 12, "catch_trials": 0, "count_low": 1, "count_high": 4,
-}  # fmt: skip
+    "kind": "map",
+    "task": "count",
+    "x": "level_dbfs",
+    "x_low": -30,
+    "x_high": -5,
+    "nx": 1,
+    "y": "mel_channel",
+    "ny": 8,
+    "trials": 12,
+    "catch_trials": 0,
+    "count_low": 1,
+    "count_high": 4,
+}
 LENGTHS = {
-    "kind": "curve", "task": "count", "parameter": "duration_s", "start": 1, "stop": 3, "levels": 2,
-    "trials": 24, "catch_trials": 0, "count_low": 1, "count_high": 4,
+    "kind": "curve",
+    "task": "count",
+    "parameter": "duration_s",
+    "start": 1,
+    "stop": 3,
+    "levels": 2,
+    "trials": 24,
+    "catch_trials": 0,
+    "count_low": 1,
+    "count_high": 4,
     "design": {"event_duration_ms": 50},
-}  # fmt: skip
+}
 PARTS = [
     {"name": "Detecting", "plan": DETECT},
     {"name": "Counting", "rows": "regions", "plan": COUNT},
     {"name": "Lengths", "rows": "cells", "plan": LENGTHS},
-    {"name": "Silence", "measure": "false_alarms",
-     "plan": {**DETECT, "trials": 1, "catch_trials": 80}},
-]  # fmt: skip
+    {
+        "name": "Silence",
+        "measure": "false_alarms",
+        "plan": {**DETECT, "trials": 1, "catch_trials": 80},
+    },
+]
 HIGH = {"ranges": {"frequency_hz": [3000.0, 8000.0]}}
 
 
@@ -62,8 +83,13 @@ class Mixed:
 
 def asked(context, base, tuned, parts=PARTS, **more):
     panel = Panel.from_list(parts)
-    config = {"plan": panel.plan.to_dict(), "parts": panel.to_list(), "seed": 1000,
-              "listeners": ["base", "tuned"], **more}  # fmt: skip
+    config = {
+        "plan": panel.plan.to_dict(),
+        "parts": panel.to_list(),
+        "seed": 1000,
+        "listeners": ["base", "tuned"],
+        **more,
+    }
     ctx = context(config)
     base.name, tuned.name = "base", "tuned"
     run.execute(ctx, {"base": base, "tuned": tuned})
@@ -80,9 +106,13 @@ def test_a_loss_is_found_where_it_is_and_repair_is_no_loss(context):
     found = comparison.panel(config, trials)
     rows = {row.name: row for row in found.rows}
     assert list(rows) == [
-        "Detecting", "Counting, outside the weak regions", "Counting, inside the weak regions",
-        "Lengths: clip 1 s", "Lengths: clip 3 s", "Silence",
-    ]  # fmt: skip
+        "Detecting",
+        "Counting, outside the weak regions",
+        "Counting, inside the weak regions",
+        "Lengths: clip 1 s",
+        "Lengths: clip 3 s",
+        "Silence",
+    ]
     assert rows["Detecting"].forgotten and rows["Detecting"].verdict.kind == "worse"
     weak = rows["Counting, inside the weak regions"]
     assert weak.weak and weak.verdict.kind == "improved" and not weak.fine_before
@@ -139,8 +169,12 @@ def test_more_false_alarms_are_a_loss(context):
 
 def test_a_stopped_panel_goes_on_where_it_was(context):
     panel = Panel.from_list(PARTS[:2])
-    config = {"plan": panel.plan.to_dict(), "parts": panel.to_list(), "seed": 1,
-              "listeners": ["base", "tuned"]}  # fmt: skip
+    config = {
+        "plan": panel.plan.to_dict(),
+        "parts": panel.to_list(),
+        "seed": 1,
+        "listeners": ["base", "tuned"],
+    }
     who = {"base": Mixed("base", (3, 0), 4), "tuned": Mixed("tuned", (3, 0), 4, seed=2)}
     first = context(config, stop_after=100)
     assert run.execute(first, who)["stopped"]
@@ -164,10 +198,16 @@ def test_every_panel_preset_can_be_asked(path, settings, context):
     panel.plan.refuse_infeasible()
     assert panel.plan.n_trials <= 1500
     small = [
-        {**part, "plan": {**part["plan"], "trials": 2, "catch_trials": 4 * bool(
-            part["plan"]["catch_trials"])}}
+        {
+            **part,
+            "plan": {
+                **part["plan"],
+                "trials": 2,
+                "catch_trials": 4 * bool(part["plan"]["catch_trials"]),
+            },
+        }
         for part in yaml.safe_load(path.read_text())["parts"]
-    ]  # fmt: skip
+    ]
     ideal = {n: SimulatedObserver(3, 0, s) for s, n in enumerate(("base", "tuned"))}
     made = Panel.from_list(small)
     ctx = context({"plan": made.plan.to_dict(), "parts": small, "listeners": ["base", "tuned"]})
@@ -190,7 +230,7 @@ def test_every_panel_preset_can_be_asked(path, settings, context):
         ([{"name": "x", "plan": {"kind": "staircase", "high": -10}}], "each listener its own"),
         ([{"name": "x", "measure": "false_alarms", "plan": COUNT}], "no false alarms"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_panel_is_refused(parts, match):
     with pytest.raises(UserError, match=match):
         Panel.from_list(parts)

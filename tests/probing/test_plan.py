@@ -52,15 +52,26 @@ WORDED = {
     "few catch": {"kind": "map", "nx": 2, "ny": 2, "trials": 20, "catch_trials": 6},
     "many catch": {"kind": "map", "nx": 2, "ny": 2, "trials": 8, "catch_trials": 100},
     "backgrounds": {
-        "kind": "curve", "parameter": "noise_sigma", "start": 0.001, "stop": 0.1, "levels": 4,
-        "trials": 20, "catch_trials": 40,
+        "kind": "curve",
+        "parameter": "noise_sigma",
+        "start": 0.001,
+        "stop": 0.1,
+        "levels": 4,
+        "trials": 20,
+        "catch_trials": 40,
     },
     "forced choice": {
-        "kind": "curve", "family": "frequency_discrimination", "task": "higher",
-        "parameter": "difference", "start": 1, "stop": 10, "levels": 3, "trials": 10,
+        "kind": "curve",
+        "family": "frequency_discrimination",
+        "task": "higher",
+        "parameter": "difference",
+        "start": 1,
+        "stop": 10,
+        "levels": 3,
+        "trials": 10,
         "catch_trials": 30,
     },
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("values", WORDED.values(), ids=WORDED)
@@ -72,13 +83,14 @@ def test_signal_and_catch_trials_of_a_level_take_the_same_words(values):
         back = maps.background_of(plan, cell)
         signal, catch = (
             _words(
-                p for p in planned
+                p
+                for p in planned
                 if p.coords["role"] == role
                 and maps.background_of(plan, (p.coords["x"], p.coords["y"])) == back
                 and (role == "catch" or (p.coords["x"], p.coords["y"]) == cell)
             )
             for role in ("signal", "catch")
-        )  # fmt: skip
+        )
         assert set(signal) == set(catch)
         for used in (signal, catch):
             assert max(used.values()) - min(used.values()) <= 2

@@ -130,9 +130,13 @@ def _trial(listener, planned):
 
     scores = listener.score([planned.question])
     return make_trial(
-        planned.question, scores.log_probs[0], 1.0, fingerprint="x", listener="x",
+        planned.question,
+        scores.log_probs[0],
+        1.0,
+        fingerprint="x",
+        listener="x",
         coords=planned.coords,
-    )  # fmt: skip
+    )
 
 
 def test_roles_keep_their_share_in_every_block():
@@ -163,22 +167,31 @@ def test_rules_and_steps_are_those_asked_for():
     options = weighted.make_track(0).options
     assert (options.down, options.target, options.steps) == (1, 0.8, (6.0, 3.0))
     assert (options.start, options.harder, options.guess) == (-20, "down", None)
-    octaves = StaircasePlan(
-        task="count", parameter="event_duration_ms", low=20, high=320, rule="3-down"
-    ).make_track(0).options  # fmt: skip
+    octaves = (
+        StaircasePlan(task="count", parameter="event_duration_ms", low=20, high=320, rule="3-down")
+        .make_track(0)
+        .options
+    )
     assert octaves.scale == "multiplicative" and octaves.log and octaves.down == 3
     assert octaves.steps[0] == pytest.approx(16 ** (1 / 6))
-    noisy = StaircasePlan(
-        task="detect", parameter="noise_sigma", low=0.001, high=0.1, harder="high"
-    ).make_track(0).options  # fmt: skip
+    noisy = (
+        StaircasePlan(task="detect", parameter="noise_sigma", low=0.001, high=0.1, harder="high")
+        .make_track(0)
+        .options
+    )
     assert noisy.harder == "up" and noisy.start == 0.001
 
 
 def test_whole_numbers_stay_whole(context):
     plan = StaircasePlan(
-        task="count", parameter="n_events", low=1, high=9, harder="high", trials=30,
+        task="count",
+        parameter="n_events",
+        low=1,
+        high=9,
+        harder="high",
+        trials=30,
         design={"duration_s": 4.0},
-    )  # fmt: skip
+    )
     ctx, _ = ask(context, plan, SimulatedThreshold("n_events", 5, 3, falling=True))
     levels = {t.coords["level"] for t in ctx.ledger.trials("run")}
     assert levels <= set(map(float, range(1, 10))) and len(levels) > 2
@@ -194,9 +207,16 @@ def test_a_track_ends_once_its_interval_is_narrow(context):
 
 def test_subjective_tasks_count_first_answers_as_successes(context):
     plan = {
-        "kind": "staircase", "task": "streams", "family": "streaming", "harder": "high",
-        "parameter": "separation_semitones", "low": 0, "high": 18, "trials": 30, "rule": "1-down",
-    }  # fmt: skip
+        "kind": "staircase",
+        "task": "streams",
+        "family": "streaming",
+        "harder": "high",
+        "parameter": "separation_semitones",
+        "low": 0,
+        "high": 18,
+        "trials": 30,
+        "rule": "1-down",
+    }
     hears_one = SimulatedThreshold("separation_semitones", 6, 4, falling=True, guess=0.02)
     ctx, summary = ask(context, plan, hears_one)
     assert {t.truth for t in ctx.ledger.trials("run")} == {None}
@@ -206,9 +226,10 @@ def test_subjective_tasks_count_first_answers_as_successes(context):
 
 def test_conditions_may_be_any_changes_of_the_design(context):
     plan = StaircasePlan(
-        **DETECT, trials=6,
+        **DETECT,
+        trials=6,
         conditions=({"wave": "white", "n_events": 1}, {"wave": "harmonic", "n_harmonics": 2}),
-    )  # fmt: skip
+    )
     assert plan_from_dict(plan.to_dict()) == plan and plan.n_trials == 12
     ctx, summary = ask(context, plan)
     waves = {
@@ -268,13 +289,15 @@ def test_procedures_make_a_round_trip_and_say_what_they_cost_at_most(name):
         ({"condition": "e_n0_db"}, "has no condition_values"),
         ({"condition_values": "3"}, "belong to no parameter"),
         ({"condition": "attack_ms", "condition_values": "3, 3"}, "two conditions are the same"),
-        ({"condition": "attack_ms", "condition_values": "3", "conditions": [{"attack_ms": 4}]},
-         "both given"),
+        (
+            {"condition": "attack_ms", "condition_values": "3", "conditions": [{"attack_ms": 4}]},
+            "both given",
+        ),
         ({"conditions": [{}]}, "changes nothing; write parameter: value"),
         ({"conditions": [{"atack_ms": 4}]}, "did you mean attack_ms"),
         ({"catch_trials": 3}, "no parameter 'catch_trials'"),
     ],
-)  # fmt: skip
+)
 def test_procedures_that_cannot_be_are_refused(values, message):
     with pytest.raises(UserError, match=message):
         plan = plan_from_dict({"kind": "staircase", **DETECT, **values})

@@ -16,10 +16,15 @@ from spectcount.probing.thresholds import thresholds
 from spectcount.trials import normalise
 
 QUIET = {
-    "kind": "curve", "parameter": "level_dbfs", "start": -30, "stop": -20, "levels": 2,
-    "trials": 30, "catch_trials": 60,
+    "kind": "curve",
+    "parameter": "level_dbfs",
+    "start": -30,
+    "stop": -20,
+    "levels": 2,
+    "trials": 30,
+    "catch_trials": 60,
     "design": {"noise_sigma": 0.0, "duration_s": 1.0},
-}  # fmt: skip
+}
 
 
 class OfTheWaveform:
@@ -74,9 +79,14 @@ def test_thresholds_count_one_waveform_once_and_say_how_many_they_left_out(trial
 
 def test_tracks_count_one_waveform_once(trials_of):
     values = {
-        "kind": "quest", "trials": 60, "parameter": "level_dbfs", "low": -30, "high": -20,
-        "candidates": 5, "design": QUIET["design"],
-    }  # fmt: skip
+        "kind": "quest",
+        "trials": 60,
+        "parameter": "level_dbfs",
+        "low": -30,
+        "high": -20,
+        "candidates": 5,
+        "design": QUIET["design"],
+    }
     plan, trials = plan_from_dict(values), trials_of(OfTheWaveform(), values)
     (found,) = thresholds(plan, trials)
     assert found.n_catch == 1 and found.repeated > 0
@@ -85,9 +95,12 @@ def test_tracks_count_one_waveform_once(trials_of):
 
 def test_a_confusion_counts_one_waveform_once(trials_of):
     values = {
-        "kind": "confusion", "trials": 20, "count_low": 0, "count_high": 1,
+        "kind": "confusion",
+        "trials": 20,
+        "count_low": 0,
+        "count_high": 1,
         "design": QUIET["design"],
-    }  # fmt: skip
+    }
     trials = trials_of(CountsTheWaveform(), values)
     found = confusion(trials)
     assert found.matrix[0].sum() == 1 and found.repeated >= 19

@@ -8,9 +8,16 @@ from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.session import Session
 
 PLAN = {
-    "kind": "curve", "task": "detect", "parameter": "level_dbfs", "start": -50, "stop": -20,
-    "levels": 3, "trials": 4, "catch_trials": 4, "design": {"duration_s": 1.0},
-}  # fmt: skip
+    "kind": "curve",
+    "task": "detect",
+    "parameter": "level_dbfs",
+    "start": -50,
+    "stop": -20,
+    "levels": 3,
+    "trials": 4,
+    "catch_trials": 4,
+    "design": {"duration_s": 1.0},
+}
 
 
 def session(answered=(), name="you"):

@@ -40,8 +40,10 @@ def test_equal_events_are_counted_by_one_number(cue):
     plan = {"kind": "confusion", "trials": 25, "count_low": 2, "count_high": 5}
     ((_, clips),) = clips_of(plan_from_dict(plan), 1)
     assert shares(clips)[cue] > 0.95
-    varied = plan | {"design": {"event_duration_jitter_ms": 15, "level_rove_db": 5},
-                     "draw": {"event_duration_ms": [35, 180]}}  # fmt: skip
+    varied = plan | {
+        "design": {"event_duration_jitter_ms": 15, "level_rove_db": 5},
+        "draw": {"event_duration_ms": [35, 180]},
+    }
     ((_, clips),) = clips_of(plan_from_dict(varied), 1)
     assert shares(clips)[cue] < 0.6
 
@@ -57,9 +59,18 @@ def test_equal_events_are_counted_by_one_number(cue):
     ],
 )
 def test_designs_without_roves_are_solved_by_one_cue(cue, family, task_name, design):
-    plan = {"kind": "curve", "family": family, "task": task_name, "parameter": "level_dbfs",
-            "start": -20, "stop": -18, "levels": 2, "trials": 40, "catch_trials": 80,
-            "design": design}  # fmt: skip
+    plan = {
+        "kind": "curve",
+        "family": family,
+        "task": task_name,
+        "parameter": "level_dbfs",
+        "start": -20,
+        "stop": -18,
+        "levels": 2,
+        "trials": 40,
+        "catch_trials": 80,
+        "design": design,
+    }
     ((part, clips),) = clips_of(plan_from_dict(plan), 2)
     found = audit_clips(task_name, clips, theory=theory_of(part))
     (floor,) = (f for f in found.floors if f.cue == cue)
@@ -72,8 +83,10 @@ def test_the_mapping_is_not_optimistic():
     found = []
     for _ in range(20):
         n = 200
-        cues = [Cues(tuple(rng.normal(size=len(CUES) - 1)), tuple(rng.normal(size=12)))
-                for _ in range(n)]  # fmt: skip
+        cues = [
+            Cues(tuple(rng.normal(size=len(CUES) - 1)), tuple(rng.normal(size=12)))
+            for _ in range(n)
+        ]
         found.append(list(reached(cues, list(rng.permutation(["yes", "no"] * (n // 2)))).values()))
     assert np.mean(found) == pytest.approx(0.5, abs=0.015)
 

@@ -13,14 +13,25 @@ from spectcount.probing.threshold_changes import changes_of, threshold_changes
 from spectcount.trials import make_trial, normalise
 
 CURVE = {
-    "kind": "curve", "parameter": "level_dbfs", "start": -70, "stop": -20, "levels": 9,
-    "trials": 25, "catch_trials": 80, "design": {"noise_sigma": 0.003},
-}  # fmt: skip
-STAIRS = {
-    "kind": "staircase", "parameter": "level_dbfs", "low": -80, "high": -10, "trials": 240,
-    "reversals": 150, "catch_share": 0.4,
+    "kind": "curve",
+    "parameter": "level_dbfs",
+    "start": -70,
+    "stop": -20,
+    "levels": 9,
+    "trials": 25,
+    "catch_trials": 80,
     "design": {"noise_sigma": 0.003},
-}  # fmt: skip
+}
+STAIRS = {
+    "kind": "staircase",
+    "parameter": "level_dbfs",
+    "low": -80,
+    "high": -10,
+    "trials": 240,
+    "reversals": 150,
+    "catch_share": 0.4,
+    "design": {"noise_sigma": 0.003},
+}
 
 
 class Hears:
@@ -51,10 +62,14 @@ def asked(plan, listener, name, seed=3):
             scores = Scores(normalise(np.array([[0.0, -4.0] if yes else [-4.0, 0.0]])), np.ones(1))
             answered.append(
                 make_trial(
-                    one.question, scores.log_probs[0], 1.0, fingerprint=name, listener=name,
+                    one.question,
+                    scores.log_probs[0],
+                    1.0,
+                    fingerprint=name,
+                    listener=name,
                     coords=one.coords,
                 )
-            )  # fmt: skip
+            )
         trials += answered
         try:
             batch = asking.send(answered)

@@ -28,23 +28,36 @@ COUNTS = SimulatedThreshold("gap_ms", 120, 100, 0.02, guess=0.1)
 CASES = {
     "staircase, yes/no": (
         {"kind": "staircase", "reversals": 90, "trials": 200, **LEVEL},
-        dataclasses.replace(HEARS, seed=2), YES_NO,
+        dataclasses.replace(HEARS, seed=2),
+        YES_NO,
     ),
     "staircase, count": ({"kind": "staircase", "reversals": 40, **GAP}, COUNTS, COUNTING),
     "quest, yes/no": (
-        {"kind": "quest", "candidates": 21, **LEVEL}, dataclasses.replace(HEARS, seed=2), YES_NO,
+        {"kind": "quest", "candidates": 21, **LEVEL},
+        dataclasses.replace(HEARS, seed=2),
+        YES_NO,
     ),
     "quest, forced": ({"kind": "quest", "task": "interval", **LEVEL}, HEARS, FORCED_CHOICE),
     "curve, yes/no": (
         {"kind": "curve", "start": -80, "stop": -20, "levels": 9, "trials": 12, "design": SHORT},
-        HEARS, YES_NO,
+        HEARS,
+        YES_NO,
     ),
     "curve, forced": (
-        {"kind": "curve", "start": -80, "stop": -20, "levels": 9, "trials": 8, "design": SHORT,
-         "task": "interval", "catch_trials": 72},
-        HEARS, FORCED_CHOICE,
+        {
+            "kind": "curve",
+            "start": -80,
+            "stop": -20,
+            "levels": 9,
+            "trials": 8,
+            "design": SHORT,
+            "task": "interval",
+            "catch_trials": 72,
+        },
+        HEARS,
+        FORCED_CHOICE,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -133,23 +146,34 @@ def test_each_condition_has_its_own_threshold(probe):
         "level_dbfs", -50, 10, second="event_duration_ms", gradient=-0.1, reference=100
     )
     values = {
-        "kind": "quest", "task": "interval", "trials": 100, **LEVEL,
-        "condition": "event_duration_ms", "condition_values": "50, 250",
-    }  # fmt: skip
+        "kind": "quest",
+        "task": "interval",
+        "trials": 100,
+        **LEVEL,
+        "condition": "event_duration_ms",
+        "condition_values": "50, 250",
+    }
     plan, trials = probe(values, sees)
     short, long = thresholds(plan, trials, level=0.99)
     assert (short.condition, long.condition) == (
-        "event_duration_ms=50 ms", "event_duration_ms=250 ms",
-    )  # fmt: skip
+        "event_duration_ms=50 ms",
+        "event_duration_ms=250 ms",
+    )
     assert holds(short.threshold, -45) and holds(long.threshold, -65)
     assert short.threshold.low > long.threshold.high
 
 
 def test_a_curve_finds_out_which_end_is_harder(probe):
     values = {
-        "kind": "curve", "parameter": "noise_sigma", "start": 0.001, "stop": 0.15, "levels": 8,
-        "trials": 25, "catch_trials": 40, "design": SHORT,
-    }  # fmt: skip
+        "kind": "curve",
+        "parameter": "noise_sigma",
+        "start": 0.001,
+        "stop": 0.15,
+        "levels": 8,
+        "trials": 25,
+        "catch_trials": 40,
+        "design": SHORT,
+    }
     plan, trials = probe(values, SimulatedThreshold("noise_sigma", 0.08, 0.08, falling=True))
     (found,) = thresholds(plan, trials, level=0.99)
     assert found.falling and holds(found.threshold, 0.08)
@@ -160,10 +184,16 @@ def test_a_curve_finds_out_which_end_is_harder(probe):
 def test_the_ideal_observer_has_the_threshold_of_theory_and_loses_nothing(probe):
     """d' = sqrt(2E/N0) in the interval task: 1 at E/N0 = -3.01 dB."""
     values = {
-        "kind": "quest", "task": "interval", "family": "tone_in_noise", "parameter": "e_n0_db",
-        "low": -10, "high": 15, "trials": 120, "guess": 0.5,
+        "kind": "quest",
+        "task": "interval",
+        "family": "tone_in_noise",
+        "parameter": "e_n0_db",
+        "low": -10,
+        "high": 15,
+        "trials": 120,
+        "guess": 0.5,
         "design": {"duration_s": 1.0, "onset_s": 0.1, "noise_sigma": 0.03},
-    }  # fmt: skip
+    }
     plan, trials = probe(values, load("ideal", None))
     (found,) = thresholds(plan, trials)
     assert found.ideal == pytest.approx(10 * math.log10(0.5), abs=0.15)
@@ -189,9 +219,14 @@ def test_without_noise_nothing_is_compared_with_an_observer_that_never_errs(prob
 
 def test_two_parameters_at_once_give_a_gradient(probe):
     values = {
-        "kind": "quest", "task": "interval", "trials": 60, **LEVEL,
-        "second": "event_duration_ms", "second_low": 20, "second_high": 420,
-    }  # fmt: skip
+        "kind": "quest",
+        "task": "interval",
+        "trials": 60,
+        **LEVEL,
+        "second": "event_duration_ms",
+        "second_low": 20,
+        "second_high": 420,
+    }
     sees = SimulatedThreshold(
         "level_dbfs", -50, 12, second="event_duration_ms", gradient=-0.05, reference=220
     )
@@ -203,9 +238,15 @@ def test_two_parameters_at_once_give_a_gradient(probe):
 
 def test_a_surface_has_a_threshold_at_every_place(probe):
     values = {
-        "kind": "surface", "task": "interval", "trials": 90, "nodes": 3, **LEVEL,
-        "second": "event_duration_ms", "second_low": 20, "second_high": 500,
-    }  # fmt: skip
+        "kind": "surface",
+        "task": "interval",
+        "trials": 90,
+        "nodes": 3,
+        **LEVEL,
+        "second": "event_duration_ms",
+        "second_low": 20,
+        "second_high": 500,
+    }
     sees = SimulatedThreshold(
         "level_dbfs", -50, 10, 0.02, second="event_duration_ms", gradient=-0.03, reference=260
     )

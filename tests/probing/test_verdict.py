@@ -30,8 +30,22 @@ from spectcount.probing.verdict import (
 )
 from spectcount.psychophysics.sdt import Interval
 
-EDGES = [0.0, -0.0, 1e-300, -1e-300, 5e-324, 1e-9, -1e-9, 0.004, 0.3, 1.0, 80.0, math.inf,
-         -math.inf, math.nan]  # fmt: skip
+EDGES = [
+    0.0,
+    -0.0,
+    1e-300,
+    -1e-300,
+    5e-324,
+    1e-9,
+    -1e-9,
+    0.004,
+    0.3,
+    1.0,
+    80.0,
+    math.inf,
+    -math.inf,
+    math.nan,
+]
 NUMBER = r"[+-]?(?:\d[\d.]*(?:e[+-]\d+)?|inf)"
 
 
@@ -105,33 +119,77 @@ def test_the_word_cannot_be_given():
 @pytest.mark.parametrize(
     "interval,measure,margin,sentence",
     [
-        ((0.3, -0.1, 0.7), D_PRIME, None,
-         "no change shown: d' +0.30 [-0.10, +0.70] at 95 %, 100 paired trials"),
-        ((0.3, 0.001, 0.7), D_PRIME, None,
-         "improved: d' +0.300 [+0.001, +0.700] at 95 %, 100 paired trials"),
-        ((0.3, 0.0, 0.7), D_PRIME, None,
-         "no change shown: d' +0.30 [0.00, +0.70] at 95 %, 100 paired trials"),
-        ((0.1, 0.05, 0.2), FALSE_ALARMS, None,
-         "worse: false-alarm rate +0.10 [+0.05, +0.20] at 95 %, 100 paired trials"),
-        ((0.0, -0.1, 0.1), ACCURACY, 0.2,
-         "equivalent within ±0.2: accuracy 0.00 [-0.10, +0.10] at 95 %, 100 paired trials"),
-        ((0.0, -0.2, 0.1), ACCURACY, 0.2,
-         "no change shown: accuracy 0.00 [-0.20, +0.10] at 95 %, 100 paired trials"),
-        ((0.1, 0.05, 0.15), ACCURACY, 0.2,
-         "improved: accuracy +0.10 [+0.05, +0.15] at 95 %, 100 paired trials "
-         "(smaller than the margin of 0.2)"),
-        ((-0.4, -0.6, -0.2), CRITERION, None,
-         "changed: criterion c -0.40 [-0.60, -0.20] at 95 %, 100 paired trials "
-         "(more inclined to the first answer)"),
-        ((0.5, 0.2, 0.8), COUNT_BIAS, None,
-         "changed: count bias +0.50 [+0.20, +0.80] events at 95 %, 100 paired trials "
-         "(counts higher than before)"),
-        ((math.nan, -math.inf, math.inf), D_PRIME, 0.2,
-         "not measurable: the change of d' has no interval, at 95 %, 100 paired trials"),
-        ((1.0, 0.4, math.inf), D_PRIME, None,
-         "improved: d' at least +0.40 at 95 %, 100 paired trials"),
+        (
+            (0.3, -0.1, 0.7),
+            D_PRIME,
+            None,
+            "no change shown: d' +0.30 [-0.10, +0.70] at 95 %, 100 paired trials",
+        ),
+        (
+            (0.3, 0.001, 0.7),
+            D_PRIME,
+            None,
+            "improved: d' +0.300 [+0.001, +0.700] at 95 %, 100 paired trials",
+        ),
+        (
+            (0.3, 0.0, 0.7),
+            D_PRIME,
+            None,
+            "no change shown: d' +0.30 [0.00, +0.70] at 95 %, 100 paired trials",
+        ),
+        (
+            (0.1, 0.05, 0.2),
+            FALSE_ALARMS,
+            None,
+            "worse: false-alarm rate +0.10 [+0.05, +0.20] at 95 %, 100 paired trials",
+        ),
+        (
+            (0.0, -0.1, 0.1),
+            ACCURACY,
+            0.2,
+            "equivalent within ±0.2: accuracy 0.00 [-0.10, +0.10] at 95 %, 100 paired trials",
+        ),
+        (
+            (0.0, -0.2, 0.1),
+            ACCURACY,
+            0.2,
+            "no change shown: accuracy 0.00 [-0.20, +0.10] at 95 %, 100 paired trials",
+        ),
+        (
+            (0.1, 0.05, 0.15),
+            ACCURACY,
+            0.2,
+            "improved: accuracy +0.10 [+0.05, +0.15] at 95 %, 100 paired trials "
+            "(smaller than the margin of 0.2)",
+        ),
+        (
+            (-0.4, -0.6, -0.2),
+            CRITERION,
+            None,
+            "changed: criterion c -0.40 [-0.60, -0.20] at 95 %, 100 paired trials "
+            "(more inclined to the first answer)",
+        ),
+        (
+            (0.5, 0.2, 0.8),
+            COUNT_BIAS,
+            None,
+            "changed: count bias +0.50 [+0.20, +0.80] events at 95 %, 100 paired trials "
+            "(counts higher than before)",
+        ),
+        (
+            (math.nan, -math.inf, math.inf),
+            D_PRIME,
+            0.2,
+            "not measurable: the change of d' has no interval, at 95 %, 100 paired trials",
+        ),
+        (
+            (1.0, 0.4, math.inf),
+            D_PRIME,
+            None,
+            "improved: d' at least +0.40 at 95 %, 100 paired trials",
+        ),
     ],
-)  # fmt: skip
+)
 def test_sentences(interval, measure, margin, sentence):
     found = verdict(Interval(*interval), measure, 100, margin)
     assert found.sentence == sentence

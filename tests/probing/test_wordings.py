@@ -63,10 +63,14 @@ def test_every_stimulus_is_asked_in_every_wording_and_orders_are_balanced():
         assert [q.question.wording for q in same] == list(WORDINGS)
         assert len({q.question.clip_hash for q in same}) == 1
     groups = Counter(
-        (q.question.wording, q.question.reverse, q.coords["role"],
-         (q.coords["x"], q.coords["y"]) if q.coords["role"] == "signal" else None)
+        (
+            q.question.wording,
+            q.question.reverse,
+            q.coords["role"],
+            (q.coords["x"], q.coords["y"]) if q.coords["role"] == "signal" else None,
+        )
         for q in questions
-    )  # fmt: skip
+    )
     assert set(groups.values()) == {6, 15}
     plain = Crossed.from_config(MAP, WORDINGS).plan.questions(5)
     assert [q.question.clip_hash for q in questions[::5]] == [q.question.clip_hash for q in plain]
@@ -92,11 +96,15 @@ def test_each_wording_has_its_own_numbers_and_the_spread_is_found(context):
         mine = [t for t in trials["w"] if t.wording == worded.wording]
         hits, n, alarms, m = (
             sum(t.correct == (role == "signal") and t.coords["role"] == role for t in mine)
-            if what == "hits" else sum(t.coords["role"] == role for t in mine)
+            if what == "hits"
+            else sum(t.coords["role"] == role for t in mine)
             for role, what in (
-                ("signal", "hits"), ("signal", "n"), ("catch", "hits"), ("catch", "n"),
+                ("signal", "hits"),
+                ("signal", "n"),
+                ("catch", "hits"),
+                ("catch", "n"),
             )
-        )  # fmt: skip
+        )
         assert worded.d_prime.value == pytest.approx(sdt.d_prime(hits, n, alarms, m).value)
         assert worded.criterion.low <= shift[worded.wording] + 0.25
         assert worded.held_out == (worded.wording >= 7)

@@ -31,9 +31,7 @@ def expected(function=TRUTH, levels=X, n=40):
 @pytest.mark.parametrize("lapse_max", [0.1, 0.5])
 @pytest.mark.parametrize("overdispersion", [False, True])
 def test_the_golden_threshold_of_psignifits_example(lapse_max, overdispersion):
-    found = fit(
-        LEVELS, CORRECT, [90] * 13, lapse_max=lapse_max, overdispersion=overdispersion
-    )  # fmt: skip
+    found = fit(LEVELS, CORRECT, [90] * 13, lapse_max=lapse_max, overdispersion=overdispersion)
     assert found.map.threshold == pytest.approx(GOLDEN, rel=0.01)
     assert found.mean.threshold == pytest.approx(GOLDEN, rel=0.01)
     assert found.threshold.value == pytest.approx(GOLDEN, rel=0.01)
@@ -199,8 +197,13 @@ def test_data_without_a_threshold_are_not_measurable(k, match, guess):
     assert not found.measurable
     assert found.reason.startswith("not measurable: ")
     assert re.search(match, found.reason)
-    for interval in (found.threshold, found.width, found.slope, found.threshold_at(0.8),
-                     found.level_for(0.8)):  # fmt: skip
+    for interval in (
+        found.threshold,
+        found.width,
+        found.slope,
+        found.threshold_at(0.8),
+        found.level_for(0.8),
+    ):
         assert np.isnan(interval.value)
         assert (interval.low, interval.high) == (-np.inf, np.inf)
 
@@ -234,9 +237,7 @@ def test_an_interval_far_outside_the_range_is_not_measurable():
 
 def test_goodness_of_fit_tells_a_wrong_function_from_a_right_one():
     rng = np.random.default_rng(5)
-    right = [
-        fit(X, rng.binomial(40, TRUTH(X)), [40] * 7).goodness_p for _ in range(40)
-    ]  # fmt: skip
+    right = [fit(X, rng.binomial(40, TRUTH(X)), [40] * 7).goodness_p for _ in range(40)]
     assert np.mean(np.array(right) < 0.05) <= 0.1
     wrong = fit(X, [36, 22, 20, 38, 22, 40, 30], [40] * 7)
     assert wrong.goodness_p < 0.01
@@ -298,8 +299,12 @@ def test_a_fit_is_plain_json():
         } <= set(data)
         assert "draws" not in data
     assert data["threshold"] == {
-        "value": None, "low": None, "high": None, "level": 0.95, "rule": "not measurable"
-    }  # fmt: skip
+        "value": None,
+        "low": None,
+        "high": None,
+        "level": 0.95,
+        "rule": "not measurable",
+    }
 
 
 @pytest.mark.parametrize(

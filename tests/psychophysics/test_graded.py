@@ -226,10 +226,13 @@ def test_the_slopes_of_the_likelihood_are_right(curve, size):
     _, gradient, _ = ordinal._objective(data, curve, theta, 5)
     steps = 1e-6 * np.eye(len(theta))
     numeric = [
-        (ordinal._objective(data, curve, theta + h, 5)[0]
-         - ordinal._objective(data, curve, theta - h, 5)[0]) / 2e-6
+        (
+            ordinal._objective(data, curve, theta + h, 5)[0]
+            - ordinal._objective(data, curve, theta - h, 5)[0]
+        )
+        / 2e-6
         for h in steps
-    ]  # fmt: skip
+    ]
     assert gradient == pytest.approx(numeric, abs=1e-4)
 
 

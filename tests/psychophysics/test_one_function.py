@@ -37,8 +37,9 @@ def quest(chance, seed):
 
 
 def staircase(chance, seed):
-    track = up_down(2, 6, -6, 6, steps=(2, 1, 0.5), max_trials=120, max_reversals=120,
-                    check_every=5)  # fmt: skip
+    track = up_down(
+        2, 6, -6, 6, steps=(2, 1, 0.5), max_trials=120, max_reversals=120, check_every=5
+    )
     return simulate(track, chance, np.random.default_rng(seed)).estimate()
 
 

@@ -17,9 +17,39 @@ from tests.psychophysics.conversions import from_gaussian, from_weibull_db
 DB = tuple(range(-40, 1))
 # Watson (2017), example 1: the levels, and the trials whose answers were wrong (counted from 1).
 PUBLISHED = (
-    -18, -22, -25, -28, -30, -22, -13, -15, -16, -18, -19, -20, -21, -22, -23, -19,
-    -20, -20, -18, -18, -19, -17, -17, -18, -18, -18, -19, -19, -19, -19, -19, -19,
-)  # fmt: skip
+    -18,
+    -22,
+    -25,
+    -28,
+    -30,
+    -22,
+    -13,
+    -15,
+    -16,
+    -18,
+    -19,
+    -20,
+    -21,
+    -22,
+    -23,
+    -19,
+    -20,
+    -20,
+    -18,
+    -18,
+    -19,
+    -17,
+    -17,
+    -18,
+    -18,
+    -18,
+    -19,
+    -19,
+    -19,
+    -19,
+    -19,
+    -19,
+)
 WRONG = {5, 6, 15, 18, 21}
 
 
@@ -151,9 +181,12 @@ def test_a_function_of_the_users_own():
         return 1 / (1 + np.exp(-(x - a - b * y**2)))
 
     options = QuestPlusOptions(
-        (range(-5, 6), (0, 1, 2)), {"a": np.arange(-3, 3.1, 0.5), "b": (0, 0.5, 1)}, psi,
-        of="a", max_trials=120,
-    )  # fmt: skip
+        (range(-5, 6), (0, 1, 2)),
+        {"a": np.arange(-3, 3.1, 0.5), "b": (0, 0.5, 1)},
+        psi,
+        of="a",
+        max_trials=120,
+    )
     track = simulate(QuestPlus(options), lambda x, y: float(psi(x, y, 1.0, 0.5)), rng)
     found = track.estimate()
     assert found.mode == {"a": 1.0, "b": 0.5}
@@ -261,8 +294,10 @@ GRIDS = {"threshold": (1, 2), "width": 1, "guess": 0.5, "lapse": 0.02}
         (lambda: QuestPlusOptions(((1, 2),), GRIDS, max_trials=0), "max_trials=0"),
         (lambda: QuestPlusOptions(((1, 2),), GRIDS, stop_sd=0.0), "stop_sd=0.0 never stops"),
         (lambda: QuestPlusOptions((range(6000),), GRIDS | {"threshold": range(6000)}), "too many"),
-        (lambda: QuestPlusOptions(((0, 1),), GRIDS, log=True).chance((np.array(-1.0),), GRIDS),
-         "no place on a log axis"),
+        (
+            lambda: QuestPlusOptions(((0, 1),), GRIDS, log=True).chance((np.array(-1.0),), GRIDS),
+            "no place on a log axis",
+        ),
         (lambda: standard_options(5, 1), "low=5, high=1"),
         (lambda: standard_options(0, 1, log=True), "above 0"),
         (lambda: standard_options(0, 1, second=(1, 1)), r"second\[0\]=1"),
@@ -272,7 +307,7 @@ GRIDS = {"threshold": (1, 2), "width": 1, "guess": 0.5, "lapse": 0.02}
         (lambda: example().threshold_at(1.0), "depends on one parameter only"),
         (lambda: example().marginal("width"), "'width' is no parameter"),
     ],
-)  # fmt: skip
+)
 def test_impossible_runs_are_refused(call, match):
     with pytest.raises(UserError, match=match):
         call()

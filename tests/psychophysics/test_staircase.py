@@ -57,9 +57,15 @@ def test_steps_that_are_no_binary_fractions_come_back_to_the_same_level():
 
 @pytest.mark.parametrize(
     "options,share",
-    [({"down": 1}, 0.5), ({"down": 2}, 0.7071), ({"down": 3}, 0.7937), ({"down": 4}, 0.8409),
-     ({"down": 1, "target": 0.75}, 0.75), ({"down": 1, "target": 0.9}, 0.9)],
-)  # fmt: skip
+    [
+        ({"down": 1}, 0.5),
+        ({"down": 2}, 0.7071),
+        ({"down": 3}, 0.7937),
+        ({"down": 4}, 0.8409),
+        ({"down": 1, "target": 0.75}, 0.75),
+        ({"down": 1, "target": 0.9}, 0.9),
+    ],
+)
 def test_staircases_settle_where_theory_says(options, share):
     rng = np.random.default_rng(1)
     listener = from_gaussian(0.0, 1.0, guess=0.0)
@@ -116,9 +122,17 @@ def test_a_log_staircase_on_a_falling_function_finds_its_threshold():
     rng = np.random.default_rng(4)
     listener = Psychometric("logistic", 0.2, 0.4, 0.5, 0.02, falling=True, log=True)
     track = up_down(
-        2, 0.02, 0.001, 1, scale="multiplicative", steps=(2, 1.2), harder="up",
-        max_reversals=200, max_trials=200, function="logistic",
-    )  # fmt: skip
+        2,
+        0.02,
+        0.001,
+        1,
+        scale="multiplicative",
+        steps=(2, 1.2),
+        harder="up",
+        max_reversals=200,
+        max_trials=200,
+        function="logistic",
+    )
     found = simulate(track, listener, rng).estimate()
     assert found.function.log and found.function.falling
     assert found.threshold.low < 0.2 < found.threshold.high

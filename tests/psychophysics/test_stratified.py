@@ -39,10 +39,12 @@ def d_a_of(cells):
 @pytest.mark.parametrize(
     ("d", "criteria", "words_sd"),
     [
-        (THIRD_DEAF, (1.0, 2.0), 0.0), (THIRD_DEAF, (2.3, 0.8), 0.0), (ALIKE, (2.0, 0.0), 0.0),
+        (THIRD_DEAF, (1.0, 2.0), 0.0),
+        (THIRD_DEAF, (2.3, 0.8), 0.0),
+        (ALIKE, (2.0, 0.0), 0.0),
         (ALIKE, (0.75, 0.75), 1.0),
     ],
-)  # fmt: skip
+)
 def test_a_moved_criterion_is_no_change_of_sensitivity(d, criteria, words_sd):
     rng, runs, said = np.random.default_rng(5), 40, np.zeros(2)
     for _ in range(runs):

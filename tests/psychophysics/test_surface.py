@@ -35,8 +35,9 @@ def scattered(n, seed, guess=0.5, shape=wave):
 
 
 def track(seed, n, **changes):
-    options = SurfaceOptions((0, 1), (0, 1), nodes=8, candidates=(16, 10), seed=seed,
-                             max_trials=n, **changes)  # fmt: skip
+    options = SurfaceOptions(
+        (0, 1), (0, 1), nodes=8, candidates=(16, 10), seed=seed, max_trials=n, **changes
+    )
     return simulate(SurfaceTrack(options), chance, np.random.default_rng(seed + 100))
 
 
@@ -146,9 +147,11 @@ def test_grouped_trials_equal_single_ones():
     at = [(x1 == a) & (x2 == b) for a, b in rows]
     single = fit_surface(x1, x2, success, options=UNIT)
     grouped = fit_surface(
-        *zip(*rows, strict=True), [success[i].sum() for i in at], [i.sum() for i in at],
+        *zip(*rows, strict=True),
+        [success[i].sum() for i in at],
+        [i.sum() for i in at],
         options=UNIT,
-    )  # fmt: skip
+    )
     assert grouped.threshold.low == pytest.approx(single.threshold.low, nan_ok=True, abs=1e-6)
     assert grouped.n == single.n == 40
 
@@ -203,8 +206,9 @@ def test_what_is_never_or_always_heard_is_not_measurable(success, words, end):
 
 def test_a_region_that_is_never_heard_is_said_and_the_rest_measured():
     x1, x2, success = scattered(1500, 10)
-    found = fit_surface(x1, x2, success & (x2 < 0.6), options=SurfaceOptions(
-        (0, 1), (0, 1), nodes=11, guess=0.0))  # fmt: skip
+    found = fit_surface(
+        x1, x2, success & (x2 < 0.6), options=SurfaceOptions((0, 1), (0, 1), nodes=11, guess=0.0)
+    )
     assert found.measurable[:5].all() and not found.measurable[8:].any()
     assert np.isnan(found.threshold_at(0.9)) and np.isfinite(found.threshold_at(0.35))
 

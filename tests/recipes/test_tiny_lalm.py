@@ -53,8 +53,10 @@ def test_no_cue_counts_what_the_next_model_hears():
         diet.draw_count(diet.ALIGNMENT, np.random.default_rng([1, i]), 3.0) for i in range(300)
     ]
     for stimulus in clips:
-        for values in ([e.level_dbfs for e in stimulus.events],
-                       [e.duration_s for e in stimulus.events]):  # fmt: skip
+        for values in (
+            [e.level_dbfs for e in stimulus.events],
+            [e.duration_s for e in stimulus.events],
+        ):
             assert len(set(values)) == len(values)
     found = audit_clips("count", [(s, str(len(s.events))) for s in clips])
     assert found.best.rate.value < 0.28  # one length for all: 35 % by an energy ratio
@@ -62,11 +64,21 @@ def test_no_cue_counts_what_the_next_model_hears():
 
 def test_the_card_says_how_events_of_a_clip_differed():
     pretraining = {
-        "options": {"seed": 0, "steps": 1, "batch": 1, "hearing_batch": 1, "learning_rate": 1e-3,
-                    "threads": 1},
-        "alignment": diet.ALIGNMENT.to_dict(), "hearing": diet.HEARING.to_dict(), "minutes": 1,
-        "device": "cpu", "parameters": 1, "torch": "2",
-    }  # fmt: skip
+        "options": {
+            "seed": 0,
+            "steps": 1,
+            "batch": 1,
+            "hearing_batch": 1,
+            "learning_rate": 1e-3,
+            "threads": 1,
+        },
+        "alignment": diet.ALIGNMENT.to_dict(),
+        "hearing": diet.HEARING.to_dict(),
+        "minutes": 1,
+        "device": "cpu",
+        "parameters": 1,
+        "torch": "2",
+    }
     before = card.made_words(pretraining)
     assert "these weights were made before" in " ".join(before.split())
     now = card.made_words({**pretraining, "length_spread": diet.LENGTH_SPREAD})

@@ -50,8 +50,10 @@ def test_rows_say_what_was_asked_and_answered(folder, plans):
     for row in metadata(path):
         trial = by_key[row["key"], plans.sim]
         assert (row["question"], row["truth"], row["answer"]) == (
-            trial.prompt, trial.truth, trial.answer,
-        )  # fmt: skip
+            trial.prompt,
+            trial.truth,
+            trial.answer,
+        )
         assert json.loads(row["options"])[row["label"]] == row["truth"]
         assert json.loads(row["parameters"])["duration_s"] == 1.0
         responses = json.loads(row["responses"])

@@ -50,10 +50,16 @@ def test_a_bundle_holds_everything(packed, settings, tmp_path):
         len(figures) == 4 and "shortcuts" in figures and all(name == slug(name) for name in figures)
     )
     expected = {
-        "report.html", "run.json", "plan.yaml", "trials.json", "trials.csv", "trials.jsonl",
-        "stimuli.jsonl", "log.txt",
+        "report.html",
+        "run.json",
+        "plan.yaml",
+        "trials.json",
+        "trials.csv",
+        "trials.jsonl",
+        "stimuli.jsonl",
+        "log.txt",
         *(f"figures/{n}.{kind}" for n in figures for kind in ("svg", "png", "html", "json")),
-    }  # fmt: skip
+    }
     clips = {name for name in files if name.startswith("clips/")}
     assert set(files) - clips == expected
     (tmp_path / "plan.yaml").write_bytes(files["plan.yaml"])
@@ -71,9 +77,10 @@ def test_d_prime_and_auc_come_out_of_the_csv(packed):
     cells = measure_map(evidence.plan, evidence.trials)
     for i, j in evidence.plan.cells:
         mine = [
-            r for r in rows
+            r
+            for r in rows
             if r["at_role"] == "signal" and (r["at_x"], r["at_y"]) == (str(i), str(j))
-        ]  # fmt: skip
+        ]
         hits = (sum(r["answer"] == "yes" for r in mine) + 0.5) / (len(mine) + 1)
         d_prime = norm.ppf(hits) - norm.ppf(alarms)
         assert d_prime == pytest.approx(cells.d_prime.value[j, i], abs=1e-12)
@@ -131,8 +138,13 @@ def test_a_figure_leaves_with_its_trials(make_run, plans, settings, tmp_path):
     assert "difference-d-prime" in names and len(names) == len(set(names))
     files = actions.figure_files(settings, evidence.run.id, first, tmp_path / "f")
     assert {f.name.removeprefix(f"{first}.") for f in files} == {
-        "svg", "png", "html", "json", "trials.csv", "trials.jsonl",
-    }  # fmt: skip
+        "svg",
+        "png",
+        "html",
+        "json",
+        "trials.csv",
+        "trials.jsonl",
+    }
     sheet = json.loads((tmp_path / "f" / f"{first}.json").read_text())
     rows = rows_of((tmp_path / "f" / f"{first}.trials.csv").read_bytes())
     assert {r["listener"] for r in rows} == {plans.sim} == set(sheet["listeners"])

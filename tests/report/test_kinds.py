@@ -33,8 +33,9 @@ def test_counts_of_a_procedure_add_up(make_run, plans):
     assert sum(row["Said first answer"] for row in rows) == said
     catch = [row for row in rows if row["Level (dBFS)"] == "catch"]
     assert len(catch) == 2 and {row["Track"] for row in catch} == {
-        "frequency=500 Hz", "frequency=2000 Hz",
-    }  # fmt: skip
+        "frequency=500 Hz",
+        "frequency=2000 Hz",
+    }
 
 
 def test_thresholds_are_compared(make_run, plans, report_of):
@@ -59,8 +60,9 @@ def test_interleaved_plans_have_a_part_each(make_run, plans, report_of):
 
 def test_a_forgetting_panel_has_its_table(make_run, plans, report_of):
     parts = [
-        {"name": "soft <beeps>", "plan": plans.curve}, {"name": "counting", "plan": plans.confusion}
-    ]  # fmt: skip
+        {"name": "soft <beeps>", "plan": plans.curve},
+        {"name": "counting", "plan": plans.confusion},
+    ]
     plan = Panel.from_list(parts).plan.to_dict()
     parts = Panel.from_list(parts).to_list()
     evidence = make_run(plan, [plans.sim, plans.other], "panel", parts=parts, regions=[])

@@ -26,14 +26,34 @@ def test_every_section_of_a_comparison(make_run, plans, report_of):
     evidence = make_run(plans.map, [plans.sim, plans.other], "compare")
     text, page = report_of(evidence)
     assert [t["id"] for name, t in page.tags if name == "section"] == [
-        "question", "stimuli", "listeners", "method", "results", "caveats", "repeat", "rules",
-    ]  # fmt: skip
+        "question",
+        "stimuli",
+        "listeners",
+        "method",
+        "results",
+        "caveats",
+        "repeat",
+        "rules",
+    ]
     for words in (
-        "Is there a beep?", evidence.fingerprints[plans.sim], "Hautus", "Gourevitch", "Newcombe",
-        "Benjamini", "4 signal trials", "8 catch trials", "The seed was 3", "24 paired signal",
-        "A simulated listener answered", evidence_digest(evidence.trials), "Mel channel",
-        "Counts per cell", "paired by question", "expect about 1", "What one cue alone reaches",
-    ):  # fmt: skip
+        "Is there a beep?",
+        evidence.fingerprints[plans.sim],
+        "Hautus",
+        "Gourevitch",
+        "Newcombe",
+        "Benjamini",
+        "4 signal trials",
+        "8 catch trials",
+        "The seed was 3",
+        "24 paired signal",
+        "A simulated listener answered",
+        evidence_digest(evidence.trials),
+        "Mel channel",
+        "Counts per cell",
+        "paired by question",
+        "expect about 1",
+        "What one cue alone reaches",
+    ):
         assert words in page.text, words
     assert len([name for name, _ in page.tags if name == "svg"]) == 4
     assert len([name for name, _ in page.tags if name == "audio"]) == 2
@@ -112,10 +132,15 @@ def nasty_evidence(settings, plans):
         scores = person.score([asked])
         trials.append(
             make_trial(
-                asked, scores.log_probs[0], 0.2, fingerprint=person.fingerprint, listener=NASTY,
-                coords=planned.coords, reply=NASTY,
+                asked,
+                scores.log_probs[0],
+                0.2,
+                fingerprint=person.fingerprint,
+                listener=NASTY,
+                coords=planned.coords,
+                reply=NASTY,
             )
-        )  # fmt: skip
+        )
     store.add_trials(run.id, trials)
     store.update(run.id, state="stopped", reason=NASTY, done=32, total=99)
     return load(store.run(run.id), store)
@@ -134,9 +159,14 @@ def test_texts_of_others_are_shown_and_never_become_html(settings, plans, report
 def test_caveats_are_found_in_the_trials(settings, plans, make_run):
     told = " ".join(caveats(nasty_evidence(settings, plans)))
     for words in (
-        "stopped at 32 of 99", "100 % of its trials", "32 of 32 free replies", "as few as 4",
-        "not calibrated", "strongly inclined to say “yes”", "share their catch trials",
-    ):  # fmt: skip
+        "stopped at 32 of 99",
+        "100 % of its trials",
+        "32 of 32 free replies",
+        "as few as 4",
+        "not calibrated",
+        "strongly inclined to say “yes”",
+        "share their catch trials",
+    ):
         assert words in told, words
     ceiling = " ".join(caveats(make_run(plans.map, ["ideal"])))
     assert "no mistake in 6 of 6 cells" in ceiling and "lab animal" not in ceiling
@@ -154,16 +184,23 @@ def test_a_fine_tune_has_a_report(settings, report_of):
     store = Store(settings.database)
     region = {"ranges": {"frequency_hz": [6000.0, 7600.0]}, "sentence": "tones above 6 kHz"}
     config = {
-        "base": "tiny-lalm", "curriculum": {}, "lora": {"rank": 4}, "train": {"steps": 20},
-        "regions": [region], "seed": 5,
-    }  # fmt: skip
+        "base": "tiny-lalm",
+        "curriculum": {},
+        "lora": {"rank": 4},
+        "train": {"steps": 20},
+        "regions": [region],
+        "seed": 5,
+    }
     run = store.create_run("tune", config, {"probe": "probe-1"})
     for step, loss in ((10, 2.0), (20, 1.0)):
         store.add_metrics(run.id, step, {"loss": loss, "weak_accuracy": loss / 4})
     summary = {
-        "steps": 20, "of_steps": 20, "final_loss": 1.0, "held_out_before": {"weak": 0.1},
+        "steps": 20,
+        "of_steps": 20,
+        "final_loss": 1.0,
+        "held_out_before": {"weak": 0.1},
         "held_out_after": {"weak": 0.4},
-    }  # fmt: skip
+    }
     store.update(run.id, state="done", summary=summary)
     evidence = load(store.run(run.id), store)
     _, page = report_of(evidence)

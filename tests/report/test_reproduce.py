@@ -33,9 +33,12 @@ def shell(block, folder):
     (folder / "bin" / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     (folder / "bin" / "python").chmod(0o755)
     environment = {
-        **os.environ, "PYTHONPATH": str(ROOT), "SPECTCOUNT_HOME": str(folder / "home"),
-        "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "SPECTCOUNT_HOME": str(folder / "home"),
+        "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+        "OMP_NUM_THREADS": "1",
+    }
     done = subprocess.run(
         ["bash", "-e"], input=block, text=True, capture_output=True, cwd=folder, env=environment
     )

@@ -37,9 +37,21 @@ from spectcount.ui.polling import Feed
 from spectcount.ui.probe import ProbeView
 
 FITS = (
-    below, changes, crossed, fit, fit_grid, goodness, graded, one_function, ordinal, paired,
-    placements, roc, stratified, surface_model,
-)  # fmt: skip
+    below,
+    changes,
+    crossed,
+    fit,
+    fit_grid,
+    goodness,
+    graded,
+    one_function,
+    ordinal,
+    paired,
+    placements,
+    roc,
+    stratified,
+    surface_model,
+)
 """Modules whose public functions are fits, bootstraps and tests, or steps of one."""
 WORDS = ("lapse_prior", "break_words", "break_reason")
 """Functions of these modules that are of text, or of a grid alone."""

@@ -15,8 +15,13 @@ def test_it_loads_and_hears_by_the_staged_path(name, settings, tmp_path):
     from spectcount.listeners.loaded import LoadedModel
     from spectcount.training import full_size
 
-    small = {"hidden_size": 256, "intermediate_size": 256, "vocab_size": 2048,
-             "num_attention_heads": 4, "num_key_value_heads": 4}  # fmt: skip
+    small = {
+        "hidden_size": 256,
+        "intermediate_size": 256,
+        "vocab_size": 2048,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 4,
+    }
     card = full_size.with_layers(cards(settings)[name], 1, 1, **small)
     folder = full_size.write(card, tmp_path, dtype=torch.float32)
     assert folder.name == f"{name}-random"

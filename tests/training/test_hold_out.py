@@ -15,9 +15,13 @@ REGION = {
     "severity": 0.8,
 }
 SHORT = Curriculum(
-    clip_low_s=2, clip_high_s=4, count_high=4, detect_share=0.2, interval_share=0.1,
+    clip_low_s=2,
+    clip_high_s=4,
+    count_high=4,
+    detect_share=0.2,
+    interval_share=0.1,
     regular_share=0.5,
-)  # fmt: skip
+)
 
 
 def drawn(curriculum, n=80, regions=(REGION,)):
@@ -29,10 +33,14 @@ def drawn(curriculum, n=80, regions=(REGION,)):
 @pytest.mark.parametrize(
     "name,low,high",
     [
-        ("gap_ms", 100, 200), ("level_dbfs", -12, -6), ("frequency_hz", 2500, 3200),
-        ("event_duration_ms", 80, 120), ("n_events", 3, 3), ("noise_sigma", 2e-4, 5e-4),
+        ("gap_ms", 100, 200),
+        ("level_dbfs", -12, -6),
+        ("frequency_hz", 2500, 3200),
+        ("event_duration_ms", 80, 120),
+        ("n_events", 3, 3),
+        ("noise_sigma", 2e-4, 5e-4),
     ],
-)  # fmt: skip
+)
 def test_the_range_is_never_drawn_and_all_the_rest_is(name, low, high):
     curriculum = SHORT.replace(held_out_name=name, held_out_low=low, held_out_high=high)
     values = [v for s in drawn(curriculum) for v in values_of(s)[name]]

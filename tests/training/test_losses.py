@@ -82,10 +82,14 @@ def test_both_paths_give_one_loss_and_one_gradient(base, tuned):
     plain = [(tuple(base.family.answer_ids(q.truth, base.processor)),) for q in QUESTIONS]
     with torch.inference_mode():
         expected = stock.nested_log_probs(  # what scoring says about the same spellings
-            base.family, base.model, base.processor,
+            base.family,
+            base.model,
+            base.processor,
             [[(q.prompt, (way,))] for q, way in zip(QUESTIONS, plain, strict=True)],
-            np.stack([q.audio() for q in QUESTIONS]), base.speller, stock.appended_log_probs,
-        )  # fmt: skip
+            np.stack([q.audio() for q in QUESTIONS]),
+            base.speller,
+            stock.appended_log_probs,
+        )
     n_labels = sum(len(base.family.answer_ids(q.truth, base.processor)) for q in QUESTIONS)
     assert first[1] == pytest.approx(-np.sum(expected) / n_labels, rel=1e-4)
     for found, value in others:

@@ -170,9 +170,10 @@ def test_the_result_is_a_plain_adapter_on_an_unchanged_base(home, whole):
     kept = {n.replace(".base_layer", ""): p for n, p in tuned.named_parameters()}
     assert all(torch.equal(p, kept[n]) for n, p in before.items())
     assert any(p.abs().sum() > 0 for n, p in kept.items() if "lora_B" in n)
-    assert json.loads((folder / "adapter_config.json").read_text())[
-        "base_model_name_or_path"
-    ] == "random"  # fmt: skip
+    assert (
+        json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"]
+        == "random"
+    )
     texts = [p.read_text() for p in folder.iterdir() if p.suffix in (".json", ".md")]
     assert not any(str(home) in text for text in texts)
     assert json.loads((folder / "lineage.json").read_text())["seed"] == 3

@@ -53,9 +53,13 @@ def settings_at(home):
 def config(base="random", scope="both", **train):
     """One short fine-tune of the model called `base`."""
     fixed = {
-        "steps": 1, "warmup_steps": 0, "batch": 8, "held_out": 4, "threads": 1,
+        "steps": 1,
+        "warmup_steps": 0,
+        "batch": 8,
+        "held_out": 4,
+        "threads": 1,
         "evaluate_every": 1000,
-    }  # fmt: skip
+    }
     lora = {**RANDOM["lora"], "scope": scope}
     return {**RANDOM, "base": base, "lora": lora, "regions": [], "train": {**fixed, **train}}
 
@@ -76,8 +80,10 @@ def tune_on_two(jobs, file):
     argv = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     subprocess.run(
         [*argv, "-m", "tests.training.working", str(file)],
-        cwd=ROOT, check=True, env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
-    )  # fmt: skip
+        cwd=ROOT,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+    )
 
 
 def tensors(folder):

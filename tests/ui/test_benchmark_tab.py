@@ -45,9 +45,18 @@ def form_of(settings):
 def values(path, who="first", name="mmau", mode="reply", **changes):
     """What the form's widgets send."""
     sent = {
-        "name": name, "path": str(path), "split": "test", "who": who, "prompt": "", "mode": mode,
-        "rotate": False, "limit": 0, "seed": 0, "base": "tiny-lalm", "tuned": "example",
-    }  # fmt: skip
+        "name": name,
+        "path": str(path),
+        "split": "test",
+        "who": who,
+        "prompt": "",
+        "mode": mode,
+        "rotate": False,
+        "limit": 0,
+        "seed": 0,
+        "base": "tiny-lalm",
+        "tuned": "example",
+    }
     return list({**sent, **changes}.values())
 
 

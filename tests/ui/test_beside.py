@@ -12,9 +12,13 @@ from spectcount.ui.polling import Feed
 from spectcount.ui.you import YouView
 
 PLAN = {
-    "kind": "staircase", "parameter": "level_dbfs", "low": -70, "high": -20, "trials": 8,
+    "kind": "staircase",
+    "parameter": "level_dbfs",
+    "low": -70,
+    "high": -20,
+    "trials": 8,
     "design": {"duration_s": 1.0},
-}  # fmt: skip
+}
 
 
 def session(settings, n, plan=PLAN, **options):

@@ -44,10 +44,14 @@ def answers(name, d_prime, deaf=(), plan=PLAN):
             scores = who.score([one.question])
             answered.append(
                 make_trial(
-                    one.question, scores.log_probs[0], float(scores.mass[0]), fingerprint=name,
-                    listener=name, coords=one.coords,
+                    one.question,
+                    scores.log_probs[0],
+                    float(scores.mass[0]),
+                    fingerprint=name,
+                    listener=name,
+                    coords=one.coords,
                 )
-            )  # fmt: skip
+            )
         trials += answered
         try:
             batch = asking.send(answered)
@@ -147,8 +151,9 @@ def test_every_kind_of_plan_has_its_words_and_boxes(body, shown, boxes, figures)
 
 def test_a_kind_has_a_mark_and_a_word():
     assert len(set(MARKS.values())) == len(MARKS)
-    found = verdicts_html([verdict(Interval(1, 0.5, 1.5), n=9), verdict(Interval(0, -1, 1),
-                                                                         CRITERION)])  # fmt: skip
+    found = verdicts_html(
+        [verdict(Interval(1, 0.5, 1.5), n=9), verdict(Interval(0, -1, 1), CRITERION)]
+    )
     assert found.startswith('<p class="said said-improved" role="status">')
     assert '<ul class="said-also"><li><span class="mark" aria-hidden="true">○</span>' in found
     nothing = verdicts_html([verdict(Interval(math.nan, -math.inf, math.inf))])

@@ -41,8 +41,14 @@ def test_a_dummy_parameter_is_described_by_its_declaration():
     sharpness = controls(Dummy)["sharpness"]
     said = ("title", "help", "low", "high", "usual", "step", "value")
     assert [sharpness[name] for name in said] == [
-        "Sharpness (dB)", "How sharp.", 0, 1, 0.8, 0.1, 0.5,
-    ]  # fmt: skip
+        "Sharpness (dB)",
+        "How sharp.",
+        0,
+        1,
+        0.8,
+        0.1,
+        0.5,
+    ]
 
 
 def test_only_numbers_with_limits_that_cannot_be_empty_have_a_slider():

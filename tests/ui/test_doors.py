@@ -295,9 +295,13 @@ def test_no_route_takes_the_session_of_another(public):
     )
     own = public.post(JOIN, json={**joined, "session_hash": "sessionb"}, headers=b)
     assert own.status_code != 403
-    tried = [("GET", f"/gradio_api/{place}", None) for place in (
-        "queue/data?session_hash=sessiona", f"queue/data?session_hash=x&event_id={event}",
-    )]  # fmt: skip
+    tried = [
+        ("GET", f"/gradio_api/{place}", None)
+        for place in (
+            "queue/data?session_hash=sessiona",
+            f"queue/data?session_hash=x&event_id={event}",
+        )
+    ]
     for method, path in doors_of(public):
         for name, value in (("session_hash", "sessiona"), ("event_id", event)):
             if re.search(rf"/{name}(/|$)", path) and "info" not in path:

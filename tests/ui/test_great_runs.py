@@ -28,11 +28,15 @@ def great(settings):
     planned = next(plan_from_dict(body).ask(0))
     heads = [
         make_trial(
-            p.question, np.log([0.6, 0.4]), 1.0,
-            fingerprint="first", listener="first", coords=p.coords,
+            p.question,
+            np.log([0.6, 0.4]),
+            1.0,
+            fingerprint="first",
+            listener="first",
+            coords=p.coords,
         )
         for p in planned
-    ]  # fmt: skip
+    ]
     store.add_trials(
         run.id, (dataclasses.replace(heads[k % len(heads)], key=f"{k:016x}") for k in range(N))
     )

@@ -29,11 +29,21 @@ TRAINING = {
 
 def row(name="big", **changes):
     given = {
-        "name": name, "full_name": "The <Big>", "family": "qwen2-audio", "parameters_b": 8.3,
-        "needs_gb": 36.8, "fits": False, "fits_as": "", "here": False, "usable": True,
-        "licence": "Some & own", "licence_open": True, "disk_gb": 16.5,
-        "link": "https://example.org/m", "about": "About it.",
-    }  # fmt: skip
+        "name": name,
+        "full_name": "The <Big>",
+        "family": "qwen2-audio",
+        "parameters_b": 8.3,
+        "needs_gb": 36.8,
+        "fits": False,
+        "fits_as": "",
+        "here": False,
+        "usable": True,
+        "licence": "Some & own",
+        "licence_open": True,
+        "disk_gb": 16.5,
+        "link": "https://example.org/m",
+        "about": "About it.",
+    }
     return ModelRow(**{**given, **changes})
 
 
@@ -65,9 +75,13 @@ def wait(loading):
 
 
 def test_the_table_says_what_fits_by_a_sign_and_a_word_and_links_the_licence():
-    rows = [row(), row("part", fits_as="bf16"), row("strange", usable=False),
-            row("gated", licence_open=False, fits=True),
-            row("here", here=True, fits=True)]  # fmt: skip
+    rows = [
+        row(),
+        row("part", fits_as="bf16"),
+        row("strange", usable=False),
+        row("gated", licence_open=False, fits=True),
+        row("here", here=True, fits=True),
+    ]
     words = models_table.models_html(rows, "part+bf16", "cuda:1")
     assert words.index('data-run="here"') < words.index('data-run="gated"')
     assert words.index('data-run="part"') < words.index('data-run="big"')
@@ -83,8 +97,11 @@ def test_the_table_says_what_fits_by_a_sign_and_a_word_and_links_the_licence():
 
 def test_sizes_are_told_in_few_digits():
     assert [models_table.gb_text(x) for x in (0.0002, 0.005, 4.71, 36.8)] == [
-        "little", "5 MB", "4.7 GB", "37 GB"
-    ]  # fmt: skip
+        "little",
+        "5 MB",
+        "4.7 GB",
+        "37 GB",
+    ]
     assert [models_table.parameters_text(x) for x in (0, 0.0012, 8.267)] == ["–", "1.2 M", "8.3 B"]
 
 
@@ -137,8 +154,9 @@ def test_a_model_is_made_base_and_loaded_behind_the_page(copied):
     assert "staged path" in header.status_html(copied, loading, "other")
     assert "is unloaded" in view.unload("other") and loader.in_memory("other") is None
     assert loader.status_of(copied, loading, "other") == (
-        "idle", "other is loaded at the first question"
-    )  # fmt: skip
+        "idle",
+        "other is loaded at the first question",
+    )
     assert "is not in memory" in view.unload("other")
 
 
@@ -229,8 +247,14 @@ def test_what_gives_way_is_said_before_the_start_and_done_at_it(tmp_path, monkey
         "page unloads live (17.0 GB), and loads it again at the next question here, if it fits "
         "beside the run."
     )
-    assert asked == {"tune": True, "scope": "llm", "rank": 16, "seconds": 3.0, "batch": 8,
-                     "checkpointing": True}  # fmt: skip
+    assert asked == {
+        "tune": True,
+        "scope": "llm",
+        "rank": 16,
+        "seconds": 3.0,
+        "batch": 8,
+        "checkpointing": True,
+    }
     assert room.make(settings, needs) == "live was unloaded here to make room for the run."
     assert "unloads live" in room.room_html(needs)
     monkeypatch.setattr(actions, "would_unload", lambda settings, gb: [])

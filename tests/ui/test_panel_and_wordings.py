@@ -11,10 +11,19 @@ from spectcount.store import Store
 from spectcount.ui import panel_view, plan_form, wordings_view
 
 MAP = {
-    "kind": "map", "x": "level_dbfs", "x_low": -40, "x_high": -5, "nx": 2, "y": "mel_channel",
-    "y_low": 10, "y_high": 90, "ny": 1, "trials": 8, "catch_trials": 16,
+    "kind": "map",
+    "x": "level_dbfs",
+    "x_low": -40,
+    "x_high": -5,
+    "nx": 2,
+    "y": "mel_channel",
+    "y_low": 10,
+    "y_high": 90,
+    "ny": 1,
+    "trials": 8,
+    "catch_trials": 16,
     "design": {"duration_s": 1.5},
-}  # fmt: skip
+}
 PARTS = [{"name": "Detecting <it>", "plan": MAP}]
 WHO = ("sim:d=5,seed=1", "sim:d=5,seed=2")
 

@@ -99,8 +99,10 @@ def test_tasks_and_axes_follow_the_family():
     assert sets["tasks"] == {name: list(declared.tasks) for name, declared in FAMILIES.items()}
     assert {"time", "mel_channel", "level_dbfs"} <= set(sets["axes"]["pulses"])
     assert not {"time", "mel_channel"} & set(sets["axes"]["rhythm"])
-    assert all(set(sets["axes"][n]) <= set(d.params()) | {"time", "frequency", "mel_channel"}
-               for n, d in FAMILIES.items())  # fmt: skip
+    assert all(
+        set(sets["axes"][n]) <= set(d.params()) | {"time", "frequency", "mel_channel"}
+        for n, d in FAMILIES.items()
+    )
 
 
 def test_another_family_keeps_the_lines_that_it_knows_and_names_its_own():

@@ -89,8 +89,15 @@ def test_cell_shows_the_clip_and_both_answers(settings, probed, on_page):
 
 
 def test_curve_and_confusion_have_their_figures(settings, monkeypatch, on_page):
-    curve = {"kind": "curve", "parameter": "level_dbfs", "start": -60, "stop": -20, "levels": 3,
-             "trials": 3, "catch_trials": 4}  # fmt: skip
+    curve = {
+        "kind": "curve",
+        "parameter": "level_dbfs",
+        "start": -60,
+        "stop": -20,
+        "levels": 3,
+        "trials": 3,
+        "catch_trials": 4,
+    }
     store, run = probe(settings, monkeypatch, curve)
     view = on_page(ProbeView, settings, store=store)
     new = view.poll(run.id, {}, SIMULATED[1], "d_prime", None)
@@ -131,9 +138,12 @@ def test_bad_clip_lines_are_refused(line, words):
 
 LEVELS = {"parameter": "level_dbfs", "low": -70, "high": -20, "design": {"duration_s": 1.0}}
 TRACKS = {
-    "kind": "staircase", **LEVELS, "trials": 12, "condition": "event_duration_ms",
+    "kind": "staircase",
+    **LEVELS,
+    "trials": 12,
+    "condition": "event_duration_ms",
     "condition_values": "50, 200",
-}  # fmt: skip
+}
 TOGETHER = {"kind": "interleaved", "plans": [SMALL_MAP, {"kind": "quest", **LEVELS, "trials": 10}]}
 
 

@@ -16,9 +16,15 @@ from spectcount.store import Store
 from spectcount.ui.runs import RunsView
 
 PLAN = {
-    "kind": "curve", "parameter": "level_dbfs", "start": -60, "stop": -20, "levels": 2, "trials": 2,
-    "catch_trials": 2, "design": {"duration_s": 1.0},
-}  # fmt: skip
+    "kind": "curve",
+    "parameter": "level_dbfs",
+    "start": -60,
+    "stop": -20,
+    "levels": 2,
+    "trials": 2,
+    "catch_trials": 2,
+    "design": {"duration_s": 1.0},
+}
 
 
 @pytest.fixture

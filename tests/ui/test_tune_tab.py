@@ -45,8 +45,12 @@ def test_result_names_the_adapter(settings):
     assert not has_adapter(run) and result_html(run) == ""
     (run.folder / "adapter").mkdir()
     (run.folder / "adapter" / "adapter_config.json").write_text("{}")
-    summary = {"steps": 9, "of_steps": 9, "held_out_before": {"weak": 0.1},
-               "held_out_after": {"weak": 0.9}}  # fmt: skip
+    summary = {
+        "steps": 9,
+        "of_steps": 9,
+        "held_out_before": {"weak": 0.1},
+        "held_out_after": {"weak": 0.9},
+    }
     store.update(run.id, summary=summary, state="done")
     words = result_html(store.run(run.id))
     assert f"m@{run.id}" in words and "weak 10 % → 90 %" in words
