@@ -25,6 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import bdtr, betainc, ndtr, ndtri, owens_t, xlogy
 from scipy.stats import norm
@@ -118,7 +119,7 @@ class Places:
         """Source of d' in words."""
         return BY_SCORES if self.graded else BY_ANSWERS
 
-    def tails(self, d_prime) -> tuple[np.ndarray, np.ndarray]:
+    def tails(self, d_prime: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Chances [G], at a d' (one, or one per place), of what was measured or less, and of that
         or more; nan without trials."""
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -151,7 +152,7 @@ class Places:
             alarms = self.n @ ((self.alarms + 0.5) / (self.m + 1)) / self.total
             return (ndtri((self.hits + 0.5) / (self.total + 1)) - ndtri(alarms)) / self.distance
 
-    def _by_scores(self, d_prime) -> tuple[np.ndarray, np.ndarray]:
+    def _by_scores(self, d_prime: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         mean, variance = area_moments(np.asarray(d_prime) * self.distance, self.n, self.m)
         size = np.maximum(mean * (1 - mean) / variance - 1, 1e-9)
         area = self.area / self.total
@@ -160,7 +161,7 @@ class Places:
         low, high = (np.clip(area + side * half, 0, 1) for side in (1, -1))
         return betainc(*shape, low), 1 - betainc(*shape, high)
 
-    def _by_answers(self, d_prime) -> tuple[np.ndarray, np.ndarray]:
+    def _by_answers(self, d_prime: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         z = false_alarm_draws(tuple(self.alarms.tolist()), tuple(self.m.tolist()))
         limit = np.broadcast_to(np.asarray(d_prime, float) * self.distance, self.total.shape)
         if len(limit) and np.ptp(limit) == 0:
@@ -174,7 +175,7 @@ class Places:
         return low, np.where(self.hits > 0, 1 - below, 1.0)
 
 
-def rate_p(k, n, limit: float) -> np.ndarray:
+def rate_p(k: ArrayLike, n: ArrayLike, limit: float) -> np.ndarray:
     """p of "the rate is `limit` or more" for `k` of `n`; nan without trials."""
     k, n = np.asarray(k), np.asarray(n)
     return np.where(n > 0, bdtr(k, np.maximum(n, 1), limit), np.nan)
@@ -206,7 +207,9 @@ def strata_of(signal: Said, catch: Said) -> tuple[np.ndarray, np.ndarray]:
     return of_signal, of_catch
 
 
-def area_moments(separation, n: np.ndarray, m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def area_moments(
+    separation: ArrayLike, n: np.ndarray, m: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance [G] of the area within strata of `n` [G, K] signal and `m` [K] catch
     trials, for equal-variance Gaussians `separation` standard deviations apart."""
     h = np.asarray(separation, float) / np.sqrt(2)
@@ -261,6 +264,8 @@ def area_change_p(before: Places, after: Places, correlation: float = 0.0) -> np
     return np.where(before.total > 0, p, np.nan)
 
 
-def _area_variance(area: np.ndarray, n: np.ndarray, m: np.ndarray, trials) -> np.ndarray:
+def _area_variance(
+    area: np.ndarray, n: np.ndarray, m: np.ndarray, trials: np.ndarray
+) -> np.ndarray:
     mean = (area * trials + 0.5) / (trials + 1)
     return area_moments(np.sqrt(2) * ndtri(mean), n, m)[1]

@@ -21,6 +21,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
 from spectcount.errors import UserError
@@ -48,7 +49,13 @@ def joined_change(before: Interval, after: Interval, correlation: float = 0.0) -
     return Interval(change, change - down, change + up, after.level, SQUARE_AND_ADD)
 
 
-def auc_change(signal_x, signal_y, noise_x, noise_y, level: float = 0.95) -> Interval:
+def auc_change(
+    signal_x: ArrayLike,
+    signal_y: ArrayLike,
+    noise_x: ArrayLike,
+    noise_y: ArrayLike,
+    level: float = 0.95,
+) -> Interval:
     """Change of the AUC from graded scores: signal [n_s] and catch trials [n_n] of both
     listeners, paired. Newcombe's interval of each, DeLong's correlation of the two."""
     signal = [np.asarray(s, float) for s in (signal_x, signal_y)]
@@ -64,7 +71,7 @@ def auc_change(signal_x, signal_y, noise_x, noise_y, level: float = 0.95) -> Int
     return dataclasses.replace(change, rule=f"{SQUARE_AND_ADD}; {MANN_WHITNEY}, DeLong (1988)")
 
 
-def mean_change(x, y, level: float = 0.95) -> Interval:
+def mean_change(x: ArrayLike, y: ArrayLike, level: float = 0.95) -> Interval:
     """Change of a mean of whole numbers that are asked in pairs, say of signed or absolute
     counting errors [n].
 
@@ -93,7 +100,14 @@ def threshold_change(
     return joined_change(_on_axis(before, log), _on_axis(after, log), correlation)
 
 
-def fit_correlation(before: Fit, after: Fit, levels, success_x, success_y, signal=None) -> float:
+def fit_correlation(
+    before: Fit,
+    after: Fit,
+    levels: ArrayLike,
+    success_x: ArrayLike,
+    success_y: ArrayLike,
+    signal: ArrayLike | None = None,
+) -> float:
     """Correlation of two threshold estimates that one set of questions gives: of the scores of
     the trials at the fitted curves, each turned into its pull on the threshold.
 

@@ -20,9 +20,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtri
 from scipy.stats import chi2, norm
 from scipy.stats import t as student
@@ -32,6 +34,8 @@ from spectcount.psychophysics.sdt import LOG_LINEAR, Interval
 
 _AFTER, _BEFORE = np.array([1.0, 1, 0, 0]), np.array([1.0, 0, 1, 0])
 LEVEL = 0.95
+Blocks = Sequence[ArrayLike] | None
+"""Answers of the base listener, block for block; None where there is none."""
 THESE = "mean over these wordings, stimuli drawn"
 LIKE_THESE = "mean over wordings like these, stimuli and wordings drawn"
 
@@ -70,19 +74,25 @@ class Shares:
     rest: float
 
 
-def d_prime_effect(signal, noise, other=None, level: float = LEVEL, scale: float = 1.0) -> Effect:
+def d_prime_effect(
+    signal: ArrayLike,
+    noise: ArrayLike,
+    other: Blocks = None,
+    level: float = LEVEL,
+    scale: float = 1.0,
+) -> Effect:
     """d' over wordings from "said the first answer" [n_s, W] and [n_n, W]; with `other`, the pair
     (signal, noise) of a base listener, the change from it. `scale`: 1 / sqrt 2 for forced
     choices."""
     return _effect([(signal, scale), (noise, -scale)], other, level, probit=True)
 
 
-def criterion_effect(signal, noise, other=None) -> Effect:
+def criterion_effect(signal: ArrayLike, noise: ArrayLike, other: Blocks = None) -> Effect:
     """c over wordings, or its change; arguments as of `d_prime_effect`."""
     return _effect([(signal, -0.5), (noise, -0.5)], other, LEVEL, probit=True)
 
 
-def rate_effect(right, other=None) -> Effect:
+def rate_effect(right: ArrayLike, other: ArrayLike | None = None) -> Effect:
     """The rate of 1 over wordings from answers [n, W]; with `other` [n, W], the change from it.
     Intervals end where rates, or their changes, do."""
     effect = _effect([(right, 1.0)], None if other is None else (other,), LEVEL, probit=False)
@@ -94,7 +104,7 @@ def rate_effect(right, other=None) -> Effect:
     return dataclasses.replace(effect, these=these, like_these=like_these)
 
 
-def cochran_q(*blocks) -> CochranQ:
+def cochran_q(*blocks: ArrayLike) -> CochranQ:
     """Cochran's Q over blocks of answers [n, W], say signal and catch trials: the sum of their
     statistics, so that a shift of bias does not cancel."""
     q, df = 0.0, 0
@@ -110,7 +120,7 @@ def cochran_q(*blocks) -> CochranQ:
     return CochranQ(q, df, float(chi2.sf(q, df)) if df else math.nan)
 
 
-def variance_shares(answers) -> Shares:
+def variance_shares(answers: ArrayLike) -> Shares:
     """Variance components of answers [n, W] by the two-way analysis of variance without
     replication, negative ones set to 0."""
     x = _answers(answers)
@@ -128,10 +138,12 @@ def variance_shares(answers) -> Shares:
     return Shares(wording / total, stimulus / total, noise / total)
 
 
-def _effect(parts, other, level: float, probit: bool) -> Effect:
+def _effect(
+    parts: list[tuple[ArrayLike, float]], other: Blocks, level: float, probit: bool
+) -> Effect:
     """Sum of weighted transformed rates over blocks of answers, wording by wording."""
     others = [None] * len(parts) if other is None else list(other)
-    value, stimuli, both, residual, least = 0.0, 0.0, 0.0, 0.0, math.inf
+    value, stimuli, both, residual, least = np.zeros(1), 0.0, 0.0, 0.0, math.inf
     for (answers, weight), base in zip(parts, others, strict=True):
         rates, pull = _linearised(answers, probit, _AFTER)
         if base is not None:
@@ -160,7 +172,13 @@ def _effect(parts, other, level: float, probit: bool) -> Effect:
 
 
 def _intervals(
-    value, stimuli: float, both: float, spread: float, least: float, level: float, probit: bool
+    value: np.ndarray,
+    stimuli: float,
+    both: float,
+    spread: float,
+    least: float,
+    level: float,
+    probit: bool,
 ) -> tuple[Interval, Interval]:
     w, mean = len(value), float(np.mean(value))
     rule = f", {LOG_LINEAR}" if probit else ""
@@ -173,7 +191,9 @@ def _intervals(
     return these, Interval(mean, mean - half, mean + half, level, LIKE_THESE + rule)
 
 
-def _linearised(answers, probit: bool, added: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _linearised(
+    answers: ArrayLike, probit: bool, added: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """(transformed rates [W], pull of each answer on them [n + 4, W]); rates are log-linear where
     they go through z. Four stimuli are added at a quarter of a trial each, whose answers are the
     same under all wordings and, of two listeners, every combination once: what never varied does
@@ -191,7 +211,7 @@ def _variance(pull: np.ndarray, n: int) -> np.ndarray:
     return np.sum((pull - pull.mean(axis=0)) ** 2, axis=0) / (n * (n + 1))
 
 
-def _answers(answers) -> np.ndarray:
+def _answers(answers: ArrayLike) -> np.ndarray:
     x = np.asarray(answers, float)
     if x.ndim != 2 or x.shape[0] < 1 or x.shape[1] < 2:
         raise UserError(

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from spectcount.errors import UserError
 from spectcount.psychophysics.plain import plain
@@ -41,7 +42,7 @@ class Efficiency:
         return plain(self)
 
 
-def efficiency(model, ideal) -> Efficiency:
+def efficiency(model: Interval | ArrayLike, ideal: Interval | ArrayLike) -> Efficiency:
     """(d'_model / d'_ideal)^2 with its interval.
 
     `model` and `ideal` are d' as `Interval` or numbers of one shape. A d' of the model at or
@@ -68,7 +69,9 @@ def efficiency(model, ideal) -> Efficiency:
     return Efficiency(share, _loss_db(share), _words(m, i, low))
 
 
-def threshold_efficiency(model_db, ideal_db) -> Efficiency:
+def threshold_efficiency(
+    model_db: Interval | ArrayLike, ideal_db: Interval | ArrayLike
+) -> Efficiency:
     """Efficiency from two thresholds in dB at the same d': 10^((ideal - model) / 10).
 
     `loss_db` is model - ideal, in dB. For a signal known exactly d'^2 is proportional to energy,
@@ -90,7 +93,7 @@ def threshold_efficiency(model_db, ideal_db) -> Efficiency:
     return Efficiency(share, loss_db, _text(words))
 
 
-def _parts(x: Any, who: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _parts(x: Interval | ArrayLike, who: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Value, low and high as arrays; a known number is its own interval."""
     ends = (x.value, x.low, x.high) if isinstance(x, Interval) else (x, x, x)
     value, low, high = np.broadcast_arrays(*(np.asarray(e, float) for e in ends))
@@ -104,7 +107,7 @@ def _parts(x: Any, who: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return value, low, high
 
 
-def _level(*sources: Any) -> float:
+def _level(*sources: Interval | ArrayLike) -> float:
     """The level that the given intervals have; 0.95 where both are known numbers."""
     levels = {x.level for x in sources if isinstance(x, Interval)}
     if len(levels) > 1:
@@ -112,7 +115,7 @@ def _level(*sources: Any) -> float:
     return levels.pop() if levels else 0.95
 
 
-def _ratio_low(m, m_low, i, i_high) -> np.ndarray:
+def _ratio_low(m: np.ndarray, m_low: np.ndarray, i: np.ndarray, i_high: np.ndarray) -> np.ndarray:
     """Largest ratio R below m/i at which the interval of m - R i still excludes 0."""
     c = m_low * (2 * m - m_low)
     a = np.where(np.isinf(i_high), -np.inf, i_high * (2 * i - i_high))
@@ -121,7 +124,7 @@ def _ratio_low(m, m_low, i, i_high) -> np.ndarray:
     return np.where((m_low > 0) & np.isfinite(root), root, 0.0)
 
 
-def _ratio_high(m, m_high, i, i_low) -> np.ndarray:
+def _ratio_high(m: np.ndarray, m_high: np.ndarray, i: np.ndarray, i_low: np.ndarray) -> np.ndarray:
     """Smallest ratio R above m/i at which it does; inf where the ideal's own d' may be 0."""
     a = i_low * (2 * i - i_low)
     c = m_high * (2 * m - m_high)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 
 from spectcount.errors import UserError
@@ -160,9 +161,9 @@ class Fit:
 
 
 def fit(
-    levels,
-    successes,
-    trials=None,
+    levels: ArrayLike,
+    successes: ArrayLike,
+    trials: ArrayLike | None = None,
     *,
     function: str = "gaussian",
     guess: float | None = 0.5,
@@ -207,7 +208,14 @@ def fit(
     return fitted.not_measurable(why) if why else fitted
 
 
-def _broken(data: Counts, model: Model, grid: Posterior, levels, successes, trials) -> Break:
+def _broken(
+    data: Counts,
+    model: Model,
+    grid: Posterior,
+    levels: ArrayLike,
+    successes: ArrayLike,
+    trials: ArrayLike | None,
+) -> Break:
     """The evidence that the rows are not of one function; their order tells only where each is one
     trial. Nothing is said where counts may vary more than binomials."""
     if model.overdispersion:
@@ -273,7 +281,7 @@ def _assemble(
     )
 
 
-def _curve(data: Counts, model: Model, values) -> Psychometric:
+def _curve(data: Counts, model: Model, values: np.ndarray) -> Psychometric:
     threshold, log_width, lapse, guess, _ = map(float, values)
     level, width = float(data.to_level(threshold)), math.exp(log_width)
     return Psychometric(model.function, level, width, guess, lapse, data.falling, data.log)
@@ -293,7 +301,7 @@ def _densest(data: Counts, model: Model, start: np.ndarray) -> np.ndarray:
     free = [i for i, (low, high) in enumerate(bounds) if low < high]
     scale = np.array([data.spread, 1.0, 0.1, 0.1, 0.1])[free]
 
-    def loss(x):
+    def loss(x: np.ndarray) -> float:
         values = start.copy()
         values[free] = x * scale
         density = log_likelihood(data, model.function, *values) + log_prior(data, model, *values)
@@ -322,7 +330,7 @@ def _check(model: Model, level: float) -> None:
         )
 
 
-def _interval(row, level: float, rule: str) -> Interval:
+def _interval(row: np.ndarray, level: float, rule: str) -> Interval:
     value, low, high = map(float, row)
     return Interval(value, low, high, level, rule)
 

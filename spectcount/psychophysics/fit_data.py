@@ -10,8 +10,10 @@ too many different ones.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
 from spectcount.errors import UserError
@@ -64,7 +66,7 @@ class Counts:
         closest = float(np.min(np.diff(self.u))) if len(self.u) > 1 else self.spread
         return float(np.clip(closest, _LEAST_SPACING * self.spread, _MOST_SPACING * self.spread))
 
-    def to_level(self, u):
+    def to_level(self, u: ArrayLike) -> Any:
         """Places on the inner axis as levels."""
         return from_axis(-np.asarray(u) if self.falling else u, self.log)
 
@@ -73,7 +75,7 @@ class Counts:
         ends = sorted((self.to_level(self.low), self.to_level(self.high)))
         return float(ends[0]), float(ends[1])
 
-    def log_likelihood(self, p, guess: float):
+    def log_likelihood(self, p: ArrayLike, guess: float) -> np.ndarray:
         """Of the chances `p` [..., n_levels]; catch trials succeed at the rate `guess`."""
         caught, n_catch = self.catch
         hit = np.sum(xlogy(self.k, p) + xlogy(self.n - self.k, 1 - np.asarray(p)), axis=-1)
@@ -87,9 +89,9 @@ class Counts:
 
 
 def counts(
-    levels,
-    successes,
-    trials,
+    levels: ArrayLike,
+    successes: ArrayLike,
+    trials: ArrayLike | None,
     *,
     log: bool,
     falling: bool,
@@ -114,7 +116,9 @@ def _inner(
     return float(ends[0]), float(ends[1])
 
 
-def _columns(levels, successes, trials) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _columns(
+    levels: ArrayLike, successes: ArrayLike, trials: ArrayLike | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     try:
         x, k = np.asarray(levels, float), np.asarray(successes, float)
         n = np.ones_like(k) if trials is None else np.asarray(trials, float)
@@ -157,7 +161,9 @@ def _check_catch(catch: tuple[int, int]) -> tuple[int, int]:
     return int(caught), int(n_catch)
 
 
-def _pool(u, k, n, max_levels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _pool(
+    u: np.ndarray, k: np.ndarray, n: np.ndarray, max_levels: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sum equal levels; beyond `max_levels` neighbours of about equal numbers of trials too, at
     their mean level."""
     distinct, group = np.unique(u, return_inverse=True)

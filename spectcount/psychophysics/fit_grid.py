@@ -22,14 +22,21 @@ beta-binomial with psi (1 / eta^2 - 1) and (1 - psi) (1 / eta^2 - 1), eta = 0 be
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import betaln
 
 from spectcount.psychophysics.fit_data import Counts
 from spectcount.psychophysics.psychometric import shape
 
+Bounds = dict[str, tuple[float, float]]
+"""Ends of each parameter by its name."""
+Values = float | np.ndarray
+"""One parameter: a number, or an axis of a grid that broadcasts with the others."""
 NAMES = ("threshold", "log_width", "lapse", "guess", "eta")
 GUESS_MAX, ETA_MAX = 0.95, 0.9
 _LAPSE_SHAPE, ETA_SHAPE = 20, 10
@@ -68,7 +75,7 @@ class Model:
         """Highest free lapse rate: `lapse_max`, or what a known guess rate leaves room for."""
         return min(self.lapse_max, (1 - _LAPSE_LEAST_RANGE) * (1 - (self.guess or 0.0)))
 
-    def bounds(self, data: Counts) -> dict[str, tuple[float, float]]:
+    def bounds(self, data: Counts) -> Bounds:
         """Where the prior of each parameter is above 0; equal ends where it is fixed."""
         half, (low, high) = data.spread / 2, data.likely
         return {
@@ -94,7 +101,7 @@ class Posterior:
         """Mass at the nodes of one axis."""
         return self.mass.sum(axis=tuple(i for i in range(self.mass.ndim) if i != axis))
 
-    def quantile(self, axis: int, p) -> np.ndarray:
+    def quantile(self, axis: int, p: Sequence[float]) -> np.ndarray:
         """Quantiles of one parameter, its density being linear between nodes."""
         nodes = self.nodes[axis]
         if len(nodes) == 1:
@@ -133,7 +140,15 @@ def posterior(data: Counts, model: Model) -> Posterior:
     return _on_grid(data, model, whole, _nodes(bounds, _FINE_ALL if all_free else _FINE))
 
 
-def log_likelihood(data: Counts, function: str, threshold, log_width, lapse, guess, eta):
+def log_likelihood(
+    data: Counts,
+    function: str,
+    threshold: Values,
+    log_width: Values,
+    lapse: Values,
+    guess: Values,
+    eta: Values,
+) -> np.ndarray:
     """Log likelihood of parameters that broadcast together."""
     cdf, width = shape(function).cdf, np.exp(log_width)
     caught, n_catch = data.catch
@@ -144,7 +159,15 @@ def log_likelihood(data: Counts, function: str, threshold, log_width, lapse, gue
     return total
 
 
-def log_prior(data: Counts, model: Model, threshold, log_width, lapse, guess, eta):
+def log_prior(
+    data: Counts,
+    model: Model,
+    threshold: Values,
+    log_width: Values,
+    lapse: Values,
+    guess: Values,
+    eta: Values,
+) -> np.ndarray:
     """Log prior density up to a constant; -inf outside the bounds."""
     half, spacing, (low, high) = data.spread / 2, data.spacing, data.likely
     parts = [
@@ -162,7 +185,7 @@ def log_prior(data: Counts, model: Model, threshold, log_width, lapse, guess, et
     return np.where(np.asarray(guess) + lapse < 1, density, -np.inf)
 
 
-def lapse_prior(lapse, open_share: float = OPEN_SHARE) -> np.ndarray:
+def lapse_prior(lapse: ArrayLike, open_share: float = OPEN_SHARE) -> np.ndarray:
     """Density of a free lapse rate: Beta(1, 20), and by `open_share` equally likely up to
     `LAPSE_MAX`."""
     lapse = np.asarray(lapse, float)
@@ -179,7 +202,7 @@ def cell_sizes(nodes: np.ndarray) -> np.ndarray:
     return (np.append(steps, 0) + np.append(0, steps)) / 2
 
 
-def _level_term(k, n, p, eta):
+def _level_term(k: float, n: float, p: np.ndarray, eta: Values) -> Any:
     """k log p + (n - k) log(1 - p), beta-binomial where eta > 0."""
     if np.ndim(eta) == 0 or np.size(eta) == 1:
         binomial = 0.0 if k == 0 else k * np.log(p)
@@ -189,7 +212,7 @@ def _level_term(k, n, p, eta):
     return betaln(k + a, n - k + b) - betaln(a, b)
 
 
-def _on_grid(data: Counts, model: Model, whole, nodes: tuple[np.ndarray, ...]) -> Posterior:
+def _on_grid(data: Counts, model: Model, whole: Bounds, nodes: tuple[np.ndarray, ...]) -> Posterior:
     mesh = np.meshgrid(*nodes, indexing="ij", sparse=True)
     likelihood = log_likelihood(data, model.function, *mesh)
     likelihood = np.broadcast_to(likelihood, tuple(map(len, nodes)))
@@ -203,12 +226,12 @@ def _on_grid(data: Counts, model: Model, whole, nodes: tuple[np.ndarray, ...]) -
     )
 
 
-def _node_at(nodes, values: np.ndarray) -> np.ndarray:
+def _node_at(nodes: tuple[np.ndarray, ...], values: np.ndarray) -> np.ndarray:
     index = np.unravel_index(int(np.argmax(values)), values.shape)
     return np.array([v[i] for v, i in zip(nodes, index, strict=True)])
 
 
-def _nodes(bounds, sizes: dict[str, int]) -> tuple[np.ndarray, ...]:
+def _nodes(bounds: Bounds, sizes: dict[str, int]) -> tuple[np.ndarray, ...]:
     """Evenly spaced nodes; of the lapse rate evenly on its square root, since small ones matter
     most."""
     nodes = []
@@ -242,7 +265,7 @@ def listeners(
     return tuple(axis[used] for axis in cells), share.ravel()[used]
 
 
-def _support(grid: Posterior) -> dict[str, tuple[float, float]]:
+def _support(grid: Posterior) -> Bounds:
     """The part of each axis outside which the marginal is negligible, one node to spare."""
     bounds = {}
     for i, (name, nodes) in enumerate(zip(NAMES, grid.nodes, strict=True)):
@@ -253,7 +276,9 @@ def _support(grid: Posterior) -> dict[str, tuple[float, float]]:
     return bounds
 
 
-def _plateau(x, zero_low: float, low: float, high: float, zero_high: float):
+def _plateau(
+    x: ArrayLike, zero_low: float, low: float, high: float, zero_high: float
+) -> np.ndarray:
     """1 from `low` to `high`, raised cosines down to 0 at the outer ends."""
     up = np.clip((np.asarray(x) - zero_low) / (low - zero_low), 0, 1)
     down = np.clip((zero_high - np.asarray(x)) / (zero_high - high), 0, 1)

@@ -14,7 +14,10 @@ al. (2016), Vision Res. 122:105, for the beta-binomial overdispersion eta.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import betaln, xlogy
 
 from spectcount.psychophysics.fit_grid import ETA_MAX, ETA_SHAPE
@@ -27,7 +30,7 @@ _ETA_NODES = 400
 _EDGE = 1e-9
 
 
-def deviance(k, n, p):
+def deviance(k: ArrayLike, n: ArrayLike, p: ArrayLike) -> Any:
     """Deviance of counts [..., n_levels] from chances [n_levels]."""
     k, n = np.asarray(k, float), np.asarray(n, float)
     p = np.clip(p, _EDGE, 1 - _EDGE)
@@ -36,7 +39,7 @@ def deviance(k, n, p):
     return 2 * terms.sum(axis=-1)
 
 
-def goodness_p(k, n, p) -> float:
+def goodness_p(k: ArrayLike, n: ArrayLike, p: ArrayLike) -> float:
     """Chance of a deviance as large as that of the counts, if the function is true; seeded."""
     rng = np.random.default_rng(0)
     n, p = np.asarray(n).astype(int), np.clip(p, _EDGE, 1 - _EDGE)
@@ -61,7 +64,7 @@ def _groups(n: np.ndarray) -> np.ndarray:
     return np.minimum(group, max(current - 1, 0)) if held else group
 
 
-def overdispersion(k, n, p, level: float = 0.95) -> Interval:
+def overdispersion(k: np.ndarray, n: np.ndarray, p: np.ndarray, level: float = 0.95) -> Interval:
     """The posterior mean of eta under its Beta(1, 10) prior, with an equal-tailed interval, the
     chances taken as known. 0: the counts vary as binomials do. Levels of one trial tell nothing."""
     eta = (np.arange(_ETA_NODES) + 0.5) / _ETA_NODES * ETA_MAX

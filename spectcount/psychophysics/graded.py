@@ -35,6 +35,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import ndtri
 from scipy.stats import chi2
@@ -57,6 +58,9 @@ SEARCHED = 0.6
 N_CURVE = 33
 _NEAR = 5e-4
 
+DrawnCurve = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
+"""d' at u [n] with the ends of its pointwise interval, [n] each."""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -67,13 +71,13 @@ class Axis:
     log: bool
     falling: bool
 
-    def to_u(self, x) -> np.ndarray:
+    def to_u(self, x: ArrayLike) -> np.ndarray:
         ends = to_axis(np.array([self.low, self.high]), self.log)
         spread = ends[1] - ends[0] or 1.0
         u = (to_axis(x, self.log) - ends.mean()) / spread
         return -u if self.falling else u
 
-    def to_level(self, u) -> Any:
+    def to_level(self, u: ArrayLike) -> Any:
         ends = to_axis(np.array([self.low, self.high]), self.log)
         u = -np.asarray(u) if self.falling else np.asarray(u)
         return from_axis(ends.mean() + u * (ends[1] - ends[0] or 1.0), self.log)
@@ -150,12 +154,10 @@ class ScoreFit:
     falling: bool
     rule: str
     misfit_p: float = math.nan
-    curve: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]] | None = field(
-        default=None, repr=False, compare=False, metadata=NOT_STORED
-    )
+    curve: DrawnCurve | None = field(default=None, repr=False, compare=False, metadata=NOT_STORED)
     axis: Axis | None = field(default=None, repr=False, compare=False, metadata=NOT_STORED)
 
-    def d_prime_at(self, x) -> Interval:
+    def d_prime_at(self, x: ArrayLike) -> Interval:
         """d'(x) with its pointwise interval; nan and unbounded where nothing could be fitted."""
         level = self.threshold.level
         if self.curve is None or self.axis is None:
@@ -176,9 +178,9 @@ class ScoreFit:
 
 
 def fit_scores(
-    levels,
-    scores,
-    is_signal,
+    levels: ArrayLike,
+    scores: ArrayLike,
+    is_signal: ArrayLike,
     *,
     d_prime: float = 1.0,
     level: float = 0.95,
@@ -199,9 +201,9 @@ def fit_scores(
 
 
 def fit_answers(
-    levels,
-    said_yes,
-    is_signal,
+    levels: ArrayLike,
+    said_yes: ArrayLike,
+    is_signal: ArrayLike,
     *,
     d_prime: float = 1.0,
     level: float = 0.95,
@@ -220,9 +222,9 @@ def fit_answers(
 
 
 def auc_threshold(
-    levels,
-    scores,
-    is_signal,
+    levels: ArrayLike,
+    scores: ArrayLike,
+    is_signal: ArrayLike,
     *,
     auc: float = 0.76,
     level: float = 0.95,
@@ -255,7 +257,7 @@ def _result(
     rule: str,
     parameters: np.ndarray | None = None,
     ends: tuple[float, float] = (-math.inf, math.inf),
-    curve=None,
+    curve: DrawnCurve | None = None,
     misfit_p: float = math.nan,
 ) -> ScoreFit:
     """The fit with the curve of `parameters`, and in words whether it holds a threshold."""
@@ -263,7 +265,8 @@ def _result(
     if parameters is not None:
         u = float(_crossings(parameters[None], trials.target)[0])
         top = float(np.exp(parameters[2]))
-        at_ends = ordinal.free_curve(parameters, np.array([-0.5, 0.5]))[0]
+        hardest, easiest = ordinal.free_curve(parameters, np.array([-0.5, 0.5]))[0]
+        at_ends = float(hardest), float(easiest)
     reason = trials.why_not(u, ends, at_ends)
     value, low, high = trials.to_levels(u, ends)
     axis = trials.axis
@@ -296,7 +299,9 @@ def _fit_ordinal(trials: GradedTrials, n_categories: int, rule: str) -> ScoreFit
     return _result(trials, rule, best.curve, ends, curve, ordinal.misfit(data, best))
 
 
-def _profile_ends(data: ordinal.Ratings, best: ordinal.Solution, target: float, limit: float):
+def _profile_ends(
+    data: ordinal.Ratings, best: ordinal.Solution, target: float, limit: float
+) -> tuple[float, float]:
     """Where the profile deviance of "d'(u) = target" reaches `limit`; infinite where it does not
     within the range searched."""
     middle = float(np.clip(_crossings(best.curve[None], target)[0], -SEARCHED, SEARCHED))
@@ -341,10 +346,10 @@ def _crossings(parameters: np.ndarray, target: float) -> np.ndarray:
     return np.where(share < 1, crossing, np.inf)
 
 
-def _smooth_curve(best, z: float):
+def _smooth_curve(best: ordinal.Solution, z: float) -> DrawnCurve:
     """d'(u) with an interval from the curvature at the maximum."""
 
-    def curve(u: np.ndarray):
+    def curve(u: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         d, derivatives, _, _ = ordinal.free_curve(best.curve, u)
         variance = np.einsum("np,pq,nq->n", derivatives, best.curve_covariance, derivatives)
         half = z * np.sqrt(variance)
@@ -353,19 +358,25 @@ def _smooth_curve(best, z: float):
     return curve
 
 
-def _drawn_curve(drawn: np.ndarray, tails):
+def _drawn_curve(drawn: np.ndarray, ends: tuple[float, float]) -> DrawnCurve:
     """d'(u) with an interval from resampled curves."""
 
-    def curve(u: np.ndarray):
+    def curve(u: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         all_d = np.stack([ordinal.free_curve(row, u)[0] for row in drawn])
-        low, high = np.quantile(all_d[1:], tails, axis=0)
+        low, high = np.quantile(all_d[1:], ends, axis=0)
         return all_d[0], low, high
 
     return curve
 
 
 def _trials(
-    levels, scores, is_signal, d_prime: float, level: float, log: bool, falling: bool
+    levels: ArrayLike,
+    scores: ArrayLike,
+    is_signal: ArrayLike,
+    d_prime: float,
+    level: float,
+    log: bool,
+    falling: bool,
 ) -> GradedTrials:
     """Checked trials; arrays [n]. Raises `UserError` for what cannot be trials."""
     x, s, signal = np.asarray(levels, float), np.asarray(scores, float), np.asarray(is_signal)

@@ -43,10 +43,12 @@ FALLS_UNTESTED = "whether the answers fall again at easy levels is not tested wi
 UNTESTED = "whether the answers are those of one function is not tested on a surface"
 
 
-def why_not_measurable(data: Counts, model: Model, threshold, likely, broken: Break) -> str:
+def why_not_measurable(
+    data: Counts, model: Model, threshold: np.ndarray, likely: tuple[np.ndarray, ...], broken: Break
+) -> str:
     """The reason in words, empty where the threshold is measurable.
 
-    `threshold`: its value, low and high; `likely`: parameters [5] near the greatest likelihood;
+    `threshold` [3]: its value, low and high; `likely`: parameters [5] near the greatest likelihood;
     `broken`: the evidence for more than one function.
     """
     value, low, high = threshold
@@ -77,7 +79,7 @@ def why_not_measurable(data: Counts, model: Model, threshold, likely, broken: Br
     return ""
 
 
-def _is_flat(data: Counts, model: Model, likely) -> bool:
+def _is_flat(data: Counts, model: Model, likely: tuple[np.ndarray, ...]) -> bool:
     best = max(float(log_likelihood(data, model.function, *values)) for values in likely)
     return 2 * (best - data.flat_log_likelihood()) < _FLAT
 

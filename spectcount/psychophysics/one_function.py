@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import betaln, logsumexp
 
 _LIMITS = 0.2, 3.0
@@ -57,6 +58,9 @@ until then; another function."""
 _FALL = 0.1
 """How far the rate above a break lies below the function there, at least."""
 _EDGE = 1e-9
+
+Counts = tuple[np.ndarray, np.ndarray]
+"""Right and wrong answers per level, [T, L] each."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,9 @@ def break_words(broken: Break, to_level: Callable[[float], Any]) -> str:
 class Answers:
     """Answers and the listeners that might have given them; see the module."""
 
-    def __init__(self, place, success, chance, prior) -> None:
+    def __init__(
+        self, place: ArrayLike, success: ArrayLike, chance: np.ndarray, prior: np.ndarray
+    ) -> None:
         self.place = np.asarray(place, int)
         self.success = np.asarray(success, float)
         chance = np.clip(chance, _EDGE, 1 - _EDGE)
@@ -174,7 +180,7 @@ class Answers:
         mass = np.exp(joint - joint.max())
         return float(mass @ self.chance[0] / mass.sum())
 
-    def counts(self, used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def counts(self, used: np.ndarray) -> Counts:
         """Right and wrong answers per level [T, L] among the trials `used` [T, n]."""
         at = (self.place[:, None] == np.arange(self.n_levels)).astype(float)
         return (used * self.success) @ at, (used * (1 - self.success)) @ at
@@ -182,9 +188,9 @@ class Answers:
 
 def find_break(
     places: np.ndarray,
-    success,
+    success: ArrayLike,
     chance_at: Callable[[np.ndarray], np.ndarray],
-    prior,
+    prior: np.ndarray,
     ordered: bool = True,
 ) -> Break:
     """The evidence for either break.
@@ -207,7 +213,9 @@ def find_break(
     return Break(falls, from_level, changes, trial, easy, answers.guess)
 
 
-def find_change(place: np.ndarray, success, chance: np.ndarray, prior) -> Break:
+def find_change(
+    place: np.ndarray, success: ArrayLike, chance: np.ndarray, prior: np.ndarray
+) -> Break:
     """The evidence for a listener that changed alone: `place` [n] is the index of each trial's
     level, 0 no signal, `chance` [L, C]; for levels that have no one order."""
     n = len(place)
@@ -266,7 +274,7 @@ def _falls(answers: Answers, tested: np.ndarray, whole: float) -> tuple[float, i
     return _mean(by_level), tops[int(np.argmax(by_level))]
 
 
-def _fallen(answers: Answers, joint: np.ndarray, tops: list[int], above) -> np.ndarray:
+def _fallen(answers: Answers, joint: np.ndarray, tops: list[int], above: Counts) -> np.ndarray:
     """Log evidence [T] of a function below each level of `tops`, `joint` [T, C], and one lower rate
     from there on (counts `above` [T, L]); listeners and rates share the prior of those that fit."""
     right, wrong = (counts.sum(axis=1) for counts in above)
@@ -285,7 +293,7 @@ def _fallen(answers: Answers, joint: np.ndarray, tops: list[int], above) -> np.n
     return np.where(np.isnan(evidence), -np.inf, evidence)
 
 
-def _guessed(heard, guessed) -> tuple[np.ndarray, np.ndarray]:
+def _guessed(heard: Counts, guessed: Counts) -> Counts:
     """Counts [T, L] where those of `guessed` are answers to no signal, on top of `heard`."""
     right, wrong = heard[0].copy(), heard[1].copy()
     right[:, 0] += guessed[0].sum(1)

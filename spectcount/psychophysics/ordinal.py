@@ -34,8 +34,10 @@ _GROUPS = 6
 _LEAST_EXPECTED = 1.0
 PRIOR_MEANS, PRIOR_SDS = (np.array(column) for column in zip(*PRIORS.values(), strict=True))
 
-Curve = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
-"""(parameters [P], u [n]) -> d' [n], its derivatives [n, P], prior residuals [3], theirs [3, P]."""
+CurveTerms = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""d' [n], its derivatives [n, P], prior residuals [3], theirs [3, P]."""
+Curve = Callable[[np.ndarray, np.ndarray], CurveTerms]
+"""A curve d'(u) of parameters [P] at u [n]."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ class Solution:
         return covariance[self.n_cuts :, self.n_cuts :]
 
 
-def categorise(signal: np.ndarray, catch: np.ndarray, n_categories: int):
+def categorise(
+    signal: np.ndarray, catch: np.ndarray, n_categories: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Categories 0.. of both sets of scores, cut where they hold equal shares of an even mixture
     of the two; equal scores are never parted, and no category is empty."""
     pooled = np.concatenate([signal, catch])
@@ -97,7 +101,7 @@ def ratings(u: np.ndarray, signal: np.ndarray, catch: np.ndarray, n_categories: 
     return Ratings(rows[:, 0], rows[:, 1].astype(int), weight.astype(float), counts)
 
 
-def free_curve(parameters: np.ndarray, u: np.ndarray):
+def free_curve(parameters: np.ndarray, u: np.ndarray) -> CurveTerms:
     """d'(u) of (midpoint, log slope, log top)."""
     midpoint, slope, top = parameters[0], np.exp(parameters[1]), np.exp(parameters[2])
     rise = expit(slope * (u - midpoint))
@@ -109,7 +113,7 @@ def free_curve(parameters: np.ndarray, u: np.ndarray):
 def curve_through(u0: float, d_prime: float) -> Curve:
     """d'(u) of (log slope, log(top - d_prime)) that passes d'(u0) = d_prime."""
 
-    def curve(parameters: np.ndarray, u: np.ndarray):
+    def curve(parameters: np.ndarray, u: np.ndarray) -> CurveTerms:
         slope, above = np.exp(parameters)
         top, offset = d_prime + above, math.log(d_prime) - parameters[1]
         rise = expit(slope * (u - u0) + offset)
@@ -254,7 +258,9 @@ def _parts(data: Ratings, curve: Curve, theta: np.ndarray, n_cuts: int) -> _Part
     return _Parts(weight, value, slopes, bends, jacobian, residuals, back)
 
 
-def _objective(data: Ratings, curve: Curve, theta: np.ndarray, n_cuts: int):
+def _objective(
+    data: Ratings, curve: Curve, theta: np.ndarray, n_cuts: int
+) -> tuple[float, np.ndarray, np.ndarray]:
     """Penalised log-likelihood, its gradient and its (positive semi-definite) curvature."""
     parts = _parts(data, curve, theta, n_cuts)
     size, rows = len(theta), len(parts.weight)
@@ -270,7 +276,9 @@ def _objective(data: Ratings, curve: Curve, theta: np.ndarray, n_cuts: int):
     return float(value), gradient, curvature
 
 
-def _interval_terms(low: np.ndarray, high: np.ndarray, mean: np.ndarray):
+def _interval_terms(
+    low: np.ndarray, high: np.ndarray, mean: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """log p of a Gaussian value between two edges, its slopes [2, n] in them, and minus its second
     derivatives [2, 2, n]."""
     a, b = low - mean, high - mean

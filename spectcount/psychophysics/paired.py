@@ -18,8 +18,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 from scipy.stats import binom, false_discovery_control
 
@@ -31,7 +33,7 @@ N_RESAMPLES = 2000
 _QUARTER = 0.25
 
 
-def mcnemar(b, c):
+def mcnemar(b: ArrayLike, c: ArrayLike) -> Any:
     """Two-sided exact p of the discordant pairs: `b` right only before, `c` right only after.
 
     Counts or arrays of counts; without discordant pairs p = 1.
@@ -43,7 +45,7 @@ def mcnemar(b, c):
     return float(p) if p.ndim == 0 else p
 
 
-def pair_table(x, y) -> np.ndarray:
+def pair_table(x: ArrayLike, y: ArrayLike) -> np.ndarray:
     """Counts (both, only x, only y, neither) [4] of two lists of 0 and 1, question by question."""
     x, y = np.asarray(x, float), np.asarray(y, float)
     if x.shape != y.shape or x.ndim != 1:
@@ -59,7 +61,7 @@ def pair_table(x, y) -> np.ndarray:
 
 
 def rate_change(
-    table, rng: np.random.Generator, n_resamples: int = N_RESAMPLES, level: float = 0.95
+    table: ArrayLike, rng: np.random.Generator, n_resamples: int = N_RESAMPLES, level: float = 0.95
 ) -> Interval:
     """Change of the rate of "yes" (or of right answers) in tables of pairs [..., 4]; nan and
     unbounded where there is no pair."""
@@ -72,8 +74,8 @@ def rate_change(
 
 
 def sdt_changes(
-    signal,
-    noise,
+    signal: ArrayLike,
+    noise: ArrayLike,
     rng: np.random.Generator,
     n_resamples: int = N_RESAMPLES,
     level: float = 0.95,
@@ -95,7 +97,7 @@ def sdt_changes(
     )
 
 
-def sdt_change_p(signal, noise):
+def sdt_change_p(signal: ArrayLike, noise: ArrayLike) -> Any:
     """Two-sided p of "d' did not change", for many tables at once: the change over its standard
     error by the delta method, the half trial added. nan where trials are missing."""
     change, variance = np.zeros(1), np.zeros(1)
@@ -113,7 +115,7 @@ def sdt_change_p(signal, noise):
     return p if np.ndim(signal) > 1 or np.ndim(noise) > 1 else float(p[0])
 
 
-def benjamini_hochberg(p, q: float = 0.05) -> np.ndarray:
+def benjamini_hochberg(p: ArrayLike, q: float = 0.05) -> np.ndarray:
     """The p-values, of any shape, that are discoveries at false-discovery rate `q`; nan never
     is."""
     p = np.asarray(p, float)
@@ -149,7 +151,7 @@ def excludes_zero(interval: Interval) -> bool:
     return bool(interval.low > 0 or interval.high < 0) and not math.isnan(interval.value)
 
 
-def _tables(table) -> np.ndarray:
+def _tables(table: ArrayLike) -> np.ndarray:
     table = np.asarray(table)
     if table.ndim == 0 or table.shape[-1] != 4 or np.any(table < 0):
         raise UserError(

@@ -63,7 +63,7 @@ def fit_curves(u: np.ndarray, hits: np.ndarray, n: np.ndarray, shifts: np.ndarra
     `shifts` [R, 3] move the prior means, in their standard deviations. Three starts for row 0, from
     whose solution the others start."""
 
-    def climb(rows: slice, start: np.ndarray):
+    def climb(rows: slice, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return _climb(u, hits[rows], n[rows], shifts[rows], start)
 
     first = [climb(slice(0, 1), np.array([[m, *PRIOR_MEANS[1:]]])) for m in (-0.25, 0.0, 0.25)]
@@ -74,7 +74,9 @@ def fit_curves(u: np.ndarray, hits: np.ndarray, n: np.ndarray, shifts: np.ndarra
     return np.concatenate([best, rest])
 
 
-def _climb(u, hits, n, shifts, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _climb(
+    u: np.ndarray, hits: np.ndarray, n: np.ndarray, shifts: np.ndarray, parameters: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Gauss-Newton on every row, a step being shortened where it does not help; parameters and
     the values they reach."""
     value, gradient, curvature = _terms(u, hits, n, shifts, parameters)
@@ -96,7 +98,9 @@ def _climb(u, hits, n, shifts, parameters: np.ndarray) -> tuple[np.ndarray, np.n
     return parameters, value
 
 
-def _terms(u, hits, n, shifts, parameters: np.ndarray):
+def _terms(
+    u: np.ndarray, hits: np.ndarray, n: np.ndarray, shifts: np.ndarray, parameters: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Penalised quasi-likelihood [R], gradient [R, 3] and curvature [R, 3, 3]."""
     midpoint, log_slope, log_top = parameters.T[..., None]
     slope, top = np.exp(log_slope), np.exp(log_top)

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import expit, logit, ndtr, ndtri
 
 from spectcount.errors import UserError
@@ -49,7 +50,7 @@ class Shape:
     sd: float
 
 
-def _weibull_density(z):
+def _weibull_density(z: Any) -> Any:
     rate = np.exp(np.minimum(_WEIBULL * z + _LOG_LN2, 50.0))
     return _WEIBULL * rate * np.exp(-rate)
 
@@ -84,7 +85,7 @@ def shape(function: str) -> Shape:
     return FUNCTIONS[function]
 
 
-def to_axis(x, log: bool) -> np.ndarray:
+def to_axis(x: ArrayLike, log: bool) -> np.ndarray:
     """Levels on the axis on which F is taken: as they are, or log10; negative levels have no
     logarithm and are refused."""
     x = np.asarray(x, float)
@@ -96,7 +97,7 @@ def to_axis(x, log: bool) -> np.ndarray:
         return np.log10(x)
 
 
-def from_axis(u, log: bool):
+def from_axis(u: ArrayLike, log: bool) -> Any:
     """The inverse of `to_axis`; a float for a number, an array for an array."""
     with np.errstate(over="ignore"):
         x = 10.0 ** np.asarray(u, float) if log else np.asarray(u, float)
@@ -128,24 +129,24 @@ class Psychometric:
                 "rates of 0 or more whose sum is below 1"
             )
 
-    def __call__(self, x) -> Any:
+    def __call__(self, x: ArrayLike) -> Any:
         """psi(x): the chance of a success at level `x`."""
         p = self.guess + self._range * self.unscaled(x)
         return float(p) if np.ndim(p) == 0 else p
 
-    def unscaled(self, x) -> Any:
+    def unscaled(self, x: ArrayLike) -> Any:
         """F(x), without guess and lapse."""
         u = to_axis(x, self.log)
         p = shape(self.function).cdf(self._sign * (u - self._centre) / self.width)
         return float(p) if np.ndim(p) == 0 else p
 
-    def at(self, p) -> Any:
+    def at(self, p: ArrayLike) -> Any:
         """The level where F = `p`; 0 and 1 give the ends of the axis; nan outside 0..1."""
         with np.errstate(divide="ignore", invalid="ignore"):
             z = shape(self.function).quantile(np.asarray(p, float))
         return from_axis(self._centre + self._sign * self.width * z, self.log)
 
-    def level_for(self, pc) -> Any:
+    def level_for(self, pc: ArrayLike) -> Any:
         """The level where psi = `pc`; nan where no level reaches it."""
         p = (np.asarray(pc, float) - self.guess) / self._range
         return self.at(np.where((p > 0) & (p < 1), p, np.nan))

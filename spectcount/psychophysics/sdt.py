@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtri
 from scipy.stats import beta, rankdata
 
@@ -108,7 +109,9 @@ def tails(level: float) -> tuple[float, float]:
     return (1 - level) / 2, (1 + level) / 2
 
 
-def as_interval(value, low, high, level: float, rule: str) -> Interval:
+def as_interval(
+    value: ArrayLike, low: ArrayLike, high: ArrayLike, level: float, rule: str
+) -> Interval:
     """An interval of floats where the value is one number, else of arrays."""
     return Interval(_plain(value), _plain(low), _plain(high), level, rule)
 
@@ -121,7 +124,7 @@ def exceeded(x: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.asarray((low + high) / 2)
 
 
-def wilson(k, n, level: float = 0.95) -> Interval:
+def wilson(k: ArrayLike, n: ArrayLike, level: float = 0.95) -> Interval:
     """Wilson score interval of the proportion `k` of `n`; n = 0 gives nan in 0..1."""
     k, n = _counts(k, n, "successes", "trials")
     z2 = _z(level) ** 2
@@ -134,7 +137,13 @@ def wilson(k, n, level: float = 0.95) -> Interval:
     return as_interval(p, low, np.where(n == 0, 1.0, high), level, WILSON)
 
 
-def rates(hits, n_signal, false_alarms, n_noise, log_linear: bool = True):
+def rates(
+    hits: ArrayLike,
+    n_signal: ArrayLike,
+    false_alarms: ArrayLike,
+    n_noise: ArrayLike,
+    log_linear: bool = True,
+) -> tuple[Any, Any]:
     """Hit rate H and false-alarm rate F.
 
     Log-linear: H = (h + 1/2) / (n_s + 1), F = (f + 1/2) / (n_n + 1), whatever the counts;
@@ -150,7 +159,12 @@ def rates(hits, n_signal, false_alarms, n_noise, log_linear: bool = True):
 
 
 def d_prime(
-    hits, n_signal, false_alarms, n_noise, level: float = 0.95, log_linear: bool = True
+    hits: ArrayLike,
+    n_signal: ArrayLike,
+    false_alarms: ArrayLike,
+    n_noise: ArrayLike,
+    level: float = 0.95,
+    log_linear: bool = True,
 ) -> Interval:
     """Yes/no sensitivity d' = z(H) - z(F), interval from Gourevitch & Galanter's variance."""
     z_h, z_f, sd = _z_scores(hits, n_signal, false_alarms, n_noise, log_linear)
@@ -158,7 +172,12 @@ def d_prime(
 
 
 def criterion(
-    hits, n_signal, false_alarms, n_noise, level: float = 0.95, log_linear: bool = True
+    hits: ArrayLike,
+    n_signal: ArrayLike,
+    false_alarms: ArrayLike,
+    n_noise: ArrayLike,
+    level: float = 0.95,
+    log_linear: bool = True,
 ) -> Interval:
     """Bias c = -(z(H) + z(F)) / 2; negative: inclined to say yes."""
     z_h, z_f, sd = _z_scores(hits, n_signal, false_alarms, n_noise, log_linear)
@@ -166,7 +185,12 @@ def criterion(
 
 
 def d_prime_2afc(
-    hits, n_first, false_alarms, n_second, level: float = 0.95, log_linear: bool = True
+    hits: ArrayLike,
+    n_first: ArrayLike,
+    false_alarms: ArrayLike,
+    n_second: ArrayLike,
+    level: float = 0.95,
+    log_linear: bool = True,
 ) -> Interval:
     """Two-interval (2AFC, 2IFC) d' = (z(H) - z(F)) / sqrt 2.
 
@@ -178,7 +202,11 @@ def d_prime_2afc(
 
 
 def exact_sensitivity(
-    hits, n_signal, false_alarms, n_noise, level: float = 0.95
+    hits: ArrayLike,
+    n_signal: ArrayLike,
+    false_alarms: ArrayLike,
+    n_noise: ArrayLike,
+    level: float = 0.95,
 ) -> tuple[Interval, Interval]:
     """d' and c with intervals from exact bounds of both rates (Clopper & Pearson 1934), joined by
     square-and-add: open on the side on which a rate of 0 or 1 leaves them open. Values by the
@@ -196,7 +224,13 @@ def exact_sensitivity(
 
 
 def resolved(
-    gaussian: Interval, measure: int, hits, n_signal, false_alarms, n_noise, scale: float = 1.0
+    gaussian: Interval,
+    measure: int,
+    hits: ArrayLike,
+    n_signal: ArrayLike,
+    false_alarms: ArrayLike,
+    n_noise: ArrayLike,
+    scale: float = 1.0,
 ) -> Interval:
     """d' (`measure` 0) or c (1) of cells, times `scale`, as `gaussian` has it, with the ends of
     exact bounds where hits, misses, false alarms or correct rejections are at most `UNRESOLVED` and
@@ -212,7 +246,7 @@ def resolved(
     return as_interval(np.asarray(gaussian.value), low, high, gaussian.level, rule)
 
 
-def _exact_z(k, n, level: float) -> tuple[np.ndarray, np.ndarray]:
+def _exact_z(k: ArrayLike, n: ArrayLike, level: float) -> tuple[np.ndarray, np.ndarray]:
     """z of the exact bounds of a rate; infinite at 0 and 1."""
     k, n = np.broadcast_arrays(np.asarray(k, float), np.asarray(n, float))
     tail = tails(level)[0]
@@ -222,7 +256,7 @@ def _exact_z(k, n, level: float) -> tuple[np.ndarray, np.ndarray]:
     return ndtri(low), ndtri(high)
 
 
-def auc(signal_scores, noise_scores, level: float = 0.95) -> Interval:
+def auc(signal_scores: ArrayLike, noise_scores: ArrayLike, level: float = 0.95) -> Interval:
     """Area under the ROC: the chance that a signal trial scores above a catch trial, ties 1/2.
 
     Scores [..., n_signal] and [..., n_noise], leading axes being cells. The interval inverts
@@ -276,7 +310,7 @@ def auc_sensitivity(area: Interval) -> Interval:
     return as_interval(value, low, high, area.level, f"d_a = sqrt 2 z(AUC), {area.rule}")
 
 
-def _monotone(x, transform):
+def _monotone(x: ArrayLike, transform: Callable[[np.ndarray], np.ndarray]) -> Any:
     """`transform` of every different number in `x`; nan stays nan."""
     x = np.asarray(x, float)
     known = ~np.isnan(x)
@@ -287,7 +321,13 @@ def _monotone(x, transform):
     return _plain(out)
 
 
-def _z_scores(hits, n_signal, false_alarms, n_noise, log_linear):
+def _z_scores(
+    hits: ArrayLike,
+    n_signal: ArrayLike,
+    false_alarms: ArrayLike,
+    n_noise: ArrayLike,
+    log_linear: bool,
+) -> tuple[Any, Any, np.ndarray]:
     """z(H), z(F) and the standard deviation of their difference."""
     hit_rate, false_alarm_rate = rates(hits, n_signal, false_alarms, n_noise, log_linear)
     z_h, z_f = ndtri(hit_rate), ndtri(false_alarm_rate)
@@ -295,7 +335,7 @@ def _z_scores(hits, n_signal, false_alarms, n_noise, log_linear):
     return z_h, z_f, np.sqrt(variance)
 
 
-def _z_variance(rate, z, n):
+def _z_variance(rate: Any, z: Any, n: ArrayLike) -> np.ndarray:
     """Var z(rate) = rate (1 - rate) / (n phi(z)^2); infinite where z is, or without trials."""
     density = np.exp(-np.square(z) / 2) / np.sqrt(2 * np.pi)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -303,7 +343,7 @@ def _z_variance(rate, z, n):
     return np.where(np.isfinite(variance), variance, np.inf)
 
 
-def _gaussian(value, sd, level: float, rule: str) -> Interval:
+def _gaussian(value: Any, sd: np.ndarray, level: float, rule: str) -> Interval:
     with np.errstate(invalid="ignore"):
         half = _z(level) * sd
         low, high = value - half, value + half
@@ -317,7 +357,7 @@ def _auc_variance(t: np.ndarray, n_s: int, n_n: int) -> np.ndarray:
     return np.asarray(t * (1 - t) * spread / (n_s * n_n))
 
 
-def _auc_upper(area, n_s: int, n_n: int, level: float, share: float = 1.0) -> np.ndarray:
+def _auc_upper(area: ArrayLike, n_s: int, n_n: int, level: float, share: float = 1.0) -> np.ndarray:
     """Largest AUC that the observed one does not refute, by bisection; `share` scales the
     variance."""
     area = np.asarray(area, float)
@@ -330,7 +370,7 @@ def _auc_upper(area, n_s: int, n_n: int, level: float, share: float = 1.0) -> np
     return high
 
 
-def _counts(k, n, what: str, of: str) -> tuple[np.ndarray, np.ndarray]:
+def _counts(k: ArrayLike, n: ArrayLike, what: str, of: str) -> tuple[np.ndarray, np.ndarray]:
     k, n = np.broadcast_arrays(np.asarray(k, float), np.asarray(n, float))
     wrong = (k < 0) | (k > n) | ~np.isfinite(k) | ~np.isfinite(n)
     if np.any(wrong):
@@ -350,6 +390,6 @@ def _z(level: float) -> float:
     return float(ndtri(tails(level)[1]))
 
 
-def _plain(x):
+def _plain(x: Any) -> Any:
     """A float where `x` is one number, else the array."""
     return float(x) if np.ndim(x) == 0 else np.asarray(x)

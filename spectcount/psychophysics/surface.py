@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from spectcount.errors import UserError
@@ -85,7 +86,7 @@ class Surface:
             return ()
         return (*rate_cautions(self.guess, self.lapse, 1.0, 1.0), UNTESTED)
 
-    def threshold_at(self, x2) -> np.ndarray:
+    def threshold_at(self, x2: ArrayLike) -> np.ndarray:
         """Threshold at `x2` by straight lines on the axes between nodes; nan where a neighbouring
         node is not measurable, and outside the range."""
         options = self.options
@@ -100,10 +101,10 @@ class Surface:
 
 
 def fit_surface(
-    x1,
-    x2,
-    successes,
-    n=None,
+    x1: ArrayLike,
+    x2: ArrayLike,
+    successes: ArrayLike,
+    n: ArrayLike | None = None,
     *,
     options: SurfaceOptions,
     catch: tuple[int, int] = (0, 0),
@@ -237,12 +238,21 @@ class SurfaceTrack(Track):
         return self._present[1]
 
 
-def _data(options: SurfaceOptions, x1, x2, successes, n, catch) -> SurfaceData:
+def _data(
+    options: SurfaceOptions,
+    x1: np.ndarray,
+    x2: np.ndarray,
+    successes: np.ndarray,
+    n: np.ndarray,
+    catch: tuple[int, int],
+) -> SurfaceData:
     v, z = options.to_inner(x1, x2)
     return SurfaceData(v, options.model.interpolation(z), successes, n, catch)
 
 
-def _draws(options: SurfaceOptions, data: SurfaceData, mixture: Posterior, level: float):
+def _draws(
+    options: SurfaceOptions, data: SurfaceData, mixture: Posterior, level: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean, low and high of every parameter [P]."""
     drawn = draw(options.model, data, mixture, np.random.default_rng(options.seed), N_DRAWS)
     low, high = (drawn.quantile(p) for p in tails(level))
@@ -275,7 +285,14 @@ def _surface(
     )
 
 
-def _threshold(options: SurfaceOptions, measurable, mean, low, high, level: float) -> Interval:
+def _threshold(
+    options: SurfaceOptions,
+    measurable: np.ndarray,
+    mean: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    level: float,
+) -> Interval:
     """In the unit of x1: nan where not measurable, ends infinite beyond the range searched."""
     value = np.where(measurable, options.x1_of(mean), np.nan)
     ends = [
@@ -286,7 +303,9 @@ def _threshold(options: SurfaceOptions, measurable, mean, low, high, level: floa
     return Interval(value, ends[0], ends[1], level, RULE)
 
 
-def _rates(options: SurfaceOptions, mean, low, high, level: float) -> tuple[Interval, Interval]:
+def _rates(
+    options: SurfaceOptions, mean: np.ndarray, low: np.ndarray, high: np.ndarray, level: float
+) -> tuple[Interval, Interval]:
     rates, place = [], options.nodes + 1
     for rate in (options.guess, options.lapse):
         if rate is not None:

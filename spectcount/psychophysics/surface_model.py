@@ -23,8 +23,10 @@ import functools
 import itertools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 from scipy.stats import norm
 
@@ -162,7 +164,7 @@ class SurfaceOptions:
     def model(self) -> SurfaceModel:
         return SurfaceModel(self.nodes, self.function, self.guess, self.lapse)
 
-    def to_inner(self, x1, x2) -> tuple[np.ndarray, np.ndarray]:
+    def to_inner(self, x1: ArrayLike, x2: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Levels as (v, z) of `surface_model`; raises `UserError` for 0 or less on a log axis."""
         for name, x, log in (("x1", x1, self.log1), ("x2", x2, self.log2)):
             if log and np.any(np.asarray(x) <= 0):
@@ -170,19 +172,19 @@ class SurfaceOptions:
         v, z = _scaled(x1, self.x1, self.log1) - 0.5, _scaled(x2, self.x2, self.log2)
         return (-v if self.falling else v), z
 
-    def x1_of(self, v) -> np.ndarray:
+    def x1_of(self, v: Any) -> Any:
         return _unscaled((-v if self.falling else v) + 0.5, self.x1, self.log1)
 
-    def x2_of(self, z) -> np.ndarray:
+    def x2_of(self, z: ArrayLike) -> Any:
         return _unscaled(z, self.x2, self.log2)
 
 
-def _scaled(x, ends: tuple[float, float], log: bool) -> np.ndarray:
+def _scaled(x: ArrayLike, ends: tuple[float, float], log: bool) -> np.ndarray:
     low, high = to_axis(np.array(ends), log)
     return (to_axis(x, log) - low) / (high - low)
 
 
-def _unscaled(share, ends: tuple[float, float], log: bool):
+def _unscaled(share: ArrayLike, ends: tuple[float, float], log: bool) -> Any:
     low, high = to_axis(np.array(ends), log)
     return from_axis(low + np.asarray(share) * (high - low), log)
 
@@ -285,7 +287,9 @@ def _log_likelihood(model: SurfaceModel, data: SurfaceData, theta: np.ndarray) -
     return value
 
 
-def chances(model: SurfaceModel, theta: np.ndarray, v: np.ndarray, weights: np.ndarray):
+def chances(
+    model: SurfaceModel, theta: np.ndarray, v: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """psi, its slope in F's argument, the argument, and 1/width; [H, n] and [H, 1]."""
     scale = np.exp(-theta[:, model.nodes])[:, None]
     guess, lapse = model.rates(theta)
@@ -295,7 +299,9 @@ def chances(model: SurfaceModel, theta: np.ndarray, v: np.ndarray, weights: np.n
     return p, span * model.shape.density(argument), argument, scale
 
 
-def _modes(model: SurfaceModel, data: SurfaceData, theta: np.ndarray):
+def _modes(
+    model: SurfaceModel, data: SurfaceData, theta: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Most probable parameters under every prior [H, P], log posterior there (without constants)
     and curvature. Rows that have settled are left out of further steps."""
     rows = np.arange(len(theta))
@@ -319,7 +325,9 @@ def _modes(model: SurfaceModel, data: SurfaceData, theta: np.ndarray):
     return theta, value, curvature
 
 
-def _log_posterior(model: SurfaceModel, data: SurfaceData, theta: np.ndarray, rows: np.ndarray):
+def _log_posterior(
+    model: SurfaceModel, data: SurfaceData, theta: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Value [H], gradient [H, P], and expected information plus prior precision [H, P, P]."""
     k = model.nodes
     p, slope, argument, scale = chances(model, theta, data.v, data.weights)

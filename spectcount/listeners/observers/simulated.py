@@ -165,7 +165,7 @@ class SimulatedThreshold(Observer):
         """F at the level of a question's stimulus."""
         params = question.stimulus.meta.get("params", {}) if question.stimulus else {}
         names = [name for name in (self.parameter, self.second) if name]
-        levels = [params.get(_ALIASES.get(name, name)) for name in names]
+        levels: list[Any] = [params.get(_ALIASES.get(name, name)) for name in names]
         if any(not isinstance(level, int | float) for level in levels):
             raise UserError(
                 f"this {question.task_name} question says no {' and '.join(names)}: it is about a "

@@ -7,25 +7,28 @@ grid of one value is a known number.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def mean(grid, mass) -> float:
+def mean(grid: ArrayLike, mass: ArrayLike) -> float:
     """Mean of the values."""
     return float(np.dot(grid, mass))
 
 
-def sd(grid, mass) -> float:
+def sd(grid: ArrayLike, mass: ArrayLike) -> float:
     """Standard deviation of the values."""
     return float(np.sqrt(np.dot((np.asarray(grid) - mean(grid, mass)) ** 2, mass)))
 
 
-def mode(grid, mass) -> float:
+def mode(grid: Sequence[float] | np.ndarray, mass: ArrayLike) -> float:
     """The value of greatest mass, the first of equals."""
     return float(grid[int(np.argmax(mass))])
 
 
-def edges(grid) -> np.ndarray:
+def edges(grid: ArrayLike) -> np.ndarray:
     """Edges [n + 1] of the cells."""
     grid = np.asarray(grid, float)
     if len(grid) == 1:
@@ -35,13 +38,13 @@ def edges(grid) -> np.ndarray:
     return np.concatenate([[ends[0]], middle, [ends[1]]])
 
 
-def quantile(grid, mass, p) -> np.ndarray:
+def quantile(grid: ArrayLike, mass: ArrayLike, p: float | Sequence[float]) -> np.ndarray:
     """Quantiles at `p`."""
     below = np.concatenate([[0.0], np.cumsum(mass)])
     return np.interp(p, below / below[-1], edges(grid))
 
 
-def pooled(values, mass) -> tuple[np.ndarray, np.ndarray]:
+def pooled(values: ArrayLike, mass: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """A grid and its mass from unordered values [n], equal ones (to 9 digits of the greatest)
     taken together."""
     values = np.asarray(values, float)

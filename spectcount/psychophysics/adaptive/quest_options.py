@@ -138,7 +138,9 @@ class QuestPlusOptions:
             raise UserError("the psychometric function leaves 0..1; check the grids it is given")
         return p
 
-    def _named_chance(self, function: str, x, parameters) -> np.ndarray:
+    def _named_chance(
+        self, function: str, x: tuple[Any, ...], parameters: Mapping[str, Any]
+    ) -> np.ndarray:
         guess, lapse = parameters["guess"], parameters["lapse"]
         distance = to_axis(x[0], self.log) - parameters["threshold"]
         if len(x) == 2:
@@ -213,7 +215,7 @@ def _lapse_weights(lapses: np.ndarray) -> np.ndarray:
     return lapse_prior(lapses) * np.diff(ends) if len(lapses) > 1 else np.ones(1)
 
 
-def _width_prior(share) -> np.ndarray:
+def _width_prior(share: np.ndarray) -> np.ndarray:
     """Weights of widths given as shares of the range. They fall as its square root, and faster
     beyond half of the range, so that intervals cover narrow and wide functions about equally often
     (docs/recovery)."""

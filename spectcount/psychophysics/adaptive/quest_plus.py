@@ -16,11 +16,12 @@ some parameters only (`focus`).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import entr
 
 from spectcount.errors import UserError
@@ -319,7 +320,7 @@ class QuestPlus(Track):
             words += width_caution(intervals["width"], *ends)
         return (*break_caution(broken, self._to_level), *fit_caution(p), *words)
 
-    def _interval(self, name: str, ends, level: float) -> Interval:
+    def _interval(self, name: str, ends: np.ndarray, level: float) -> Interval:
         log = self.options.on_log_axis(name)
         low, value, high = (float(from_axis(v, log)) for v in ends)
         return Interval(value, low, high, level, RULE)
@@ -369,7 +370,7 @@ class QuestPlus(Track):
         )
 
 
-def _product(grids) -> np.ndarray:
+def _product(grids: Sequence[ArrayLike]) -> np.ndarray:
     """All combinations [n, len(grids)], the last grid changing fastest."""
     return np.stack(np.meshgrid(*grids, indexing="ij"), -1).reshape(-1, len(grids)).astype(float)
 
