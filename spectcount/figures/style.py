@@ -77,6 +77,7 @@ STATES = {
     "away": ("#fbe3d2", "#4a2812"),
     "away-text": (TEXT, "#f4e7dd"),
     "clip": (MAGMA[3], MAGMA[3]),
+    "magma": (", ".join(MAGMA), ", ".join(MAGMA)),
 }
 """What the style sheets call `--NAME`, in light and in dark."""
 SMALL, NORMAL, TITLE = 7.0, 8.5, 10.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from urllib.parse import parse_qsl
 
 import gradio as gr
@@ -17,6 +18,7 @@ from spectcount.errors import UserError
 from spectcount.listeners import EMBEDDED
 from spectcount.measure.splatter import cautions
 from spectcount.pairs import Drawing
+from spectcount.scales import mel_channel
 from spectcount.settings import load_settings
 from spectcount.stimulus import Event, Stimulus
 from spectcount.tasks import TASKS, task
@@ -129,8 +131,8 @@ def test_a_recording_becomes_the_carrier_and_without_one_the_page_says_what_to_d
     digest = json.loads(text)["params"]["carrier"]
     assert [one.hash for one in actions.carriers(made.settings)] == [digest]
     assert (made.settings.home / "carriers" / f"{digest}.f32").is_file()
-    (outline,) = value["outlines"]
-    assert (outline["low_hz"], outline["high_hz"]) == (0.0, 8000.0)
+    assert value["hear"]["marks"].count('class="event"') == 1
+    assert "top:0.0%;bottom:0.0%" in value["hear"]["marks"]
 
     gone = Drawing.from_dict({**json.loads(text), "params": {"carrier": "0" * 16}})
     value, text = shown_by(made, lambda: (gone, "", ""))
@@ -151,12 +153,28 @@ def test_outlines_tell_events_background_and_gaps_apart():
     gap = Event(0.2, 0.5, 0.0, -20.0, "white", gap_ms=20, gap_onset_ms=100)
     masker = Event(0.1, 0.8, 1000.0, -30.0, "noise", bandwidth_hz=200)
     stimulus = Stimulus(1.0, (gap,), background=(masker,))
-    first, second = json.loads(clip.stimulus_value(stimulus))["outlines"]
-    assert (first["kind"], second["kind"]) == ("background", "event")
-    assert first["gap_s"] is None
-    assert second["gap_s"] == pytest.approx([0.3, 0.32])
-    assert 800 < first["low_hz"] < 900 and 1100 < first["high_hz"] < 1200
-    assert (second["low_hz"], second["high_hz"]) == (0.0, 8000.0)
+    first, second = clip.outlines(stimulus)
+    assert (first.kind, second.kind) == ("background", "event")
+    assert first.gap_s is None
+    assert second.gap_s == pytest.approx(0.31)
+    assert 800 < first.low_hz < 900 and 1100 < first.high_hz < 1200
+    assert (second.low_hz, second.high_hz) == (0.0, 8000.0)
+    marks = json.loads(clip.stimulus_value(stimulus))["model"]["marks"]
+    assert re.findall('<i class="(.*?)" style="left:(.*?)%', marks) == [
+        ("background", "10.0"),
+        ("event", "20.0"),
+    ]
+    assert marks.count("<b ") == 1 and 'style="left:31.0%' in marks
+
+
+def test_pictures_carry_frequencies_where_they_lie_and_round_seconds():
+    view = clip._view()
+    heights = dict(re.findall(r'style="--at: (.*?)">(.*?)</span>', view))
+    at = {words: float(share) for share, words in heights.items()}
+    assert at["4\u2009000"] == pytest.approx((mel_channel(4000) + 0.5) / 128)
+    ticks = re.findall(r"--at:(.*?)\">(.*?)<", clip._time_ticks(4.0))
+    assert [words for _, words in ticks] == [f"{0.5 * k:g}" for k in range(9)]
+    assert [float(at) for at, _ in ticks] == [k / 8 for k in range(9)]
 
 
 @pytest.mark.parametrize(
@@ -171,10 +189,11 @@ def test_what_edges_give_away_is_said_with_the_clip(made, name, params, words):
     drawing = Drawing(FAMILIES[name](**params), 4)
     value, _ = shown_by(made, lambda: (drawing, "", ""))
     found = json.loads(clip.measured(value["stimulus"]))
-    assert value["table"] and found["cautions"] == cautions(drawing.stimulus())
-    assert words in found["cautions"][0] and found["rows"]
+    said = cautions(drawing.stimulus())
+    assert value["table"] and found["caution"] == " ".join(f"Caution: {w}." for w in said)
+    assert words in said[0] and "<td" in found["table"]
     quiet, _ = shown_by(made, lambda: (Drawing(Pulses(), 4), "", ""))
-    assert json.loads(clip.measured(quiet["stimulus"]))["cautions"] == []
+    assert json.loads(clip.measured(quiet["stimulus"]))["caution"] == ""
 
 
 def test_an_observer_without_an_answer_declines_on_its_card(made):
