@@ -48,6 +48,7 @@ MODEL_TICKS_HZ = {125: False, 500: True, 1000: True, 2000: True, 4000: True, 700
 """Frequencies beside the pictures, and whether they stand beside small ones too."""
 MOST_TIME_TICKS = 10
 
+
 @dataclass(frozen=True)
 class Outline:
     """Box around an event or a background sound (`kind`): its extent in time, its band widened by

@@ -1,8 +1,8 @@
 """Forms from declarations: one `Param` becomes one control, a declared class becomes a form.
 
-A form is a single component of the page whose value is JSON, {form, params, full}; the browser
-makes its controls from the description that `describe` gives (see `static/form.js`). So a page of
-many forms loads fast, and a moved slider waits for nobody.
+A form is a single component of the page whose value is JSON, {form, params, full}; its controls
+are HTML of the browser's own (`templates/forms.html`), read and written by `static/form.js`. So a
+page of many forms loads fast, and a moved slider waits for nobody.
 
 A slider ends at the parameter's `slider_high` until a value beyond it is asked for (by a preset,
 a link or the full-range switch), then at its limit. An optional parameter is a field that may be
@@ -21,7 +21,34 @@ import gradio as gr
 
 from spectcount import documents
 from spectcount.params import Declared, Param
-from spectcount.ui.pieces import Updates
+from spectcount.ui.pieces import Updates, render
+
+
+@dataclass(frozen=True)
+class Field:
+    """One control: its declaration, the name of the sets that limit its choices by the family
+    ("": none), and whether it holds several lines of text."""
+
+    spec: Param
+    limits: str = ""
+    lines: bool = False
+
+    @property
+    def usual(self) -> float | None:
+        """The end of its slider; None where it has none."""
+        spec = self.spec
+        if not spec.numeric or spec.optional or spec.low is None or spec.high is None:
+            return None
+        return spec.high if spec.slider_high is None else spec.slider_high
+
+
+@dataclass(frozen=True)
+class Group:
+    """Controls under one head."""
+
+    title: str
+    open: bool
+    fields: Sequence[Field]
 
 
 @dataclass(frozen=True)
@@ -65,7 +92,7 @@ def form(
     `prefix` keeps the element ids of several forms apart.
     """
     shown = {n: (values or {}).get(n, spec.default) for n, spec in declared.params().items()}
-    forms = {"": {"prefix": prefix, "groups": describe(declared, open_groups)}}
+    forms = {"": {"html": form_html(prefix, describe(declared, open_groups))}}
     return Form(declared, form_component(forms, form_value(shown), f"{prefix}-form"))
 
 
@@ -80,8 +107,8 @@ def form_component(
 ) -> gr.HTML:
     """One component that shows one of several forms: that which `value` names under `key`.
 
-    `forms`: {name: {prefix, groups: as `describe` gives}}; `sets`: which choices each family
-    offers, by the name that a description's `limits` gives; `script` gets all of it as data.
+    `forms`: {name: {html: as `form_html` gives}}; `sets`: which choices each family offers, by
+    the name that a field's `limits` gives; `script` gets all of it as data.
     """
     data = json.dumps({"key": key, "forms": forms, "sets": sets or {}})
     return gr.HTML(
@@ -108,41 +135,25 @@ def form_value(params: Mapping[str, Any], full_range: bool = False, name: str = 
     return json.dumps({"form": name, "params": dict(params), "full": full_range})
 
 
+def form_html(prefix: str, groups: Sequence[Group]) -> str:
+    """The controls of a form, showing the declared defaults; element ids begin with `prefix`."""
+    return render("forms.form", prefix=prefix, groups=groups)
+
+
 def describe(
     declared: type[Declared],
     open_groups: Sequence[str] | None = None,
     limits: Mapping[str, str] | None = None,
-) -> list[dict[str, Any]]:
-    """The groups of a declared class, in the order of declaration: plain data for `form.js`.
-    `limits` names the set of choices that limits a parameter's own by the chosen family."""
+) -> list[Group]:
+    """The groups of a declared class, in the order of declaration. `limits` names the set of
+    choices that limits a parameter's own by the chosen family."""
     order = list(dict.fromkeys(spec.group for spec in declared.params().values()))
     specs = sorted(declared.params().values(), key=lambda spec: order.index(spec.group))
     return [
-        {
-            "title": group.capitalize() or "Settings",
-            "open": open_groups is None or group in open_groups,
-            "params": [
-                {**control(spec), "limits": (limits or {}).get(spec.name)} for spec in members
-            ],
-        }
+        Group(
+            group.capitalize() or "Settings",
+            open_groups is None or group in open_groups,
+            [Field(spec, (limits or {}).get(spec.name, "")) for spec in members],
+        )
         for group, members in groupby(specs, key=lambda spec: spec.group)
     ]
-
-
-def control(spec: Param) -> dict[str, Any]:
-    """One parameter as plain data; `usual`, the end of its slider, is None where it has none."""
-    slider = spec.numeric and not (spec.optional or spec.low is None or spec.high is None)
-    usual = spec.high if spec.slider_high is None else spec.slider_high
-    return {
-        "name": spec.name,
-        "title": spec.title,
-        "help": spec.help,
-        "kind": spec.kind.__name__,
-        "choices": list(spec.choices),
-        "optional": spec.optional,
-        "low": spec.low,
-        "high": spec.high,
-        "step": spec.step,
-        "usual": usual if slider else None,
-        "value": spec.default,
-    }

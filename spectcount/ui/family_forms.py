@@ -21,14 +21,14 @@ from spectcount.designs import FAMILIES
 from spectcount.pairs import Drawing
 from spectcount.settings import Settings
 from spectcount.ui import link
-from spectcount.ui.controls import describe, form_component
+from spectcount.ui.controls import describe, form_component, form_html
 from spectcount.ui.pieces import html
 
 
 def build(first: Drawing) -> gr.HTML:
     """The forms, that of `first` shown."""
     forms = {
-        name: {"prefix": "param", "groups": describe(declared), "tasks": list(declared.tasks)}
+        name: {"html": form_html("param", describe(declared)), "tasks": list(declared.tasks)}
         for name, declared in FAMILIES.items()
     }
     return form_component(

@@ -22,13 +22,21 @@ from spectcount import actions, documents, presets
 from spectcount.designs import FAMILIES, family
 from spectcount.errors import UserError
 from spectcount.listeners import ListenerSpec
-from spectcount.params import Declared
+from spectcount.params import Declared, Param
 from spectcount.probing.axes import AXIS_NAMES, declaration
 from spectcount.probing.plan import CLIPS_PER_S, PLANS, AnyPlan, plan_from_dict
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.ui import address
-from spectcount.ui.controls import describe, form_component, form_data, params_of
+from spectcount.ui.controls import (
+    Field,
+    Group,
+    describe,
+    form_component,
+    form_data,
+    form_html,
+    params_of,
+)
 from spectcount.ui.pieces import QUIET, Updates, html, notice, on, refusal, render
 from spectcount.ui.polling import duration_text
 
@@ -70,7 +78,7 @@ class PlanForm:
         self.preset = gr.Dropdown(names, value=preset, label="Plan", elem_id=f"{where}-preset")
         self.about = html(f"{where}-about", about_html(loaded))
         with gr.Accordion("Edit the plan", open=False, elem_id=f"{where}-plan"):
-            forms = {kind: {"prefix": f"{where}-{kind}", "groups": _groups(kind)} for kind in PLANS}
+            forms = {k: {"html": form_html(f"{where}-{k}", _groups(k))} for k in PLANS}
             elem_id = f"{where}-plan-form"
             self.plan = form_component(forms, plan_value(plan), elem_id, sets=_family_sets())
             self.clip = gr.Textbox(
@@ -302,7 +310,7 @@ def read_clip(text: str, family_name: str) -> tuple[dict[str, Any], dict[str, li
     return design, draw
 
 
-def _groups(kind: str) -> list[dict[str, Any]]:
+def _groups(kind: str) -> list[Group]:
     """The form of one kind of plan: its declared parameters, then its fields of YAML."""
     declared = PLANS[kind]
     limits = {
@@ -311,18 +319,9 @@ def _groups(kind: str) -> list[dict[str, Any]]:
         if "family" in declared.params() and (name == "task" or set(AXIS_NAMES) & set(spec.choices))
     }
     groups = describe(declared, ("design", "axes", "task"), limits)
-    extra: list[dict[str, Any]] = [
-        {
-            "name": name,
-            "title": name.capitalize(),
-            "kind": "lines",
-            "choices": [],
-            "value": "",
-            "help": "YAML, a list; empty: none." if groups else "YAML: a list of plans.",
-        }
-        for name in yaml_fields(declared)
-    ]
-    return [*groups, *([{"title": "More", "open": not groups, "params": extra}] if extra else [])]
+    help_text = "YAML, a list; empty: none." if groups else "YAML: a list of plans."
+    extra = [Field(Param(n, str, "", help_text), lines=True) for n in yaml_fields(declared)]
+    return [*groups, *([Group("More", not groups, extra)] if extra else [])]
 
 
 def _family_sets() -> dict[str, dict[str, list[str]]]:

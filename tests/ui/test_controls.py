@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
 import gradio as gr
@@ -11,7 +12,7 @@ import pytest
 from spectcount.designs import FAMILIES
 from spectcount.errors import UserError
 from spectcount.params import Declared, param
-from spectcount.ui.controls import describe, form
+from spectcount.ui.controls import describe, form, form_html
 
 
 @dataclass(frozen=True)
@@ -34,34 +35,31 @@ def dummy():
 
 
 def controls(declared, *arguments):
-    return {p["name"]: p for group in describe(declared, *arguments) for p in group["params"]}
+    return {f.spec.name: f for group in describe(declared, *arguments) for f in group.fields}
 
 
-def test_a_dummy_parameter_is_described_by_its_declaration():
-    sharpness = controls(Dummy)["sharpness"]
-    said = ("title", "help", "low", "high", "usual", "step", "value")
-    assert [sharpness[name] for name in said] == [
-        "Sharpness (dB)",
-        "How sharp.",
-        0,
-        1,
-        0.8,
-        0.1,
-        0.5,
-    ]
+def test_a_dummy_parameter_is_shown_by_its_declaration():
+    html = form_html("dummy", describe(Dummy))
+    (number,) = re.findall('<input id="dummy-sharpness-field" .*?>', html)
+    (slider,) = re.findall('<input type="range" .*?>', html)
+    for part, high in ((number, 1), (slider, 0.8)):
+        assert f'step="0.1" min="0" max="{high}"' in part and 'value="0.5"' in part
+        assert 'aria-describedby="dummy-sharpness-help"' in part
+    assert 'data-usual="0.8" data-high="1"' in slider
+    assert "Sharpness (dB)" in html and "How sharp." in html
+    assert "<option selected>round</option><option>square</option>" in html
+    assert "checked" not in html and 'type="checkbox"' in html
 
 
 def test_only_numbers_with_limits_that_cannot_be_empty_have_a_slider():
-    made = controls(Dummy)
-    assert [name for name, one in made.items() if one["usual"] is not None] == ["sharpness"]
-    assert made["shape"]["choices"] == ["round", "square"]
-    assert made["tilt_db"]["optional"]
+    fields = controls(Dummy)
+    assert [name for name, field in fields.items() if field.usual is not None] == ["sharpness"]
 
 
 def test_groups_keep_the_order_of_declaration_and_hold_their_members():
     groups = describe(Dummy, ("other",))
-    assert [(g["title"], g["open"]) for g in groups] == [("New", False), ("Other", True)]
-    assert [p["name"] for p in groups[0]["params"]] == ["sharpness", "shape", "width"]
+    assert [(g.title, g.open) for g in groups] == [("New", False), ("Other", True)]
+    assert [f.spec.name for f in groups[0].fields] == ["sharpness", "shape", "width"]
 
 
 def test_the_form_reads_back_what_it_shows(dummy):
@@ -83,6 +81,7 @@ def test_what_a_reader_typed_is_refused_by_the_class_not_by_the_form(dummy):
 
 @pytest.mark.parametrize("declared", FAMILIES.values(), ids=FAMILIES)
 def test_every_parameter_of_a_family_is_in_its_form_with_help(declared):
-    made = controls(declared)
-    assert made.keys() == declared.params().keys()
-    assert all(one["help"] and one["title"] for one in made.values())
+    fields = controls(declared)
+    assert fields.keys() == declared.params().keys()
+    html = form_html("param", describe(declared))
+    assert html.count('role="tooltip"') == html.count('class="param"') == len(fields)

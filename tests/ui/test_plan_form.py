@@ -60,7 +60,7 @@ def test_a_plan_is_audited_before_anybody_is_asked(made, settings):
 
 
 def described(kind):
-    return {p["name"]: p for group in plan_form._groups(kind) for p in group["params"]}
+    return {f.spec.name: f for group in plan_form._groups(kind) for f in group.fields}
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -92,9 +92,9 @@ def test_every_field_of_a_plan_is_in_its_form(kind):
 
 
 def test_tasks_and_axes_follow_the_family():
-    assert described("map")["task"]["limits"] == "tasks"
-    assert described("map")["x"]["limits"] == described("curve")["parameter"]["limits"] == "axes"
-    assert described("curve")["levels"]["limits"] is None
+    assert described("map")["task"].limits == "tasks"
+    assert described("map")["x"].limits == described("curve")["parameter"].limits == "axes"
+    assert described("curve")["levels"].limits == ""
     sets = plan_form._family_sets()
     assert sets["tasks"] == {name: list(declared.tasks) for name, declared in FAMILIES.items()}
     assert {"time", "mel_channel", "level_dbfs"} <= set(sets["axes"]["pulses"])
