@@ -14,17 +14,14 @@ import argparse
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from spectcount.psychophysics.changes import (
-    auc_change,
-    fit_correlation,
-    mean_change,
-    threshold_change,
-)
+from spectcount.psychophysics.changes import fit_correlation, mean_change, threshold_change
 from spectcount.psychophysics.crossed import d_prime_effect
 from spectcount.psychophysics.fit import fit
 from spectcount.psychophysics.paired import pair_table, rate_change, sdt_changes
 from spectcount.psychophysics.psychometric import Psychometric
 from spectcount.psychophysics.sdt import Interval
+from spectcount.psychophysics.stratified import Labels
+from spectcount.psychophysics.stratified import areas as areas_of
 
 SETTINGS = [(8, 100, 0.0), (24, 100, 0.6), (100, 100, 0.6), (100, 100, 0.95), (300, 200, 0.0)]
 CHANGES = [((1.0, 0.0), (1.0, 0.0)), ((2.0, 0.0), (2.0, -0.5)), ((0.5, 0.5), (2.5, 0.0))]
@@ -98,10 +95,11 @@ def plain_bootstrap(rng, hits, alarms, n_resamples: int = 1000) -> np.ndarray:
 
 def areas(rng, runs, n, rho) -> None:
     """Change of the AUC."""
-    found = []
+    found, alike, catch_alike = [], np.zeros(n, int), np.zeros(100, int)
+    labels = Labels(alike, alike, catch_alike, alike, catch_alike)
     for _ in range(runs):
         signal, catch = noise(rng, n, rho), noise(rng, 100, rho)
-        found.append(auc_change(signal[:, 0] + 1, signal[:, 1] + 1.5, catch[:, 0], catch[:, 1]))
+        found.append(areas_of(np.add(signal, [1.0, 1.5]).T, catch.T, labels).change())
     truth = float(ndtr(1.5 / np.sqrt(2)) - ndtr(1 / np.sqrt(2)))
     report(f"n {n}+100, rho {rho}, AUC of d' 1 to 1.5", found, truth)
 

@@ -23,9 +23,10 @@ import numpy as np
 
 from spectcount.benchmarks.items import Item, position_of
 from spectcount.psychophysics.paired import N_RESAMPLES, SMOOTHED
-from spectcount.psychophysics.sdt import Interval, wilson
+from spectcount.psychophysics.sdt import Interval, tails, wilson
 
 Marks = Sequence[bool | None]
+LEVEL = 0.95
 BY_GROUP = "bootstrap of items within their task, a trial added"
 _STATES = ((1, 1), (1, 0), (0, 1), (0, 0), (1, -1), (0, -1), (-1, 1), (-1, 0))
 _ADDED = np.array([0.25] * 4 + [0.0] * 4)
@@ -37,30 +38,28 @@ def score(marks: Marks, groups: Sequence[str]) -> float:
     return float(np.mean(right / n)) if len(n) else math.nan
 
 
-def interval(marks: Marks, groups: Sequence[str], seed: int = 0, level: float = 0.95) -> Interval:
+def interval(marks: Marks, groups: Sequence[str], seed: int = 0) -> Interval:
     """The score with its interval: Wilson's for one group, a bootstrap for a mean over several."""
     right, n = _counts(marks, groups)
     if len(n) <= 1:
-        return wilson(int(right.sum()), int(n.sum()), level)
+        return wilson(int(right.sum()), int(n.sum()))
     rng = np.random.default_rng(seed)
     drawn = rng.binomial(n, (right + 0.5) / (n + 1), size=(N_RESAMPLES, len(n))) / n
-    low, high = np.quantile(drawn.mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(np.mean(right / n)), float(low), float(high), level, BY_GROUP)
+    low, high = np.quantile(drawn.mean(axis=1), tails(LEVEL))
+    return Interval(float(np.mean(right / n)), float(low), float(high), LEVEL, BY_GROUP)
 
 
-def change(
-    x: Marks, y: Marks, groups: Sequence[str], seed: int = 0, level: float = 0.95
-) -> Interval:
+def change(x: Marks, y: Marks, groups: Sequence[str], seed: int = 0) -> Interval:
     """score(y) - score(x), items resampled in pairs; each listener keeps its own denominator, and
     groups without one are in neither mean. nan and unbounded where there is no group."""
     tables = _pair_tables(x, y, groups)
     if not len(tables):
-        return Interval(math.nan, -math.inf, math.inf, level, SMOOTHED)
+        return Interval(math.nan, -math.inf, math.inf, LEVEL, SMOOTHED)
     n = tables.sum(axis=-1)
     share = (tables + _ADDED) / (n + 1)[:, None]
     drawn = np.random.default_rng(seed).multinomial(n, share, size=(N_RESAMPLES, len(n)))
-    low, high = np.nanquantile(_means(drawn), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(_means(tables)), float(low), float(high), level, SMOOTHED)
+    low, high = np.nanquantile(_means(drawn), tails(LEVEL))
+    return Interval(float(_means(tables)), float(low), float(high), LEVEL, SMOOTHED)
 
 
 def _means(tables: np.ndarray) -> np.ndarray:

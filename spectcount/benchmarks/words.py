@@ -9,7 +9,7 @@ Summary = Mapping[str, Any]
 _SHOWN = 5
 
 
-def lines(summary: Summary, strata: bool = True) -> list[str]:
+def lines(summary: Summary) -> list[str]:
     """The whole report, a line each: head, listeners, floors, what changed, strata, gotchas."""
     return [
         *_head(summary),
@@ -21,7 +21,7 @@ def lines(summary: Summary, strata: bool = True) -> list[str]:
         *_floors(summary),
         *[f"caution: {sentence}" for sentence in summary["caveats"]],
         *_comparison(summary),
-        *(_strata(summary) if strata else []),
+        *_strata(summary),
         *[f"official rule: {sentence}" for sentence in summary["benchmark"]["gotchas"]],
     ]
 

@@ -168,9 +168,9 @@ def length_ms(default: float, help: str, label: str, group: str = "events") -> A
     return ms(default, help, label, group, low=2, high=5000, log=True, slider_high=1000)
 
 
-def spacing_ms(default: float, help: str, label: str = "Spacing") -> Any:
+def spacing_ms(default: float, help: str) -> Any:
     """Silence between two sounds."""
-    return ms(default, help, label, "time", high=5000, slider_high=1000)
+    return ms(default, help, "Spacing", "time", high=5000, slider_high=1000)
 
 
 def frequency_hz(default: float, help: str, label: str, group: str = "frequency") -> Any:

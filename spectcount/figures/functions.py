@@ -115,7 +115,7 @@ def _threshold(k: int, name: str, threshold: Threshold, alone: bool) -> Line:
     """The threshold and its interval, at the height where the function reaches it."""
     fit, ends = threshold.fit, threshold.threshold
     assert fit is not None
-    height = float(fit.function.guess + (1 - fit.function.guess - fit.function.lapse) / 2)
+    height = fit.function.criterion
     low, high = (end if math.isfinite(end) else ends.value for end in (ends.low, ends.high))
     words = interval_words(ends, threshold.unit)
     return Line(

@@ -74,7 +74,6 @@ def map_value(
 def curves_value(
     by_name: Mapping[str, Cells],
     measure: str,
-    title: str = "",
     floors: Sequence[tuple[float, str]] = (),
 ) -> Spec:
     """Curves of one or several listeners over the plan's one axis, with their intervals; `floors`
@@ -100,7 +99,6 @@ def curves_value(
         y_range=None if used == "d_prime" else (-0.02, 1.02),
         x_log=_log(plan.axes[0]),
         levels=[(0.5, "chance")] if used == "auc" else floors if plan.task == "count" else [],
-        title=title,
         note=cells_note(first, values, "level") + _cut_note(lines),
         key=plan_key(plan),
     )

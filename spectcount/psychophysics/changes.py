@@ -1,4 +1,4 @@
-"""Changes from a base to a tuned listener beyond rates and d': AUC, counting errors, thresholds.
+"""Changes from a base to a tuned listener beyond rates and d': counting errors, thresholds.
 
 *Conventions*: x is the base, y the tuned listener, element i of both the same question; a change
 is y - x. An interval of a difference of two estimates joins their own intervals by square-and-add
@@ -9,8 +9,7 @@ is y - x. An interval of a difference of two estimates joins their own intervals
 So it keeps the asymmetry of the two intervals and never shrinks to nothing where both listeners
 are perfect.
 
-Sources: DeLong, DeLong & Clarke-Pearson (1988), Biometrics 44:837, for the covariance of two AUCs;
-Newcombe (1998), Stat. Med. 17:2635, and Zou & Donner (2008), Stat. Med. 27:1693, for
+Sources: Newcombe (1998), Stat. Med. 17:2635, and Zou & Donner (2008), Stat. Med. 27:1693, for
 square-and-add; Huber (1967) for the covariance of two fits from the scores of their trials.
 """
 
@@ -27,7 +26,7 @@ from scipy.stats import t as student
 from spectcount.errors import UserError
 from spectcount.psychophysics.fit import Fit
 from spectcount.psychophysics.psychometric import Psychometric, from_axis, to_axis
-from spectcount.psychophysics.sdt import MANN_WHITNEY, Interval, auc, exceeded, tails
+from spectcount.psychophysics.sdt import Interval, tails
 
 SQUARE_AND_ADD = "square-and-add of the two intervals, correlation of the shared questions"
 PAIRED_T = "paired t, half an event more and less added"
@@ -47,28 +46,6 @@ def joined_change(before: Interval, after: Interval, correlation: float = 0.0) -
     up = _joined(after.high - after.value, before.value - before.low, correlation)
     change = after.value - before.value
     return Interval(change, change - down, change + up, after.level, SQUARE_AND_ADD)
-
-
-def auc_change(
-    signal_x: ArrayLike,
-    signal_y: ArrayLike,
-    noise_x: ArrayLike,
-    noise_y: ArrayLike,
-    level: float = 0.95,
-) -> Interval:
-    """Change of the AUC from graded scores: signal [n_s] and catch trials [n_n] of both
-    listeners, paired. Newcombe's interval of each, DeLong's correlation of the two."""
-    signal = [np.asarray(s, float) for s in (signal_x, signal_y)]
-    noise = [np.asarray(s, float) for s in (noise_x, noise_y)]
-    for role, (x, y) in (("signal", signal), ("catch", noise)):
-        if x.shape != y.shape or x.ndim != 1:
-            raise UserError(
-                f"{role} scores of shapes {x.shape} and {y.shape} cannot be paired; give two "
-                "lists of one length"
-            )
-    before, after = (auc(s, n, level) for s, n in zip(signal, noise, strict=True))
-    change = joined_change(before, after, _delong_correlation(signal, noise))
-    return dataclasses.replace(change, rule=f"{SQUARE_AND_ADD}; {MANN_WHITNEY}, DeLong (1988)")
 
 
 def mean_change(x: ArrayLike, y: ArrayLike, level: float = 0.95) -> Interval:
@@ -130,23 +107,6 @@ def _joined(a: float, b: float, correlation: float) -> float:
     if math.isinf(a) or math.isinf(b):
         return math.inf
     return math.sqrt(max(a * a - 2 * correlation * a * b + b * b, 0.0))
-
-
-def _delong_correlation(signal: list[np.ndarray], noise: list[np.ndarray]) -> float:
-    """Of the two AUCs; 0 where one of them has no variance or there is 1 trial of a kind."""
-    n_s, n_n = len(signal[0]), len(noise[0])
-    if min(n_s, n_n) < 2:
-        return 0.0
-    places = [_placements(s, n) for s, n in zip(signal, noise, strict=True)]
-    covariance = np.cov([p[0] for p in places]) / n_s + np.cov([p[1] for p in places]) / n_n
-    spread = float(covariance[0, 0] * covariance[1, 1])
-    return float(covariance[0, 1] / math.sqrt(spread)) if spread > 1e-18 else 0.0
-
-
-def _placements(signal: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Share of catch scores below each signal score, and of signal scores above each catch
-    score, ties 1/2."""
-    return exceeded(signal, noise) / len(noise), 1 - exceeded(noise, signal) / len(signal)
 
 
 def _on_axis(threshold: Interval, log: bool) -> Interval:

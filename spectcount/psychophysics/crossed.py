@@ -78,24 +78,23 @@ def d_prime_effect(
     signal: ArrayLike,
     noise: ArrayLike,
     other: Blocks = None,
-    level: float = LEVEL,
     scale: float = 1.0,
 ) -> Effect:
     """d' over wordings from "said the first answer" [n_s, W] and [n_n, W]; with `other`, the pair
     (signal, noise) of a base listener, the change from it. `scale`: 1 / sqrt 2 for forced
     choices."""
-    return _effect([(signal, scale), (noise, -scale)], other, level, probit=True)
+    return _effect([(signal, scale), (noise, -scale)], other, probit=True)
 
 
 def criterion_effect(signal: ArrayLike, noise: ArrayLike, other: Blocks = None) -> Effect:
     """c over wordings, or its change; arguments as of `d_prime_effect`."""
-    return _effect([(signal, -0.5), (noise, -0.5)], other, LEVEL, probit=True)
+    return _effect([(signal, -0.5), (noise, -0.5)], other, probit=True)
 
 
 def rate_effect(right: ArrayLike, other: ArrayLike | None = None) -> Effect:
     """The rate of 1 over wordings from answers [n, W]; with `other` [n, W], the change from it.
     Intervals end where rates, or their changes, do."""
-    effect = _effect([(right, 1.0)], None if other is None else (other,), LEVEL, probit=False)
+    effect = _effect([(right, 1.0)], None if other is None else (other,), probit=False)
     lowest = 0.0 if other is None else -1.0
     these, like_these = (
         dataclasses.replace(interval, low=max(interval.low, lowest), high=min(interval.high, 1.0))
@@ -138,9 +137,7 @@ def variance_shares(answers: ArrayLike) -> Shares:
     return Shares(wording / total, stimulus / total, noise / total)
 
 
-def _effect(
-    parts: list[tuple[ArrayLike, float]], other: Blocks, level: float, probit: bool
-) -> Effect:
+def _effect(parts: list[tuple[ArrayLike, float]], other: Blocks, probit: bool) -> Effect:
     """Sum of weighted transformed rates over blocks of answers, wording by wording."""
     others = [None] * len(parts) if other is None else list(other)
     value, stimuli, both, residual, least = np.zeros(1), 0.0, 0.0, 0.0, math.inf
@@ -164,7 +161,7 @@ def _effect(
     spread = float(np.var(value, ddof=1))
     return Effect(
         np.asarray(value),
-        *_intervals(value, stimuli, both, spread, least, level, probit),
+        *_intervals(value, stimuli, both, spread, least, probit),
         sd=math.sqrt(spread),
         range=float(np.ptp(value)),
         true_sd=math.sqrt(max(spread - residual, 0.0)),
@@ -177,18 +174,17 @@ def _intervals(
     both: float,
     spread: float,
     least: float,
-    level: float,
     probit: bool,
 ) -> tuple[Interval, Interval]:
     w, mean = len(value), float(np.mean(value))
     rule = f", {LOG_LINEAR}" if probit else ""
-    half = float(student.ppf((1 + level) / 2, least)) * math.sqrt(stimuli)
-    these = Interval(mean, mean - half, mean + half, level, THESE + rule)
+    half = float(student.ppf((1 + LEVEL) / 2, least)) * math.sqrt(stimuli)
+    these = Interval(mean, mean - half, mean + half, LEVEL, THESE + rule)
     wordings = spread / w
     total = max(wordings + stimuli - both, stimuli)
     df = total**2 / (wordings**2 / (w - 1) + stimuli**2 / least)
-    half = float(student.ppf((1 + level) / 2, max(df, min(w - 1, least)))) * math.sqrt(total)
-    return these, Interval(mean, mean - half, mean + half, level, LIKE_THESE + rule)
+    half = float(student.ppf((1 + LEVEL) / 2, max(df, min(w - 1, least)))) * math.sqrt(total)
+    return these, Interval(mean, mean - half, mean + half, LEVEL, LIKE_THESE + rule)
 
 
 def _linearised(

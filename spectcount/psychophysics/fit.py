@@ -118,14 +118,6 @@ class Fit:
     def _chance(self) -> np.ndarray:
         return np.asarray(self.map(self.counts.to_level(self.counts.u)))
 
-    def threshold_at(self, p: float) -> Interval:
-        """The level where F = `p`, without guess and lapse; 0 < p < 1."""
-        if not 0 < p < 1:
-            raise UserError(f"p={p} is reached at no level; give 0 < p < 1")
-        if p == 0.5 or not self.measurable:
-            return self.threshold
-        return self._level_of(np.full(len(self.draws), float(p)), self.function.at(p))
-
     def level_for(self, pc: float) -> Interval:
         """The level where psi = `pc`; nan in an unbounded interval where the curve does not reach
         it, an unbounded end where a share of the posterior above that tail does not."""

@@ -53,6 +53,7 @@ SCORES = "ordinal Gaussian scores, profile likelihood"
 ANSWERS = "yes/no with a criterion, profile likelihood"
 AREA = "AUC of placements (Dodd & Pepe 2003), percentile bootstrap of trials"
 N_CATEGORIES = 20
+"""Into how many categories scores are grouped at most; fewer lose precision."""
 SEARCHED = 0.6
 """How far from the middle of the tested range a threshold, or an end of its interval, may lie."""
 N_CURVE = 33
@@ -186,18 +187,14 @@ def fit_scores(
     level: float = 0.95,
     log: bool = False,
     falling: bool = False,
-    n_categories: int = N_CATEGORIES,
 ) -> ScoreFit:
     """Threshold from graded scores, Gaussian of equal spread after any monotone distortion.
 
     `levels`, `scores`, `is_signal` [n]. Raises `UserError` without signal or catch trials, for
-    scores that are nan and for levels that do not fit the axis. `n_categories`: into how many
-    categories scores are grouped at most; fewer lose precision.
+    scores that are nan and for levels that do not fit the axis.
     """
-    if n_categories < 2:
-        raise UserError(f"n_categories={n_categories} tell nothing apart; give 2 or more")
     trials = _trials(levels, scores, is_signal, d_prime, level, log, falling)
-    return _fit_ordinal(trials, n_categories, SCORES)
+    return _fit_ordinal(trials, N_CATEGORIES, SCORES)
 
 
 def fit_answers(

@@ -21,7 +21,6 @@ for the Weibull function of decibels.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -178,7 +177,3 @@ class Psychometric:
     @property
     def _centre(self) -> float:
         return math.log10(self.threshold) if self.log else self.threshold
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data; `Psychometric(**data)` gives the function back."""
-        return dataclasses.asdict(self)

@@ -30,7 +30,7 @@ from spectcount.psychophysics.measurable import (
     rate_cautions,
 )
 from spectcount.psychophysics.plain import plain
-from spectcount.psychophysics.psychometric import from_axis, to_axis
+from spectcount.psychophysics.psychometric import to_axis
 from spectcount.psychophysics.sdt import Interval, tails
 from spectcount.psychophysics.surface_model import (
     Posterior,
@@ -85,15 +85,6 @@ class Surface:
         if not np.any(self.measurable):
             return ()
         return (*rate_cautions(self.guess, self.lapse, 1.0, 1.0), UNTESTED)
-
-    def threshold_at(self, x2: ArrayLike) -> np.ndarray:
-        """Threshold at `x2` by straight lines on the axes between nodes; nan where a neighbouring
-        node is not measurable, and outside the range."""
-        options = self.options
-        places = to_axis(x2, options.log2)
-        axis = to_axis(self.threshold.value, options.log1)
-        axis_value = np.interp(places, to_axis(self.x2, options.log2), axis, np.nan, np.nan)
-        return np.asarray(from_axis(axis_value, options.log1))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: the surface, its intervals, its cautions and the options."""

@@ -1,4 +1,4 @@
-"""Psychometric functions by the parameters of textbooks, for the tests.
+"""Psychometric functions by the parameters of textbooks, and tracks answered again, for the tests.
 
 Conventions: `options` are those of `Psychometric`: guess, lapse, falling, log.
 """
@@ -6,10 +6,12 @@ Conventions: `options` are those of `Psychometric`: guess, lapse, falling, log.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from scipy.stats import norm
 
+from spectcount.psychophysics.adaptive.base import Answer, Track
 from spectcount.psychophysics.psychometric import Psychometric
 
 _GAUSSIAN = 2 * norm.ppf(0.95)
@@ -33,3 +35,13 @@ def from_weibull_db(alpha_db: float, beta: float, **options: Any) -> Psychometri
     """F = 1 - exp(-10^(beta (x - alpha) / 20)), x in dB, as in QUEST+ (Watson 2017)."""
     threshold = alpha_db + 20 / beta * math.log10(math.log(2))
     return Psychometric("weibull", threshold, 20 * _WEIBULL / (beta * math.log(10)), **options)
+
+
+def replay(track: Track, answers: Iterable[Answer]) -> Track:
+    """Give `answers` to a fresh track in their order."""
+    for answer in answers:
+        if answer.is_catch:
+            track.catch(answer.success)
+        else:
+            track.update(answer.x, answer.success)
+    return track

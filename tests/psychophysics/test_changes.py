@@ -1,4 +1,4 @@
-"""Changes of AUC, counting errors and thresholds: values, coverage, degenerate answers."""
+"""Changes of the AUC, counting errors and thresholds: values, coverage, degenerate answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from scipy.stats import norm
 from spectcount.errors import UserError
 from spectcount.psychophysics import sdt
 from spectcount.psychophysics.changes import (
-    auc_change,
     fit_correlation,
     joined_change,
     mean_change,
@@ -23,6 +22,7 @@ from spectcount.psychophysics.changes import (
 from spectcount.psychophysics.fit import fit
 from spectcount.psychophysics.psychometric import Psychometric
 from spectcount.psychophysics.sdt import Interval
+from spectcount.psychophysics.stratified import Labels, areas
 
 
 def delong_sd(sx, sy, nx, ny):
@@ -42,22 +42,29 @@ def scores(rng, n, rho, dx, dy):
     return e[:, 0] + dx, e[:, 1] + dy
 
 
+def alike(sx, sy, nx, ny):
+    """Areas of two listeners whose trials are of one cell, wording and background."""
+    signal, catch = np.zeros(len(sx), int), np.zeros(len(nx), int)
+    return areas([sx, sy], [nx, ny], Labels(signal, signal, catch, signal, catch))
+
+
 def test_auc_change_uses_delongs_correlation():
     rng = np.random.default_rng(0)
     (sx, sy), (nx, ny) = scores(rng, 80, 0.7, 1, 1.3), scores(rng, 60, 0.7, 0, 0)
     sx[:5] = sy[:5] = nx[:5] = 0.0
-    found = auc_change(sx, sy, nx, ny)
+    both = alike(sx, sy, nx, ny)
+    found = both.change()
     sd, r = delong_sd(sx, sy, nx, ny)
-    before, after = sdt.auc(sx, nx), sdt.auc(sy, ny)
+    before, after = both.interval(0), both.interval(1)
     a, b = after.value - after.low, before.high - before.value
-    assert found.value == pytest.approx(after.value - before.value)
+    assert found.value == pytest.approx(sdt.auc(sy, ny).value - sdt.auc(sx, nx).value)
     assert found.low == pytest.approx(found.value - math.sqrt(a * a - 2 * r * a * b + b * b))
     assert (found.high - found.low) / 2 == pytest.approx(norm.ppf(0.975) * sd, rel=0.15)
-    assert "DeLong" in found.rule
+    assert "DeLong" in before.rule
 
 
 def test_auc_change_of_two_perfect_listeners_is_not_certain():
-    found = auc_change([3, 4, 5], [3, 4, 5], [0, 1], [0, 1])
+    found = alike([3, 4, 5], [3, 4, 5], [0, 1], [0, 1]).change()
     assert found.value == 0 and found.low < -0.05 and found.high > 0.05
 
 
@@ -67,7 +74,7 @@ def test_auc_change_covers(rho, dx, dy):
     true = ndtr(dy / math.sqrt(2)) - ndtr(dx / math.sqrt(2))
     inside = []
     for _ in range(200):
-        found = auc_change(*scores(rng, 60, rho, dx, dy), *scores(rng, 60, rho, 0, 0))
+        found = alike(*scores(rng, 60, rho, dx, dy), *scores(rng, 60, rho, 0, 0)).change()
         inside.append(found.low <= true <= found.high)
     assert 0.91 <= np.mean(inside) <= 0.995
 
@@ -173,8 +180,6 @@ def test_catch_trials_take_part_in_the_correlation():
 @pytest.mark.parametrize(
     "call,match",
     [
-        (lambda: auc_change([1], [1, 2], [0], [0]), "signal scores"),
-        (lambda: auc_change([1], [1], [0, 1], [0]), "catch scores"),
         (lambda: mean_change([1], [2]), "2 or more"),
         (lambda: joined_change(Interval(0, -1, 1, 0.9), Interval(0, -1, 1)), "one level"),
     ],
@@ -185,10 +190,8 @@ def test_unpaired_input_is_refused(call, match):
 
 
 def test_placements_count_pairs():
-    from spectcount.psychophysics.changes import _placements
-
     signal, noise = np.array([1.0, 2, 2, 5]), np.array([0.0, 2, 3])
-    above, below = _placements(signal, noise)
+    above, below = sdt.exceeded(signal, noise) / 3, 1 - sdt.exceeded(noise, signal) / 4
     half = {True: 1.0, False: 0.0}
     by_hand = [np.mean([half[s > n] + 0.5 * (s == n) for n in noise]) for s in signal]
     assert above == pytest.approx(by_hand)

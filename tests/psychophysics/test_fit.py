@@ -115,7 +115,7 @@ def test_a_falling_function_is_the_mirror_image():
     assert falling.threshold.low == pytest.approx(-rising.threshold.high)
     assert falling.slope.value == pytest.approx(-rising.slope.value)
     assert falling.slope.low == pytest.approx(-rising.slope.high)
-    assert falling.threshold_at(0.8).high == pytest.approx(-rising.threshold_at(0.8).low)
+    assert falling.level_for(0.8).high == pytest.approx(-rising.level_for(0.8).low)
     assert falling.deviance == pytest.approx(rising.deviance)
 
 
@@ -138,18 +138,16 @@ def test_units_do_not_matter():
 
 def test_other_levels_of_performance():
     found = fit(*expected(n=200))
-    assert found.threshold_at(0.5) == found.threshold
-    for p in (0.25, 0.8):
-        at = found.threshold_at(p)
-        assert at.value == pytest.approx(found.function.at(p))
+    for pc in (0.62, 0.75, 0.88):
+        at = found.level_for(pc)
+        assert found.function(at.value) == pytest.approx(pc)
         assert at.low < at.value < at.high
-    assert found.threshold_at(0.25).value < found.threshold.value < found.threshold_at(0.8).value
-    pc = found.level_for(0.75)
-    assert found.function(pc.value) == pytest.approx(0.75)
-    assert pc.low < pc.value < pc.high
-    near = found.threshold_at(0.5001)
-    assert near.low == pytest.approx(found.threshold.low, abs=0.05)
-    assert near.high == pytest.approx(found.threshold.high, abs=0.05)
+    assert found.level_for(0.62).value < found.threshold.value < found.level_for(0.88).value
+    known = fit(*expected(n=200), lapse=0.02)
+    near = known.level_for(known.function.criterion)
+    assert near.value == pytest.approx(known.threshold.value)
+    assert near.low == pytest.approx(known.threshold.low, abs=0.05)
+    assert near.high == pytest.approx(known.threshold.high, abs=0.05)
 
 
 def test_a_performance_the_curve_never_reaches_has_no_level():
@@ -157,8 +155,6 @@ def test_a_performance_the_curve_never_reaches_has_no_level():
     unreached = found.level_for(0.999)
     assert np.isnan(unreached.value)
     assert (unreached.low, unreached.high) == (-np.inf, np.inf)
-    with pytest.raises(UserError, match="p=1 is reached at no level"):
-        found.threshold_at(1)
 
 
 def test_wider_levels_of_confidence_are_wider():
@@ -201,7 +197,6 @@ def test_data_without_a_threshold_are_not_measurable(k, match, guess):
         found.threshold,
         found.width,
         found.slope,
-        found.threshold_at(0.8),
         found.level_for(0.8),
     ):
         assert np.isnan(interval.value)

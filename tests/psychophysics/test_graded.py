@@ -259,7 +259,6 @@ TRIALS = ([1.0, 2.0, 0.0], [0.5, 1.0, 0.0], [1, 1, 0])
         (lambda: fit_scores([0, 2], [0, 1], [1, 0], log=True), "level 0 has no logarithm"),
         (lambda: fit_scores(*TRIALS, d_prime=0), "d_prime=0"),
         (lambda: fit_scores(*TRIALS, level=95), "level=95"),
-        (lambda: fit_scores(*TRIALS, n_categories=1), "n_categories=1"),
         (lambda: fit_answers([1, 2], [0.3, 1], [1, 0]), r"answer of 0\.3"),
         (lambda: auc_threshold(*TRIALS, auc=0.5), r"auc=0\.5"),
     ],

@@ -99,7 +99,7 @@ def test_a_log_axis_has_a_place_for_nothing_but_not_for_less():
 
 def test_a_function_goes_through_json():
     f = Psychometric("weibull", 2.0, 0.5, 0.25, 0.01, True, True)
-    assert Psychometric(**json.loads(json.dumps(f.to_dict()))) == f
+    assert Psychometric(**json.loads(json.dumps(dataclasses.asdict(f)))) == f
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from scipy.special import entr
 
 from spectcount.errors import UserError
 from spectcount.psychophysics.adaptive import marginal
-from spectcount.psychophysics.adaptive.base import Track, replay, simulate
+from spectcount.psychophysics.adaptive.base import Track, simulate
 from spectcount.psychophysics.adaptive.quest_options import QuestPlusOptions, standard_options
 from spectcount.psychophysics.adaptive.quest_plus import RULE, QuestPlus
 from spectcount.psychophysics.psychometric import Psychometric
-from tests.psychophysics.conversions import from_gaussian, from_weibull_db
+from tests.psychophysics.conversions import from_gaussian, from_weibull_db, replay
 
 DB = tuple(range(-40, 1))
 # Watson (2017), example 1: the levels, and the trials whose answers were wrong (counted from 1).

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from spectcount.errors import UserError
-from spectcount.psychophysics.adaptive.base import Track, replay, simulate
+from spectcount.psychophysics.adaptive.base import Track, simulate
 from spectcount.psychophysics.adaptive.staircase import Staircase, StaircaseOptions, up_down
 from spectcount.psychophysics.psychometric import Psychometric
-from tests.psychophysics.conversions import from_gaussian
+from tests.psychophysics.conversions import from_gaussian, replay
 
 
 def walk(track, answers):

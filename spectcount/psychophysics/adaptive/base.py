@@ -3,7 +3,7 @@
 *Conventions*: a level is a tuple with one number per varied parameter, in the parameter's own
 unit. A success is a right answer (forced choice) or "yes" (yes/no). A catch trial holds no signal;
 its "yes" answers tell the guess rate. A track has no randomness: the next level follows from the
-options and the history alone, so that a run can be resumed by `replay`.
+options and the history alone, so that a track is resumed by giving the answers to a fresh one.
 """
 
 from __future__ import annotations
@@ -41,9 +41,6 @@ class Estimate(Protocol):
 
     @property
     def reason(self) -> str: ...
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
 
 
 class Track(ABC):
@@ -119,28 +116,17 @@ class Track(ABC):
         return answer
 
 
-def replay(track: Track, answers: Iterable[Answer]) -> Track:
-    """Feed `answers` to a fresh track in their order and return it."""
-    for answer in answers:
-        if answer.is_catch:
-            track.catch(answer.success)
-        else:
-            track.update(answer.x, answer.success)
-    return track
-
-
 def simulate(
     track: Track,
     chance: Callable[..., float],
     rng: np.random.Generator,
     *,
-    max_trials: int = 10_000,
     catch_every: int = 0,
     guess: float = 0.0,
 ) -> Track:
     """Run a track to its end on a listener whose chance of a success at (x1, ...) is known; after
     every `catch_every` trials (0: never) comes a catch trial, "yes" with chance `guess`."""
-    while not track.finished and track.n < max_trials:
+    while not track.finished:
         x = track.suggest()
         track.update(x, bool(rng.random() < chance(*x)))
         if catch_every and track.n % catch_every == 0:
