@@ -11,6 +11,8 @@ or from the name of the account that signed in; "" belongs to the operator of th
 
 from __future__ import annotations
 
+import os
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,6 +21,9 @@ from pathlib import Path
 _MARK = "owner.txt"
 NOBODY = "nobody"
 """A visitor to whom nothing belongs."""
+_MOST_FILES = 50_000
+_files: OrderedDict[tuple[str, str], None] = OrderedDict()
+"""(visitor, path) of what the page handed out or took in; forgotten at a restart."""
 _acting: ContextVar[str | None] = ContextVar("visitor", default=None)
 
 
@@ -47,6 +52,20 @@ def may_use(folder: Path) -> bool:
         return (folder / _MARK).read_text() == visitor
     except OSError:
         return False
+
+
+def hand(path: str | Path) -> None:
+    """Note that who is acting may fetch this file from the page; what `NOBODY` hands out is for
+    everybody."""
+    _files[owner(), os.path.realpath(path)] = None
+    while len(_files) > _MOST_FILES:
+        _files.popitem(last=False)
+
+
+def may_fetch(path: str | Path) -> bool:
+    """Whether who is acting may fetch a file that lies where the page serves."""
+    visitor, place = acting(), os.path.realpath(path)
+    return visitor is None or any((who, place) in _files for who in (visitor, NOBODY))
 
 
 @contextmanager

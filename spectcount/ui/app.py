@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -96,6 +98,11 @@ class Page(gr.Blocks):
 
     public = False
 
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.upload_file_set: set[str] = Uploads()
+        self.temp_file_sets[0] = self.upload_file_set
+
     async def process_api(
         self, block_fn: Any, inputs: list[Any], *args: Any, **more: Any
     ) -> dict[str, Any]:
@@ -105,7 +112,10 @@ class Page(gr.Blocks):
             raise gr.Error("this request came from nobody; open the page", print_exception=False)
         try:
             with visitors.acting_for(visitor):
-                return await super().process_api(block_fn, inputs, *args, **more)
+                answer = await super().process_api(block_fn, inputs, *args, **more)
+                for path in _paths_in(answer.get("data")):
+                    visitors.hand(path)
+                return answer
         except gr.Error as error:
             error.print_exception = False
             raise
@@ -114,10 +124,14 @@ class Page(gr.Blocks):
         except Exception as error:
             raise gr.Error(doors.unexpected(error, "an event"), print_exception=False) from None
 
-    async def preprocess_data(self, *args: Any, **more: Any) -> list[Any]:
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], *args: Any, **more: Any
+    ) -> list[Any]:
         """Read what the boxes hold; what cannot be read is refused in a sentence."""
+        for path in _paths_in(inputs):
+            doors.check_file(path)
         try:
-            return await super().preprocess_data(*args, **more)
+            return await super().preprocess_data(block_fn, inputs, *args, **more)
         except gr.Error:
             raise
         except Exception as error:
@@ -142,6 +156,27 @@ class Page(gr.Blocks):
         return await super().call_function(
             block_fn, processed_input, iterator, requests, event_id, event_data, *args, **more
         )
+
+
+class Uploads(set[str]):
+    """The uploaded files that the framework knows, each handed to the visitor who sent it."""
+
+    def update(self, *paths: Iterable[str]) -> None:
+        """Add uploaded files."""
+        super().update(*paths)
+        for path in itertools.chain(*paths):
+            visitors.hand(path)
+
+
+def _paths_in(value: Any) -> Iterator[str]:
+    """The path of every file that a value of boxes names."""
+    if isinstance(value, dict):
+        if isinstance(value.get("path"), str):
+            yield value["path"]
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from _paths_in(part)
 
 
 def serve(settings: Settings, host: str | None, port: int | None) -> None:

@@ -16,6 +16,7 @@ import hmac
 import json
 import logging
 import os
+import re
 import secrets
 import traceback
 from collections import OrderedDict
@@ -51,7 +52,26 @@ _OPEN_PATHS = ("/startup-events", "/gradio_api/startup-events")
 _JSON_PLACES = ("/queue/join", "/run/", "/api/", "/call/", "/component_server", "/cancel", "/reset")
 _FILES_OF_THE_PAGE = ("/assets/", "/static/", "/theme.css")
 """Read from disk and the same for all: not counted, since one look at the page takes 90."""
-_UPLOADS = ("/upload", "/process_recording")
+_UPLOADS = ("/upload",)
+_FILES = ("/file=", "/file/")
+_UNUSED = (
+    "/deep_link",
+    "/process_recording",
+    "/proxy=",
+    "/vibe-edit",
+    "/undo-vibe-edit",
+    "/vibe-code",
+    "/vibe-starter-queries",
+    "/monitoring",
+    "/profiling",
+    "/runs",
+    "/run-history",
+    "/dev",
+    "/custom_component",
+)
+"""What the framework offers and this page does not use: it writes files, runs programs or asks
+other hosts."""
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 _MULTIPART_BYTES = 4096
 """What a form adds around one file."""
 _SESSION_FIELDS = ("session_hash", "event_id", "upload_id")
@@ -109,7 +129,7 @@ def _secret(home: Path) -> bytes:
     return secret
 
 
-class Refusal(Exception):
+class Refusal(UserError):
     """A request that is not let in: status and sentence."""
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -141,6 +161,7 @@ class Doors:
             if await self._ask_for_token(scope, headers, outgoing):
                 return
             visitor = self._visitor(scope, headers, outgoing)
+            _check_place(scope["path"], visitor)
             self._keep_apart(scope, headers, parse_qs(scope["query_string"].decode("latin-1")))
             limited = await self._body(scope, headers, receive, visitor)
             scope[_VISITOR] = visitor
@@ -348,6 +369,33 @@ def security_headers(policy: Policy) -> dict[str, str]:
     if policy.frames == "'none'":
         headers["x-frame-options"] = "DENY"
     return headers
+
+
+def _check_place(path: str, visitor: str | None) -> None:
+    """Refuse what this page does not use, and a file that is not the visitor's."""
+    inner = path.removeprefix("/gradio_api")
+    if inner.startswith(_UNUSED):
+        raise Refusal(404, f"{path[:80]!r} is not used by this page; see /gradio_api/info")
+    if inner.startswith(_FILES):
+        with visitors.acting_for(visitor):
+            check_file(inner[len(_FILES[0]) :])
+
+
+def check_file(path: str) -> None:
+    """Refuse a file of another visitor, and an address: the page fetches nothing from elsewhere."""
+    if _ADDRESS.match(path):
+        raise Refusal(
+            403, f"{path[:80]!r} is on another host; this page fetches nothing from there"
+        )
+    if not _may_fetch(path):
+        raise Refusal(403, "this file is not yours, or is gone; make or upload it again")
+
+
+def _may_fetch(path: str) -> bool:
+    try:
+        return visitors.may_fetch(path)
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _session_names(scope: Scope, sent: Mapping[str, Any]) -> list[str]:

@@ -17,6 +17,7 @@ import html
 
 import gradio as gr
 
+from spectcount import visitors
 from spectcount.figures.interactive import plotly_script
 
 
@@ -24,6 +25,7 @@ def serve_plotly() -> str:
     """Let the page fetch Plotly from this server; its URL."""
     path = plotly_script()
     gr.set_static_paths(paths=[path])
+    visitors.hand(path)
     return f"/gradio_api/file={path}"
 
 

@@ -50,6 +50,8 @@ def local_page(tmp_path_factory):
 
 
 def client_of(page, policy, host=HOST):
+    page.max_file_size = None
+    page.config = page.get_config_file()
     settings = SimpleNamespace(limits=load_settings(mode="local", environ={}).limits, demo=False)
     app = gr.routes.App.create_app(
         page, **{"app_kwargs": launch_options(settings, policy)["app_kwargs"]}
@@ -322,6 +324,73 @@ def test_no_route_takes_the_session_of_another(public):
     stop = {"session_hash": "sessiona", "fn_index": fn, "event_id": event}
     assert public.post("/gradio_api/cancel", json=stop).status_code == 403
     assert public.post("/gradio_api/cancel", json=stop, headers=a).status_code == 200
+
+
+def file_at(path):
+    return f"/gradio_api/file={path}"
+
+
+def test_no_file_is_served_or_read_for_another(public, public_page):
+    """What A uploads, and what a handler makes for A, by every route and box that takes a path."""
+    a, b = browser(public), browser(public)
+    sound = {"files": ("a.wav", SECRET.encode())}
+    upload = public.post("/gradio_api/upload", files=sound, headers=a).json()[0]
+    for path in (upload, upload.replace("/", "//"), f"{upload}/../a.wav"):
+        for place in (file_at(path), f"/gradio_api/file/{path}"):
+            assert public.get(place, headers=b).status_code == 403
+            assert public.get(place).status_code == 403
+            assert public.head(place, headers=b).status_code in (403, 405)
+    assert public.get(file_at(upload), headers=a).text == SECRET
+    visitor_b = public_visitor(b)
+    for fn in handlers(public_page):
+        if not any(block.get_block_name() in ("file", "audio") for block in fn.inputs):
+            continue
+        meta = {"_type": "gradio.FileData"}
+        values = [{"path": upload, "meta": meta}, [{"path": upload, "meta": meta}]]
+        for value in values:
+            answer = press(public_page, fn, [value] * len(fn.inputs), visitor_b)
+            assert "not yours" in answer
+
+
+def public_visitor(cookie):
+    """The name of the visitor with a cookie."""
+    middleware = doors.Doors(None, doors.Policy(public=True, secret=b"s" * 32))
+    scope = {"method": "GET", "path": "/config", "headers": [], "type": "http"}
+    return middleware._visitor(scope, cookie, doors._Outgoing(None, middleware.policy))
+
+
+def test_a_file_that_a_handler_made_is_served_to_its_visitor_alone(public, public_page, demo):
+    a, b = browser(public), browser(public)
+    who = public_visitor(a)
+    with visitors.acting_for(who):
+        session = actions.start_listening(demo, "listen-level")
+    names = {getattr(fn.fn, "__name__", ""): fn for fn in handlers(public_page)}
+    export = names["export"]
+    PUBLIC.forget()
+    answer = press(public_page, export, [session.id, False], who)
+    paths = set(re.findall(r'"path": "([^"]+)"', answer))
+    assert paths
+    for path in paths:
+        assert public.get(file_at(path), headers=a).status_code == 200
+        assert public.get(file_at(path), headers=b).status_code == 403
+
+
+@pytest.mark.parametrize("address", ["http://example.com/a.wav", "HTTPS://a.example/", "ftp://a/b"])
+def test_the_page_fetches_nothing_from_another_host(local, local_page, address):
+    assert local.get(file_at(address)).status_code == 403
+    assert local.get(f"/gradio_api/proxy={address}").status_code == 404
+    for fn in handlers(local_page):
+        if any(block.get_block_name() in ("file", "audio") for block in fn.inputs):
+            value = {"path": address, "meta": {"_type": "gradio.FileData"}}
+            answer = press(local_page, fn, [value] * len(fn.inputs), None)
+            assert "another host" in answer, fn
+
+
+def test_what_the_page_does_not_use_is_closed(local):
+    for method, path in doors_of(local):
+        if path.removeprefix("/gradio_api").startswith(doors._UNUSED):
+            assert local.request(method, path).status_code == 404, path
+    assert local.post("/gradio_api/process_recording").status_code == 404
 
 
 def test_each_function_below_the_page_asks_whose_it_is(demo, belongings, tmp_path):
