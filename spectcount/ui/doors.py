@@ -27,6 +27,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from starlette.exceptions import HTTPException
+
 from spectcount import documents, visitors
 from spectcount.errors import UserError
 from spectcount.rates import PUBLIC, Rates, TooMany
@@ -172,6 +174,9 @@ class Doors:
         except UserError as error:
             await outgoing.refuse(429 if isinstance(error, TooMany) else 422, str(error))
         except Exception as error:
+            if isinstance(error.__cause__, HTTPException):  # of a stream that had begun
+                await outgoing.refuse(error.__cause__.status_code, str(error.__cause__.detail))
+                return
             await outgoing.refuse(400, unexpected(error, f"{scope['method']} {scope['path'][:80]}"))
 
     def _check_name(self, headers: dict[str, str]) -> None:
@@ -271,7 +276,10 @@ class Doors:
         if form == "application/json":
             text = documents.decode(body, "the request")
             content = documents.from_json(text, "the request", most)
-            self._keep_apart(scope, headers, content if isinstance(content, dict) else {})
+            if isinstance(content, dict):
+                if content.get("session_hash") == "":
+                    raise Refusal(422, "session_hash is empty; give a name, or leave it out")
+                self._keep_apart(scope, headers, content)
         return _replay(body, receive)
 
     def _spender(self, visitor: str | None) -> Callable[[int], None]:
@@ -306,22 +314,22 @@ class _Outgoing:
         self._send = send
         self._headers = security_headers(policy)
         self.cookies: list[str] = []
-        self._started = False
+        self._started = self._streams = False
         self._held: Message | None = None
 
     async def __call__(self, message: Message) -> None:
-        """Send a message of the app. A sentence that refuses is no failure of the server: a
-        framework's 500 that carries one leaves as 422."""
+        """Send a message of the app. The start waits for what follows, so that an answer that
+        fails before its first byte can still be a sentence."""
         if message["type"] == "http.response.start":
-            if message["status"] == 500:
-                self._held = message
-            else:
-                await self._start(message)
+            self._held = message
             return
         if self._held is not None:
             start, self._held = self._held, None
-            status = 422 if _is_sentence(message.get("body", b"")) else 400
-            await self._start({**start, "status": status})
+            # A sentence that refuses is no failure of the server, though the framework says so.
+            if start["status"] == 500:
+                status = 422 if _is_sentence(message.get("body", b"")) else 400
+                start = {**start, "status": status}
+            await self._start(start)
         await self._send(message)
 
     async def _start(self, message: Message) -> None:
@@ -330,11 +338,15 @@ class _Outgoing:
         more = [(k.encode(), v.encode()) for k, v in self._headers.items()]
         more += [(b"set-cookie", cookie.encode()) for cookie in self.cookies]
         self._started = True
+        self._streams = any(v.startswith(b"text/event-stream") for _, v in kept)
         await self._send({**message, "headers": [*kept, *more]})
 
     async def refuse(self, status: int, sentence: str) -> None:
-        """Answer with a sentence, where nothing was answered yet."""
+        """Answer with a sentence where nothing was answered yet; end a stream of events, whose
+        last one said what happened. Anything else breaks off, as a cut file should."""
         if self._started:
+            if self._streams:
+                await self._send({"type": "http.response.body", "body": b""})
             return
         body = json.dumps({"error": sentence, "detail": sentence}).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]

@@ -564,6 +564,47 @@ def test_nonsense_to_the_api_is_a_sentence(local):
                 assert answer.status_code < 500, (kind, path, body)
 
 
+def test_a_session_without_a_name_is_refused(local):
+    """The framework would queue it under another name, and fail when it is done."""
+    answer = local.post(JOIN, json={"data": [], "fn_index": 0, "session_hash": ""})
+    assert answer.status_code == 422 and "session_hash is empty" in answer.json()["error"]
+
+
+def answer_of(app):
+    """Every message with which the doors answer a GET of `app`."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/x", "query_string": b""}
+    scope["headers"] = [(b"host", b"localhost")]
+    asyncio.run(doors.Doors(app, doors.Policy())(scope, None, send))
+    return sent
+
+
+@pytest.mark.parametrize("parts", [0, 1])
+def test_an_answer_that_fails_on_its_way_is_ended(parts):
+    """A stream of events breaks off after its start (Gradio: of a session that is not there)."""
+
+    async def app(scope, receive, send):
+        headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for _ in range(parts):
+            await send({"type": "http.response.body", "body": b"data: x", "more_body": True})
+        raise RuntimeError("response already started") from gr.routes.HTTPException(404)
+
+    sent = answer_of(app)
+    assert sent[0]["status"] == (200 if parts else 404)
+    assert len(sent) == 2 + parts and not sent[-1].get("more_body")
+
+
+def test_a_stream_of_an_unknown_session_ends_with_its_answer(local, caplog):
+    answer = local.get("/gradio_api/queue/data?session_hash=never")
+    assert "404" in answer.text
+    assert caplog.records == []
+
+
 def test_a_wrong_call_of_a_server_function_is_a_sentence(local):
     for data in JUNK:
         for name in ("player_wav", "exact_wav", "sample", "question", "answer"):
