@@ -202,7 +202,7 @@ for _name, _field in (("stimulus", _STIMULUS), ("coords", _Flat(vars(Trial)["coo
 
 def remembered(make: Callable[[Trial], T]) -> Callable[[Trial], T]:
     """A function of a trial's stimulus, computed once for each trial."""
-    name = sys.intern(f"{make.__module__}.{make.__qualname__}")
+    name = _memory_name(make)
 
     @functools.wraps(make)
     def recall(trial: Trial) -> T:
@@ -212,10 +212,20 @@ def remembered(make: Callable[[Trial], T]) -> Callable[[Trial], T]:
                 value: T = known[k + 1]
                 return value
         value = make(trial)
-        object.__setattr__(trial, "_known", (*known, name, value))
+        remember(trial, make, value)
         return value
 
     return recall
+
+
+def remember(trial: Trial, make: Callable[[Trial], T], value: T) -> None:
+    """Give a trial the value that a `remembered` function would compute."""
+    known: tuple[Any, ...] = getattr(trial, "_known", ())
+    object.__setattr__(trial, "_known", (*known, _memory_name(make), value))
+
+
+def _memory_name(make: Callable[[Trial], T]) -> str:
+    return sys.intern(f"{make.__module__}.{make.__qualname__}")
 
 
 @remembered

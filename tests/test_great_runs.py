@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tracemalloc
 
 import numpy as np
 
 from spectcount.psychophysics.stratified import Labels, areas
-from spectcount.report.facts import evidence_digest
 from spectcount.report.rows import stimuli_jsonl, trials_csv, trials_jsonl
+from spectcount.report.selection import RunTrials, Selection
 from spectcount.stimulus import Event, Stimulus
-from spectcount.store import Store
+from spectcount.store import _BY_KEY, MAX_ROW, Store
 from spectcount.trials import Question, make_trial
 from spectcount.ui.polling import Feed
 
@@ -56,12 +57,27 @@ def test_a_trial_of_the_store_takes_less_than_a_kilobyte(tmp_path):
     assert peak_bytes(lambda: store.trials(run_id)) < 850 * N
 
 
-def test_files_of_trials_and_their_digest_are_written_row_by_row(tmp_path):
+def test_a_report_reads_trials_one_at_a_time(tmp_path):
+    """Of each trial some bytes are held: hashes of clip and question, the length of the clip."""
     store, run_id = stored_run(tmp_path)
-    trials = store.trials(run_id)
+    trials = Selection(RunTrials(store, run_id))
+    assert peak_bytes(lambda: trials.tally) < 60 * N
+    assert peak_bytes(lambda: trials.run_trials.digests) < 60 * N
+    assert peak_bytes(trials.middle_signal) < 60 * N
     for write in (trials_csv, trials_jsonl, stimuli_jsonl):
-        assert peak_bytes(lambda write=write: sum(map(len, write(trials)))) < 450 * N, write
-    assert peak_bytes(lambda: evidence_digest(trials)) < 200 * N, "rows of JSON, all at once"
+        assert peak_bytes(lambda write=write: sum(map(len, write(trials)))) < 250 * N, write
+
+
+def test_trials_in_the_order_of_keys_are_walked_not_sorted(tmp_path):
+    """SQLite would else sort the run, or look through all its links for each trial."""
+    store, run_id = stored_run(tmp_path)
+    with sqlite3.connect(store.path) as db:
+        names = dict.fromkeys(("run", "last", "listener", "fingerprint", "visitor"))
+        plan = db.execute(f"EXPLAIN QUERY PLAN {_BY_KEY}", names).fetchall()
+    steps = " ".join(step[-1] for step in plan)
+    assert "(run=? AND trial=?)" in steps and "B-TREE" not in steps
+    keys = [t.key for t in store.each_trial_by_key(run_id, MAX_ROW, "tiny", "f")]
+    assert keys == sorted(t.key for t in store.trials(run_id)) and len(keys) == N
 
 
 def test_areas_of_a_great_run_take_no_memory_for_pairs():

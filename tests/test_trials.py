@@ -16,8 +16,10 @@ from spectcount.designs import Pulses, draw
 from spectcount.errors import UserError
 from spectcount.listeners.checkpoints.cards import Card
 from spectcount.report.rows import csv_text, trials_csv, trials_jsonl
+from spectcount.report.selection import RunTrials, Selection
 from spectcount.stimulus import Event, Stimulus
 from spectcount.store import Store
+from spectcount.store.rows import trial_of
 from spectcount.trials import Question, Trial, make_trial
 
 
@@ -66,23 +68,25 @@ def test_a_trial_of_the_store_unpacks_its_stimulus(tmp_path):
     assert pickle.loads(pickle.dumps(read)) == asked
 
 
-def test_rows_are_made_one_at_a_time():
+def test_rows_are_made_one_at_a_time(tmp_path, monkeypatch):
     n_read = 0
 
-    class Counted(tuple):
-        def __iter__(self):
-            nonlocal n_read
-            for item in super().__iter__():
-                n_read += 1
-                yield item
+    def counted(*args, **link):
+        nonlocal n_read
+        n_read += 1
+        return trial_of(*args, **link)
 
-    stimulus = Stimulus(2.0, (), 0.001, noise_seed=7)
-    asked = make_trial(
-        Question(stimulus, "detect"), np.log([0.75, 0.25]), 0.9, fingerprint="f", listener="tiny"
+    store = Store(tmp_path / "spectcount.sqlite")
+    run = store.create_run("probe", {})
+    questions = [Question(Stimulus(2.0, (), 0.001, noise_seed=k), "detect") for k in range(100)]
+    scores = np.log([0.75, 0.25])
+    store.add_trials(
+        run.id, [make_trial(q, scores, 0.9, fingerprint="f", listener="tiny") for q in questions]
     )
-    pieces = trials_jsonl(Counted([asked] * 100))
-    assert json.loads(next(pieces))["key"] == asked.key
+    trials = Selection(RunTrials(store, run.id))
+    monkeypatch.setattr("spectcount.store.trial_of", counted)
+    assert json.loads(next(trials_jsonl(trials)))["key"] == questions[0].key
     assert n_read == 1
-    table = list(trials_csv([asked] * 100))
+    table = list(trials_csv(trials))
     assert len(table) > 100
     assert len(list(csv.DictReader(io.StringIO("".join(table))))) == 100

@@ -116,9 +116,7 @@ def _folder(settings: Settings, out: str | Path) -> Path:
 
 def _refuse_large(settings: Settings, evidence: Evidence, folder: Path) -> None:
     """Raise `UserError` where the clips are more than the mode or the disk allows."""
-    from spectcount.report.audiofolder import audio_mb
-
-    size = audio_mb(evidence)
+    size = evidence.trials.tally.audio_mb
     if settings.demo and size > DEMO_CLIPS_MB:
         raise UserError(
             f"the clips take {size:.0f} MB, the demo gives {DEMO_CLIPS_MB:.0f} MB at most; export "

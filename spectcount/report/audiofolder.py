@@ -72,7 +72,7 @@ def write(evidence: Evidence, out: Path, progress: Callable[[int, int], None] | 
 def by_question(evidence: Evidence) -> list[list[Trial]]:
     """The trials with a clip of their own, together by question, first asked first."""
     found: dict[str, list[Trial]] = {}
-    for trial in evidence.trials:
+    for trial in evidence.trials.run_trials.held():
         if trial.stimulus is not None:
             found.setdefault(trial.key, []).append(trial)
     order = {name: k for k, name in enumerate(evidence.names)}
@@ -104,12 +104,6 @@ def row_of(asked: list[Trial]) -> dict[str, Any]:
         "listener": head.listener,
         "responses": json.dumps(dict(_responses(asked)), sort_keys=True),
     }
-
-
-def audio_mb(evidence: Evidence) -> float:
-    """Size of all clips together, 10^6 bytes."""
-    samples = sum(_stimulus(asked[0]).n_samples for asked in by_question(evidence))
-    return samples * 4 / 1e6
 
 
 def card(evidence: Evidence, n_rows: int) -> str:

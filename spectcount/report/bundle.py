@@ -30,7 +30,6 @@ from spectcount.report.rows import csv_text, legend, stimuli_jsonl, trials_csv, 
 from spectcount.report.sounds import wav_bytes
 from spectcount.stimulus import Stimulus
 from spectcount.store import Run
-from spectcount.trials import stimulus_hash
 
 
 def export(evidence: Evidence, out_dir: str | Path, clips: bool = False) -> Path:
@@ -68,7 +67,7 @@ def contents(evidence: Evidence, clips: bool = False) -> Iterator[tuple[str, Con
     yield "run.json", json.dumps(describe(run), indent=2, sort_keys=True) + "\n"
     yield input_file(run)
     if trials:
-        sheet = legend(run, trials, evidence.digest)
+        sheet = legend(run, trials)
         yield "trials.json", json.dumps(sheet, indent=2, sort_keys=True) + "\n"
         yield "trials.csv", trials_csv(trials)
         yield "trials.jsonl", trials_jsonl(trials)
@@ -85,13 +84,8 @@ def contents(evidence: Evidence, clips: bool = False) -> Iterator[tuple[str, Con
 def clip_files(evidence: Evidence) -> Iterator[tuple[str, str | bytes]]:
     """clips/HASH.wav (32-bit float, exactly as synthesised) and clips/HASH.json of every different
     clip."""
-    done: set[str] = set()
-    for trial in evidence.trials:
-        mark = stimulus_hash(trial)
-        if trial.stimulus is None or mark in done:
-            continue
-        done.add(mark)
-        stimulus = Stimulus.from_dict(trial.stimulus)
+    for mark, data in evidence.trials.clips():
+        stimulus = Stimulus.from_dict(data)
         yield f"clips/{mark}.wav", wav_bytes(stimulus)
         yield f"clips/{mark}.json", stimulus.to_json() + "\n"
 

@@ -11,13 +11,11 @@ import numpy as np
 
 from spectcount.configs import TuneConfig
 from spectcount.listeners import EMBEDDED, ListenerSpec
-from spectcount.probing.maps import parsed
 from spectcount.probing.marks import front_end_marks
 from spectcount.psychophysics.sdt import d_prime
 from spectcount.report.evidence import Evidence
 from spectcount.report.html import number
 
-LOW_MASS = 0.5
 SMALL_N = 20
 SMALL_TRACK = 40
 FLOORS = ("first", "silence", "dsp")
@@ -142,7 +140,7 @@ def _bias(evidence: Evidence) -> Iterator[str]:
 
 def _mass(evidence: Evidence) -> Iterator[str]:
     for name, trials in evidence.by_listener.items():
-        share = float(np.mean([t.mass < LOW_MASS for t in trials]))
+        share = trials.tally.low_mass_share
         if share > 0:
             yield (
                 f"On {100 * share:.0f} % of its trials {name} gave the closed answer set less than "
@@ -153,12 +151,11 @@ def _mass(evidence: Evidence) -> Iterator[str]:
 
 def _unparsed(evidence: Evidence) -> Iterator[str]:
     for name, trials in evidence.by_listener.items():
-        replies = [t for t in trials if t.reply is not None]
-        lost = sum(parsed(t) is None for t in replies)
-        if lost:
+        tally = trials.tally
+        if tally.n_unparsed:
             yield (
-                f"{lost} of {len(replies)} free replies of {name} name no single answer; their "
-                "scores count nevertheless."
+                f"{tally.n_unparsed} of {tally.n_replies} free replies of {name} name no single "
+                "answer; their scores count nevertheless."
             )
 
 

@@ -1,8 +1,8 @@
-"""All that a run left behind, loaded once: what figures, report and bundle are made of.
+"""All that a run left behind: what figures, report and bundle are made of.
 
 Conventions: listeners stand in the order of the run's configuration; everything is a pure function
-of the trials and computed on first use. A run of interleaved plans has a part for each of them;
-every other run with a plan has one part, itself.
+of the trials, which are read one at a time, and computed on first use. A run of interleaved plans
+has a part for each of them; every other run with a plan has one part, itself.
 """
 
 from __future__ import annotations
@@ -28,9 +28,8 @@ from spectcount.probing.threshold_changes import ThresholdChange
 from spectcount.probing.thresholds import Threshold
 from spectcount.probing.weakness import Region
 from spectcount.probing.wording_table import Robustness, WordedChange
-from spectcount.report.facts import evidence_digest
+from spectcount.report.selection import RunTrials, Selection
 from spectcount.store import LogEvent, Metric, Run, Store
-from spectcount.trials import Trial
 
 T = TypeVar("T")
 COMPARED = ("compare", "panel")
@@ -46,7 +45,7 @@ class Evidence:
 
     run: Run
     plan: AnyPlan | None
-    trials: tuple[Trial, ...] = field(repr=False)
+    trials: Selection = field(repr=False)
     metrics: tuple[Metric, ...] = field(repr=False)
     events: tuple[LogEvent, ...] = field(repr=False)
     result: Result | None = field(repr=False)
@@ -66,7 +65,7 @@ class Evidence:
             dataclasses.replace(
                 self,
                 plan=plan,
-                trials=tuple(mine),
+                trials=self.trials.of_part(k),
                 label=named[k] if named else f"plan {k + 1}",
                 number=k,
                 again={
@@ -74,7 +73,7 @@ class Evidence:
                     for name, regions in self.again.items()
                 },
             )
-            for k, (plan, mine) in enumerate(parts_of(self.plan, self.trials))
+            for k, (plan, _) in enumerate(parts_of(self.plan, ()))
         ]
 
     @property
@@ -92,21 +91,19 @@ class Evidence:
     def names(self) -> list[str]:
         """The listeners that answered at least once."""
         listed = self.run.listeners
-        answered = dict.fromkeys(t.listener for t in self.trials)
+        answered = self.trials.listeners
         return [n for n in listed if n in answered] + [n for n in answered if n not in listed]
 
     @functools.cached_property
-    def by_listener(self) -> dict[str, list[Trial]]:
+    def by_listener(self) -> dict[str, Selection]:
         """Trials of each listener."""
-        found: dict[str, list[Trial]] = {name: [] for name in self.names}
-        for trial in self.trials:
-            found[trial.listener].append(trial)
-        return found
+        return {name: self.trials.of_listener(name) for name in self.names}
 
     @functools.cached_property
     def fingerprints(self) -> dict[str, str]:
         """Who exactly answered."""
-        return {name: mine[0].fingerprint for name, mine in self.by_listener.items()}
+        known = self.trials.tally.fingerprints
+        return {name: known[name] for name in self.names}
 
     @property
     def gridded(self) -> bool:
@@ -117,11 +114,6 @@ class Evidence:
     def counted(self) -> bool:
         """Whether it is a count confusion."""
         return isinstance(self.plan, CountConfusion)
-
-    @functools.cached_property
-    def digest(self) -> str:
-        """The digest of its trials."""
-        return evidence_digest(self.trials)
 
     @property
     def _part(self) -> AnyPart:
@@ -176,38 +168,35 @@ class Evidence:
             for name, states in self._answered(self._part.tracks).items()
         }
 
-    @functools.cached_property
-    def pair(self) -> tuple[list[Trial], list[Trial]] | None:
-        """The trials of base and tuned, where the run compares two."""
-        if self.run.kind not in COMPARED or len(self.names) != 2:
-            return None
-        base, tuned = self.by_listener.values()
-        return base, tuned
+    @property
+    def compared(self) -> bool:
+        """Whether base and tuned have both answered."""
+        return self.run.kind in COMPARED and len(self.names) == 2
 
     @property
     def difference(self) -> Difference | None:
         """What changed per cell, in a comparison."""
-        return self._part.difference if self.pair is not None else None
+        return self._part.difference if self.compared else None
 
     @property
     def change(self) -> Change | None:
         """What changed over all cells, in a comparison."""
-        return self._part.change if self.pair is not None else None
+        return self._part.change if self.compared else None
 
     @property
     def threshold_changes(self) -> Sequence[ThresholdChange]:
         """What changed of each threshold, in a comparison."""
-        return self._part.threshold_changes if self.pair is not None else []
+        return self._part.threshold_changes if self.compared else []
 
     @property
     def panel(self) -> PanelResult | None:
         """The table of a forgetting panel."""
-        return self.result.panel if self.result is not None and self.pair is not None else None
+        return self.result.panel if self.result is not None and self.compared else None
 
     @property
     def held_out(self) -> Sequence[Part]:
         """A comparison in its trained and its never trained part, where the adapter tells."""
-        return self.result.held_out if self.result is not None and self.pair is not None else []
+        return self.result.held_out if self.result is not None and self.compared else []
 
     @property
     def worded(self) -> Mapping[str, Robustness]:
@@ -235,13 +224,13 @@ class Evidence:
 def load(run: Run, store: Store) -> Evidence:
     """Everything that `run` left in the store."""
     body = AskConfig.from_json(run.config).plan
-    trials = tuple(store.trials(run.id))
+    trials = RunTrials(store, run.id)
     return Evidence(
         run,
         plan_from_dict(body) if body else None,
-        trials,
+        Selection(trials),
         tuple(store.metrics_since(run.id)[1]),
         tuple(store.events_since(run.id)[1]),
-        result_of(store, run, lambda: trials) if body else None,
+        result_of(store, run, trials.held) if body else None,
         again=regions_again(store, run),
     )

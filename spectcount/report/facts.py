@@ -8,10 +8,8 @@ agree exactly have the same.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import platform
-from collections.abc import Iterable
 from importlib import metadata
 from typing import Any
 
@@ -69,25 +67,41 @@ def digest(data: Any) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def evidence_digest(trials: Iterable[Trial]) -> str:
-    """The digest of trials: equal where two runs asked the same and got the same, to the last
-    bit."""
-    marks: dict[str, str] = {}
+class Digest:
+    """The digest of trials that come in the order of listener, fingerprint (both as JSON) and key:
+    equal where two runs asked the same and got the same, to the last bit."""
 
-    def mark(name: str) -> str:
-        return marks.setdefault(name, json.dumps(name))
+    def __init__(self) -> None:
+        self._total = hashlib.sha256(b"[")
+        self._between = b""
+        self._who: tuple[str, ...] = ()
+        self._rows: list[str] = []
 
-    ordered = sorted(trials, key=lambda t: (mark(t.listener), mark(t.fingerprint), t.key))
-    total, between = hashlib.sha256(b"["), b""
-    for _, alike in itertools.groupby(ordered, lambda t: (t.listener, t.fingerprint, t.key)):
-        for row in sorted(map(_digest_row, alike)):
-            total.update(between + row.encode())
-            between = b", "
-    total.update(b"]")
-    return total.hexdigest()[:16]
+    def add(self, trial: Trial) -> None:
+        """Take the next trial."""
+        who = (trial.listener, trial.fingerprint, trial.key)
+        if who != self._who:
+            self._flush()
+            self._who = who
+        self._rows.append(_digest_row(trial))
+
+    def _flush(self) -> None:
+        """Rows of the same question stand in the order of their texts, however they were asked."""
+        for row in sorted(self._rows):
+            self._total.update(self._between + row.encode())
+            self._between = b", "
+        self._rows = []
+
+    @property
+    def text(self) -> str:
+        """16 hex digits."""
+        self._flush()
+        total = self._total.copy()
+        total.update(b"]")
+        return total.hexdigest()[:16]
 
 
 def _digest_row(t: Trial) -> str:
-    """A trial in the digest; rows are ordered as texts, which begin with who and what."""
+    """A trial in the digest."""
     row = [t.listener, t.fingerprint, t.key, t.coords, t.truth, list(t.log_probs), t.mass]
     return json.dumps(row, sort_keys=True)

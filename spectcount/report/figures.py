@@ -143,7 +143,7 @@ def _of_maps(evidence: Evidence) -> Iterator[RunFigure]:
                 slug(f"map {MEASURES[measure]} {name}"),
                 f"Map of {name}: {spec['z_label']}",
                 spec,
-                tuple(evidence.by_listener[name]),
+                evidence.by_listener[name],
                 primary=measure == first,
             )
     if evidence.difference is None:
@@ -182,7 +182,7 @@ def _of_tracks(evidence: Evidence) -> Iterator[RunFigure]:
     plan = evidence.plan
     assert isinstance(plan, Procedure)
     for name, states in evidence.tracks.items():
-        mine = tuple(evidence.by_listener[name])
+        mine = evidence.by_listener[name]
         track = tracks_value(plan, states, title=name)
         yield RunFigure(slug(f"track {name}"), f"Levels asked of {name}", track, mine)
         surface = surface_value(plan, states, title=name)
@@ -205,7 +205,7 @@ def _of_counts(evidence: Evidence) -> Iterator[RunFigure]:
             slug(f"confusion {name}"),
             f"Counts of {name}: how many there were, how many were said",
             confusion_value(table, title=name),
-            tuple(evidence.by_listener[name]),
+            evidence.by_listener[name],
         )
     spec = accuracy_value(evidence.confusions, floor_lines(evidence.shortcuts))
     yield RunFigure("accuracy", "Accuracy by the number of events", spec, evidence.trials)
@@ -218,7 +218,7 @@ def _of_wordings(evidence: Evidence) -> Iterator[RunFigure]:
     yield RunFigure("wordings", f"{spec['y_label']} by wording", spec, evidence.trials)
     for name, found in evidence.worded.items():
         heading = f"How far wordings differ in each cell, {name}"
-        mine = tuple(evidence.by_listener[name])
+        mine = evidence.by_listener[name]
         yield RunFigure(slug(f"spread {name}"), heading, spread_value(found, title=name), mine)
 
 
@@ -242,4 +242,4 @@ def _of_learning(evidence: Evidence) -> Iterator[RunFigure]:
         ]
         if lines:
             spec = lines_value(lines, x_label="optimiser steps", key=name, **looks)
-            yield RunFigure(name, heading, spec, ())
+            yield RunFigure(name, heading, spec, evidence.trials)

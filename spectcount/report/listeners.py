@@ -26,8 +26,8 @@ def listeners_html(evidence: Evidence) -> Html:
             what_is(name, evidence.run.kind),
             tag("code", evidence.fingerprints[name]),
             len(trials),
-            number(sum(t.mass for t in trials) / len(trials), 3),
-            percent(sum(t.mass < 0.5 for t in trials) / len(trials)),
+            number(trials.tally.mean_mass, 3),
+            percent(trials.tally.low_mass_share),
             _scored_by((evidence.run.summary or {}).get("listeners", {}).get(name, {})),
         ]
         for name, trials in evidence.by_listener.items()

@@ -6,10 +6,6 @@ that the plan or the trials do not say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import numpy as np
-
 from spectcount.designs import FAMILIES
 from spectcount.probing.axes import Axis
 from spectcount.probing.base import Plan
@@ -24,6 +20,7 @@ from spectcount.report.evidence import Evidence
 from spectcount.report.facts import versions
 from spectcount.report.html import plain
 from spectcount.report.procedures import procedure_words, threshold_words
+from spectcount.report.selection import Span
 from spectcount.tasks import COUNTING, FORCED_CHOICE, SUBJECTIVE, Task
 
 _KINDS = {
@@ -58,20 +55,15 @@ def stimuli_words(evidence: Evidence) -> str:
     """What was played."""
     plan = evidence.asked_plan
     family = FAMILIES[plan.family]
-    sounds = {
-        (s["duration_s"], s["noise_sigma"])
-        for t in evidence.trials
-        if (s := t.stimulus) is not None
-    }
-    lengths = _span([length for length, _ in sounds], "s")
-    noise = _span([sigma for _, sigma in sounds], "")
-    hashes = len({t.key for t in evidence.trials})
+    tally = evidence.trials.tally
+    lengths, noise = _span(tally.clip_s, "s"), _span(tally.noise_sigma, "")
     return (
         f"Stimuli were synthesised as mono sound at 16 kHz from the family “{family.title}” "
         f"({plan.family}; parameters in the table). Clips lasted {lengths}; white Gaussian noise "
         f"had a standard deviation of {noise} (full scale 1.0). Levels are given in dB re a "
         "full-scale sine (dBFS); no clip was normalised. Every clip follows from stored data and "
-        f"a seed, and can be made again to the bit. {hashes} different questions were asked."
+        f"a seed, and can be made again to the bit. {tally.n_questions} different questions were "
+        "asked."
     )
 
 
@@ -87,7 +79,7 @@ def task_words(plan: Plan, evidence: Evidence) -> str:
 
 
 def _wording_words(plan: Plan, evidence: Evidence) -> str:
-    used = {(t.wording, t.reverse) for t in evidence.trials}
+    used = evidence.trials.tally.wordings
     n = len({wording for wording, _ in used})
     both = len({reverse for _, reverse in used}) > 1
     orders = ", each with its options named in both orders," if both else ","
@@ -244,10 +236,9 @@ def _axis_words(axis: Axis) -> str:
     return f"{axis.n} cells from {low:.4g} to {high:.4g}"
 
 
-def _span(values: Iterable[float], unit: str) -> str:
-    """ "4 s", or "2 to 4 s"; "unknown" without values."""
-    found = np.array(list(values), float)
-    if not found.size:
+def _span(ends: Span, unit: str) -> str:
+    """ "4 s", or "2 to 4 s"; "unknown" of no value."""
+    if ends[0] > ends[1]:
         return "unknown"
-    low, high = f"{found.min():g}", f"{found.max():g}"
+    low, high = (f"{end:g}" for end in ends)
     return f"{low if low == high else f'{low} to {high}'} {unit}".strip()

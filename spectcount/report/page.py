@@ -158,7 +158,7 @@ def _in_short(evidence: Evidence) -> list[Html]:
     if not evidence.trials:
         return [tag("p", "No trial is answered yet; there is no result.")]
     whole = sentences.of_whole(evidence)
-    pair = f"From {evidence.names[0]} to {evidence.names[1]}:" if evidence.pair else ""
+    pair = f"From {evidence.names[0]} to {evidence.names[1]}:" if evidence.compared else ""
     return [
         paragraphs([pair]),
         bullets(whole) if whole else Html(""),
@@ -240,6 +240,6 @@ def _rules(evidence: Evidence) -> Html:
     made = table(["Made with", "Version"], list(versions().items()))
     marks = [["configuration", tag("code", digest(evidence.run.config))]]
     if evidence.trials:
-        marks.append(["evidence (all questions and scores)", evidence.digest])
+        marks.append(["evidence (all questions and scores)", evidence.trials.digest])
     same = paragraphs(["A run that repeats this one exactly has the same evidence digest."])
     return Html(rules + made + table(["Digest of the", "SHA-256, 16 digits"], marks) + same)

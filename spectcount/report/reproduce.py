@@ -119,7 +119,7 @@ def needs(evidence: Evidence) -> list[str]:
         base = spec.base
         if not (base.is_formula or str(base.hearing) in (EMBEDDED, "")):
             found.append(f"The model {base}: its folder at models/{base} in the home folder.")
-    carriers = sorted({e["carrier"] for t in evidence.trials for e in _sounds(t) if _carried(e)})
+    carriers = sorted(evidence.trials.tally.carriers)
     if carriers:
         found.append(
             "The recordings with these hashes, which stay with whoever made them: "
@@ -197,12 +197,3 @@ def _yaml(run: Run, what: str, body: dict[str, Any]) -> str:
         "about": f"What the {run.kind} run {run.id} was made of, complete.{preset}",
     }
     return documents.to_yaml({**head, **body})
-
-
-def _sounds(trial: Any) -> list[dict[str, Any]]:
-    stimulus = trial.stimulus or {}
-    return [*stimulus.get("events", ()), *stimulus.get("background", ())]
-
-
-def _carried(event: dict[str, Any]) -> bool:
-    return bool(event.get("carrier"))

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from spectcount.report.facts import RULES, evidence_digest, versions
+from spectcount.report.facts import RULES, versions
+from spectcount.report.selection import Selection
 from spectcount.store import Run
 from spectcount.trials import Trial, stimulus_hash
 
@@ -74,35 +75,31 @@ def trial_row(trial: Trial) -> dict[str, Any]:
     return row | {f"at_{name}": value for name, value in trial.coords.items()}
 
 
-def trials_csv(trials: Sequence[Trial]) -> Iterator[str]:
+def trials_csv(trials: Selection) -> Iterator[str]:
     """One line per trial, with a header. The columns are those of all rows, in order of
-    appearance; rows are made one at a time, for a run may have a million."""
-    answers = dict.fromkeys(f"log_p({a})" for t in trials for a in t.answers)
-    coords = dict.fromkeys(f"at_{name}" for t in trials for name in t.coords)
-    yield from _csv_lines([*_HEADS, *_FIELDS, *answers, *coords], map(trial_row, trials))
+    appearance."""
+    answers = [f"log_p({a})" for a in trials.tally.answers]
+    coords = [f"at_{name}" for name in trials.tally.coords]
+    rows = map(trial_row, trials.hashed())
+    yield from _csv_lines([*_HEADS, *_FIELDS, *answers, *coords], rows)
 
 
-def trials_jsonl(trials: Iterable[Trial]) -> Iterator[str]:
+def trials_jsonl(trials: Selection) -> Iterator[str]:
     """One JSON object per trial; its stimulus by hash."""
     names = [f.name for f in fields(Trial) if f.name != "stimulus"]
-    for t in trials:
+    for t in trials.hashed():
         row = {name: getattr(t, name) for name in names}
         yield _line({**row, "stimulus": None, "stimulus_hash": stimulus_hash(t)})
 
 
-def stimuli_jsonl(trials: Iterable[Trial]) -> Iterator[str]:
+def stimuli_jsonl(trials: Selection) -> Iterator[str]:
     """Every different clip of the trials as data, by hash."""
-    done = {""}
-    for t in trials:
-        mark = stimulus_hash(t)
-        if mark not in done:
-            done.add(mark)
-            yield _line({"hash": mark, "stimulus": t.stimulus})
+    for mark, stimulus in trials.clips():
+        yield _line({"hash": mark, "stimulus": stimulus})
 
 
-def legend(run: Run, trials: Sequence[Trial], digest: str = "") -> dict[str, Any]:
-    """What goes with rows of trials: run, seed, plan, fingerprints, rules, versions, columns.
-    `digest`: that of the trials, where it is known already."""
+def legend(run: Run, trials: Selection) -> dict[str, Any]:
+    """What goes with rows of trials: run, seed, plan, fingerprints, rules, versions, columns."""
     return {
         "run": run.id,
         "kind": run.kind,
@@ -110,8 +107,8 @@ def legend(run: Run, trials: Sequence[Trial], digest: str = "") -> dict[str, Any
         "plan": run.config.get("plan"),
         "n_trials": len(trials),
         "roles": run.roles,
-        "fingerprints": {t.listener: t.fingerprint for t in trials},
-        "evidence_digest": digest or evidence_digest(trials),
+        "fingerprints": trials.tally.fingerprints,
+        "evidence_digest": trials.digest,
         "rules": RULES,
         "versions": versions(),
         "columns": COLUMNS,

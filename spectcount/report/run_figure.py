@@ -17,7 +17,7 @@ from spectcount.figures import interactive, paper
 from spectcount.figures.spec import Spec
 from spectcount.report.evidence import Evidence
 from spectcount.report.rows import legend
-from spectcount.trials import Trial
+from spectcount.report.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class RunFigure:
     name: str
     heading: str
     spec: Spec = field(repr=False)
-    trials: tuple[Trial, ...] = field(repr=False)
+    trials: Selection = field(repr=False)
     primary: bool = True
     part: str = ""
 
@@ -39,13 +39,12 @@ class RunFigure:
     def files(self, evidence: Evidence) -> Iterator[tuple[str, str | bytes]]:
         """(file name, content) of the figure itself and of its data sheet, without the trials."""
         source = source_line(evidence)
-        known = evidence.digest if self.trials is evidence.trials else ""
         sheet = {
             "figure": self.name,
             "heading": self.heading,
             "spec": self.spec,
-            "listeners": list(dict.fromkeys(t.listener for t in self.trials)),
-            **legend(evidence.run, self.trials, known),
+            "listeners": self.trials.listeners,
+            **legend(evidence.run, self.trials),
         }
         yield f"{self.name}.svg", self.svg
         yield f"{self.name}.png", paper.png(self.spec)

@@ -12,7 +12,7 @@ from spectcount.report.evidence import Evidence
 
 def verdicts(part: Evidence) -> list[str]:
     """What may be said of the change from base to tuned in one plan."""
-    if part.run.kind != "compare" or part.pair is None:
+    if part.run.kind != "compare" or not part.compared:
         return []
     said = [change.sentence for change in part.threshold_changes]
     whole, cells = part.change, part.difference

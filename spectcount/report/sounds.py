@@ -32,8 +32,8 @@ def wav_bytes(stimulus: Stimulus, subtype: str = "FLOAT") -> bytes:
 def example_html(evidence: Evidence) -> Html:
     """One signal of a plan with its counterpart: spectrograms and two players. A panel of many
     plans has none, so that the page stays small."""
-    trial = example_trial(evidence)
-    if trial is None or evidence.run.kind == "panel":
+    trial = None if evidence.run.kind == "panel" else evidence.trials.middle_signal()
+    if trial is None:
         return esc("")
     asked = evidence.asked_plan.asked
     sounds = _both(trial)
@@ -63,13 +63,6 @@ def _place(evidence: Evidence, trial: Trial) -> str:
         level = coords["level"]
         return f"trial {coords['trial'] + 1} of track {coords['x'] + 1}, at {level:.4g}"
     return place_of(evidence.asked_plan.axes, (int(coords["x"]), int(coords["y"])))
-
-
-def example_trial(evidence: Evidence) -> Trial | None:
-    """The signal trial in the middle of the run's trials with a clip of their own."""
-    found = [t for t in evidence.trials if t.stimulus and t.coords.get("role", "signal") != "catch"]
-    found.sort(key=lambda t: (t.coords.get("x", 0), t.coords.get("y", 0), t.key))
-    return found[len(found) // 2] if found else None
 
 
 def _both(trial: Trial) -> list[Stimulus]:

@@ -18,7 +18,7 @@ import json
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -67,6 +67,24 @@ _UPDATABLE = (
 _THEIRS = "(:visitor IS NULL OR runs.owner = :visitor)"
 """Only what the acting visitor may see."""
 _OF_THEIRS = f"EXISTS (SELECT 1 FROM runs WHERE runs.id = :run AND {_THEIRS})"
+_IN_ORDER = (
+    "SELECT l.row AS row, t.body, l.listener, l.coords FROM run_trials AS l "
+    "JOIN trials AS t ON t.row = l.trial WHERE l.run = :run AND l.row > :row AND l.row <= :last "
+    f"AND {_OF_THEIRS} ORDER BY l.row"
+)
+_BY_KEY = (  # CROSS JOIN and +: walk the indexes of keys and of links, so that nothing is sorted
+    "SELECT l.row AS row, t.body, l.listener, l.coords FROM trials AS t "
+    "CROSS JOIN run_trials AS l ON l.run = :run AND l.trial = t.row WHERE "
+    "t.fingerprint = :fingerprint AND l.listener = :listener AND +l.row <= :last "
+    f"AND {_OF_THEIRS} ORDER BY t.key"
+)
+MAX_ROW = 2**63 - 1
+Wanted = Callable[[str, Mapping[str, Any]], bool]
+"""Whether a trial of a listener with these coords is wanted."""
+
+
+def _everything(_listener: str, _coords: Mapping[str, Any]) -> bool:
+    return True
 
 
 class Store:
@@ -298,20 +316,45 @@ class Store:
         """Every trial linked to a run, in the order of linking."""
         return self.trials_since(run_id, 0)[1]
 
-    def trials_since(self, run_id: str, row: int = 0) -> tuple[int, list[Trial]]:
-        """Trials linked after `row`: (last row now, trials)."""
-        query = (
-            "SELECT l.row AS row, t.body, l.listener, l.coords FROM run_trials AS l "
-            "JOIN trials AS t ON t.row = l.trial WHERE l.run = :run AND l.row > :row "
-            f"AND {_OF_THEIRS} ORDER BY l.row"
-        )
-        names = {"run": run_id, "row": row, "visitor": visitors.acting()}
+    def trials_since(
+        self, run_id: str, row: int = 0, last_row: int = MAX_ROW
+    ) -> tuple[int, list[Trial]]:
+        """Trials linked after `row`, up to `last_row`: (last row now, trials)."""
+        names = {"run": run_id, "row": row, "last": last_row, "visitor": visitors.acting()}
         trials = []
         with self._connect() as db:
-            for found in db.execute(query, names):
-                row, body, listener, coords = found
+            for link in db.execute(_IN_ORDER, names):
+                row, body, listener, coords = link
                 trials.append(trial_of(body, listener=listener, coords=json.loads(coords)))
         return row, trials
+
+    def each_trial(
+        self, run_id: str, last_row: int, wanted: Wanted = _everything
+    ) -> Iterator[Trial]:
+        """The trials that `trials_since` gives, one at a time and none of them held: those whose
+        listener and coords are `wanted`. The connection is closed after the last."""
+        names = {"run": run_id, "row": 0, "last": last_row, "visitor": visitors.acting()}
+        yield from self._each(_IN_ORDER, names, wanted)
+
+    def each_trial_by_key(
+        self, run_id: str, last_row: int, listener: str, fingerprint: str
+    ) -> Iterator[Trial]:
+        """The trials of one listener in the order of their questions' keys, one at a time."""
+        names = {
+            "run": run_id,
+            "last": last_row,
+            "listener": listener,
+            "fingerprint": fingerprint,
+            "visitor": visitors.acting(),
+        }
+        yield from self._each(_BY_KEY, names, _everything)
+
+    def _each(self, query: str, names: Mapping[str, Any], wanted: Wanted) -> Iterator[Trial]:
+        with self._connect() as db:
+            for _, body, listener, text in db.execute(query, names):
+                coords = json.loads(text)
+                if wanted(listener, coords):
+                    yield trial_of(body, packed=False, listener=listener, coords=coords)
 
     def n_trials_since(self, run_id: str, row: int = 0) -> tuple[int, int]:
         """(Last row now, how many trials were linked to a run after `row`): what tells a page

@@ -218,12 +218,12 @@ def _same(value: Any) -> Any:
     return value
 
 
-def trial_of(body: str, **link: Any) -> Trial:
-    """The trial in a row. Fields of a later release are left out; raises `UserError` for what is
-    no trial."""
+def trial_of(body: str, packed: bool = True, **link: Any) -> Trial:
+    """The trial in a row; `packed`: with its stimulus in a tenth of the memory, for a trial that is
+    held. Fields of a later release are left out; raises `UserError` for what is no trial."""
     try:
         values = {k: v for k, v in json.loads(body).items() if k in _TRIAL_FIELDS}
-        if isinstance(values["stimulus"], dict):
+        if packed and isinstance(values["stimulus"], dict):
             values["stimulus"] = pack(values["stimulus"])
         values |= link
         for name in _SHARED:

@@ -11,7 +11,6 @@ from spectcount.listeners.observers.observer import Human
 from spectcount.probing.plan import plan_from_dict
 from spectcount.report.caveats import caveats
 from spectcount.report.evidence import load
-from spectcount.report.facts import evidence_digest
 from spectcount.report.figures import figures_of
 from spectcount.report.html import Html, tag
 from spectcount.report.sentences import verdicts
@@ -47,7 +46,7 @@ def test_every_section_of_a_comparison(make_run, plans, report_of):
         "The seed was 3",
         "24 paired signal",
         "A simulated listener answered",
-        evidence_digest(evidence.trials),
+        evidence.trials.digest,
         "Mel channel",
         "Counts per cell",
         "paired by question",
