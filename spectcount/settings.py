@@ -20,6 +20,13 @@ MAX_HOME_BYTES = 480
 MODES = ("local", "demo")
 PACKAGE_ROOT = Path(__file__).resolve().parent
 """The folder of the package, which holds `presets/` too."""
+_FOLDERS = {
+    "carriers": "recordings can neither be used nor added",
+    "models": "models of your own are not listed and none can be fetched",
+    "presets": "presets of your own are not listed and none can be saved",
+    "benchmarks": "sounds of benchmarks cannot be fetched",
+}
+"""Folders in the home that may be there, and what is lost where something else has their name."""
 _DEVICE = re.compile(r"cpu|mps|cuda(:\d+)?")
 
 
@@ -111,6 +118,28 @@ class Settings:
     @property
     def database(self) -> Path:
         return self.home / "spectcount.sqlite"
+
+    def damaged_places(self) -> list[str]:
+        """A sentence for each name in the home folder that should be a folder and is not, and for
+        each own model that a shipped one hides."""
+        places = {self.home / name: effect for name, effect in _FOLDERS.items()}
+        hidden = [
+            self.home / "models" / config.parent.name
+            for config in self.models.glob("*/config.json")
+        ]
+        return [
+            *(
+                f"{place} is no folder, so {effect}; rename or remove it"
+                for place, effect in places.items()
+                if os.path.lexists(place) and not place.is_dir()
+            ),
+            *(
+                f"{place} has the name of a shipped model, which is used in its place; rename it, "
+                f"or write path:{place}"
+                for place in hidden
+                if os.path.lexists(place)
+            ),
+        ]
 
     def environment(self) -> dict[str, str]:
         """The variables from which `load_settings` makes these settings in another process."""

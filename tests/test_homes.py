@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -246,3 +247,40 @@ def test_a_plan_of_no_kind_is_a_short_sentence(kind: object) -> None:
     with pytest.raises(UserError, match="is no plan") as refused:
         plan_from_dict({"kind": kind})
     assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize("name", ["carriers", "models", "presets", "benchmarks"])
+def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("x")
+    command = [sys.executable, "-m", "spectcount", "--home", str(tmp_path), "models"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "tiny-lalm" in done.stdout
+    assert re.search(f"{tmp_path / name} is no folder, so .*; rename or remove it", done.stderr)
+
+
+@pytest.mark.parametrize("emptied", [True, False])
+def test_a_store_that_was_emptied_says_what_it_does_not_list(
+    settings: Settings, capsys: pytest.CaptureFixture[str], emptied: bool
+) -> None:
+    store = Store(settings.database)
+    assert store.lost_runs() == []
+    store.create_run("probe", {"plan": {}, "listeners": [], "seed": 0}, state="done")
+    assert store.lost_runs() == []
+    for file in settings.home.glob("spectcount.sqlite*"):
+        file.unlink()
+    if emptied:
+        settings.database.touch()
+    words = f"runs/ holds 1 folder(s) that the store {settings.database} does not list"
+    again = Store(settings.database)
+    assert words in capsys.readouterr().err
+    (sentence,) = again.lost_runs()
+    assert sentence.startswith(words) and "put a copy of the store back" in sentence
+    assert capsys.readouterr().err == ""
+
+
+def test_an_own_model_with_the_name_of_a_shipped_one_is_named(settings: Settings) -> None:
+    assert settings.damaged_places() == []
+    folder = settings.home / "models" / "tiny-lalm"
+    folder.mkdir(parents=True)
+    (sentence,) = settings.damaged_places()
+    assert sentence.startswith(f"{folder} has the name of a shipped model, which is used")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from spectcount import interrupts
-from spectcount.cli.root import DEVICE_HELP, HOME_HELP, app
+from spectcount.cli.root import DEVICE_HELP, HOME_HELP, app, warn_of_damage
 from spectcount.settings import load_settings
 
 
@@ -31,6 +31,7 @@ def page(
     """Serve the page until interrupted."""
     before = context.parent.params if context.parent else {}
     settings = load_settings(mode, home or before.get("home"), device or before.get("device"))
+    warn_of_damage(settings)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     from spectcount.ui.app import serve
 

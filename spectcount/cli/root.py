@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from spectcount.settings import load_settings
+from spectcount.settings import Settings, load_settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,3 +37,10 @@ def _configure(
 ) -> None:
     if context.invoked_subcommand != "app":  # which takes a mode too, and so makes its own settings
         context.obj = load_settings(home=home, device=device)
+        warn_of_damage(context.obj)
+
+
+def warn_of_damage(settings: Settings) -> None:
+    """Say on stderr what in the home folder is not what it should be."""
+    for sentence in settings.damaged_places():
+        typer.echo(sentence, err=True)

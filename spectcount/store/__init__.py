@@ -103,6 +103,14 @@ class Store:
         """Whether nothing can be written: runs can be looked at, none started or stopped."""
         return not (self._writes and schema.writable(self.path))
 
+    def lost_runs(self) -> list[str]:
+        """A sentence where `runs/` holds folders that the store does not list, as after its file
+        was emptied or removed; else nothing."""
+        folders = {folder.name for folder in (self.path.parent / "runs").glob("*/")}
+        with self._connect() as db:
+            n = len(folders - {row["id"] for row in db.execute("SELECT id FROM runs")})
+        return [schema.lost(self.path, n)] if n else []
+
     # Runs
 
     def create_run(

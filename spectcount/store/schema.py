@@ -71,8 +71,11 @@ def prepare(path: Path) -> bool:
         raise UserError(f"{path} is no file (a pipe or a device); rename it, or give another home")
     if not writable(path):
         return False
+    empty = not path.exists() or path.stat().st_size == 0
     try:
         _bring_up(path)
+        if empty and (n := len(list((path.parent / "runs").glob("*/")))):
+            print(lost(path, n), file=sys.stderr, flush=True)
     except sqlite3.OperationalError as error:
         if not _readable_still(path):
             raise unusable(path, error) from None
@@ -113,6 +116,15 @@ def unusable(path: Path, error: Exception) -> UserError:
     return UserError(
         f"the store {path} cannot be used ({error}); free its disk or its lock, or give another "
         "home with --home"
+    )
+
+
+def lost(path: Path, n_runs: int) -> str:
+    """What to say of run folders that a store does not list."""
+    return (
+        f"runs/ holds {n_runs} folder(s) that the store {path} does not list, as after its file "
+        "was emptied or removed. What lies in them is as it was, but these runs and their answers "
+        "are not shown; put a copy of the store back, or move the folders elsewhere."
     )
 
 

@@ -51,7 +51,7 @@ def build_app(settings: Settings) -> gr.Blocks:
     # What is laid out here everybody gets: on a public page it may hold nothing of anybody.
     nobody = visitors.acting_for(visitors.NOBODY if settings.demo else None)
     with nobody, Page(title=TITLE, analytics_enabled=False, delete_cache=sweep) as page:
-        who = header.build(settings, models)
+        who = header.build(settings, store, models)
         models_panel.ModelsView(settings, who, models)
         with gr.Tabs(elem_id="places") as places:
             with gr.Tab("Design", id="design"):

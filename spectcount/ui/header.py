@@ -18,6 +18,7 @@ from spectcount.errors import UserError
 from spectcount.listeners import EMBEDDED, ListenerSpec, adapters
 from spectcount.listeners.checkpoints.cards import cards
 from spectcount.settings import Settings
+from spectcount.store import Store
 from spectcount.ui import address, pulse
 from spectcount.ui.loader import Loader, in_memory, status_of
 from spectcount.ui.pieces import QUIET, html, render
@@ -59,7 +60,7 @@ def is_place(adapter: str | None) -> bool:
     return "/" in (adapter or "")
 
 
-def build(settings: Settings, loader: Loader) -> Header:
+def build(settings: Settings, store: Store, loader: Loader) -> Header:
     """Lay out the header and keep it current."""
     choices = adapter_choices(settings, EMBEDDED)
     with gr.Row(elem_id="header", equal_height=False):
@@ -82,6 +83,8 @@ def build(settings: Settings, loader: Loader) -> Header:
         status = html("status", status_html(settings, loader, EMBEDDED))
     if settings.demo:
         html(value=render("header.shared"))
+    elif notes := settings.damaged_places() + store.lost_runs():
+        html("damage", Markup('<p role="alert">{}</p>').format(" ".join(notes)))
     header = Header(base, tuned)
 
     def look(chosen: str) -> tuple[object, bool]:
