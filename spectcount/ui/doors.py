@@ -78,6 +78,8 @@ _MULTIPART_BYTES = 4096
 """What a form adds around one file."""
 _SESSION_FIELDS = ("session_hash", "event_id", "upload_id")
 _MOST_SESSIONS = 100_000
+_MOST_UNREAD = 500
+"""Answers that wait to be fetched, of all sessions together; a page fetches its own at once."""
 _VISITOR = "spectcount.visitor"
 """Where the scope of a request names its visitor."""
 _log = logging.getLogger("spectcount.doors")
@@ -233,6 +235,7 @@ class Doors:
                 self.policy.rates.spend(NEWCOMERS, "arrivals")
                 send.cookies.append(_visitor_cookie(f"{key}.{self._sign(key)}", scope, headers))
         if _is_place(scope["path"], ("/queue/join", "/call/")):
+            _drop_unread(_queue_of(scope))
             self.policy.rates.spend(who, "events")
         return hashlib.sha256(key.encode()).hexdigest()[:20]
 
@@ -420,9 +423,26 @@ def _session_names(scope: Scope, sent: Mapping[str, Any]) -> list[str]:
     for field_name in _SESSION_FIELDS:
         value = sent.get(field_name)
         names += [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, str)]
-    queue = scope["app"].get_blocks()._queue if hasattr(scope.get("app"), "get_blocks") else None
+    queue = _queue_of(scope)
     events = {} if queue is None else queue.event_ids_to_events
     return [str(events[name].session_hash) if name in events else name for name in names if name]
+
+
+def _queue_of(scope: Scope) -> Any:
+    """The framework's queue of events; None where there is none."""
+    return scope["app"].get_blocks()._queue if hasattr(scope.get("app"), "get_blocks") else None
+
+
+def _drop_unread(queue: Any) -> None:
+    """Empty the longest lists of answers that nobody fetches; the framework keeps them for good."""
+    waiting = [] if queue is None else list(queue.pending_messages_per_session.values())
+    waiting.sort(key=lambda messages: messages.qsize())
+    unread = sum(messages.qsize() for messages in waiting)
+    while unread > _MOST_UNREAD:
+        longest = waiting.pop()
+        unread -= longest.qsize()
+        while not longest.empty():
+            longest.get_nowait()
 
 
 def _is_place(path: str, places: tuple[str, ...]) -> bool:

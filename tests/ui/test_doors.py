@@ -489,6 +489,18 @@ def test_a_flood_by_one_leaves_the_others_their_share(public):
     assert answer.status_code != 429
 
 
+def test_answers_that_nobody_fetches_are_dropped(public):
+    """The framework keeps them for as long as it runs."""
+    kept = public.app.get_blocks()._queue.pending_messages_per_session
+    for name in ("short", "long"):
+        kept[name] = asyncio.Queue()
+    for _ in range(2 * doors._MOST_UNREAD):
+        kept["long"].put_nowait("answer")
+    kept["short"].put_nowait("answer")
+    public.post(JOIN, json={}, headers=browser(public))
+    assert (kept.pop("short").qsize(), kept.pop("long").qsize()) == (1, 0)
+
+
 def test_allowances_fill_again():
     now = [0.0]
     rates = Rates({"asks": Rate("questions", 0.5, 2, 1, 3)}, clock=lambda: now[0])
