@@ -14,7 +14,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
+from playwright.sync_api import TimeoutError as NothingCame
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -29,6 +30,19 @@ FLAGS = (
     "--disable-sync",
 )
 START_LIMIT_S = 90.0
+CALM = """() => new Promise((resolve) => {
+  const size = () => [document.documentElement.scrollWidth, document.documentElement.scrollHeight];
+  const ends = (a) => a.playState === "running" && a.effect.getComputedTiming().endTime < Infinity;
+  let before = "", frames = 0;
+  const look = () => {
+    const now = String(size());
+    frames = now === before && !document.getAnimations().some(ends) ? frames + 1 : 0;
+    before = now;
+    frames < 10 ? requestAnimationFrame(look) : resolve();
+  };
+  look();
+})"""
+"""Resolves when the layout is the same for ten frames and nothing fades or moves any more."""
 
 
 def chromium_path() -> str | None:
@@ -107,3 +121,29 @@ def open_page(browser: Browser, url: str, **context: object) -> tuple[Page, list
     page.goto(url)
     page.wait_for_selector(".clip[data-clip]", state="attached", timeout=60_000)
     return page, outside
+
+
+def calm(page: Page) -> None:
+    """Wait until the page's layout stands."""
+    page.evaluate(CALM)
+
+
+def quiet(page: Page, places: tuple[str, ...], window_s: float, limit_s: float = 120) -> list[str]:
+    """Wait until nothing was asked of `places` (parts of an address) for `window_s`; every other
+    request of that window. Raises `TimeoutError` where it never becomes quiet."""
+    deadline = time.monotonic() + limit_s
+    others: list[str] = []
+
+    def of_these(request: Request) -> bool:
+        if any(place in request.url for place in places):
+            return True
+        others.append(request.url)
+        return False
+
+    while time.monotonic() < deadline:
+        others.clear()
+        try:
+            page.wait_for_event("request", of_these, timeout=1000 * window_s)
+        except NothingCame:
+            return others
+    raise TimeoutError(f"{places} were asked again and again for {limit_s:g} s")

@@ -15,6 +15,7 @@ from spectcount.designs import FAMILIES, Pulses, draw
 from spectcount.measure.splatter import cautions
 from spectcount.pairs import draw_pair
 from spectcount.synth import synthesise
+from tests.browser.page import calm
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -217,7 +218,7 @@ def test_a_phone_scrolls_nothing_sideways_in_light_and_dark(visit):
     page = visit("/?__theme=dark&family=informational_masking", viewport=phone)
     for tab in ("Design", "Probe", "Tune", "Compare", "Benchmark", "You", "Runs"):
         page.get_by_role("tab", name=tab, exact=True).click()
-        page.wait_for_timeout(500)
+        calm(page)
         expect_nothing_beyond_the_edge(page)
     light = visit("/?__theme=light&family=gap", viewport=phone)
     light.locator(".clip-measured summary").first.click()

@@ -17,7 +17,7 @@ from spectcount.jobs.context import JobContext
 from spectcount.jobs.kinds import KINDS
 from spectcount.settings import load_settings
 from spectcount.store import Store
-from tests.browser.page import open_page, serve
+from tests.browser.page import calm, open_page, quiet, serve
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -71,13 +71,13 @@ def drawn(page, figure):
 
 
 def axe(page):
-    """What axe objects to once the page stands: colours that still fade in are asked again."""
-    for _ in range(20):
+    """What axe objects to once the page stands; asked again while it still changes."""
+    deadline = time.monotonic() + LIMIT / 1000
+    while True:
+        calm(page)
         objections = axe_now(page)
-        if not objections:
-            break
-        page.wait_for_timeout(1000)
-    return objections
+        if not objections or time.monotonic() > deadline:
+            return objections
 
 
 def axe_now(page):
@@ -280,30 +280,19 @@ def test_a_form_that_is_edited_quickly_comes_to_rest(browser, url):
     page, _ = open_page(browser, f"{url}?tab=Probe")
     page.set_default_timeout(LIMIT)
     page.locator("#probe-plan > button").click()
-    asked = [time.monotonic()]
-    page.on("request", lambda request: "/run/" in request.url and asked.append(time.monotonic()))
     page.locator("#probe-map-nx input[type=range]").first.focus()
-    for _ in range(12):
-        page.keyboard.press("ArrowRight")
-    began = time.monotonic()
-    while time.monotonic() - asked[-1] < 2 and time.monotonic() - began < LIMIT / 1000:
-        page.wait_for_timeout(250)
-    assert len(asked) > 1 and time.monotonic() - asked[-1] >= 2
+    with page.expect_request(lambda request: "/run/" in request.url):
+        for _ in range(12):
+            page.keyboard.press("ArrowRight")
+    quiet(page, ("/run/",), 2)
     page.context.close()
 
 
 def test_nothing_is_polled_of_an_ended_run_or_from_a_hidden_window(browser, url):
     page, _ = open_page(browser, f"{url}?tab=Probe")
     drawn(page, "probe-map")
-    asked: list[str] = []
-    page.wait_for_timeout(8_000)
-    page.on("request", lambda request: asked.append(request.url))
-    page.wait_for_timeout(12_000)
-    assert not [a for a in asked if "/queue/join" in a or "/run/" in a]
-    assert len([a for a in asked if "component_server" in a]) <= 2 * 12 / 5 + 2
+    others = quiet(page, ("/queue/join", "/run/"), 12)
+    assert len([a for a in others if "component_server" in a]) <= 2 * 12 / 5 + 2
     page.evaluate("() => Object.defineProperty(document, 'hidden', { get: () => true })")
-    page.wait_for_timeout(6_000)
-    asked.clear()
-    page.wait_for_timeout(12_000)
-    assert not [a for a in asked if "component_server" in a]
+    quiet(page, ("component_server", "/queue/join", "/run/"), 12)
     page.context.close()

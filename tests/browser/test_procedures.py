@@ -25,7 +25,7 @@ def click_point(page, point):
     point.scroll_into_view_if_needed()
     box = point.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=4)
-    page.wait_for_timeout(500)
+    expect(page.locator(".hoverlayer .hovertext").first).to_be_visible(timeout=30_000)
     page.mouse.down()
     page.mouse.up()
 
