@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import cast
 
 from spectcount.actions.questions import refuse_unknown_listener
 from spectcount.actions.starting import queue
@@ -113,7 +114,7 @@ def benchmark_lines(settings: Settings, run_id: str) -> list[str]:
 
     summary = benchmark_report(settings, run_id)
     try:
-        return words.lines(summary)
+        return words.lines(cast(words.Summary, summary))
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise UserError(
             f"run {run_id} is damaged: its summary cannot be read ({error!r}); its replies are "

@@ -118,12 +118,13 @@ def balanced_groups(items: Sequence[Item], n_options: int) -> list[str | None]:
     return groups
 
 
-def caveat(name: str, strict: Interval, balanced: Interval, floor: float, n_options: int) -> str:
-    """A sentence where a score is not above what preference for a place alone may give, else ""."""
-    if float(balanced.low) > 1 / n_options and float(strict.low) > floor:
+def caveat(name: str, strict_low: float, even_low: float, floor: float, n_options: int) -> str:
+    """A sentence where a score, whose interval begins at `strict_low` or `even_low` (balanced), is
+    not above what preference for a place alone may give, else ""."""
+    if even_low > 1 / n_options and strict_low > floor:
         return ""
-    below = "the balanced score" if float(strict.low) > floor else "the strict score"
-    limit = 1 / n_options if float(strict.low) > floor else floor
+    below = "the balanced score" if strict_low > floor else "the strict score"
+    limit = 1 / n_options if strict_low > floor else floor
     return (
         f"{name}: {below} is not shown to be above {100 * limit:.1f} %, which needs no ears; what "
         "looks like a change may be one of preference for a place"

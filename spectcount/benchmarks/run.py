@@ -13,12 +13,13 @@ import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from spectcount import clips
 from spectcount.benchmarks import questions, summary
 from spectcount.benchmarks.items import Item
 from spectcount.benchmarks.questions import ClipQuestion, Place, Sheet, place, sheet_of
+from spectcount.benchmarks.result import ScoredBy, Summary
 from spectcount.clips import Clip
 from spectcount.configs import BenchmarkConfig
 from spectcount.context import RunContext
@@ -46,7 +47,7 @@ class Seat:
     seconds: float = 0.0
 
 
-def execute(context: RunContext, listeners: Mapping[str, Listener]) -> dict[str, Any]:
+def execute(context: RunContext, listeners: Mapping[str, Listener]) -> Summary:
     """Ask the benchmark of `context.config` of every listener (name -> who): one, or base and
     tuned. Returns the summary that `summary` describes. Raises `UserError` where the files are
     not as they should be, two listeners are the same, or nothing at all could be heard."""
@@ -61,9 +62,10 @@ def execute(context: RunContext, listeners: Mapping[str, Listener]) -> dict[str,
     stopped, done = _ask_all(context, sheet, seats, unheard)
     for seat in seats:
         _refuse_deaf(sheet, seat, unheard, stopped)
-    head = {"done": done, "total": total, "stopped": stopped}
     answers = {seat.name: _report(seat) for seat in seats}
-    return {**head, **summary.summarise(sheet, answers, unheard)}
+    whole = summary.summarise(sheet, answers, unheard)
+    whole["done"], whole["total"], whole["stopped"] = done, total, stopped
+    return whole
 
 
 def _seats(context: RunContext, listeners: Mapping[str, Listener]) -> list[Seat]:
@@ -243,5 +245,5 @@ def _report(seat: Seat) -> summary.Answers:
         seat.n_asked,
         seat.n_known,
         rate,
-        scored_by(seat.listener),
+        cast(ScoredBy, scored_by(seat.listener)),
     )

@@ -18,7 +18,7 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -26,6 +26,23 @@ from spectcount.benchmarks import averages
 from spectcount.benchmarks.items import Item, position_of
 from spectcount.benchmarks.official import Official
 from spectcount.benchmarks.questions import Place, Reading, Sheet, in_form, read_all
+from spectcount.benchmarks.result import (
+    Balanced,
+    Comparison,
+    Floors,
+    Head,
+    ListenerPart,
+    Missing,
+    OfficialScore,
+    Orders,
+    Rate,
+    ScoredBy,
+    Stratum,
+    StratumScores,
+    StrictScore,
+    Summary,
+    Verdict,
+)
 from spectcount.probing.maps import plain
 from spectcount.probing.verdict import Measure, verdict
 from spectcount.psychophysics.paired import mcnemar, pair_table, rate_change, selected_intervals
@@ -48,7 +65,7 @@ class Answers:
     n_asked: int
     n_known: int
     clips_per_s: float | None
-    scored_by: Mapping[str, str] = field(default_factory=dict)
+    scored_by: ScoredBy = field(default_factory=ScoredBy)
 
 
 @dataclass(frozen=True)
@@ -71,33 +88,26 @@ class Marked:
         return {i.row: m for i, m in zip(self.items, self.strict, strict=True)}
 
 
-def summarise(sheet: Sheet, answers: Mapping[str, Answers], unheard: Unheard) -> dict[str, Any]:
+def summarise(sheet: Sheet, answers: Mapping[str, Answers], unheard: Unheard) -> Summary:
     """Everything that a run says, as plain data; see the module."""
     marked = {name: mark(sheet, marks_of, unheard) for name, marks_of in answers.items()}
     known = any(item.answer is not None for item in sheet.items)
-    summary: dict[str, Any] = {
+    floors = _floors(sheet) if known else None
+    listeners = {
+        name: _listener(sheet, answers[name], marks_of, known) for name, marks_of in marked.items()
+    }
+    comparison = compare(sheet, marked) if known and len(marked) == 2 else None
+    return {
+        "verdicts": comparison["verdicts"] if comparison else [],
+        "caveats": _caveats(sheet, floors, listeners) if floors else [],
         "benchmark": _head(sheet, known),
         "prompt": sheet.prompt.to_dict(),
-        "unheard": {
-            kind: [
-                {"item": item.id, "why": unheard[item.row][1]}
-                for item in sheet.items
-                if unheard.get(item.row, ("",))[0] == kind
-            ]
-            for kind in (MISSING, UNREADABLE)
-        },
-        "floors": _floors(sheet) if known else None,
-        "listeners": {
-            name: _listener(sheet, answers[name], marks_of, known)
-            for name, marks_of in marked.items()
-        },
+        "unheard": {kind: _unheard(sheet, unheard, kind) for kind in (MISSING, UNREADABLE)},
+        "floors": floors,
+        "listeners": listeners,
         "strata": strata(sheet, marked) if known else {},
-        "comparison": compare(sheet, marked) if known and len(marked) == 2 else None,
+        "comparison": comparison,
     }
-    verdicts = (summary["comparison"] or {}).get("verdicts", [])
-    return plain_tree(
-        {"verdicts": verdicts, "caveats": _caveats(summary) if known else [], **summary}
-    )
 
 
 def mark(sheet: Sheet, answers: Answers, unheard: Unheard) -> Marked:
@@ -120,16 +130,20 @@ def groups_of(sheet: Sheet, items: Sequence[Item]) -> list[str]:
     return [item.stratum(kind) if kind else "all" for item in items]
 
 
-def plain_tree(value: Any) -> Any:
-    """`maps.plain` through mappings: intervals and numbers as JSON-ready data."""
-    if isinstance(value, Mapping):
-        return {key: plain_tree(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain_tree(part) for part in value]
-    return plain(value)
+def _rate(interval: Interval) -> Rate:
+    return cast(Rate, plain(interval))
 
 
-def _head(sheet: Sheet, known: bool) -> dict[str, Any]:
+def _unheard(sheet: Sheet, unheard: Unheard, kind: str) -> list[Missing]:
+    """Items whose sound is missing, or unreadable."""
+    return [
+        {"item": item.id, "why": unheard[item.row][1]}
+        for item in sheet.items
+        if unheard.get(item.row, ("",))[0] == kind
+    ]
+
+
+def _head(sheet: Sheet, known: bool) -> Head:
     benchmark = sheet.benchmark
     return {
         "name": benchmark.name,
@@ -150,7 +164,7 @@ def _head(sheet: Sheet, known: bool) -> dict[str, Any]:
     }
 
 
-def _floors(sheet: Sheet) -> dict[str, Any]:
+def _floors(sheet: Sheet) -> Floors:
     """Scores that need no ears: always the first option, a blind guess, where the answers lie."""
     replies = [
         (item, in_form(sheet.benchmark, item.options, item.choices[0])) for item in sheet.items
@@ -161,16 +175,16 @@ def _floors(sheet: Sheet) -> dict[str, Any]:
     places = [position_of(item.options, item.right) for item in sheet.items]
     return {
         "first": {
-            "official": averages.score(marks, groups),
-            "strict": averages.score(first, groups),
+            "official": plain(averages.score(marks, groups)),
+            "strict": plain(averages.score(first, groups)),
         },
-        "chance": _mean_over(groups, [1 / len(item.choices) for item in sheet.items]),
+        "chance": plain(_mean_over(groups, [1 / len(item.choices) for item in sheet.items])),
         "answer_positions": _histogram(places),
         "answers_not_among_options": sum(place is None for place in places),
     }
 
 
-def _listener(sheet: Sheet, answers: Answers, marked: Marked, known: bool) -> dict[str, Any]:
+def _listener(sheet: Sheet, answers: Answers, marked: Marked, known: bool) -> ListenerPart:
     """The part of the summary that is about one listener."""
     first = [marked.readings[item.row, 0] for item in marked.replied]
     unparsed = sum(reading.unparsed for reading in first)
@@ -195,75 +209,77 @@ def _listener(sheet: Sheet, answers: Answers, marked: Marked, known: bool) -> di
         ],
         "official": _official(sheet, marked) if known else None,
         "strict": _strict(sheet, marked) if known else None,
-        "unparsed": {"n": unparsed, "rate": wilson(unparsed, len(first))},
+        "unparsed": {"n": unparsed, "rate": _rate(wilson(unparsed, len(first)))},
         "positions": _histogram([reading.position for reading in first]),
-        "rotation": rotation(sheet, marked, known) if sheet.rotate else None,
+        "rotation": rotation(marked, known) if sheet.rotate else None,
         "mean_mass": sum(masses) / len(masses) if masses else None,
         "n_lowered": len(lowered),
         "n_single_channel": len(single),
     }
 
 
-def _official(sheet: Sheet, marked: Marked) -> dict[str, Any]:
+def _official(sheet: Sheet, marked: Marked) -> OfficialScore:
     marks, groups = marked.official.marks, groups_of(sheet, marked.replied)
     counted = [mark for mark in marks if mark is not None]
     sets = [item.stratum("set") for item in marked.replied]
     return {
-        "score": averages.interval(marks, groups, sheet.seed),
+        "score": _rate(averages.interval(marks, groups, sheet.seed)),
         "right": sum(counted),
         "counted": len(counted),
         "left_out": len(marks) - len(counted),
         "gotchas": list(marked.official.gotchas),
         "script_stops": marked.official.stops,
-        "mean_over_sets": averages.score(marks, sets) if any(sets) else None,
+        "mean_over_sets": plain(averages.score(marks, sets)) if any(sets) else None,
     }
 
 
-def _strict(sheet: Sheet, marked: Marked) -> dict[str, Any]:
+def _strict(sheet: Sheet, marked: Marked) -> StrictScore:
     marks = marked.strict
     return {
-        "score": averages.interval(marks, groups_of(sheet, marked.items), sheet.seed),
+        "score": _rate(averages.interval(marks, groups_of(sheet, marked.items), sheet.seed)),
         "right": sum(marks),
         "n": len(marks),
-        "accuracy": wilson(sum(marks), len(marks)),
+        "accuracy": _rate(wilson(sum(marks), len(marks))),
         "balanced": balanced(sheet, marked),
     }
 
 
-def balanced(sheet: Sheet, marked: Marked) -> dict[str, Any]:
-    """The strict score that preference for a place cannot raise; see `places`."""
+def balanced(sheet: Sheet, marked: Marked) -> Balanced:
+    """The strict score that preference for a place cannot raise; see `averages`."""
     n_options = averages.common_number(sheet.items)
     groups = averages.balanced_groups(marked.items, n_options)
     pairs = [(m, g) for m, g in zip(marked.strict, groups, strict=True) if g is not None]
     score = averages.interval([m for m, _ in pairs], [g for _, g in pairs], sheet.seed)
-    return {"score": score, "n": len(pairs), "n_options": n_options, "blind": 1 / n_options}
+    return {"score": _rate(score), "n": len(pairs), "n_options": n_options, "blind": 1 / n_options}
 
 
-def _caveats(summary: Mapping[str, Any]) -> list[str]:
+def _caveats(sheet: Sheet, floors: Floors, listeners: Mapping[str, ListenerPart]) -> list[str]:
     """Cautions to read before the scores."""
     sentences = []
-    n = summary["floors"]["answers_not_among_options"]
+    n = floors["answers_not_among_options"]
     if n:
         sentences.append(
             f"{n} {'answer is' if n == 1 else 'answers are'} none of the options of "
             f"{'its' if n == 1 else 'their'} item{'' if n == 1 else 's'}: whatever is replied is "
             "wrong there in the strict score"
         )
-    n = summary["benchmark"]["n_unanswered"]
+    n = sheet.n_unanswered
     if n:
         sentences.append(
             f"{n} {'item has' if n == 1 else 'items have'} no answer in the file and "
             f"{'is' if n == 1 else 'are'} not asked"
         )
-    for name, listener in summary["listeners"].items():
-        strict, even = listener["strict"]["score"], listener["strict"]["balanced"]
-        floor = summary["floors"]["first"]["strict"]
-        if listener["strict"]["n"]:
-            sentences.append(averages.caveat(name, strict, even["score"], floor, even["n_options"]))
+    floor = floors["first"]["strict"]
+    for name, listener in listeners.items():
+        strict = listener["strict"]
+        if strict is not None and strict["n"] and floor is not None:
+            even = strict["balanced"]
+            lows = (strict["score"]["low"] or 0.0, even["score"]["low"] or 0.0)
+            sentences.append(averages.caveat(name, *lows, floor, even["n_options"]))
     return [sentence for sentence in sentences if sentence]
 
 
-def rotation(sheet: Sheet, marked: Marked, known: bool) -> dict[str, Any]:
+def rotation(marked: Marked, known: bool) -> Orders:
     """Results of asking in every order: consistency, right in every order, mean over orders."""
     whole = [
         [marked.readings[item.row, r] for r in range(item.n_rotations)]
@@ -276,8 +292,8 @@ def rotation(sheet: Sheet, marked: Marked, known: bool) -> dict[str, Any]:
     readings = [r for orders in whole for r in orders]
     return {
         "n": len(whole),
-        "consistent": wilson(same, len(whole)),
-        "right_in_every_order": wilson(every, len(whole)) if known else None,
+        "consistent": _rate(wilson(same, len(whole))),
+        "right_in_every_order": _rate(wilson(every, len(whole))) if known else None,
         "mean_over_orders": sum(shares) / len(shares) if shares and known else None,
         "positions": _histogram([r.position for r in readings]),
         "unparsed": sum(r.unparsed for r in readings),
@@ -306,7 +322,7 @@ _FIRST_PLACE = Measure(
 )
 
 
-def compare(sheet: Sheet, marked: Mapping[str, Marked]) -> dict[str, Any]:
+def compare(sheet: Sheet, marked: Mapping[str, Marked]) -> Comparison:
     """Both scores of two listeners in pairs: verdicts (strict first), and McNemar's exact test on
     the strict marks."""
     base, tuned = marked.values()
@@ -329,28 +345,30 @@ def compare(sheet: Sheet, marked: Mapping[str, Marked]) -> dict[str, Any]:
             "only_tuned_right": only_tuned,
             "p": mcnemar(only_base, only_tuned),
         },
-        "strict": strict,
-        "official": official,
-        "balanced": even,
-        "first_place": first,
+        "strict": _rate(strict),
+        "official": _rate(official),
+        "balanced": _rate(even),
+        "first_place": _rate(first),
         "verdicts": [
-            _said(strict, f"strict score on {title}", len(shared)),
-            _said(official, f"official score on {title}", len(both)),
-            _said(even, f"strict score balanced over the places of the answer on {title}", n_even),
-            _said(first, _FIRST_PLACE, n_first),
+            _judged(strict, f"strict score on {title}", len(shared)),
+            _judged(official, f"official score on {title}", len(both)),
+            _judged(
+                even, f"strict score balanced over the places of the answer on {title}", n_even
+            ),
+            _judged(first, _FIRST_PLACE, n_first),
         ],
     }
 
 
-def strata(sheet: Sheet, marked: Mapping[str, Marked]) -> dict[str, list[dict[str, Any]]]:
+def strata(sheet: Sheet, marked: Mapping[str, Marked]) -> dict[str, list[Stratum]]:
     """Rows of every kind of stratum: name, n, both scores of each listener, the change."""
     return {kind: _rows(sheet, kind, marked) for kind in sheet.benchmark.strata}
 
 
-def _rows(sheet: Sheet, kind: str, marked: Mapping[str, Marked]) -> list[dict[str, Any]]:
+def _rows(sheet: Sheet, kind: str, marked: Mapping[str, Marked]) -> list[Stratum]:
     names = list(dict.fromkeys(item.stratum(kind) for item in sheet.items))
     members = {name: [i for i in sheet.items if i.stratum(kind) == name] for name in names}
-    rows = [
+    rows: list[Stratum] = [
         {
             "name": name,
             "n": len(members[name]),
@@ -365,17 +383,17 @@ def _rows(sheet: Sheet, kind: str, marked: Mapping[str, Marked]) -> list[dict[st
     return rows
 
 
-def _scores(listener: Marked, members: list[Item]) -> dict[str, Any]:
+def _scores(listener: Marked, members: list[Item]) -> StratumScores:
     """Strict and official rate of one listener in one stratum."""
     rows = {item.row for item in members}
     strict = [m for row, m in listener.strict_by_row.items() if row in rows]
     marks = [m for row, m in listener.official_by_row.items() if row in rows and m is not None]
     unparsed = sum(r in rows and k == 0 and x.unparsed for (r, k), x in listener.readings.items())
     return {
-        "strict": wilson(sum(strict), len(strict)),
+        "strict": _rate(wilson(sum(strict), len(strict))),
         "right": sum(strict),
         "n": len(strict),
-        "official": wilson(sum(marks), len(marks)),
+        "official": _rate(wilson(sum(marks), len(marks))),
         "counted": len(marks),
         "unparsed": unparsed,
     }
@@ -384,7 +402,7 @@ def _scores(listener: Marked, members: list[Item]) -> dict[str, Any]:
 def _add_changes(
     sheet: Sheet,
     kind: str,
-    rows: list[dict[str, Any]],
+    rows: list[Stratum],
     members: Mapping[str, list[Item]],
     marked: Mapping[str, Marked],
 ) -> None:
@@ -396,8 +414,8 @@ def _add_changes(
         tables.append(pair_table([base[r] for r in shared], [tuned[r] for r in shared]))
     changes = [functools.partial(_rate_change, table, sheet.seed) for table in tables]
     for row, table, change in zip(rows, tables, selected_intervals(changes), strict=True):
-        row["change"] = change
-        row["verdict"] = _said(change, f"strict score in {kind} {row['name']}", int(table.sum()))
+        row["change"] = _rate(change)
+        row["verdict"] = _judged(change, f"strict score in {kind} {row['name']}", int(table.sum()))
 
 
 def _rate_change(table: np.ndarray, seed: int, level: float) -> Interval:
@@ -423,12 +441,11 @@ def _first_place(both: list[Item], base: Marked, tuned: Marked) -> tuple[Interva
     return averages.change(x, y, ["all"] * len(firsts)), len(firsts)
 
 
-def _said(change: Interval, measure: str | Measure, n: int) -> dict[str, Any]:
+def _judged(change: Interval, measure: str | Measure, n: int) -> Verdict:
     judged = verdict(change, Measure(measure) if isinstance(measure, str) else measure, n)
-    return {
-        **judged.to_dict(),
-        "sentence": judged.sentence.replace("paired trials", "paired items"),
-    }
+    data = cast(Verdict, judged.to_dict())
+    data["sentence"] = judged.sentence.replace("paired trials", "paired items")
+    return data
 
 
 def _shared(sheet: Sheet, x: Mapping[int, Any], y: Mapping[int, Any]) -> list[Item]:

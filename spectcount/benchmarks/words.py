@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
-Summary = Mapping[str, Any]
+from spectcount.benchmarks.result import ListenerPart, Missing, Orders, Rate, Summary
+
 _SHOWN = 5
 
 
@@ -26,12 +26,19 @@ def lines(summary: Summary) -> list[str]:
     ]
 
 
-def percent(interval: Mapping[str, Any] | None) -> str:
+def percent(interval: Rate | None) -> str:
     """A rate and its interval in percent; a dash where there is none."""
-    if interval is None or interval["value"] is None:
+    if interval is None:
         return "–"
-    value, low, high = (100 * interval[k] for k in ("value", "low", "high"))
-    return f"{value:.2f} % [{low:.2f}, {high:.2f}]"
+    value, low, high = interval["value"], interval["low"], interval["high"]
+    if value is None or low is None or high is None:
+        return "–"
+    return f"{100 * value:.2f} % [{100 * low:.2f}, {100 * high:.2f}]"
+
+
+def share(value: float | None) -> str:
+    """A rate in percent; a dash where there is none."""
+    return "–" if value is None else f"{100 * value:.2f} %"
 
 
 def _head(summary: Summary) -> list[str]:
@@ -49,7 +56,7 @@ def _head(summary: Summary) -> list[str]:
     return lines
 
 
-def _listener(name: str, answers: Mapping[str, Any]) -> list[str]:
+def _listener(name: str, answers: ListenerPart) -> list[str]:
     official, strict = answers["official"], answers["strict"]
     lines = [f"{name}: {answers['n_replied']} replies to {answers['n_items']} items"]
     if official is not None and strict is not None:
@@ -90,12 +97,12 @@ def _listener(name: str, answers: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _rotation(orders: Mapping[str, Any]) -> list[str]:
+def _rotation(orders: Orders) -> list[str]:
     lines = [f"  one option in every order: {percent(orders['consistent'])} of {orders['n']} items"]
     if orders["mean_over_orders"] is not None:
         lines.append(
             f"  right in every order: {percent(orders['right_in_every_order'])}; mean over orders "
-            f"{100 * orders['mean_over_orders']:.2f} %"
+            f"{share(orders['mean_over_orders'])}"
         )
     lines.append(f"  chosen by place, all orders: {_counts(orders['positions'])}")
     return lines
@@ -107,8 +114,8 @@ def _floors(summary: Summary) -> list[str]:
         return []
     first = floors["first"]
     return [
-        f"floor, always the first option: official {100 * first['official']:.2f} %, strict "
-        f"{100 * first['strict']:.2f} %; a blind guess {100 * floors['chance']:.2f} %",
+        f"floor, always the first option: official {share(first['official'])}, strict "
+        f"{share(first['strict'])}; a blind guess {share(floors['chance'])}",
         f"answers by place: {_counts(floors['answer_positions'])}",
     ]
 
@@ -144,7 +151,7 @@ def _counts(histogram: list[int]) -> str:
     return ", ".join(map(str, histogram)) or "none"
 
 
-def _named(items: list[Mapping[str, str]], n: int) -> str:
+def _named(items: Sequence[Missing], n: int) -> str:
     """Counts of items, the first few with their reasons."""
     first = "; ".join(f"{item['item']} ({item['why']})" for item in items[:_SHOWN])
     more = f"; and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""

@@ -32,7 +32,7 @@ def benchmark(context: JobContext, settings: Settings) -> Json:
     """Ask one listener, or base and tuned, the items of a transfer benchmark."""
     from spectcount.benchmarks import run
 
-    return run.execute(context, _listeners(context, settings))
+    return dict(run.execute(context, _listeners(context, settings)))
 
 
 def _listeners(context: JobContext, settings: Settings) -> dict[str, Listener]:

@@ -42,7 +42,7 @@ def _strata(
 ) -> dict[str, Any]:
     """The rows of every kind of category without changes: each listener's own, side by side."""
     alone = [
-        summary.plain_tree(summary.strata(sheet, {name: summary.mark(sheet, one, missing)}))
+        summary.strata(sheet, {name: summary.mark(sheet, one, missing)})
         for name, one in answers.items()
     ]
     merged = {

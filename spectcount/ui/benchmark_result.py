@@ -8,7 +8,7 @@ colour alone; on a small screen each cell of a table stands behind the head of i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from markupsafe import Markup
 
@@ -42,7 +42,7 @@ def result_html(summary: Summary, running: bool = False) -> Markup:
         _official(summary),
         _details(
             "The whole report as text",
-            render("benchmark.report", text="\n".join(words.lines(summary))),
+            render("benchmark.report", text="\n".join(words.lines(cast(words.Summary, summary)))),
         ),
     ]
     return Markup('<div class="findings verdicts benchmark">{}</div>').format(joined(parts))
