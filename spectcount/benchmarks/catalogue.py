@@ -1,7 +1,7 @@
 """The benchmarks: files, fields, official rule, and the form that the official script reads.
 
-*Conventions*: a `read` function makes an Item of a row and picks single fields from it; MMAR's
-`thinking`, `cue` and `rubric`, which give the answer away, are in no such list. Sounds are looked
+*Conventions*: an Item is read from a row field by field; MMAR's `thinking`, `cue` and `rubric`,
+which give the answer away, are never read. Sounds are looked
 for beside the annotation file.
 
 Sources: Sakshi et al. (2024), arXiv 2410.19168 (MMAU); Ma et al. (2025), arXiv 2505.13032 (MMAR);
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,30 @@ _LETTER_FIELDS = ("choice_a", "choice_b", "choice_c", "choice_d")
 
 
 @dataclass(frozen=True)
+class Fields:
+    """How an item stands in a record: the fields of its sound and its answer, the folders that hold
+    sounds, whether options are listed under `choices` or lettered in four fields, whether the
+    answer may be kept secret; `opened` is the record with these fields."""
+
+    sound: str
+    folders: tuple[str, ...]
+    answer: str
+    lettered: bool = False
+    secret: bool = False
+    opened: Callable[[Record], Record] = dict
+
+
+@dataclass(frozen=True)
 class Benchmark:
-    """One benchmark. `says`: whether its script reads the option's words or its letter; `key`: the
-    field it reads the reply from; `average_over`: the stratum whose rates are averaged (None: all
-    items in one rate); `gotchas`: what its script does that a reader would not expect."""
+    """One benchmark. `says`: whether its script reads the option's words or its letter; `keys`: the
+    fields of the reply; `average_over`: the stratum whose rates are averaged (None: all
+    items in one rate); `gotchas`: what its script does that a reader would not expect; `on_hub`:
+    whether the hub has it as rows."""
 
     name: str
     title: str
     files: tuple[str, ...]
-    read: Callable[[Record, int, Path], Item]
+    fields: Fields
     script: official.Script
     says: str
     keys: tuple[str, ...]
@@ -44,6 +59,7 @@ class Benchmark:
     prompts: tuple[str, ...]
     gotchas: tuple[str, ...]
     average_over: str | None = None
+    on_hub: bool = True
 
     def load(self, path: str | Path) -> tuple[Path, list[Item]]:
         """The annotation file at or in `path`, and its items. Raises `UserError` naming the row
@@ -60,6 +76,24 @@ class Benchmark:
                 ) from None
         return file, files.without_others_sounds(items, file)
 
+    def read(self, record: Record, row: int, path: Path) -> Item:
+        """The item of a record; raises KeyError for a field that is missing."""
+        fields = self.fields
+        record = fields.opened(record)
+        sound = str(record[fields.sound])
+        return Item(
+            row=row,
+            id=str(record["id"]),
+            sound=sound,
+            audio=files.sound(sound, path, fields.folders),
+            question=str(record["question"]),
+            options=_lettered(record, row) if fields.lettered else _listed(record, row),
+            answer=_text(
+                record.get(fields.answer) if fields.secret else record[fields.answer], row
+            ),
+            strata=_strata(record, self.strata),
+        )
+
 
 def get(name: str) -> Benchmark:
     """The benchmark called so."""
@@ -70,63 +104,15 @@ def get(name: str) -> Benchmark:
     return BENCHMARKS[name]
 
 
-def _mmau(record: Record, row: int, path: Path) -> Item:
-    sound = str(record["audio_id"])
-    return Item(
-        row=row,
-        id=str(record["id"]),
-        sound=sound,
-        audio=files.sound(sound, path, ("test-mini-audios", "test-audios", "audio")),
-        question=str(record["question"]),
-        options=_listed(record, row),
-        answer=_text(record.get("answer"), row),
-        strata=_strata(record, ("task", "category", "sub-category", "difficulty")),
-    )
-
-
-def _mmar(record: Record, row: int, path: Path) -> Item:
-    return Item(
-        row=row,
-        id=str(record["id"]),
-        sound=str(record["audio_path"]),
-        audio=files.sound(str(record["audio_path"]), path, ("audio",)),
-        question=str(record["question"]),
-        options=_listed(record, row),
-        answer=_text(record["answer"], row),
-        strata=_strata(record, ("modality", "category", "sub-category", "language")),
-    )
-
-
-def _mmsu(record: Record, row: int, path: Path) -> Item:
-    kinds = ("category", "sub-category", "sub-sub-category", "task_name")
-    return Item(
-        row=row,
-        id=str(record["id"]),
-        sound=str(record["audio_path"]),
-        audio=files.sound(str(record["audio_path"]), path, ("audio",)),
-        question=str(record["question"]),
-        options=_lettered(record, row),
-        answer=_text(record["answer_gt"], row),
-        strata=_strata(record, kinds),
-    )
-
-
-def _air_bench(record: Record, row: int, path: Path) -> Item:
-    """Audio_Grounding's sounds are .flac files whatever the ending in the annotations."""
+def _air_bench(record: Record) -> Record:
+    """A record with the names of a sound's task, set and file in one place. Audio_Grounding's
+    sounds are .flac files whatever the ending in the annotations."""
     task, name = str(record["task_name"]), str(record["path"])
     folder = f"{task}_{record['dataset_name']}"
     if task == "Audio_Grounding":
         name = name[:-3] + "flac"
-    return Item(
-        row=row,
-        id=f"{folder}/{record['uniq_id']}",
-        sound=f"{folder}/{name}",
-        audio=files.sound(f"{folder}/{name}", path, ()),
-        question=str(record["question"]),
-        options=_lettered(record, row),
-        answer=_text(record["answer_gt"], row),
-        strata=(("task", task), ("set", folder)),
-    )
+    names = {"id": f"{folder}/{record['uniq_id']}", "audio_path": f"{folder}/{name}"}
+    return {**record, **names, "task": task, "set": folder}
 
 
 def _listed(record: Record, row: int) -> tuple[str, ...]:
@@ -180,101 +166,87 @@ _LETTER_RULE = (
     "a reply that cannot be read leaves the denominator",
     _NO_KEY,
 )
-_MMAU_STRATA = ("task", "category", "sub-category", "difficulty")
-
-BENCHMARKS = {
-    b.name: b
-    for b in (
-        Benchmark(
-            "mmau",
-            "MMAU test-mini",
-            ("mmau-test-mini.json", "*test-mini*.json*"),
-            _mmau,
-            official.by_words,
-            WORDS,
-            ("model_output", "model_prediction"),
-            "mmau-test-mini-predictions.json",
-            "python evaluation.py --input {file}",
-            _MMAU_STRATA,
-            ("options", "options-text"),
-            (
-                *_WORD_RULE,
-                "its page names the key model_prediction, the script reads "
-                "model_output: the export has both",
-            ),
-        ),
-        Benchmark(
-            "mmau-test",
-            "MMAU test",
-            ("mmau-test.json", "*mmau*test.json*"),
-            _mmau,
-            official.by_words,
-            WORDS,
-            ("model_output", "model_prediction"),
-            "mmau-test-predictions.json",
-            "hand the file in where the benchmark's page says",
-            _MMAU_STRATA,
-            ("options", "options-text"),
-            (
-                *_WORD_RULE,
-                "the answers are kept secret: without them in the file there is no "
-                "score here, only predictions to hand in",
-            ),
-        ),
-        Benchmark(
-            "mmar",
-            "MMAR",
-            ("MMAR-meta.jsonl", "MMAR-meta.json"),
-            _mmar,
-            official.by_words,
-            WORDS,
-            ("answer_prediction",),
-            "MMAR-predictions.jsonl",
-            "python code/evaluation.py --input {file}",
-            ("modality", "category", "sub-category", "language"),
-            ("options", "options-text"),
-            _WORD_RULE,
-        ),
-        Benchmark(
-            "mmsu",
-            "MMSU",
-            ("MMSU*.json*", "mmsu*.json*", "question/*mmsu*.json*"),
-            _mmsu,
-            official.mmsu,
-            LETTER,
-            ("response",),
-            "mmsu-predictions.jsonl",
-            "python mmsu_evaluation.py {file}",
-            ("category", "sub-category", "sub-sub-category", "task_name"),
-            ("letter-none", "letter"),
-            (
-                *_LETTER_RULE,
-                "an empty reply, or the reply “None”, is scored with the letter of "
-                "the reply read before it; as the first of a file it stops the script",
-                "the official inference script writes the category into the sub-category; the "
-                "export keeps the file's own",
-            ),
-        ),
-        Benchmark(
-            "air-bench",
-            "AIR-Bench Foundation",
-            ("Foundation_meta.json", "Foundation/Foundation_meta.json"),
-            _air_bench,
-            official.air_bench,
-            LETTER,
-            ("response",),
-            "Foundation_result_modelx.jsonl",
-            "python score_foundation.py",
-            ("task", "set"),
-            ("letter-none", "letter"),
-            (
-                *_LETTER_RULE,
-                "the script prints a rate for each of 25 sets and no average; the "
-                "score here is the mean over the 19 tasks, a task's sets pooled",
-                "of two options with the answer's text only the first is right",
-                "a set of which no reply can be read stops the script",
-            ),
-            average_over="task",
-        ),
-    )
-}
+_MMAU = Benchmark(
+    name="mmau",
+    title="MMAU test-mini",
+    files=("mmau-test-mini.json", "*test-mini*.json*"),
+    fields=Fields("audio_id", ("test-mini-audios", "test-audios", "audio"), "answer", secret=True),
+    script=official.by_words,
+    says=WORDS,
+    keys=("model_output", "model_prediction"),
+    export="mmau-test-mini-predictions.json",
+    command="python evaluation.py --input {file}",
+    strata=("task", "category", "sub-category", "difficulty"),
+    prompts=("options", "options-text"),
+    gotchas=(
+        *_WORD_RULE,
+        "its page names the key model_prediction, the script reads model_output: the export has "
+        "both",
+    ),
+)
+_MMAU_TEST = replace(
+    _MMAU,
+    name="mmau-test",
+    title="MMAU test",
+    files=("mmau-test.json", "*mmau*test.json*"),
+    export="mmau-test-predictions.json",
+    command="hand the file in where the benchmark's page says",
+    gotchas=(
+        *_WORD_RULE,
+        "the answers are kept secret: without them in the file there is no score here, only "
+        "predictions to hand in",
+    ),
+)
+_MMAR = replace(
+    _MMAU,
+    name="mmar",
+    title="MMAR",
+    files=("MMAR-meta.jsonl", "MMAR-meta.json"),
+    fields=Fields("audio_path", ("audio",), "answer"),
+    keys=("answer_prediction",),
+    export="MMAR-predictions.jsonl",
+    command="python code/evaluation.py --input {file}",
+    strata=("modality", "category", "sub-category", "language"),
+    gotchas=_WORD_RULE,
+)
+_MMSU = Benchmark(
+    name="mmsu",
+    title="MMSU",
+    files=("MMSU*.json*", "mmsu*.json*", "question/*mmsu*.json*"),
+    fields=Fields("audio_path", ("audio",), "answer_gt", lettered=True),
+    script=official.mmsu,
+    says=LETTER,
+    keys=("response",),
+    export="mmsu-predictions.jsonl",
+    command="python mmsu_evaluation.py {file}",
+    strata=("category", "sub-category", "sub-sub-category", "task_name"),
+    prompts=("letter-none", "letter"),
+    gotchas=(
+        *_LETTER_RULE,
+        "an empty reply, or the reply “None”, is scored with the letter of the reply read before "
+        "it; as the first of a file it stops the script",
+        "the official inference script writes the category into the sub-category; the export "
+        "keeps the file's own",
+    ),
+)
+_AIR_BENCH = replace(
+    _MMSU,
+    name="air-bench",
+    title="AIR-Bench Foundation",
+    files=("Foundation_meta.json", "Foundation/Foundation_meta.json"),
+    fields=Fields("audio_path", (), "answer_gt", lettered=True, opened=_air_bench),
+    script=official.air_bench,
+    export="Foundation_result_modelx.jsonl",
+    command="python score_foundation.py",
+    strata=("task", "set"),
+    gotchas=(
+        *_LETTER_RULE,
+        "the script prints a rate for each of 25 sets and no average; the score here is the mean "
+        "over the 19 tasks, a task's sets pooled",
+        "of two options with the answer's text only the first is right",
+        "a set of which no reply can be read stops the script",
+    ),
+    average_over="task",
+    on_hub=False,
+)
+BENCHMARKS = {b.name: b for b in (_MMAU, _MMAU_TEST, _MMAR, _MMSU, _AIR_BENCH)}

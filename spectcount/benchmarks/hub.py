@@ -28,19 +28,13 @@ _OFFICIAL = {"instruction": "question", "sub_category": "sub-category"}
 _WRITTEN = ("other_attributes", "choices")
 _LETTERED = re.compile(r"\s*\(?(?P<letter>[A-Z])[).:]\s*(?P<text>\S.*?)\s*", re.DOTALL)
 _LONGEST_LIST = 20_000
-_SOUND_NAMES = {
-    "mmau": "audio_id",
-    "mmau-test": "audio_id",
-    "mmar": "audio_path",
-    "mmsu": "audio_path",
-}
 
 
 def fetch(benchmark: Benchmark, repository: str, split: str, folder: Path) -> Path:
     """Write `repository` (OWNER/NAME, with @REVISION if wanted) under `folder` and return the
     annotation file. Raises `UserError` where `datasets` is missing, the hub cannot be reached, or
     the rows are not the benchmark's."""
-    if benchmark.name not in _SOUND_NAMES:
+    if not benchmark.on_hub:
         raise UserError(
             f"{benchmark.title} is on the hub as files, not as rows; download its folder and give "
             "that as the path"
@@ -48,7 +42,7 @@ def fetch(benchmark: Benchmark, repository: str, split: str, folder: Path) -> Pa
     rows, sounds = _rows(repository, split)
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     records = [
-        _record(row, sounds, _SOUND_NAMES[benchmark.name], folder, n) for n, row in enumerate(rows)
+        _record(row, sounds, benchmark.fields.sound, folder, n) for n, row in enumerate(rows)
     ]
     path = folder / ANNOTATIONS
     path.write_text(json.dumps(records, ensure_ascii=False, indent=1, default=str), "utf-8")

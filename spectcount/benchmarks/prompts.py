@@ -59,7 +59,7 @@ class Prompt:
         ]
         return _fill(self.template, question=question, options=self.between.join(lines)).strip()
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, str]:
         """Plain data."""
         return asdict(self)
 

@@ -22,7 +22,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import NotRequired, TypedDict, cast
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from spectcount.benchmarks import catalogue, files, official, prompts
 from spectcount.benchmarks.catalogue import WORDS, Benchmark
 from spectcount.benchmarks.items import LETTERS, Item, pick, position_of
 from spectcount.benchmarks.prompts import TEXT, Prompt
+from spectcount.clips import Clip
 from spectcount.configs import BenchmarkConfig
 from spectcount.errors import UserError
 from spectcount.listeners.base import Listener, Scores
@@ -41,6 +42,17 @@ MODES = (REPLY, SCORED)
 NEVER = -1e9
 MAX_NEW_TOKENS = 128
 """Room for an option's text; listeners that limit replies may read it from the question."""
+
+
+class Coords(TypedDict):
+    """Where a trial belongs: the item's row in the file and its id, the rotation, the sound."""
+
+    row: int
+    item: str
+    rotation: int
+    duration_s: float
+    lowered_db: NotRequired[float]
+    channel: NotRequired[int]
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,7 @@ class ClipQuestion:
     mode: str
     task_name: str
     waveform: np.ndarray = field(compare=False, repr=False)
+    coords: Coords = field(compare=False, repr=False)
     stimulus: None = None
     wording: int = 0
     reverse: bool = False
@@ -84,9 +97,9 @@ class ClipQuestion:
 
 
 def make(
-    benchmark: Benchmark, item: Item, prompt: Prompt, mode: str, rotation: int, wave: np.ndarray
+    benchmark: Benchmark, item: Item, prompt: Prompt, mode: str, rotation: int, sound: Clip
 ) -> ClipQuestion:
-    """The question of an item in one rotation of its options."""
+    """The question of an item in one rotation of its options, about its sound."""
     order = item.rotated(rotation)
     by_text = prompt.scored == TEXT if mode == SCORED else benchmark.says == WORDS
     answers = tuple(
@@ -98,7 +111,30 @@ def make(
     truth = None if right is None else item.right if by_text else LETTERS[right]
     words = prompt.words(item.question, order)
     name = f"benchmark:{benchmark.name}"
-    return ClipQuestion(words, tuple(dict.fromkeys(answers)), truth, not by_text, mode, name, wave)
+    return ClipQuestion(
+        words,
+        tuple(dict.fromkeys(answers)),
+        truth,
+        not by_text,
+        mode,
+        name,
+        sound.waveform,
+        _coords(item, rotation, sound),
+    )
+
+
+def _coords(item: Item, rotation: int, sound: Clip) -> Coords:
+    coords: Coords = {
+        "row": item.row,
+        "item": item.id,
+        "rotation": rotation,
+        "duration_s": round(sound.duration_s, 3),
+    }
+    if sound.lowered_db:
+        coords["lowered_db"] = round(sound.lowered_db, 3)
+    if sound.channel is not None:
+        coords["channel"] = sound.channel
+    return coords
 
 
 def reply_of(listener: Listener, question: ClipQuestion) -> str:
@@ -113,22 +149,22 @@ def scores_of(listener: Listener, questions: list[ClipQuestion]) -> Scores:
     return pairs[0][0].score([cast(Question, heard) for _, heard in pairs])
 
 
-def replied(question: ClipQuestion, listener: Listener, reply: str, **link: Any) -> Trial:
+def replied(question: ClipQuestion, listener: Listener, name: str, reply: str) -> Trial:
     """The trial of a reply in words; see the module."""
     named = _named(question, reply)
     even = -math.log(len(question.answers))
     log_probs = [
         even if named is None else 0.0 if answer == named else NEVER for answer in question.answers
     ]
-    return _trial(question, listener, log_probs, float(named is not None), reply, **link)
+    return _trial(question, listener, name, log_probs, float(named is not None), reply)
 
 
 def scored(
-    question: ClipQuestion, listener: Listener, log_probs: np.ndarray, mass: float, **link: Any
+    question: ClipQuestion, listener: Listener, name: str, log_probs: np.ndarray, mass: float
 ) -> Trial:
     """The trial of a closed-set score."""
     clipped = [max(float(p), NEVER) for p in log_probs]
-    return _trial(question, listener, clipped, mass, None, **link)
+    return _trial(question, listener, name, clipped, mass, None)
 
 
 def _named(question: ClipQuestion, reply: str) -> str | None:
@@ -143,12 +179,10 @@ def _named(question: ClipQuestion, reply: str) -> str | None:
 def _trial(
     question: ClipQuestion,
     listener: Listener,
+    name: str,
     log_probs: list[float],
     mass: float,
     reply: str | None,
-    *,
-    name: str,
-    coords: dict[str, Any],
 ) -> Trial:
     return Trial(
         key=question.key,
@@ -164,7 +198,7 @@ def _trial(
         log_probs=tuple(log_probs),
         mass=float(mass),
         reply=reply,
-        coords=coords,
+        coords=dict(question.coords),
     )
 
 

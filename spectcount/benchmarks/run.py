@@ -13,7 +13,7 @@ import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 from spectcount import clips
 from spectcount.benchmarks import questions, summary
@@ -29,8 +29,6 @@ from spectcount.probing.run import refuse_other_listener, scored_by
 from spectcount.trials import Trial
 
 BATCH = 16
-Placed = tuple[ClipQuestion, dict[str, Any]]
-"""A question and the coordinates of its trial: row, rotation and sound."""
 
 
 @dataclass
@@ -137,25 +135,20 @@ def _answer(
 ) -> None:
     """Answers of one listener to some items: from the ledger, or asked now; stored at once."""
     wanted = [
-        (
-            questions.make(
-                sheet.benchmark, item, sheet.prompt, sheet.mode, rotation, sound.waveform
-            ),
-            _coords(item, rotation, sound),
-        )
+        questions.make(sheet.benchmark, item, sheet.prompt, sheet.mode, rotation, sound)
         for item, rotation, sound in heard
         if item.row not in seat.refused
     ]
-    known = context.ledger.known_trials(seat.fingerprint, [q.key for q, _ in wanted])
-    seat.n_known += sum(question.key in known for question, _ in wanted)
+    known = context.ledger.known_trials(seat.fingerprint, [q.key for q in wanted])
     stored = [
-        dataclasses.replace(known[question.key], listener=seat.name, coords=coords)
-        for question, coords in wanted
-        if question.key in known
+        dataclasses.replace(known[q.key], listener=seat.name, coords=dict(q.coords))
+        for q in wanted
+        if q.key in known
     ]
+    seat.n_known += len(stored)
     _keep(context, seat, stored)
-    fresh = [(question, coords) for question, coords in wanted if question.key not in known]
-    for group in _alike(fresh) if sheet.mode == questions.SCORED else [[pair] for pair in fresh]:
+    fresh = [q for q in wanted if q.key not in known]
+    for group in _alike(fresh) if sheet.mode == questions.SCORED else [[q] for q in fresh]:
         _keep(context, seat, _asked(sheet, seat, group))
 
 
@@ -166,32 +159,15 @@ def _keep(context: RunContext, seat: Seat, trials: list[Trial]) -> None:
         seat.answered.update({place(trial): trial for trial in trials})
 
 
-def _coords(item: Item, rotation: int, sound: Clip) -> dict[str, Any]:
-    """Row, rotation and sound of a trial."""
-    coords: dict[str, Any] = {
-        "row": item.row,
-        "item": item.id,
-        "rotation": rotation,
-        "duration_s": round(sound.duration_s, 3),
-    }
-    if sound.lowered_db:
-        coords["lowered_db"] = round(sound.lowered_db, 3)
-    if sound.channel is not None:
-        coords["channel"] = sound.channel
-    return coords
-
-
-def _alike(
-    fresh: Sequence[Placed],
-) -> list[list[Placed]]:
+def _alike(fresh: Sequence[ClipQuestion]) -> list[list[ClipQuestion]]:
     """Questions of one closed set together: a forward scores one set."""
-    groups: dict[tuple[str, ...], list[Placed]] = {}
-    for question, coords in fresh:
-        groups.setdefault(question.answers, []).append((question, coords))
+    groups: dict[tuple[str, ...], list[ClipQuestion]] = {}
+    for question in fresh:
+        groups.setdefault(question.answers, []).append(question)
     return list(groups.values())
 
 
-def _asked(sheet: Sheet, seat: Seat, group: list[Placed]) -> list[Trial]:
+def _asked(sheet: Sheet, seat: Seat, group: list[ClipQuestion]) -> list[Trial]:
     """Trials of one group; a refusal of one clip is kept and does not take the others with it."""
     start = time.perf_counter()
     try:
@@ -199,26 +175,21 @@ def _asked(sheet: Sheet, seat: Seat, group: list[Placed]) -> list[Trial]:
         seat.n_asked += len(trials)
     except UserError as error:
         if len(group) > 1:
-            return [trial for pair in group for trial in _asked(sheet, seat, [pair])]
-        coords = group[0][1]
+            return [trial for question in group for trial in _asked(sheet, seat, [question])]
+        coords = group[0].coords
         seat.refused[coords["row"]] = (str(error), coords["duration_s"])
         trials = []
     seat.seconds += time.perf_counter() - start
     return trials
 
 
-def _ask(sheet: Sheet, seat: Seat, group: list[Placed]) -> list[Trial]:
-    link = [{"name": seat.name, "coords": coords} for _, coords in group]
-    clips_asked = [question for question, _ in group]
+def _ask(sheet: Sheet, seat: Seat, group: list[ClipQuestion]) -> list[Trial]:
+    listener, name = seat.listener, seat.name
     if sheet.mode == questions.SCORED:
-        scores = questions.scores_of(seat.listener, clips_asked)
-        rows = zip(clips_asked, scores.log_probs, scores.mass, link, strict=True)
-        return [questions.scored(q, seat.listener, p, float(m), **to) for q, p, m, to in rows]
-    replies = [questions.reply_of(seat.listener, question) for question in clips_asked]
-    return [
-        questions.replied(question, seat.listener, reply, **to)
-        for question, reply, to in zip(clips_asked, replies, link, strict=True)
-    ]
+        scores = questions.scores_of(listener, group)
+        rows = zip(group, scores.log_probs, scores.mass, strict=True)
+        return [questions.scored(q, listener, name, p, float(mass)) for q, p, mass in rows]
+    return [questions.replied(q, listener, name, questions.reply_of(listener, q)) for q in group]
 
 
 def _refuse_deaf(
