@@ -140,12 +140,14 @@ class ScoredBy(TypedDict, total=False):
     dtype: str
 
 
-class ListenerPart(ScoredBy):
+# Written as a call: one of the stored keys is no name that a class of ours may bind.
+Counts = TypedDict("Counts", {"fingerprint": str, "asked": int, "known": int})  # noqa: UP013
+"""Who answered; questions put to it in this run, and known from others."""
+
+
+class ListenerPart(ScoredBy, Counts):
     """One listener's answers and scores."""
 
-    fingerprint: str
-    asked: int
-    known: int
     clips_per_s: float | None
     n_items: int
     n_replied: int

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from spectcount.figures.spec import Line, Spec, heatmap_value, lines_value
+from spectcount.figures.spec import Box, Line, Spec, heatmap_value, lines_value
 from spectcount.figures.words import (
     axis_ticks,
     cells_note,
@@ -227,15 +227,11 @@ def _cell_words(cells: Cells, values: Interval, at: tuple[int, int]) -> str:
     )
 
 
-def _box(region: Region, label: str) -> dict[str, Any]:
+def _box(region: Region, label: str) -> Box:
     columns = [cell[0] for cell in region.cells]
     rows = [cell[1] for cell in region.cells]
-    return {
-        "rows": [min(rows), max(rows)],
-        "columns": [min(columns), max(columns)],
-        "label": label,
-        "dashed": region.status != CONFIRMED,
-    }
+    ends = [min(rows), max(rows)], [min(columns), max(columns)]
+    return Box(*ends, label, dashed=region.status != CONFIRMED)
 
 
 def _cut_note(lines: Sequence[Line]) -> str:

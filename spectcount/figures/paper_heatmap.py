@@ -157,7 +157,7 @@ def _regions(axes: Axes, spec: Spec) -> None:
     for k, region in enumerate(spec["regions"]):
         (bottom, top), (left, right) = region["rows"], region["columns"]
         corner, width, height = (left - 0.5, bottom - 0.5), right - left + 1, top - bottom + 1
-        dashes = (0, (4, 2)) if region.get("dashed") else "-"
+        dashes = (0, (4, 2)) if region["dashed"] else "-"
         for line, colour in ((3.4, "white"), (1.8, style.ACCENT)):
             box = Rectangle(
                 corner, width, height, fill=False, lw=line, ls=dashes, edgecolor=colour, zorder=3

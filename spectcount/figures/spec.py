@@ -22,6 +22,16 @@ Spec = dict[str, Any]
 """A figure's plain data."""
 
 
+@dataclass(frozen=True)
+class Box:
+    """Cells of a map that are outlined: the first and last of their rows and columns."""
+
+    rows: list[int]
+    columns: list[int]
+    label: str
+    dashed: bool = False
+
+
 def heatmap_value(
     z: Any,
     x: Sequence[Any],
@@ -38,7 +48,7 @@ def heatmap_value(
     n: Any = None,
     marks: Mapping[str, Sequence[tuple[int, int]]] | None = None,
     symbols: Mapping[str, str] | None = None,
-    regions: Sequence[Mapping[str, Any]] | None = None,
+    regions: Sequence[Box] = (),
     title: str = "",
     note: str = "",
     key: str = "",
@@ -53,8 +63,6 @@ def heatmap_value(
     n : [rows, columns] trials behind each cell.
     marks : name -> cells (row, column) drawn on top with a legend entry of that name; `symbols`
         maps a name to "changed", "confounded", "weak" or a Plotly symbol.
-    regions : {"rows": [first, last], "columns": [first, last], "label": "1",
-        "dashed": false}, outlined.
     key : identity of the axes; zoom survives while it stays the same.
     """
     return {
@@ -72,7 +80,7 @@ def heatmap_value(
         "n": np.asarray(n, int).tolist() if n is not None else None,
         "marks": {m: [[int(r), int(c)] for r, c in cells] for m, cells in (marks or {}).items()},
         "symbols": dict(symbols or {}),
-        "regions": [dict(region) for region in regions or ()],
+        "regions": [asdict(box) for box in regions],
         "title": title,
         "note": note,
         "key": key,

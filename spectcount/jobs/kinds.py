@@ -48,7 +48,7 @@ def tune(context: JobContext, settings: Settings) -> Json:
     """Fine-tune an adapter."""
     from spectcount.training import train
 
-    return train.execute(context, settings)
+    return dict(train.execute(context, settings) or {})
 
 
 KINDS: dict[str, Work] = {

@@ -156,10 +156,10 @@ def _axis_span(ends: Interval, curve: Psychometric, name: str) -> float:
 
 
 def _chances(
-    curve: Psychometric, x: np.ndarray, signal: np.ndarray, changed: dict[str, Any]
+    curve: Psychometric, x: np.ndarray, signal: np.ndarray, changed: dict[str, float]
 ) -> np.ndarray:
     """psi per trial, the guess rate on catch trials; parameters on the fit's axis may differ."""
-    values = {k: max(v, 0.0) if k in ("guess", "lapse") else v for k, v in changed.items()}
+    values: Any = {k: max(v, 0.0) if k in ("guess", "lapse") else v for k, v in changed.items()}
     if "threshold" in values:
         values["threshold"] = from_axis(values["threshold"], curve.log)
     used = dataclasses.replace(curve, **values)

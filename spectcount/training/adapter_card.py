@@ -14,7 +14,7 @@ import transformers
 import spectcount
 
 if TYPE_CHECKING:
-    from spectcount.training.train import Job
+    from spectcount.training.train import Job, Summary
 
 
 def write(
@@ -22,7 +22,7 @@ def write(
     job: Job,
     base_fingerprint: str,
     lineage: Mapping[str, Any],
-    summary: Mapping[str, Any],
+    summary: Summary,
 ) -> None:
     """Both files, into the adapter's folder."""
     record = {
@@ -80,7 +80,7 @@ Load it with `PeftModel.from_pretrained(base_model, this_folder)`.
 """
 
 
-def _rows(summary: Mapping[str, Any]) -> str:
+def _rows(summary: Summary) -> str:
     before, after = summary["held_out_before"], summary["held_out_after"]
     names = {"weak": "weak regions", "strong": "outside them"}
     return "\n".join(

@@ -240,6 +240,7 @@ class Sampler:
             "frequency_low_hz": low_hz,
             "frequency_high_hz": high_hz,
             "noise_sigma": float(np.exp(rng.uniform(np.log(c.sigma_low), np.log(c.sigma_high)))),
+            "level_rove_scale": c.level_scale,
             **events,
             **fixed,
         }
@@ -247,7 +248,7 @@ class Sampler:
 
     def _events(
         self, each: Mapping[str, Sequence[float]], rng: np.random.Generator
-    ) -> dict[str, Any]:
+    ) -> dict[str, float]:
         """Level and length of the events as centre and rove: what this clip's share of the ranges
         is."""
         c = self.curriculum
@@ -260,7 +261,6 @@ class Sampler:
             "event_duration_jitter_ms": (long_ms - short_ms) / 2,
             "level_dbfs": (soft_dbfs + loud_dbfs) / 2,
             "level_rove_db": (loud_dbfs - soft_dbfs) / 2,
-            "level_rove_scale": c.level_scale,
         }
 
 

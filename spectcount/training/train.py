@@ -11,9 +11,10 @@ from __future__ import annotations
 import random
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from spectcount.configs import TuneConfig
 from spectcount.context import RunContext
 from spectcount.listeners.loaded import LoadedModel
 from spectcount.settings import Settings
-from spectcount.training import OPTIONS, adapter_card, lora, ranks
+from spectcount.training import adapter_card, lora, ranks
 from spectcount.training.curriculum import Sampler
 from spectcount.training.losses import loss_of
 from spectcount.training.options import Curriculum, LoraOptions, TrainOptions
@@ -63,22 +64,40 @@ class Job:
     curriculum: Curriculum
     lora: LoraOptions
     train: TrainOptions
-    regions: list[dict[str, Any]]
+    regions: Sequence[Mapping[str, Any]]
     seed: int
 
     @classmethod
     def from_config(cls, config: TuneConfig) -> Job:
         """From a run's configuration; raises `UserError` for what is not declared."""
-        parts: dict[str, Any] = {
-            name: declared.from_dict(getattr(config, name)) for name, declared in OPTIONS.items()
-        }
-        return cls(config.base, **parts, regions=list(config.regions), seed=config.seed)
+        return cls(
+            config.base,
+            Curriculum.from_dict(config.curriculum),
+            LoraOptions.from_dict(config.lora),
+            TrainOptions.from_dict(config.train),
+            list(config.regions),
+            config.seed,
+        )
 
 
-def execute(context: RunContext, settings: Settings) -> dict[str, Any]:
-    """Train (or go on training) the run's adapter and return its summary: adapter folder, steps,
-    held-out accuracies before and after, minutes. Of several processes only the first returns
-    one."""
+class Summary(TypedDict):
+    """A fine-tune's summary: where its adapter lies, steps, loss, counting accuracy on held-out
+    draws before and after (by "weak" and "strong"), and how the base was loaded."""
+
+    adapter: str
+    name: str
+    steps: int
+    of_steps: int
+    final_loss: float
+    held_out_before: Mapping[str, float]
+    held_out_after: Mapping[str, float]
+    finished_at: float
+    base: Mapping[str, str]
+
+
+def execute(context: RunContext, settings: Settings) -> Summary | None:
+    """Train (or go on training) the run's adapter and return its summary; of several processes
+    only the first returns one."""
     job = Job.from_config(TuneConfig.from_json(context.config))
     device = ranks.device_of(settings.device, job.train.processes)
     _make_deterministic(job, device)
@@ -92,7 +111,7 @@ def execute(context: RunContext, settings: Settings) -> dict[str, Any]:
     last = _last_checkpoint(context)
     _say(context, f"resuming from {last.name}" if last else _opening(job))
     trainer.train(resume_from_checkpoint=str(last) if last else None)
-    summary = _finish(context, job, loaded, trainer.model, trainer) if ranks.leads() else {}
+    summary = _finish(context, job, loaded, trainer.model, trainer) if ranks.leads() else None
     ranks.finish()  # not after a failure: the others would fail of it and report that instead
     return summary
 
@@ -157,14 +176,14 @@ def _finish(
     loaded: LoadedModel,
     tuned: Any,
     trainer: AnswerTrainer,
-) -> dict[str, Any]:
+) -> Summary:
     """Save the adapter with its card and lineage; the run's summary."""
     step = trainer.state.global_step
     folder = context.folder / "adapter.unfinished"
     tuned.eval().save_pretrained(folder, save_embedding_layers=False)
     measured = {e["step"]: e["held_out"] for e in trainer.state.log_history if "held_out" in e}
     first, last = measured.get(0, {}), measured.get(step, {})
-    summary = {
+    summary: Summary = {
         "adapter": "adapter",
         "name": f"{job.base}@{context.run_id}",
         "steps": step,

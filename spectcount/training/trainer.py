@@ -258,7 +258,7 @@ class Follower(TrainerCallback):
         self.context.log(f"step {step}: held-out count accuracy {words}")
 
 
-def keep_recent(history: list[dict[str, Any]]) -> None:
+def keep_recent(history: list[Mapping[str, Any]]) -> None:
     """Drop all but the last losses from the trainer's history, which every checkpoint holds."""
     losses = [entry for entry in history if "loss" in entry]
     old = {id(entry) for entry in losses[:-METRIC_EVERY]}

@@ -11,7 +11,7 @@ from PIL import Image
 
 from spectcount.figures import paper, style
 from spectcount.figures.interactive import SCRIPTS
-from spectcount.figures.spec import Line, heatmap_value, lines_value
+from spectcount.figures.spec import Box, Line, heatmap_value, lines_value
 
 NASTY = "$x_{1}$ <b>&\x07 \\frac —"
 
@@ -28,7 +28,7 @@ def a_map(**changes):
         "marks": {"changed for sure": [(0, 1)], "none here": []},
         "symbols": {"changed for sure": "changed"},
         "title": "tiny-lalm",
-        "regions": [{"rows": [0, 0], "columns": [0, 1], "label": "1"}],
+        "regions": [Box([0, 0], [0, 1], "1")],
         "note": "n = 0 to 8 signal trials per cell; intervals at 95 %",
     }
     return heatmap_value(**{**values, **changes})

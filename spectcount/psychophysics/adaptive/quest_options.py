@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from spectcount.errors import UserError
 from spectcount.psychophysics.adaptive.marginal import edges
@@ -182,7 +183,7 @@ def standard_options(
     u = np.linspace(float(to_axis(low, log)), float(to_axis(high, log)), n)
     widths = np.geomspace(*_STANDARD_WIDTHS, 10 if single else 6)
     lapses = np.array(_STANDARD_LAPSES if single else _FEW_LAPSES)
-    grids: dict[str, Any] = {
+    grids: dict[str, ArrayLike] = {
         "threshold": from_axis(np.linspace(u[0], u[-1], 2 * n - 1), log),
         "width": (u[-1] - u[0]) * widths,
         "guess": np.linspace(0.02, 0.9, 12 if single else 6) if guess is None else guess,
@@ -205,7 +206,8 @@ def standard_options(
         "prior": prior,
         "check_every": _STANDARD_CHECKS if single else 2 * _STANDARD_CHECKS,
     } | options
-    return QuestPlusOptions(tuple(map(tuple, levels)), grids, log=log, **options)
+    parameters = {name: _grid(name, values) for name, values in grids.items()}
+    return QuestPlusOptions(tuple(map(tuple, levels)), parameters, log=log, **options)
 
 
 def _lapse_weights(lapses: np.ndarray) -> np.ndarray:
@@ -236,7 +238,7 @@ def _needed(function: str, n_levels: int) -> set[str]:
     return names | {"gradient"} if n_levels == 2 else names
 
 
-def _grid(name: str, values: Any) -> tuple[float, ...]:
+def _grid(name: str, values: ArrayLike) -> tuple[float, ...]:
     try:
         grid = tuple(float(v) for v in np.atleast_1d(np.asarray(values, float)))
     except (TypeError, ValueError):
