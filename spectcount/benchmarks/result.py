@@ -131,7 +131,7 @@ class Refused(Missing):
 
 
 class ScoredBy(TypedDict, total=False):
-    """How a model was scored; nothing of other listeners."""
+    """The scoring of a model; nothing of other listeners."""
 
     path: str
     why_stock: str
@@ -142,7 +142,7 @@ class ScoredBy(TypedDict, total=False):
 
 # Written as a call: one of the stored keys is no name that a class of ours may bind.
 Counts = TypedDict("Counts", {"fingerprint": str, "asked": int, "known": int})  # noqa: UP013
-"""Who answered; questions put to it in this run, and known from others."""
+"""The listener; questions put to it in this run, and known from others."""
 
 
 class ListenerPart(ScoredBy, Counts):
