@@ -27,7 +27,7 @@ _LETTER_FIELDS = ("choice_a", "choice_b", "choice_c", "choice_d")
 
 @dataclass(frozen=True)
 class Fields:
-    """The place of an item in a record: the fields of its sound and its answer, the folders that hold
+    """The place of an item in a record: the fields of sound and answer, the folders that hold
     sounds, whether options are listed under `choices` or lettered in four fields, whether the
     answer may be kept secret; `opened` is the record with these fields."""
 
