@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -24,10 +25,8 @@ from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.store import Store
 from spectcount.ui import room
-from spectcount.ui.benchmark_files import files_html, missing_html
-from spectcount.ui.compare_figures import compared
-from spectcount.ui.header import Header
-from spectcount.ui.pieces import Updates, html, notice, refusal
+from spectcount.ui.header import Header, compared
+from spectcount.ui.pieces import Updates, html, notice, refusal, render
 from spectcount.ui.polling import duration_text
 
 DEMO = "The demo reads no benchmark from its disk. To run one, run a copy of SpectCount yourself."
@@ -260,3 +259,68 @@ def _whole(value: Any, words: str, low: int) -> int:
     if value < low:
         raise UserError(f"{words} is {int(value)}; give a whole number from {low}")
     return int(value)
+
+
+_SHOWN = 5
+_HUB_SETS = ("mmau", "mmau-test", "mmar", "mmsu")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the official files come from, and in which folder beside the annotations the sounds
+    lie."""
+
+    links: tuple[tuple[str, str], ...]
+    sounds: str
+
+
+_MMAU = (("github.com/Sakshi113/MMAU", "https://github.com/Sakshi113/MMAU"),)
+SOURCES = {
+    "mmau": Source(_MMAU, "test-mini-audios/"),
+    "mmau-test": Source(_MMAU, "test-audios/"),
+    "mmar": Source(
+        (
+            ("github.com/ddlBoJack/MMAR", "https://github.com/ddlBoJack/MMAR"),
+            ("sounds", "https://huggingface.co/datasets/BoJack/MMAR"),
+        ),
+        "audio/",
+    ),
+    "mmsu": Source(
+        (
+            ("github.com/dingdongwang/MMSU", "https://github.com/dingdongwang/MMSU"),
+            ("data", "https://huggingface.co/datasets/ddwang2000/MMSU"),
+        ),
+        "audio/",
+    ),
+    "air-bench": Source(
+        (("github.com/OFA-Sys/AIR-Bench", "https://github.com/OFA-Sys/AIR-Bench"),),
+        "Foundation/TASK_DATASET/",
+    ),
+}
+
+
+def files_html(name: str) -> Markup:
+    """Where the official files are, and what the folder must look like (HTML)."""
+    source, found = SOURCES[name], catalogue.get(name)
+    return render(
+        "benchmark.files",
+        title=found.title,
+        links=source.links,
+        annotations=found.files[0],
+        sounds=source.sounds,
+        hub=name in _HUB_SETS,
+    )
+
+
+def missing_html(sheet: Sheet) -> Markup:
+    """The sounds that are not where the annotations say (HTML); "" where all are there."""
+    missing = [item for item in sheet.items if not item.audio.is_file()]
+    if not missing:
+        return Markup()
+    named = ", ".join(item.id for item in missing[:_SHOWN])
+    more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    return notice(
+        f"{len(missing)} of {len(sheet.items)} sounds are missing: {named}{more}. They are listed "
+        f"in the result and count as wrong in the strict score. The first was looked for at "
+        f"{missing[0].audio}."
+    )

@@ -6,7 +6,9 @@ result fills in while it asks. The page reads what is stored and nothing else.
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,14 @@ import gradio as gr
 from gradio.context import Context
 
 from spectcount import actions
-from spectcount.benchmarks.questions import Sheet, sheet_of
+from spectcount.benchmarks import summary
+from spectcount.benchmarks.questions import Sheet, place, sheet_of
 from spectcount.configs import BenchmarkConfig
 from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
-from spectcount.ui import benchmark_form, benchmark_live, room
+from spectcount.trials import Trial
+from spectcount.ui import benchmark_form, room
 from spectcount.ui.benchmark_result import result_html
 from spectcount.ui.header import Header
 from spectcount.ui.pieces import (
@@ -118,10 +122,10 @@ class BenchmarkView(RunView):
         if run.ended and summary.get("listeners"):
             return {self.result: result_html(summary, bool(summary.get("stopped")))}
         try:
-            so_far = benchmark_live.so_far(run, self._sheet(run), self.feed.trials(run.id))
+            summary_now = so_far(run, self._sheet(run), self.feed.trials(run.id))
         except UserError as error:
             return {self.result: refusal(error)}
-        return {self.result: result_html(so_far, True) if so_far else notice(NO_ANSWER)}
+        return {self.result: result_html(summary_now, True) if summary_now else notice(NO_ANSWER)}
 
     def _sheet(self, run: Run) -> Sheet:
         """The sheet of a run; the last few are kept."""
@@ -130,3 +134,51 @@ class BenchmarkView(RunView):
             for old in list(self._sheets)[:-KEPT_SHEETS]:
                 del self._sheets[old]
         return self._sheets[run.id]
+
+
+def so_far(run: Run, sheet: Sheet, trials: Sequence[Trial]) -> dict[str, Any] | None:
+    """The summary of what is stored; None until every listener has answered something."""
+    names = run.config["listeners"]
+    mine = {name: [t for t in trials if t.listener == name] for name in names}
+    if not all(mine.values()):
+        return None
+    answers = {
+        name: summary.Answers(own[0].fingerprint, {place(t): t for t in own}, {}, len(own), 0, None)
+        for name, own in mine.items()
+    }
+    missing = missing_before(sheet, trials)
+    whole = dataclasses.replace(sheet, benchmark=dataclasses.replace(sheet.benchmark, strata=()))
+    total = len(sheet.units) * len(names)
+    head = {"done": sum(map(len, mine.values())), "total": total, "stopped": False}
+    found = summary.summarise(whole, answers, missing)
+    known = found["benchmark"]["answers_known"]
+    return {**head, **found, "strata": _strata(sheet, answers, missing) if known else {}}
+
+
+def _strata(
+    sheet: Sheet, answers: Mapping[str, summary.Answers], missing: summary.Unheard
+) -> dict[str, Any]:
+    """The rows of every kind of category without changes: each listener's own, side by side."""
+    alone = [
+        summary.strata(sheet, {name: summary.mark(sheet, one, missing)})
+        for name, one in answers.items()
+    ]
+    merged = {
+        kind: [
+            {**rows[0], "listeners": {k: v for row in rows for k, v in row["listeners"].items()}}
+            for rows in zip(*(one[kind] for one in alone), strict=True)
+        ]
+        for kind in sheet.benchmark.strata
+    }
+    return merged
+
+
+def missing_before(sheet: Sheet, trials: Sequence[Trial]) -> dict[int, tuple[str, str]]:
+    """Row -> (kind, why) of the items without a sound that the run has passed already."""
+    answered = {place(t)[0] for t in trials}
+    last = max((i for i, item in enumerate(sheet.items) if item.row in answered), default=-1)
+    return {
+        item.row: (summary.MISSING, f"there is no file {item.audio}")
+        for item in sheet.items[: last + 1]
+        if item.row not in answered and not item.audio.is_file()
+    }

@@ -1,35 +1,39 @@
 """The Design tab: a family and its sliders, both spectrograms, player and table, all live; below
 them, Ask.
 
-Every handler draws the Stimulus anew from what `bench.shown` says, so nothing is kept between
-events.
+What is on the page is the value of one component, the forms of all families: JSON of {family,
+params, task, side, seed} as the reader left them, not yet validated; `full`, whether sliders run
+over the full range; and `pinned` while an uploaded stimulus that no design of ours drew is shown.
+A moved control calls the live clip's own server function by `SpectCount.move`: an ordinary event
+would update the loading state of every widget of the page twice, which takes longer than drawing.
+
+Every handler draws the Stimulus anew from that value, so nothing is kept between events.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
+from markupsafe import Markup
 
 from spectcount import actions, presets
+from spectcount.designs import FAMILIES
 from spectcount.errors import UserError
-from spectcount.pairs import Drawing, usual_task
+from spectcount.pairs import COUNTERPART, SIGNAL, Drawing, usual_task
+from spectcount.presets import names
 from spectcount.settings import Settings
 from spectcount.stimulus import Stimulus
-from spectcount.ui import ask, clip, family_forms, link
-from spectcount.ui.bench import (
-    PINNED,
-    Bench,
-    lay_out_tools,
-    side_switch,
-    side_update,
-)
-from spectcount.ui.controls import form_data
+from spectcount.tasks import task
+from spectcount.ui import ask, clip, link
+from spectcount.ui.controls import describe, form_component, form_data, form_html
 from spectcount.ui.header import Header
-from spectcount.ui.pieces import PRIVATE, QUIET, Updates
+from spectcount.ui.pieces import PRIVATE, QUIET, Updates, html
 
 _FILE: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
 
@@ -42,6 +46,179 @@ _DRAW_JS = """(shown, side, seed) => {
 _TASK_JS = """(shown, task) =>
   SpectCount.move(JSON.stringify({ ...JSON.parse(shown), task, side: "signal" }))"""
 _FULL_JS = "(shown, full) => JSON.stringify({ ...JSON.parse(shown), full })"
+
+
+PINNED = "An uploaded stimulus; moving any control returns to the design of the sliders."
+Source = Callable[[], tuple[Drawing, str, str]]
+"""Gives a drawing, a note on it, and the hash of the clip that was meant ("": any)."""
+
+
+def family_forms(first: Drawing) -> gr.HTML:
+    """The forms, that of `first` shown."""
+    forms = {
+        name: {"html": form_html("param", describe(declared)), "tasks": list(declared.tasks)}
+        for name, declared in FAMILIES.items()
+    }
+    return form_component(
+        forms,
+        shown_text(first),
+        "design-form",
+        key="family",
+        script="SpectCount.familyForms(element, props, watch, %s);",
+    )
+
+
+def shown_text(drawing: Drawing, full_range: bool = False) -> str:
+    """The value that shows a drawing."""
+    return json.dumps({**drawing.to_dict(), "full": full_range})
+
+
+def lay_out_recorder(settings: Settings, visible: bool) -> tuple[gr.Column, gr.Audio]:
+    """The control that opens or records a sound, and the column that holds it."""
+    where = "on the server of this page" if settings.demo else "on this machine, in the home folder"
+    with gr.Column(visible=visible, elem_classes="recorder") as column:
+        audio = gr.Audio(
+            sources=["upload", "microphone"],
+            type="filepath",
+            label="Open or record a sound",
+            elem_id="recording",
+            buttons=[],
+        )
+        words = f"The sound stays {where}; links and stimulus.json hold its hash alone."
+        html(value=Markup('<p class="blank-note">{}</p>').format(words))
+    return column, audio
+
+
+def with_carrier(said: Mapping[str, Any], digest: str) -> Drawing:
+    """The drawing on the page, with a recording in it."""
+    params = {**said["params"], link.CARRIER: digest}
+    return Drawing.from_dict({**said, "params": params})
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The controls above and below the forms."""
+
+    family: gr.Dropdown
+    preset: gr.Dropdown
+    seed: gr.Number
+    again: gr.Button
+    upload: gr.UploadButton
+    recorder: gr.Column
+    recording: gr.Audio
+    full_range: gr.Checkbox
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The widgets; `shown` says what is on the page (see `family_forms`)."""
+
+    settings: Settings
+    tools: Tools
+    shown: gr.HTML
+    side: gr.Radio
+    view: gr.HTML
+    panel: ask.Panel
+
+    @property
+    def everything(self) -> list[Any]:
+        """Outputs of a handler that shows another sound."""
+        tools = self.tools
+        return [self.view, self.shown, tools.family, tools.seed, *self.of_family]
+
+    @property
+    def of_family(self) -> list[Any]:
+        """What follows from the family and its task."""
+        return [self.tools.recorder, self.side, *self.panel.outputs]
+
+    def show(self, source: Source, full_range: bool) -> Updates:
+        """Updates that show what `source` gives; of a drawing that cannot be made, its form and
+        the sentence that refuses it."""
+        try:
+            drawing, note, meant = source()
+        except UserError as error:
+            return self.only_view(clip.error_value(error))
+        try:
+            stimulus = link.stimulus_of(drawing, self.settings)
+            value = link.drawing_value(drawing, stimulus, note or link.other_clip(meant, stimulus))
+        except UserError as error:
+            value = clip.error_value(error)
+        name = drawing.design.family
+        return {
+            self.view: value,
+            self.shown: shown_text(drawing, full_range),
+            self.tools.family: name,
+            self.tools.seed: drawing.seed,
+            **self.family_updates(name, drawing.task, drawing.side),
+        }
+
+    def family_updates(self, name: str, asked: str, side: str = SIGNAL) -> Updates:
+        """Updates for a family and a task that it may not have."""
+        asked = usual_task(name, asked)
+        return {
+            self.tools.recorder: gr.update(visible=link.takes_recording(name)),
+            self.side: side_update(asked, side),
+            **self.panel.updates(name, asked),
+        }
+
+    def only_view(self, value: str) -> Updates:
+        """Updates that leave all as it is but the clip."""
+        return {self.view: value}
+
+    def pin(self, stimulus: Stimulus, shown: str) -> Updates:
+        """Updates that show a stimulus of no design until a control is moved."""
+        said = form_data(shown)
+        pinned = json.dumps({**said, "pinned": stimulus.to_json()})
+        value = clip.stimulus_value(stimulus, note=PINNED)
+        return {self.view: value, self.shown: pinned, **self.panel.updates("", said["task"])}
+
+
+def lay_out_tools(settings: Settings, first: Drawing) -> tuple[Tools, gr.HTML]:
+    """The left column: tools and forms."""
+    name = first.design.family
+    with gr.Row(elem_classes="tools"):
+        family = gr.Dropdown(
+            [(declared.title, name) for name, declared in FAMILIES.items()],
+            value=name,
+            label="Family",
+            elem_id="family",
+            min_width=140,
+        )
+        preset = gr.Dropdown(
+            names("stimuli", settings), value=None, label="Preset", elem_id="preset", min_width=140
+        )
+    with gr.Row(elem_classes="tools"):
+        seed = gr.Number(
+            first.seed, label="Seed", precision=0, step=1, elem_id="seed", min_width=80
+        )
+        again = gr.Button("New draw", elem_id="new-draw", min_width=90)
+        upload = gr.UploadButton(
+            "Open stimulus.json", file_types=[".json"], elem_id="open-stimulus", min_width=150
+        )
+    recorder, recording = lay_out_recorder(settings, link.takes_recording(name))
+    shown = family_forms(first)
+    full_range = gr.Checkbox(False, label="Sliders over the full range", elem_id="full-range")
+    return Tools(family, preset, seed, again, upload, recorder, recording, full_range), shown
+
+
+def side_switch(asked: str) -> gr.Radio:
+    """The switch between both sounds of a task."""
+    return gr.Radio(
+        [("A: signal", SIGNAL), ("B: counterpart", COUNTERPART)],
+        value=SIGNAL,
+        label=_side_label(asked),
+        visible=task(asked).two_class,
+        elem_id="side",
+    )
+
+
+def side_update(asked: str, side: str = SIGNAL) -> dict[str, Any]:
+    """What the switch shows for a task; hidden where that has no two sounds."""
+    return gr.update(label=_side_label(asked), value=side, visible=task(asked).two_class)
+
+
+def _side_label(asked: str) -> str:
+    return f"Which answer is true of “{task(asked).title}”"
 
 
 def build(settings: Settings, header: Header, page: gr.Blocks) -> None:
@@ -167,7 +344,7 @@ def _carrier(settings: Settings, path: str | None, shown: str) -> tuple[Drawing,
     if not path:
         raise UserError("no sound was recorded; record again, or open a file")
     digest, notes = actions.add_carrier(settings, path)
-    return family_forms.with_carrier(form_data(shown), digest), "; ".join(notes), ""
+    return with_carrier(form_data(shown), digest), "; ".join(notes), ""
 
 
 def _open(bench: Bench, path: Path, shown: str, full_range: bool) -> Updates:

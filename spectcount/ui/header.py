@@ -41,6 +41,16 @@ def listener_spec(base: str, adapter: str | None) -> str:
     return base if adapter in (None, "", NO_ADAPTER) else f"{base}@{adapter}"
 
 
+def compared(base: str, tuned: str) -> tuple[str, str]:
+    """The two listeners; raises `UserError` where there is no adapter."""
+    spec = listener_spec(base, tuned)
+    if spec == base:
+        raise UserError(
+            "no tuned adapter is selected; choose one in the header, or make one in Tune"
+        )
+    return base, spec
+
+
 def adapter_choices(
     settings: Settings, base: str, chosen: str | None = None
 ) -> list[tuple[str, str]]:

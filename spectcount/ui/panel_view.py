@@ -16,8 +16,7 @@ from spectcount.psychophysics.sdt import interval_of
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.ui import plan_form, room
-from spectcount.ui.compare_figures import compared
-from spectcount.ui.header import Header
+from spectcount.ui.header import Header, compared
 from spectcount.ui.pieces import Updates, html, notice, on, refusal, render, section_head
 from spectcount.ui.polling import Feed
 from spectcount.ui.run_view import Picture, RunView

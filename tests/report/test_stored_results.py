@@ -30,7 +30,7 @@ from spectcount.psychophysics import (
     surface_model,
 )
 from spectcount.store import Store
-from spectcount.ui.compare_figures import Pair, PairFigures, pair_words
+from spectcount.ui.compare import Pair, PairFigures, pair_words
 from spectcount.ui.header import Header
 from spectcount.ui.panel_view import result_html
 from spectcount.ui.polling import Feed

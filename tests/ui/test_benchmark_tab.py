@@ -19,8 +19,8 @@ from spectcount.configs import BenchmarkConfig
 from spectcount.errors import UserError
 from spectcount.settings import load_settings
 from spectcount.store import Store
-from spectcount.ui import benchmark_form, benchmark_live, benchmark_tab
-from spectcount.ui.benchmark_files import SOURCES, files_html
+from spectcount.ui import benchmark_form, benchmark_tab
+from spectcount.ui.benchmark_form import SOURCES, files_html
 from spectcount.ui.benchmark_result import result_html
 from spectcount.ui.header import Header
 
@@ -180,7 +180,7 @@ def test_a_running_benchmark_shows_what_is_stored_and_ends_at_the_summary(settin
     assert "Sound missing" not in result, "the missing sound comes last"
     assert view.poll(run.id, sent) == {view.sent: sent}
     store.add_trials(run.id, trials[6:])
-    live = benchmark_live.so_far(store.run(run.id), view._sheet(run), store.trials(run.id))
+    live = benchmark_tab.so_far(store.run(run.id), view._sheet(run), store.trials(run.id))
     assert live["listeners"]["b"]["official"] == summary["listeners"]["b"]["official"]
     rows = zip(live["strata"]["task"], summary["strata"]["task"], strict=True)
     for now, end in list(rows)[:2]:
@@ -194,10 +194,10 @@ def test_missing_sounds_count_only_once_they_are_passed(data):
     sheet = sheet_of(BenchmarkConfig.from_json(asking.config("mmau", data["mmau"])))
     _, context = ran("mmau", data["mmau"], says("a", asking.first))
     trials = context.ledger.trials("run")
-    assert benchmark_live.missing_before(sheet, trials) == {}
+    assert benchmark_tab.missing_before(sheet, trials) == {}
     moved = sheet.__class__(**{**vars(sheet), "items": tuple(reversed(sheet.items))})
-    assert list(benchmark_live.missing_before(moved, trials[:1])) == [sheet.items[-1].row]
-    assert benchmark_live.missing_before(moved, []) == {}
+    assert list(benchmark_tab.missing_before(moved, trials[:1])) == [sheet.items[-1].row]
+    assert benchmark_tab.missing_before(moved, []) == {}
 
 
 def test_started_exported_and_how_to_run_the_official_script(settings, data, monkeypatch, on_page):

@@ -19,7 +19,7 @@ from spectcount.probing.verdict import CRITERION, verdict
 from spectcount.probing.words import place_of
 from spectcount.psychophysics.sdt import Interval
 from spectcount.trials import make_trial
-from spectcount.ui.compare_figures import Pair, PairFigures, compared, pair_words
+from spectcount.ui.compare import Pair, PairFigures, compared, pair_words
 from spectcount.ui.verdicts import MARKS, comparison_html, sentence_html, verdicts_html, worse_html
 
 BODY = {"kind": "map", "nx": 2, "ny": 2, "trials": 24, "catch_trials": 48}

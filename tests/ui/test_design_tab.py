@@ -23,7 +23,7 @@ from spectcount.settings import load_settings
 from spectcount.stimulus import Event, Stimulus
 from spectcount.tasks import TASKS, task
 from spectcount.trials import Question
-from spectcount.ui import ask, bench, clip, design, family_forms, link
+from spectcount.ui import ask, clip, design, link
 from spectcount.ui.header import Header
 
 DRAWN = [name for name, declared in FAMILIES.items() if "carrier" not in declared.params()]
@@ -37,11 +37,11 @@ def made(tmp_path_factory):
     with gr.Blocks():
         header = Header(gr.Dropdown([EMBEDDED]), gr.Dropdown(["none"]))
         first = Drawing()
-        tools, shown = bench.lay_out_tools(settings, first)
+        tools, shown = design.lay_out_tools(settings, first)
         panel = ask.Panel(settings, header, "pulses", shown, lambda text: None, lambda text: "")
         view = clip.clip_view("The clip")
-        side = bench.side_switch(first.task)
-    return bench.Bench(settings, tools, shown, side, view, panel)
+        side = design.side_switch(first.task)
+    return design.Bench(settings, tools, shown, side, view, panel)
 
 
 def shown_by(made, source):
@@ -97,9 +97,9 @@ def test_the_other_side_is_the_counterpart_and_its_switch_hides_without_one(made
     said = {**Drawing(FAMILIES["rhythm"]()).to_dict(), "side": "counterpart"}
     value = json.loads(design._live(made.settings, json.dumps(said)))
     assert task("jitter").truth(Stimulus.from_json(value["stimulus"])) == "no"
-    assert bench.side_update("jitter")["visible"]
-    assert not bench.side_update("count")["visible"]
-    assert not bench.side_update("streams")["visible"]
+    assert design.side_update("jitter")["visible"]
+    assert not design.side_update("count")["visible"]
+    assert not design.side_update("streams")["visible"]
 
 
 def test_a_clip_without_a_counterpart_says_so(made):
@@ -142,7 +142,7 @@ def test_a_recording_becomes_the_carrier_and_without_one_the_page_says_what_to_d
 
 def test_a_silent_recording_is_refused(made, tmp_path):
     soundfile.write(tmp_path / "silence.wav", np.zeros(16_000), 16_000)
-    text = family_forms.shown_text(Drawing(FAMILIES["real_sound"]()))
+    text = design.shown_text(Drawing(FAMILIES["real_sound"]()))
     value = made.show(
         lambda: design._carrier(made.settings, str(tmp_path / "silence.wav"), text), False
     )[made.view]
@@ -208,7 +208,7 @@ def test_an_observer_without_an_answer_declines_on_its_card(made):
 
 def test_demo_mode_says_where_a_recording_goes(tmp_path):
     with gr.Blocks() as page:
-        family_forms.recorder(load_settings(mode="demo", home=tmp_path), True)
+        design.lay_out_recorder(load_settings(mode="demo", home=tmp_path), True)
     words = " ".join(str(block.value) for block in page.blocks.values() if hasattr(block, "value"))
     assert "on the server of this page" in words
 

@@ -15,7 +15,7 @@ from spectcount.actions.models import ModelRow
 from spectcount.errors import UserError
 from spectcount.settings import Settings, load_settings
 from spectcount.store import Store
-from spectcount.ui import header, loader, models_table, room, scoring
+from spectcount.ui import header, loader, models_panel, room, scoring
 from spectcount.ui.models_panel import ModelsView
 from spectcount.ui.tune import TuneView
 
@@ -82,7 +82,7 @@ def test_the_table_says_what_fits_by_a_sign_and_a_word_and_links_the_licence():
         row("gated", licence_open=False, fits=True),
         row("here", here=True, fits=True),
     ]
-    words = models_table.models_html(rows, "part+bf16", "cuda:1")
+    words = models_panel.models_html(rows, "part+bf16", "cuda:1")
     assert words.index('data-run="here"') < words.index('data-run="gated"')
     assert words.index('data-run="part"') < words.index('data-run="big"')
     for said in ("✔ yes", "◐ as +bf16", "✖ no", "✖ cannot be used", "no, 16 GB to get"):
@@ -96,13 +96,13 @@ def test_the_table_says_what_fits_by_a_sign_and_a_word_and_links_the_licence():
 
 
 def test_sizes_are_told_in_few_digits():
-    assert [models_table.gb_text(x) for x in (0.0002, 0.005, 4.71, 36.8)] == [
+    assert [models_panel.gb_text(x) for x in (0.0002, 0.005, 4.71, 36.8)] == [
         "little",
         "5 MB",
         "4.7 GB",
         "37 GB",
     ]
-    assert [models_table.parameters_text(x) for x in (0, 0.0012, 8.267)] == ["–", "1.2 M", "8.3 B"]
+    assert [models_panel.parameters_text(x) for x in (0, 0.0012, 8.267)] == ["–", "1.2 M", "8.3 B"]
 
 
 def test_the_picker_lists_every_card_and_own_folders_but_not_in_the_demo(copied, monkeypatch):
