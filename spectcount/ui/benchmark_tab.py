@@ -7,9 +7,7 @@ result fills in while it asks. The page reads what is stored and nothing else.
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -39,7 +37,7 @@ from spectcount.ui.pieces import (
     small_button,
 )
 from spectcount.ui.run_view import UNCHOSEN, Picture, RunView
-from spectcount.ui.runs import fresh_folder
+from spectcount.ui.runs import fresh_folder, packed
 
 NO_ANSWER = "Scores appear here as soon as everyone who is asked has answered."
 DEMO_EXPORT = (
@@ -104,14 +102,12 @@ class BenchmarkView(RunView):
             written = actions.export_benchmark(self.settings, run_id, folder)
         except UserError as error:
             return refusal(error), hidden
-        packed = shutil.make_archive(str(folder), "zip", folder.parent, folder.name)
-        shutil.rmtree(folder)
         said = (
             f"{one.listener}: {one.n_replies} replies in {one.n_rows} rows. In the official "
             f"folder: {one.command.replace(f'{folder.parent}/', '')}"
             for one in written
         )
-        return joined(map(notice, said)), gr.update(value=[str(Path(packed))], visible=True)
+        return joined(map(notice, said)), gr.update(value=[str(packed(folder))], visible=True)
 
     def _state(self, run: Run) -> tuple[Any, ...]:
         return self.feed.n_trials(run.id) > 0, run.state

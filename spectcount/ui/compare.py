@@ -52,7 +52,7 @@ from spectcount.ui.probe_figures import (
     roc_figure,
 )
 from spectcount.ui.run_view import Picture, RunView
-from spectcount.ui.runs import fresh_folder
+from spectcount.ui.runs import handed_out
 from spectcount.ui.tune import TuneView
 from spectcount.ui.verdicts import comparison_html
 from spectcount.ui.wordings_view import WordingsView
@@ -250,13 +250,7 @@ class CompareView(RunView):
 
     def export(self, run_id: str | None) -> tuple[str, Any]:
         """The chosen comparison as one zip."""
-        try:
-            if not run_id:
-                raise UserError("no comparison is chosen; start one or choose it in the list")
-            path = actions.export(self.settings, run_id, fresh_folder())
-        except UserError as error:
-            return refusal(error), gr.update(visible=False)
-        return "", gr.update(value=[str(path)], visible=True)
+        return handed_out(run_id, lambda i, to: actions.export(self.settings, i, to))
 
     def pick(self, run_id: str | None, event: gr.SelectData) -> dict[str, Any] | None:
         """The cell panel's state for a click on one of the maps."""

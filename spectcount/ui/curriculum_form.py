@@ -26,7 +26,7 @@ from spectcount.training import OPTIONS
 from spectcount.training.curriculum import Curriculum, Drawn, Sampler
 from spectcount.ui import pulse
 from spectcount.ui.controls import Form, form
-from spectcount.ui.pieces import Updates, html, on, refusal, render
+from spectcount.ui.pieces import Updates, html, on, refusal, refusing, render
 from spectcount.ui.plan_form import about_html, changes
 from spectcount.ui.polling import Feed, run_label
 
@@ -165,16 +165,14 @@ class CurriculumForm:
         label = f"Weak regions of {base} in this map" if names else NO_REGIONS
         return gr.update(choices=names, value=names, label=label, visible=True)
 
+    @refusing
     def preview(self, base: str, *values: Any) -> str:
         """The first clips that training will draw, to be played (HTML)."""
-        try:
-            asked = self.read(base, values)
-            curriculum = Curriculum.from_dict(asked["config"]["curriculum"])
-            window_s = listeners.load_model(base, self.settings).window_s
-            sampler = Sampler(curriculum, asked["regions"], asked["seed"], window_s)
-            return previews_html(sampler.preview(N_PREVIEWS))
-        except UserError as error:
-            return refusal(error)
+        asked = self.read(base, values)
+        curriculum = Curriculum.from_dict(asked["config"]["curriculum"])
+        window_s = listeners.load_model(base, self.settings).window_s
+        sampler = Sampler(curriculum, asked["regions"], asked["seed"], window_s)
+        return previews_html(sampler.preview(N_PREVIEWS))
 
 
 def source_choices(store: Store, base: str) -> list[tuple[str, str]]:

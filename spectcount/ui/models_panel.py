@@ -21,7 +21,18 @@ from spectcount.settings import Settings
 from spectcount.ui import pulse
 from spectcount.ui.header import Header, adapter_choices, base_choices, first_adapter
 from spectcount.ui.loader import Loader, in_memory
-from spectcount.ui.pieces import PICK, QUIET, Updates, html, live, notice, on, refusal, render
+from spectcount.ui.pieces import (
+    PICK,
+    QUIET,
+    Updates,
+    html,
+    live,
+    notice,
+    on,
+    refusal,
+    refusing,
+    render,
+)
 
 DEMO = "The demo fetches and unloads nothing; to do that, run a copy of SpectCount yourself."
 NONE_CHOSEN = "Choose a model in the list first."
@@ -74,18 +85,16 @@ class ModelsView:
         option = f"+{row.fits_as}" if row and row.fits_as else ""
         return f"{name}{option}", ""
 
+    @refusing
     def facts(self, chosen: str) -> str:
         """All that is known of the chosen model (HTML)."""
         chosen = chosen.strip()
         if not chosen:
             return notice(UNCHOSEN)
-        try:
-            known = self._known(chosen)
-            hidden = ("folder", "download") if self.settings.demo else ()
-            shown = {name: value for name, value in known.items() if name not in hidden}
-            return facts_html(shown, self._forecast(chosen))
-        except UserError as error:
-            return refusal(error)
+        known = self._known(chosen)
+        hidden = ("folder", "download") if self.settings.demo else ()
+        shown = {name: value for name, value in known.items() if name not in hidden}
+        return facts_html(shown, self._forecast(chosen))
 
     def _known(self, chosen: str) -> dict[str, Any]:
         """Of a model by path or by its hub id nothing is listed: what its folder says."""
@@ -145,14 +154,12 @@ class ModelsView:
             free, chosen, "{name} is unloaded; the next question to it loads it again."
         )
 
+    @refusing
     def _told(self, act: Any, chosen: str, words: str) -> str:
-        try:
-            if self.settings.demo:
-                raise UserError(DEMO)
-            name = self._chosen(chosen)
-            act(name)
-        except UserError as error:
-            return refusal(error)
+        if self.settings.demo:
+            raise UserError(DEMO)
+        name = self._chosen(chosen)
+        act(name)
         return notice(words.format(name=name))
 
     def _chosen(self, chosen: str) -> str:

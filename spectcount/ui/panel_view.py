@@ -10,14 +10,13 @@ from gradio.context import Context
 from markupsafe import Markup
 
 from spectcount import actions, presets
-from spectcount.errors import UserError
 from spectcount.probing.panel import Panel
 from spectcount.psychophysics.sdt import interval_of
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.ui import plan_form, room
 from spectcount.ui.header import Header, compared
-from spectcount.ui.pieces import Updates, html, notice, on, refusal, render, section_head
+from spectcount.ui.pieces import Updates, html, notice, on, refusing, render, section_head
 from spectcount.ui.polling import Feed
 from spectcount.ui.run_view import Picture, RunView
 from spectcount.ui.verdicts import seen_html, sentence_html
@@ -63,14 +62,12 @@ class PanelView(RunView):
         waiting = {self.table: notice(WAITING)}
         self.follow([Picture("table", self.draw, REDRAW_EVERY, waiting=waiting)], self.table)
 
+    @refusing
     def cost(self, preset: str, base: str, tuned: str) -> str:
         """What a panel is for and what it takes, or the sentence that refuses it."""
-        try:
-            loaded = presets.load("panels", preset, self.settings)
-            plan = Panel.from_list(loaded.body["parts"]).plan
-            names = compared(base, tuned)
-        except UserError as error:
-            return refusal(error)
+        loaded = presets.load("panels", preset, self.settings)
+        plan = Panel.from_list(loaded.body["parts"]).plan
+        names = compared(base, tuned)
         rate, source = plan_form.measured_rate(self.store, names)
         cost = plan.cost(len(names), rate)
         words = (

@@ -7,18 +7,21 @@ whatever is not named stays.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import gradio as gr
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from spectcount.errors import UserError
 from spectcount.ui.figures import line_chart
 
 Updates = dict[Any, Any]
+P = ParamSpec("P")
 QUIET: dict[str, Any] = {
     "show_progress": "hidden",
     "api_visibility": "private",
@@ -69,6 +72,19 @@ def notice(text: str, kind: str = "hint") -> Markup:
 def refusal(error: Exception) -> Markup:
     """The sentence of a refused request (HTML)."""
     return notice(str(error), "error")
+
+
+def refusing(handler: Callable[P, str]) -> Callable[P, str]:
+    """A handler that answers with the sentence of a refusal (HTML) where `handler` raises one."""
+
+    @functools.wraps(handler)
+    def answer(*args: P.args, **named: P.kwargs) -> str:
+        try:
+            return handler(*args, **named)
+        except UserError as error:
+            return refusal(error)
+
+    return answer
 
 
 def html(elem_id: str | None = None, value: str = "", *, script: str | None = None) -> gr.HTML:

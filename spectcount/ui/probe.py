@@ -29,7 +29,7 @@ from spectcount.ui.pieces import (
     live,
     notice,
     on,
-    refusal,
+    refusing,
 )
 from spectcount.ui.polling import find_run
 from spectcount.ui.probe_figures import (
@@ -136,27 +136,23 @@ class ProbeView(RunView):
         )
         self.confirm_button.click(self.confirm, [self.run, self.listener], self.said, **PRIVATE)
 
+    @refusing
     def cost(self, *values: Any) -> str:
         """What the plan of the form would take, or the sentence that refuses it."""
         *plan_values, who, base, tuned = values
-        try:
-            plan, seed, preset = self.form.read(plan_values)
-            plan.refuse_infeasible()
-            specs = listeners_of(who, base, tuned)
-            cost = plan_form.cost_html(plan, specs, self.store)
-            kept = self.form.kept(plan, preset, seed)
-            return cost + room.room_html(room.for_scoring(self.settings, specs)) + kept
-        except UserError as error:
-            return refusal(error)
+        plan, seed, preset = self.form.read(plan_values)
+        plan.refuse_infeasible()
+        specs = listeners_of(who, base, tuned)
+        cost = plan_form.cost_html(plan, specs, self.store)
+        kept = self.form.kept(plan, preset, seed)
+        return cost + room.room_html(room.for_scoring(self.settings, specs)) + kept
 
+    @refusing
     def audit(self, *values: Any) -> str:
         """What one cue alone reaches on the clips of the form's plan; asks nobody."""
-        try:
-            plan, seed, preset = self.form.read(values)
-            source = plan_form.source_of(plan, preset, self.settings)
-            return joined(map(audit_html, actions.shortcuts(self.settings, source, seed)))
-        except UserError as error:
-            return refusal(error)
+        plan, seed, preset = self.form.read(values)
+        source = plan_form.source_of(plan, preset, self.settings)
+        return joined(map(audit_html, actions.shortcuts(self.settings, source, seed)))
 
     def begin(self, *values: Any) -> tuple[Run, str]:
         """Queue the probe that the form describes."""
@@ -167,14 +163,12 @@ class ProbeView(RunView):
         gave_way = room.make(self.settings, room.for_scoring(self.settings, specs))
         return actions.start_probe(self.settings, source, specs, seed), gave_way
 
+    @refusing
     def confirm(self, run_id: str | None, listener: str | None) -> str:
         """Queue new questions about the suspected regions that are shown."""
         if not run_id:
             return notice(UNCHOSEN, "error")
-        try:
-            run = actions.start_confirm(self.settings, run_id, listener or None)
-        except UserError as error:
-            return refusal(error)
+        run = actions.start_confirm(self.settings, run_id, listener or None)
         return notice(f"Asking anew about the suspected regions, in run {run.id}.")
 
     def marked(self, run: Run, part: str | None) -> bool:

@@ -22,7 +22,17 @@ from spectcount.store import Run, Store
 from spectcount.ui import address, pulse, signatures
 from spectcount.ui.behind import Behind
 from spectcount.ui.header import Header
-from spectcount.ui.pieces import PRIVATE, QUIET, Updates, html, live, notice, refusal, small_button
+from spectcount.ui.pieces import (
+    PRIVATE,
+    QUIET,
+    Updates,
+    html,
+    live,
+    notice,
+    refusal,
+    refusing,
+    small_button,
+)
 from spectcount.ui.polling import Feed, find_run, progress_html, redraw_step, run_choices
 from spectcount.ui.scoring import speed_html
 
@@ -172,13 +182,11 @@ class RunView:
         """Queue the chosen run again; it goes on where it was, and nothing is asked twice."""
         return self._act(actions.resume, run_id)
 
+    @refusing
     def _act(self, change: Callable[[Settings, str], Any], run_id: str | None) -> str:
         if not run_id:
             return notice(UNCHOSEN, "error")
-        try:
-            change(self.settings, run_id)
-        except UserError as error:
-            return refusal(error)
+        change(self.settings, run_id)
         return ""
 
     def chosen(self, run_id: str | None) -> Run | None:

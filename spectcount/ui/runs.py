@@ -34,6 +34,7 @@ from spectcount.ui.pieces import (
     live,
     notice,
     refusal,
+    refusing,
     render,
     small_button,
 )
@@ -144,51 +145,51 @@ class RunsView:
             "{id} is queued again and continues where it was.",
         )
 
+    @refusing
     def _act(self, chosen: str | None, act: Any, words: str) -> str:
         if not chosen:
             return notice(UNCHOSEN, "error")
-        try:
-            act(chosen)
-            jobs.tend(self.store, self.settings)
-        except UserError as error:
-            return refusal(error)
+        act(chosen)
+        jobs.tend(self.store, self.settings)
         return notice(words.format(id=chosen))
 
     def export(self, chosen: str | None, clips: bool = False) -> tuple[str, Any]:
         """The chosen run as one zip."""
-        return self._file(
-            chosen, lambda run_id: actions.export(self.settings, run_id, fresh_folder(), clips)
-        )
+        return handed_out(chosen, lambda i, to: actions.export(self.settings, i, to, clips))
 
     def report(self, chosen: str | None) -> tuple[str, Any]:
         """The chosen run's report, one HTML file."""
-        return self._file(
-            chosen, lambda run_id: actions.write_report(self.settings, run_id, fresh_folder())
-        )
+        return handed_out(chosen, lambda i, to: actions.write_report(self.settings, i, to))
 
     def audiofolder(self, chosen: str | None) -> tuple[str, Any]:
         """The chosen run's questions as a data set in one zip."""
 
-        def pack(run_id: str) -> Path:
-            folder = fresh_folder() / f"{run_id}-audiofolder"
+        def pack(run_id: str, to: Path) -> Path:
+            folder = to / f"{run_id}-audiofolder"
             actions.audiofolder(self.settings, run_id, folder)
-            packed = shutil.make_archive(str(folder), "zip", folder.parent, folder.name)
-            shutil.rmtree(folder)
-            return Path(packed)
+            return packed(folder)
 
-        return self._file(chosen, pack)
+        return handed_out(chosen, pack)
 
-    def _file(self, chosen: str | None, make: Callable[[str], Path]) -> tuple[str, Any]:
-        """What to say, and the file that `make` wrote for the chosen run."""
-        if not chosen:
-            return notice(UNCHOSEN, "error"), gr.update(visible=False)
-        try:
-            path = make(chosen)
-        except UserError as error:
-            return refusal(error), gr.update(visible=False)
-        size = path.stat().st_size / 1e6
-        words = f"{path.name} is ready below, {size:.1f} MB."
-        return notice(words), gr.update(value=[str(path)], visible=True)
+
+def handed_out(run_id: str | None, make: Callable[[str, Path], Path]) -> tuple[str, Any]:
+    """The words about the file that `make` wrote for the chosen run into a folder, and the update
+    that hands it out."""
+    try:
+        if not run_id:
+            raise UserError("nothing is chosen to be exported; choose it in the list")
+        path = make(run_id, fresh_folder())
+    except UserError as error:
+        return refusal(error), gr.update(visible=False)
+    words = f"{path.name} is ready below, {path.stat().st_size / 1e6:.1f} MB."
+    return notice(words), gr.update(value=[str(path)], visible=True)
+
+
+def packed(folder: Path) -> Path:
+    """A folder as a zip beside it, in its place."""
+    archive = shutil.make_archive(str(folder), "zip", folder.parent, folder.name)
+    shutil.rmtree(folder)
+    return Path(archive)
 
 
 def fresh_folder() -> Path:

@@ -17,7 +17,16 @@ from spectcount.store import Run, Store
 from spectcount.ui import plan_form, room
 from spectcount.ui.figures import heatmap, line_chart
 from spectcount.ui.header import Header, listener_spec
-from spectcount.ui.pieces import Updates, html, live, notice, on, refusal, render, section_head
+from spectcount.ui.pieces import (
+    Updates,
+    html,
+    live,
+    notice,
+    on,
+    refusing,
+    render,
+    section_head,
+)
 from spectcount.ui.run_view import Picture, RunView
 from spectcount.ui.verdicts import seen_html, verdicts_html
 
@@ -83,13 +92,11 @@ class WordingsView(RunView):
                     "Spread over wordings", empty=NO_SPREAD, elem_id="wordings-spread"
                 )
 
+    @refusing
     def cost(self, *values: Any) -> str:
         """What it would take, or the sentence that refuses it."""
-        try:
-            plan, _, _, count, specs = self._read(values)
-            crossed = Crossed.from_config(plan.to_dict(), chosen_wordings(plan.asked, count))
-        except UserError as error:
-            return refusal(error)
+        plan, _, _, count, specs = self._read(values)
+        crossed = Crossed.from_config(plan.to_dict(), chosen_wordings(plan.asked, count))
         rate, source = plan_form.measured_rate(self.store, specs)
         cost = crossed.cost(len(specs), rate)
         return notice(

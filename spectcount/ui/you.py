@@ -35,10 +35,11 @@ from spectcount.ui.pieces import (
     notice,
     on,
     refusal,
+    refusing,
     small_button,
 )
 from spectcount.ui.polling import Feed, find_run, run_choices
-from spectcount.ui.runs import fresh_folder
+from spectcount.ui.runs import handed_out
 from spectcount.ui.theme import STATIC
 
 KIND = "listen"
@@ -124,13 +125,11 @@ class YouView:
             empty_text=EMPTY,
         )
 
+    @refusing
     def cost(self, *values: Any) -> str:
         """How long the plan of the form would take a person, or why it cannot be."""
-        try:
-            plan, seed, preset = self.form.read(values)
-            plan.refuse_infeasible()
-        except UserError as error:
-            return refusal(error)
+        plan, seed, preset = self.form.read(values)
+        plan.refuse_infeasible()
         words = f"At most {plan.n_trials} questions, about {beside.minutes(plan)} of listening."
         return notice(words) + self.form.kept(plan, preset, seed)
 
@@ -173,29 +172,19 @@ class YouView:
             return gr.skip(), notice(str(error) if run_id else "Choose a session first.", "error")
         return _stage_value(None), notice(f"{run.id}: {run.reason}.")
 
+    @refusing
     def ask_models(self, run_id: str | None, base: str, tuned: str) -> str:
         """Queue the session's own plan and seed for base, tuned and the ideal observer."""
         run = find_run(self.store, run_id, KIND)
         if run is None:
             return notice("Choose a session first.", "error")
         specs = list(dict.fromkeys([base, listener_spec(base, tuned), "ideal"]))
-        try:
-            made = actions.start_probe(self.settings, run.config["plan"], specs, run.config["seed"])
-        except UserError as error:
-            return refusal(error)
+        made = actions.start_probe(self.settings, run.config["plan"], specs, run.config["seed"])
         return notice(f"{made.id} asks {', '.join(specs)} the same; the results join yours below.")
 
     def export(self, run_id: str | None) -> tuple[str, Any]:
         """The chosen session as one zip: trials, figures, report."""
-        if not run_id:
-            return notice("Choose a session first.", "error"), gr.update(visible=False)
-        try:
-            path = actions.export(self.settings, run_id, fresh_folder())
-        except UserError as error:
-            return refusal(error), gr.update(visible=False)
-        size = path.stat().st_size / 1e6
-        words = notice(f"{run_id} is packed: {path.name}, {size:.1f} MB.")
-        return words, gr.update(value=[str(path)], visible=True)
+        return handed_out(run_id, lambda i, to: actions.export(self.settings, i, to))
 
     def results(self, run_id: str | None) -> Updates:
         """The table and the figure of a session beside everybody else who was asked the same."""
