@@ -1,6 +1,6 @@
 """The Listener protocol: whatever answers questions about clips.
 
-Audio language models, the ideal observer, a DSP counter, "always first", a simulated observer and
+Audio language models, the ideal observer, a DSP observer, "always first", a simulated observer and
 a person all answer through it, so every map, curve and comparison works for all of them.
 """
 

@@ -1,4 +1,4 @@
-"""What a page shows, in its address: a reload shows it again, and a link shows it to others.
+"""The page's choices, in its address: a reload shows it again, and a link shows it to others.
 
 Conventions: the part after "?" names the base, the adapter, the tab, the chosen run of every kind
 and the plan of every form where they are not what a new page shows; the browser writes it

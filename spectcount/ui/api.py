@@ -29,7 +29,7 @@ def build(settings: Settings, store: Store) -> None:
 
     @_refusing
     def families() -> dict:
-        """What can be drawn and asked.
+        """List everything that can be drawn and asked.
 
         Returns:
             families: a list of {family, title, tasks, listeners, parameters}. Each task has name,
@@ -105,7 +105,7 @@ def build(settings: Settings, store: Store) -> None:
 
     @_refusing
     def probe_status(run: str) -> dict:
-        """How far a run is.
+        """Report how far a run is.
 
         Args:
             run: its id, as the page or the command line shows it.
@@ -113,9 +113,9 @@ def build(settings: Settings, store: Store) -> None:
         Returns:
             id, kind, state, reason, done, total, eta_s and, once it ended, summary.
         """
-        found = store.run(run)
+        stored = store.run(run)
         names = ("id", "kind", "state", "reason", "done", "total", "eta_s", "summary")
-        return {name: getattr(found, name) for name in names}
+        return {name: getattr(stored, name) for name in names}
 
     gr.api(families, api_name="families", queue=False)
     gr.api(synthesise, api_name="synthesise")

@@ -30,12 +30,12 @@ from spectcount.ui.scoring import question_words
 
 _OWN_WORDS = -1
 _EMPTY = Markup(
-    '<p class="blank-note">Choose a question, guess if you like, and press Ask: the base model, '
-    "the tuned one, an ideal observer and a plain DSP rule answer about the very clip above. "
-    "The truth is shown after.</p>"
+    '<p class="blank-note">Choose a question and press Ask. The base model, the tuned model, the '
+    "ideal observer and the DSP observer answer about this clip; the truth is shown with their "
+    "answers.</p>"
 )
 _NO_ADAPTER = "No adapter is chosen: choose one at the top of the page, or make one under Tune."
-_NO_TRUTH = "there is none: what is heard has no right answer"
+_NO_TRUTH = "none; this question has no right answer"
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class Panel:
         )
         self.guess = gr.Radio(
             list(task(first).answers),
-            label="You: guess before the truth is shown (optional)",
+            label="Your answer, before the truth is shown (optional)",
             elem_id="ask-guess",
         )
 
@@ -174,30 +174,30 @@ class Panel:
 
     @property
     def outputs(self) -> list[Any]:
-        """What `updates` is for."""
+        """The outputs of `updates`."""
         return [self.task, self.knows, self.wording, self.reverse, self.own, self.guess]
 
-    def updates(self, name: str, asked: str) -> Updates:
+    def updates(self, name: str, task_name: str) -> Updates:
         """Updates that offer the tasks of a family ("": all tasks)."""
         offered = family(name).tasks if name else tuple(TASKS)
-        asked = asked if asked in offered else offered[0]
-        chosen = gr.update(choices=_titles(offered), value=asked)
-        return {self.task: chosen, self.knows: _knows(name), **self.task_updates(asked)}
+        task_name = task_name if task_name in offered else offered[0]
+        chosen = gr.update(choices=_titles(offered), value=task_name)
+        return {self.task: chosen, self.knows: _knows(name), **self.task_updates(task_name)}
 
-    def task_updates(self, asked: str) -> Updates:
+    def task_updates(self, task_name: str) -> Updates:
         """Updates that show the words and answers of a task."""
-        known = task(asked)
+        known = task(task_name)
         return {
-            self.wording: gr.update(choices=_wordings(asked), value=0),
+            self.wording: gr.update(choices=_wordings(task_name), value=0),
             self.reverse: gr.update(visible=known.reversible, value=False),
             self.own: gr.update(visible=False),
             self.guess: gr.update(choices=list(known.answers), value=None),
         }
 
-    def hear(self, path: str | None, asked: str, shown: str) -> Updates:
+    def hear(self, path: str | None, task_name: str, page_value: str) -> Updates:
         """The recording that was opened, and the questions that can be asked of it."""
-        family_name = "" if path else self.family_of(shown)
-        return {self.heard: _hear(path, self.settings), **self.updates(family_name, asked)}
+        family_name = "" if path else self.family_of(page_value)
+        return {self.heard: _hear(path, self.settings), **self.updates(family_name, task_name)}
 
     def answer_all(
         self,
@@ -210,18 +210,18 @@ class Panel:
         order: bool,
         text: str | None,
         path: str | None,
-        shown: str,
+        page_value: str,
     ) -> Iterator[str]:
         """The answers of base, tuned and the observers as they come (HTML); `ask` is the number
         of this Ask."""
         try:
-            heard = _recording(path, self.settings) if path else self.current(shown)
+            heard = _recording(path, self.settings) if path else self.current(page_value)
             question = _question(heard, name, which, order, text or "")
         except UserError as error:
             yield Markup('<p class="refusal" role="alert">{}</p>').format(str(error))
             return
         specs = [("Base", base), ("Tuned", listener_spec(base, tuned))]
-        specs += [("Ideal observer", "ideal"), ("Plain DSP", "dsp")]
+        specs += [("Ideal observer", "ideal"), ("DSP observer", "dsp")]
         done: list[Card] = []
         for title, spec in specs:
             card = Card(title, "", None, _NO_ADAPTER)
@@ -243,7 +243,7 @@ def _wordings(name: str) -> list[tuple[str, int]]:
 
 
 def _knows(name: str) -> Markup:
-    """Which observers know the answer (HTML); nothing for a recording."""
+    """Name the observers that know the answer (HTML); nothing for a recording."""
     words = family(name).listeners if name else ""
     return Markup('<p class="blank-note">{}</p>').format(words) if words else Markup()
 

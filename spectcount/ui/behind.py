@@ -1,4 +1,4 @@
-"""What takes longer than a page may wait, made behind it: once for all pages that show the same.
+"""Work that takes longer than a page may wait, done behind it once for all pages.
 
 Conventions: a *view* is what somebody looks at (a run, a listener, a measure), its *stamp* the
 state of the trials that it is made of. Of each view the newest is kept, and one is made at a time;
@@ -21,7 +21,7 @@ KEPT_VIEWS = 12
 
 @dataclass(frozen=True)
 class Made:
-    """What was made of a view, and of which state of it."""
+    """The value made of a view, and the state of the trials that it was made of."""
 
     stamp: Any
     value: Any
@@ -39,25 +39,25 @@ class Behind:
 
     @property
     def at_work(self) -> tuple[bool, int]:
-        """Whether something is being made, and how often something was."""
+        """True while something is being made, and the number of things made so far."""
         with self._lock:
             return any(not future.done() for future in self._under_way.values()), self._n_made
 
     def newest(self, view: Hashable, stamp: Hashable, make: Callable[[], Any]) -> Made | None:
-        """What there is of a view; None before it is first made. Where that is of another state
+        """The newest value of a view; None before it is first made. Where that is of another state
         than `stamp` it is made anew; who asks first waits `PATIENCE_S` for it.
         Raises what `make` raised."""
         with self._lock:
             under_way = self._collect(view)
-            made, begun = self._made.get(view), None
-            if under_way is None and (made is None or made.stamp != stamp):
+            ready, begun = self._made.get(view), None
+            if under_way is None and (ready is None or ready.stamp != stamp):
                 begun = self._under_way[view] = self._maker.submit(self._make, stamp, make)
         if begun is not None:
             wait([begun], PATIENCE_S)
             with self._lock:
                 self._collect(view)
-                made = self._made.get(view)
-        return made
+                ready = self._made.get(view)
+        return ready
 
     def _make(self, stamp: Hashable, make: Callable[[], Any]) -> Made:
         try:

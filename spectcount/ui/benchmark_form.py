@@ -53,7 +53,7 @@ class BenchmarkForm:
         self.files = html("benchmark-files-needed", files_html(first))
         self.path = gr.Textbox(
             label="Official files",
-            placeholder="~/data/MMAU  (folder, file or hf:OWNER/NAME)",
+            placeholder="~/data/MMAU or hf:OWNER/NAME",
             elem_id="benchmark-path",
             visible=not settings.demo,
             max_lines=1,
@@ -72,7 +72,7 @@ class BenchmarkForm:
         self.mode = gr.Radio(
             list(MODES.items()),
             value=questions.REPLY,
-            label="How it answers",
+            label="Answers as",
             elem_id="benchmark-mode",
         )
         self.prompt = gr.Dropdown(
@@ -147,7 +147,7 @@ class BenchmarkForm:
         return [self.files, self.path, self.prompt]
 
     def look(self, *values: Any) -> tuple[str, Any]:
-        """What the run would ask, or the sentence that refuses it; whether a split can be given."""
+        """Say what the run would ask, or why it is refused; and show the split where it matters."""
         path = str(values[1] or "").strip()
         split = gr.update(visible=path.startswith(HUB))
         if self.settings.demo:
@@ -155,29 +155,29 @@ class BenchmarkForm:
         if not path:
             return "", split
         try:
-            asked = self.read(values)
-            words = _prompt_words(self.settings, asked)
+            request = self.read(values)
+            words = _prompt_words(self.settings, request)
             if path.startswith(HUB):
                 return words + notice(
                     "The rows are fetched from the hub when you press Start, once; that can take "
                     "minutes."
                 ), split
-            return words + self._cost(asked), split
+            return words + self._cost(request), split
         except UserError as error:
             return refusal(error), split
 
-    def _cost(self, asked: dict[str, Any]) -> Markup:
+    def _cost(self, request: dict[str, Any]) -> Markup:
         """Items, questions, time and missing sounds (HTML)."""
-        sheet = sheet_from(self.settings, asked)
-        names = [name for name in (asked["listener"], asked["tuned"]) if name]
+        sheet = sheet_from(self.settings, request)
+        names = [name for name in (request["listener"], request["tuned"]) if name]
         n = len(sheet.units) * len(names)
         each = f" × {len(names)} listeners" if len(names) > 1 else ""
-        said = f"{len(sheet.items)} of {sheet.n_file} items: {len(sheet.units)} questions{each}."
-        rate = measured_rate(self.store, names, asked["mode"])
+        words = f"{len(sheet.items)} of {sheet.n_file} items: {len(sheet.units)} questions{each}."
+        rate = measured_rate(self.store, names, request["mode"])
         if rate is not None:
-            said += f" About {duration_text(n / rate[0])}, as in {rate[1]}."
-        needed = room.room_html(needs(self.settings, asked))
-        return notice(said) + missing_html(sheet) + needed
+            words += f" About {duration_text(n / rate[0])}, as in {rate[1]}."
+        needed = room.room_html(needs(self.settings, request))
+        return notice(words) + missing_html(sheet) + needed
 
 
 def listeners_of(who: str, base: str, tuned: str) -> tuple[str, str | None]:
@@ -193,9 +193,9 @@ def listeners_of(who: str, base: str, tuned: str) -> tuple[str, str | None]:
     return known[who], None
 
 
-def needs(settings: Settings, asked: dict[str, Any]) -> room.Room | None:
+def needs(settings: Settings, request: dict[str, Any]) -> room.Room | None:
     """The memory that the run of a form needs."""
-    return room.for_scoring(settings, [s for s in (asked["listener"], asked["tuned"]) if s])
+    return room.for_scoring(settings, [s for s in (request["listener"], request["tuned"]) if s])
 
 
 def prompts_of(settings: Settings, name: str) -> list[str]:
@@ -205,21 +205,21 @@ def prompts_of(settings: Settings, name: str) -> list[str]:
 
 def last_path(store: Store, name: str) -> str:
     """Where the files of a benchmark lay when it was run last; "" where it never was."""
-    found = (run.config for run in store.runs("benchmark") if run.config.get("benchmark") == name)
-    return next((str(config["path"]) for config in found if config.get("path")), "")
+    configs = (run.config for run in store.runs("benchmark") if run.config.get("benchmark") == name)
+    return next((str(config["path"]) for config in configs if config.get("path")), "")
 
 
-def sheet_from(settings: Settings, asked: dict[str, Any]) -> Sheet:
+def sheet_from(settings: Settings, request: dict[str, Any]) -> Sheet:
     """The sheet of a form; its file is read again only where it has changed."""
     prompt = prompts.load(
-        asked["prompt"] or catalogue.get(asked["name"]).prompts[0], prompt_folders(settings)
+        request["prompt"] or catalogue.get(request["name"]).prompts[0], prompt_folders(settings)
     )
     keys = ("mode", "rotate", "limit", "seed")
-    found = catalogue.get(asked["name"])
-    path = official_files.find(asked["path"], found.files, found.title)
+    benchmark = catalogue.get(request["name"])
+    path = official_files.find(request["path"], benchmark.files, benchmark.title)
     stamp = (str(path), path.stat().st_mtime_ns, path.stat().st_size)
-    options = tuple((key, asked[key]) for key in keys)
-    return _sheet(asked["name"], stamp, tuple(prompt.to_dict().items()), options)
+    options = tuple((key, request[key]) for key in keys)
+    return _sheet(request["name"], stamp, tuple(prompt.to_dict().items()), options)
 
 
 @functools.lru_cache(maxsize=4)
@@ -239,15 +239,17 @@ def measured_rate(store: Store, names: list[str], mode: str) -> tuple[float, str
     for run in store.runs("benchmark"):
         if run.config.get("mode") != mode:
             continue
-        found = (run.summary or {}).get("listeners", {})
-        rates = [found[n]["clips_per_s"] for n in names if (found.get(n) or {}).get("clips_per_s")]
+        measured = (run.summary or {}).get("listeners", {})
+        rates = [
+            measured[n]["clips_per_s"] for n in names if (measured.get(n) or {}).get("clips_per_s")
+        ]
         if rates:
             return min(rates), run.id
     return None
 
 
-def _prompt_words(settings: Settings, asked: dict[str, Any]) -> Markup:
-    name = asked["prompt"] or catalogue.get(asked["name"]).prompts[0]
+def _prompt_words(settings: Settings, request: dict[str, Any]) -> Markup:
+    name = request["prompt"] or catalogue.get(request["name"]).prompts[0]
     prompt = prompts.load(name, prompt_folders(settings))
     words = Markup('<p class="about">{}. {}</p>')
     return words.format(prompt.title, prompt.about)
@@ -301,12 +303,12 @@ SOURCES = {
 
 def files_html(name: str) -> Markup:
     """Where the official files are, and what the folder must look like (HTML)."""
-    source, found = SOURCES[name], catalogue.get(name)
+    source, benchmark = SOURCES[name], catalogue.get(name)
     return render(
         "benchmark.files",
-        title=found.title,
+        title=benchmark.title,
         links=source.links,
-        annotations=found.files[0],
+        annotations=benchmark.files[0],
         sounds=source.sounds,
         hub=name in _HUB_SETS,
     )

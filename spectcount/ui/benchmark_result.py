@@ -95,17 +95,17 @@ def _headline(summary: Summary, running: bool) -> Markup:
 def _masses(summary: Summary) -> list[str]:
     """A caution for each listener that would mostly say something else than any option."""
     return [
-        f"{name}: the options as a whole have a probability of {one['mean_mass']:.2g} on the mean; "
+        f"{name}: the options as a whole have a mean probability of {result['mean_mass']:.2g}; "
         "left to itself, it would say something else"
-        for name, one in summary["listeners"].items()
-        if one["mean_mass"] is not None and one["mean_mass"] < SMALL_MASS
+        for name, result in summary["listeners"].items()
+        if result["mean_mass"] is not None and result["mean_mass"] < SMALL_MASS
     ]
 
 
 def _sentence(summary: Summary) -> str:
     """One listener's strict score beside its floors."""
-    name, one = next(iter(summary["listeners"].items()))
-    strict, floors = one["strict"], summary["floors"]
+    name, result = next(iter(summary["listeners"].items()))
+    strict, floors = result["strict"], summary["floors"]
     return (
         f"{name}: strict score {_percent(strict['score'])}{_at(strict['score'])}, "
         f"{strict['right']} of {strict['n']} right; always the first option "
@@ -117,7 +117,7 @@ def _scores(summary: Summary) -> Markup:
     """A row per listener and per floor."""
     floors, listeners = summary["floors"], summary["listeners"]
     heads = ["Listener", "Unparsed", "First option chosen"]
-    rows = [_row(_listener_cells(name, one)) for name, one in listeners.items()]
+    rows = [_row(_listener_cells(name, result)) for name, result in listeners.items()]
     note = "Intervals at 95 %."
     if floors is not None:
         heads[1:1] = ["Strict", "Official", "Balanced over places"]
@@ -132,18 +132,18 @@ def _scores(summary: Summary) -> Markup:
     return _table(heads, rows) + Markup('<p class="about">{}</p>').format(note)
 
 
-def _listener_cells(name: str, one: Summary) -> list[str]:
-    positions, unparsed = one["positions"], one["unparsed"]
+def _listener_cells(name: str, result: Summary) -> list[str]:
+    positions, unparsed = result["positions"], result["unparsed"]
     n = sum(positions)
     chosen = Markup("{}<small>{} of {}</small>")
     last = [
-        _rated(unparsed["rate"], f"{unparsed['n']} of {one['n_replied']}"),
+        _rated(unparsed["rate"], f"{unparsed['n']} of {result['n_replied']}"),
         chosen.format(_share(positions[0] / n), positions[0], n) if n else "–",
     ]
-    title = render("benchmark.listener", name=name, refused=len(one["refused"]))
-    if one["strict"] is None:
+    title = render("benchmark.listener", name=name, refused=len(result["refused"]))
+    if result["strict"] is None:
         return [title, *last]
-    strict, official = one["strict"], one["official"]
+    strict, official = result["strict"], result["official"]
     even = strict["balanced"]
     left = f", {official['left_out']} left out" if official["left_out"] else ""
     return [
@@ -158,13 +158,16 @@ def _listener_cells(name: str, one: Summary) -> list[str]:
 def _unheard(summary: Summary) -> Markup:
     """Every item that had no sound or was refused, with the reason."""
     kinds = [(f"Sound {kind}", items) for kind, items in summary["unheard"].items()]
-    kinds += [(f"Refused by {name}", one["refused"]) for name, one in summary["listeners"].items()]
+    kinds += [
+        (f"Refused by {name}", result["refused"]) for name, result in summary["listeners"].items()
+    ]
     n = summary["benchmark"]["n"]
     return joined(
         _details(
             f"{title}: {len(items)} of {n} items",
             _listed(
-                [(one["item"], one["why"]) for one in items[:MAX_LISTED]], len(items) - MAX_LISTED
+                [(result["item"], result["why"]) for result in items[:MAX_LISTED]],
+                len(items) - MAX_LISTED,
             ),
         )
         for title, items in kinds
@@ -172,8 +175,8 @@ def _unheard(summary: Summary) -> Markup:
     )
 
 
-def _strata(kind: str, rows: Sequence[Summary], shown: bool) -> Markup:
-    """One table of categories, closed unless `shown`."""
+def _strata(kind: str, rows: Sequence[Summary], is_open: bool) -> Markup:
+    """One table of categories, closed unless `is_open`."""
     names = list(rows[0]["listeners"]) if rows else []
     titles = dict(zip(names, ("Base", "Tuned"), strict=False)) if len(names) > 1 else {}
     heads = [kind.capitalize(), "Items"]
@@ -192,7 +195,7 @@ def _strata(kind: str, rows: Sequence[Summary], shown: bool) -> Markup:
         )
         for row in rows
     ]
-    return _details(f"By {kind} ({len(rows)})", _table(heads, lines) + _level(rows), shown)
+    return _details(f"By {kind} ({len(rows)})", _table(heads, lines) + _level(rows), is_open)
 
 
 def _change(row: Summary) -> str:
@@ -216,7 +219,7 @@ def _level(rows: Sequence[Summary]) -> Markup:
 
 def _places(summary: Summary) -> Markup:
     """Where the answers lie, what was chosen by place, and what other orders change."""
-    counts = {name: one["positions"] for name, one in summary["listeners"].items()}
+    counts = {name: result["positions"] for name, result in summary["listeners"].items()}
     if summary["floors"]:
         counts = {"The answers": summary["floors"]["answer_positions"], **counts}
     n = max((len(each) for each in counts.values()), default=0)
@@ -226,9 +229,9 @@ def _places(summary: Summary) -> Markup:
         for name, each in counts.items()
     ]
     turned = [
-        ("", _rotation(name, one["rotation"]))
-        for name, one in summary["listeners"].items()
-        if one["rotation"]
+        ("", _rotation(name, result["rotation"]))
+        for name, result in summary["listeners"].items()
+        if result["rotation"]
     ]
     more = _listed(turned) if turned else ""
     return _details("Places and orders of the options", _table(heads, rows, "places") + more)
@@ -246,10 +249,10 @@ def _rotation(name: str, rotation: Summary) -> str:
 
 
 def _official(summary: Summary) -> Markup:
-    """What the official script does, and what it did here."""
+    """List what the official script does, and what it did here."""
     lines = [("", words) for words in summary["benchmark"]["gotchas"]]
-    for name, one in summary["listeners"].items():
-        official = one["official"] or {"gotchas": [], "script_stops": ""}
+    for name, result in summary["listeners"].items():
+        official = result["official"] or {"gotchas": [], "script_stops": ""}
         lines += [("", f"{name}: {words}") for words in official["gotchas"]]
         if official["script_stops"]:
             stops = f"{name}: the official script stops with an error: {official['script_stops']}"
@@ -266,9 +269,9 @@ def _row(cells: Sequence[str], kind: str = "") -> dict[str, Any]:
     return {"cells": cells, "kind": kind}
 
 
-def _details(title: str, inside: str, shown: bool = False) -> Markup:
+def _details(title: str, inside: str, is_open: bool = False) -> Markup:
     """Something folded under a title."""
-    return render("benchmark.details", title=title, inside=inside, shown=shown)
+    return render("benchmark.details", title=title, inside=inside, shown=is_open)
 
 
 def _listed(items: Sequence[tuple[str, str]], left: int = 0) -> Markup:

@@ -39,7 +39,7 @@ from spectcount.ui.pieces import (
 from spectcount.ui.run_view import UNCHOSEN, Picture, RunView
 from spectcount.ui.runs import fresh_folder, packed
 
-NO_ANSWER = "Scores appear here as soon as everyone who is asked has answered."
+NO_ANSWER = "Scores appear here as soon as every listener has answered."
 DEMO_EXPORT = (
     "The demo hands out no rows of a benchmark's files; to export, run a copy of SpectCount."
 )
@@ -78,17 +78,17 @@ class BenchmarkView(RunView):
             form.look, **looked, **QUIET
         )
         self.starts(start, form.inputs)
-        told = [self.told, self.exported]
-        self.run.input(lambda: ("", gr.update(visible=False)), None, told, **QUIET)
+        export_outputs = [self.told, self.exported]
+        self.run.input(lambda: ("", gr.update(visible=False)), None, export_outputs, **QUIET)
         also = self._state
         self.follow([Picture("result", self.draw, REDRAW_EVERY, also=also)], self.result)
-        export.click(self.export, self.run, told, concurrency_id="files", **PRIVATE)
+        export.click(self.export, self.run, export_outputs, concurrency_id="files", **PRIVATE)
 
     def begin(self, *values: Any) -> tuple[Run, str]:
         """Queue the benchmark that the form describes."""
-        asked = self.form.read(values)
-        gave_way = room.make(self.settings, benchmark_form.needs(self.settings, asked))
-        return actions.start_benchmark(self.settings, **asked), gave_way
+        request = self.form.read(values)
+        gave_way = room.make(self.settings, benchmark_form.needs(self.settings, request))
+        return actions.start_benchmark(self.settings, **request), gave_way
 
     def export(self, run_id: str | None) -> tuple[str, Any]:
         """The chosen run's predictions as one zip, and how to run the official script on them."""
@@ -102,12 +102,12 @@ class BenchmarkView(RunView):
             written = actions.export_benchmark(self.settings, run_id, folder)
         except UserError as error:
             return refusal(error), hidden
-        said = (
-            f"{one.listener}: {one.n_replies} replies in {one.n_rows} rows. In the official "
-            f"folder: {one.command.replace(f'{folder.parent}/', '')}"
-            for one in written
+        sentences = (
+            f"{export.listener}: {export.n_replies} replies in {export.n_rows} rows. In the "
+            f"official folder: {export.command.replace(f'{folder.parent}/', '')}"
+            for export in written
         )
-        return joined(map(notice, said)), gr.update(value=[str(packed(folder))], visible=True)
+        return joined(map(notice, sentences)), gr.update(value=[str(packed(folder))], visible=True)
 
     def _state(self, run: Run) -> tuple[Any, ...]:
         return self.feed.n_trials(run.id) > 0, run.state
@@ -135,20 +135,22 @@ class BenchmarkView(RunView):
 def so_far(run: Run, sheet: Sheet, trials: Sequence[Trial]) -> dict[str, Any] | None:
     """The summary of what is stored; None until every listener has answered something."""
     names = run.config["listeners"]
-    mine = {name: [t for t in trials if t.listener == name] for name in names}
-    if not all(mine.values()):
+    by_listener = {name: [t for t in trials if t.listener == name] for name in names}
+    if not all(by_listener.values()):
         return None
     answers = {
-        name: summary.Answers(own[0].fingerprint, {place(t): t for t in own}, {}, len(own), 0, None)
-        for name, own in mine.items()
+        name: summary.Answers(
+            answered[0].fingerprint, {place(t): t for t in answered}, {}, len(answered), 0, None
+        )
+        for name, answered in by_listener.items()
     }
     missing = missing_before(sheet, trials)
     whole = dataclasses.replace(sheet, benchmark=dataclasses.replace(sheet.benchmark, strata=()))
     total = len(sheet.units) * len(names)
-    head = {"done": sum(map(len, mine.values())), "total": total, "stopped": False}
-    found = summary.summarise(whole, answers, missing)
-    known = found["benchmark"]["answers_known"]
-    return {**head, **found, "strata": _strata(sheet, answers, missing) if known else {}}
+    head = {"done": sum(map(len, by_listener.values())), "total": total, "stopped": False}
+    summarised = summary.summarise(whole, answers, missing)
+    known = summarised["benchmark"]["answers_known"]
+    return {**head, **summarised, "strata": _strata(sheet, answers, missing) if known else {}}
 
 
 def _strata(
@@ -156,13 +158,13 @@ def _strata(
 ) -> dict[str, Any]:
     """The rows of every kind of category without changes: each listener's own, side by side."""
     alone = [
-        summary.strata(sheet, {name: summary.mark(sheet, one, missing)})
-        for name, one in answers.items()
+        summary.strata(sheet, {name: summary.mark(sheet, marked, missing)})
+        for name, marked in answers.items()
     ]
     merged = {
         kind: [
             {**rows[0], "listeners": {k: v for row in rows for k, v in row["listeners"].items()}}
-            for rows in zip(*(one[kind] for one in alone), strict=True)
+            for rows in zip(*(rows[kind] for rows in alone), strict=True)
         ]
         for kind in sheet.benchmark.strata
     }

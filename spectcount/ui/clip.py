@@ -94,7 +94,7 @@ def clip_view(
 def stimulus_value(
     stimulus: Stimulus, *, query: str = "", note: str = "", table: bool = True
 ) -> str:
-    """What a `clip_view` shows of a Stimulus. `query` is the part of a link after "?" that
+    """A `clip_view`'s value for a Stimulus. `query` is the part of a link after "?" that
     reproduces it; `note` is a line of words; `table` lets the page ask for what is `measured` of
     it. Raises `UserError` where the clip would exceed full scale."""
     waveform = synthesise(stimulus)
@@ -117,7 +117,7 @@ def warm_up() -> None:
 
 
 def waveform_value(waveform: np.ndarray, *, note: str = "", name: str = "clip") -> str:
-    """What a `clip_view` shows of a waveform, mono float32 [T] at 16 kHz."""
+    """A `clip_view`'s value for a waveform, mono float32 [T] at 16 kHz."""
     wav = _base64(wav_bytes(waveform, subtype="PCM_16"))
     return _value(waveform, note=note, name=name, wav=wav)
 
@@ -197,7 +197,7 @@ def _picture(values: np.ndarray, low: float, high: float) -> dict[str, Any]:
 
 
 def _reduced(values: np.ndarray) -> np.ndarray:
-    """What a screen shows: the loudest of each group of cells."""
+    """Reduce a picture to what a screen shows: the loudest of each group of cells."""
     return _reduce(_reduce(values, MAX_ROWS, axis=0), MAX_COLUMNS, axis=1)
 
 

@@ -57,8 +57,10 @@ from spectcount.ui.tune import TuneView
 from spectcount.ui.verdicts import comparison_html
 from spectcount.ui.wordings_view import WordingsView
 
-WORKING = "The comparison is worked out; a moment."
-_MARGIN_HELP = "Changes of the main measure within ± this count as equivalent; say so beforehand."
+WORKING = "Computing the comparison."
+_MARGIN_HELP = (
+    "Changes of the main measure within ± this value count as equivalent; fix it before the run."
+)
 REDRAW_EVERY = 0.1
 """Share of new trials after which a running comparison is drawn again: a bootstrap costs time."""
 
@@ -69,7 +71,7 @@ NO_CHANGE = "The difference appears once both have answered the same questions."
 
 @dataclass(frozen=True)
 class Pair:
-    """What a run says that compares base and tuned, with its configuration and its lineage."""
+    """The result of a run that compares base and tuned, with its configuration and its lineage."""
 
     config: CompareConfig
     lineage: Mapping[str, Any]
@@ -78,8 +80,8 @@ class Pair:
     @property
     def plan(self) -> AnyPlan:
         """The plan that both were asked."""
-        made: AnyPlan = plan_from_dict(self.config.plan)
-        return made
+        plan: AnyPlan = plan_from_dict(self.config.plan)
+        return plan
 
     @property
     def names(self) -> list[str]:
@@ -88,7 +90,7 @@ class Pair:
 
     @property
     def answered(self) -> bool:
-        """Whether both have answered."""
+        """True once both have answered."""
         return all(any(part.n[name] for part in self.result.parts) for name in self.names)
 
 
@@ -136,7 +138,7 @@ class PairFigures:
 
 
 def pair_words(pair: Pair) -> Markup:
-    """What a comparison says (HTML)."""
+    """The words of a comparison (HTML)."""
     if not pair.answered:
         return notice(NO_CHANGE)
     words = comparison_html(pair.config, pair.lineage, pair.result)
@@ -144,8 +146,8 @@ def pair_words(pair: Pair) -> Markup:
         return words
     tables = pair.result.parts[0].confusions
     lines = ((name, confusion_words(tables[name])) for name in pair.names)
-    told = Markup().join(Markup("<p>{}: {}</p>").format(*line) for line in lines)
-    return words + Markup('<div class="findings">{}</div>').format(told)
+    sentences = Markup().join(Markup("<p>{}: {}</p>").format(*line) for line in lines)
+    return words + Markup('<div class="findings">{}</div>').format(sentences)
 
 
 class CompareView(RunView):
@@ -190,10 +192,10 @@ class CompareView(RunView):
             minimum=0,
             elem_id="compare-margin",
         )
-        asked = [*form.inputs, self.header.base, self.header.tuned]
+        inputs = [*form.inputs, self.header.base, self.header.tuned]
         changed = [*form.triggers, self.header.base.change, self.header.tuned.change]
-        on(changed, self.cost, asked, [who, form.cost])
-        self.asked = [*asked, margin]
+        on(changed, self.cost, inputs, [who, form.cost])
+        self.asked = [*inputs, margin]
         self.start_button = self.lay_out_start("Start comparison", variant="primary")
 
     def _connect(self) -> None:
@@ -233,8 +235,8 @@ class CompareView(RunView):
             _, seen = actions.seen_before(self.settings, spec, seed)
             cost = plan_form.cost_html(plan, names, self.store)
             needs = room.room_html(room.for_scoring(self.settings, names))
-            kept = self.form.kept(plan, preset, seed)
-            return who + joined(map(notice, seen)), cost + needs + kept
+            address = self.form.kept(plan, preset, seed)
+            return who + joined(map(notice, seen)), cost + needs + address
         except UserError as error:
             return who, refusal(error)
 
@@ -250,7 +252,7 @@ class CompareView(RunView):
 
     def export(self, run_id: str | None) -> tuple[str, Any]:
         """The chosen comparison as one zip."""
-        return handed_out(run_id, lambda i, to: actions.export(self.settings, i, to))
+        return handed_out(run_id, lambda i, to: actions.export(self.settings, i, to), "comparison")
 
     def pick(self, run_id: str | None, event: gr.SelectData) -> dict[str, Any] | None:
         """The cell panel's state for a click on one of the maps."""

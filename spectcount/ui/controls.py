@@ -60,7 +60,7 @@ class Form:
 
     @property
     def inputs(self) -> list[gr.components.Component]:
-        """What a handler gets for `read`."""
+        """The inputs that a handler passes to `read`."""
         return [self.component]
 
     @property
@@ -75,8 +75,8 @@ class Form:
     def updates(self, values: Mapping[str, Any], full_range: bool = False) -> Updates:
         """The update that shows `values`, with sliders long enough."""
         names = self.declared.params()
-        shown = {name: values[name] for name in names if name in values}
-        return {self.component: gr.update(value=form_value(shown, full_range))}
+        params = {name: values[name] for name in names if name in values}
+        return {self.component: gr.update(value=form_value(params, full_range))}
 
 
 def form(
@@ -91,9 +91,9 @@ def form(
     `values` overrides defaults; `open_groups` names the groups that start open (default: all);
     `prefix` keeps the element ids of several forms apart.
     """
-    shown = {n: (values or {}).get(n, spec.default) for n, spec in declared.params().items()}
+    params = {n: (values or {}).get(n, spec.default) for n, spec in declared.params().items()}
     forms = {"": {"html": form_html(prefix, describe(declared, open_groups))}}
-    return Form(declared, form_component(forms, form_value(shown), f"{prefix}-form"))
+    return Form(declared, form_component(forms, form_value(params), f"{prefix}-form"))
 
 
 def form_component(
@@ -121,7 +121,7 @@ def form_component(
 
 
 def form_data(value: str) -> dict[str, Any]:
-    """What a form on the page says, as it was sent."""
+    """The data of a form on the page, as it was sent."""
     return documents.mapping_from_json(value, "the form")
 
 
@@ -131,7 +131,7 @@ def params_of(value: str) -> dict[str, Any]:
 
 
 def form_value(params: Mapping[str, Any], full_range: bool = False, name: str = "") -> str:
-    """What a form shows, as text."""
+    """The value of a form, as text."""
     return json.dumps({"form": name, "params": dict(params), "full": full_range})
 
 

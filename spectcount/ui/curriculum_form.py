@@ -70,7 +70,7 @@ class CurriculumForm:
         self._connect(base)
 
     def _connect(self, base: gr.Dropdown) -> None:
-        source, shown = self.source, self.shown
+        source, current = self.source, self.shown
         on([self.preset.input], self.show, self.preset, [self.about, *self.options])
         on([source.input], lambda: True, None, self.picked)
         maps = {"inputs": [source, base, self.picked], "outputs": source}
@@ -78,7 +78,7 @@ class CurriculumForm:
         when = [source.focus, base.change]
         beat = pulse.follow(look, self.refresh, maps, source, when=when)
         changed = [beat.input, source.change, base.change]
-        on(changed, self.renew_regions, [source, base, shown], [self.regions, shown])
+        on(changed, self.renew_regions, [source, base, current], [self.regions, current])
         edits = [event for part in self.forms.values() for event in part.triggers]
         on(edits, self.describe, [self.preset, *self.options], self.about)
 
@@ -102,8 +102,8 @@ class CurriculumForm:
         config = self._config(rest)
         if not isinstance(seed, (int, float)) or seed != int(seed) or seed < 0:
             raise UserError(f"seed={seed!r} is no seed; give a whole number, 0 or more")
-        found = regions_of(self.feed, source_run(self.store, source), base)
-        regions = [region for region in found if region["sentence"] in (picked or [])]
+        known = regions_of(self.feed, source_run(self.store, source), base)
+        regions = [region for region in known if region["sentence"] in (picked or [])]
         return {
             "source": source if regions else None,
             "regions": regions,
@@ -117,12 +117,12 @@ class CurriculumForm:
         config: dict[str, dict[str, Any]] = {}
         rest = list(values)
         for name, part in self.forms.items():
-            mine, rest = rest[: len(part.inputs)], rest[len(part.inputs) :]
-            config[name] = part.declared.from_dict(part.read(mine)).to_dict()
+            part_values, rest = rest[: len(part.inputs)], rest[len(part.inputs) :]
+            config[name] = part.declared.from_dict(part.read(part_values)).to_dict()
         return config
 
     def describe(self, preset: str, *options: Any) -> Any:
-        """What the recipe is: its preset's words, or how the form differs from that."""
+        """Describe the recipe: its preset's words, or how the form differs from that."""
         try:
             loaded = presets.load("training", preset, self.settings)
             config = self._config(options)
@@ -152,12 +152,12 @@ class CurriculumForm:
         stays = source == known[0] or (picked and source in known)
         return gr.update(choices=choices) if stays else gr.update(choices=choices, value=known[0])
 
-    def renew_regions(self, source: str | None, base: str, shown: list[str] | None) -> Any:
-        """The weak regions of the chosen map where they are others than those `shown`, as they
+    def renew_regions(self, source: str | None, base: str, current: list[str] | None) -> Any:
+        """The weak regions of the chosen map where they are others than `current`, as they
         are while it is asked or once its regions were confirmed; and which are shown then."""
-        found = regions_of(self.feed, source_run(self.store, source), base)
-        names = [region["sentence"] for region in found]
-        if names == shown:
+        known = regions_of(self.feed, source_run(self.store, source), base)
+        names = [region["sentence"] for region in known]
+        if names == current:
             return gr.skip(), gr.skip()
         return self._offer(names, base), names
 
@@ -168,10 +168,10 @@ class CurriculumForm:
     @refusing
     def preview(self, base: str, *values: Any) -> str:
         """The first clips that training will draw, to be played (HTML)."""
-        asked = self.read(base, values)
-        curriculum = Curriculum.from_dict(asked["config"]["curriculum"])
+        request = self.read(base, values)
+        curriculum = Curriculum.from_dict(request["config"]["curriculum"])
         window_s = listeners.load_model(base, self.settings).window_s
-        sampler = Sampler(curriculum, asked["regions"], asked["seed"], window_s)
+        sampler = Sampler(curriculum, request["regions"], request["seed"], window_s)
         return previews_html(sampler.preview(N_PREVIEWS))
 
 
@@ -194,8 +194,8 @@ def regions_of(feed: Feed, run: Run | None, base: str) -> list[dict[str, Any]]:
     if run is None or base not in run.config.get("listeners", []):
         return []
     trials = of_listener(feed.trials(run.id), base)
-    found = regions_now(feed.store, run, base, trials)
-    return [region.to_dict() for region in found if region.status != NOT_CONFIRMED]
+    regions = regions_now(feed.store, run, base, trials)
+    return [region.to_dict() for region in regions if region.status != NOT_CONFIRMED]
 
 
 def _part(name: str, declared: type[Declared], values: Mapping[str, Any]) -> Form:

@@ -89,10 +89,10 @@ def lay_out_recorder(settings: Settings, visible: bool) -> tuple[gr.Column, gr.A
     return column, audio
 
 
-def with_carrier(said: Mapping[str, Any], digest: str) -> Drawing:
+def with_carrier(page_value: Mapping[str, Any], digest: str) -> Drawing:
     """The drawing on the page, with a recording in it."""
-    params = {**said["params"], link.CARRIER: digest}
-    return Drawing.from_dict({**said, "params": params})
+    params = {**page_value["params"], link.CARRIER: digest}
+    return Drawing.from_dict({**page_value, "params": params})
 
 
 @dataclass(frozen=True)
@@ -128,19 +128,21 @@ class Bench:
 
     @property
     def of_family(self) -> list[Any]:
-        """What follows from the family and its task."""
+        """Everything that follows from the family and its task."""
         return [self.tools.recorder, self.side, *self.panel.outputs]
 
     def show(self, source: Source, full_range: bool) -> Updates:
         """Updates that show what `source` gives; of a drawing that cannot be made, its form and
         the sentence that refuses it."""
         try:
-            drawing, note, meant = source()
+            drawing, note, wanted_hash = source()
         except UserError as error:
             return self.only_view(clip.error_value(error))
         try:
             stimulus = link.stimulus_of(drawing, self.settings)
-            value = link.drawing_value(drawing, stimulus, note or link.other_clip(meant, stimulus))
+            value = link.drawing_value(
+                drawing, stimulus, note or link.other_clip(wanted_hash, stimulus)
+            )
         except UserError as error:
             value = clip.error_value(error)
         name = drawing.design.family
@@ -152,25 +154,25 @@ class Bench:
             **self.family_updates(name, drawing.task, drawing.side),
         }
 
-    def family_updates(self, name: str, asked: str, side: str = SIGNAL) -> Updates:
+    def family_updates(self, name: str, task_name: str, side: str = SIGNAL) -> Updates:
         """Updates for a family and a task that it may not have."""
-        asked = usual_task(name, asked)
+        task_name = usual_task(name, task_name)
         return {
             self.tools.recorder: gr.update(visible=link.takes_recording(name)),
-            self.side: side_update(asked, side),
-            **self.panel.updates(name, asked),
+            self.side: side_update(task_name, side),
+            **self.panel.updates(name, task_name),
         }
 
     def only_view(self, value: str) -> Updates:
         """Updates that leave all as it is but the clip."""
         return {self.view: value}
 
-    def pin(self, stimulus: Stimulus, shown: str) -> Updates:
+    def pin(self, stimulus: Stimulus, page_text: str) -> Updates:
         """Updates that show a stimulus of no design until a control is moved."""
-        said = form_data(shown)
-        pinned = json.dumps({**said, "pinned": stimulus.to_json()})
+        page_value = form_data(page_text)
+        pinned = json.dumps({**page_value, "pinned": stimulus.to_json()})
         value = clip.stimulus_value(stimulus, note=PINNED)
-        return {self.view: value, self.shown: pinned, **self.panel.updates("", said["task"])}
+        return {self.view: value, self.shown: pinned, **self.panel.updates("", page_value["task"])}
 
 
 def lay_out_tools(settings: Settings, first: Drawing) -> tuple[Tools, gr.HTML]:
@@ -196,41 +198,41 @@ def lay_out_tools(settings: Settings, first: Drawing) -> tuple[Tools, gr.HTML]:
             "Open stimulus.json", file_types=[".json"], elem_id="open-stimulus", min_width=150
         )
     recorder, recording = lay_out_recorder(settings, link.takes_recording(name))
-    shown = family_forms(first)
+    forms = family_forms(first)
     full_range = gr.Checkbox(False, label="Sliders over the full range", elem_id="full-range")
-    return Tools(family, preset, seed, again, upload, recorder, recording, full_range), shown
+    return Tools(family, preset, seed, again, upload, recorder, recording, full_range), forms
 
 
-def side_switch(asked: str) -> gr.Radio:
+def side_switch(task_name: str) -> gr.Radio:
     """The switch between both sounds of a task."""
     return gr.Radio(
         [("A: signal", SIGNAL), ("B: counterpart", COUNTERPART)],
         value=SIGNAL,
-        label=_side_label(asked),
-        visible=task(asked).two_class,
+        label=_side_label(task_name),
+        visible=task(task_name).two_class,
         elem_id="side",
     )
 
 
-def side_update(asked: str, side: str = SIGNAL) -> dict[str, Any]:
-    """What the switch shows for a task; hidden where that has no two sounds."""
-    return gr.update(label=_side_label(asked), value=side, visible=task(asked).two_class)
+def side_update(task_name: str, side: str = SIGNAL) -> dict[str, Any]:
+    """Update of the switch for a task; hidden where that has no two sounds."""
+    return gr.update(label=_side_label(task_name), value=side, visible=task(task_name).two_class)
 
 
-def _side_label(asked: str) -> str:
-    return f"Which answer is true of “{task(asked).title}”"
+def _side_label(task_name: str) -> str:
+    return f"Which answer is true of “{task(task_name).title}”"
 
 
 def build(settings: Settings, header: Header, page: gr.Blocks) -> None:
     """The Design tab, inside its `gr.Tab`."""
     first = Drawing()
 
-    def redraw(shown: str) -> str:
-        return _live(settings, shown)
+    def redraw(page_text: str) -> str:
+        return _live(settings, page_text)
 
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=4, min_width=300, elem_classes="bench-controls"):
-            tools, shown = lay_out_tools(settings, first)
+            tools, forms = lay_out_tools(settings, first)
         with gr.Column(scale=7, min_width=300, elem_classes="bench-view"):
             side = side_switch(first.task)
             view = clip.clip_view("The clip", draw=redraw)
@@ -238,35 +240,35 @@ def build(settings: Settings, header: Header, page: gr.Blocks) -> None:
     def current(text: str) -> Stimulus:
         return _current(settings, text)
 
-    panel = ask.Panel(settings, header, first.design.family, shown, current, _family_of)
-    bench = Bench(settings, tools, shown, side, view, panel)
+    panel = ask.Panel(settings, header, first.design.family, forms, current, _family_of)
+    bench = Bench(settings, tools, forms, side, view, panel)
     _connect_live(bench)
     _connect(bench, page)
 
 
 def _connect_live(bench: Bench) -> None:
-    """What the browser does by itself as a control is moved."""
-    tools, shown, asked = bench.tools, bench.shown, bench.panel.task
-    tools.family.input(None, [shown, tools.family], shown, js=_FAMILY_JS, **PRIVATE)
+    """Bind what the browser does by itself as a control is moved."""
+    tools, forms, task_choice = bench.tools, bench.shown, bench.panel.task
+    tools.family.input(None, [forms, tools.family], forms, js=_FAMILY_JS, **PRIVATE)
     tools.family.input(
         lambda name, task: {tools.preset: None, **bench.family_updates(name, task)},
-        [tools.family, asked],
+        [tools.family, task_choice],
         [tools.preset, *bench.of_family],
         **QUIET,
     )
     drawn = [tools.seed.input, bench.side.input]
-    gr.on(drawn, None, [shown, bench.side, tools.seed], shown, js=_DRAW_JS, **PRIVATE)
-    asked.input(None, [shown, asked], shown, js=_TASK_JS, **PRIVATE)
-    asked.input(side_update, asked, bench.side, **QUIET)
-    tools.full_range.input(None, [shown, tools.full_range], shown, js=_FULL_JS, **PRIVATE)
+    gr.on(drawn, None, [forms, bench.side, tools.seed], forms, js=_DRAW_JS, **PRIVATE)
+    task_choice.input(None, [forms, task_choice], forms, js=_TASK_JS, **PRIVATE)
+    task_choice.input(side_update, task_choice, bench.side, **QUIET)
+    tools.full_range.input(None, [forms, tools.full_range], forms, js=_FULL_JS, **PRIVATE)
 
 
 def _connect(bench: Bench, page: gr.Blocks) -> None:
-    everything, tools, shown = bench.everything, bench.tools, bench.shown
+    everything, tools, forms = bench.everything, bench.tools, bench.shown
     tools.again.click(
         lambda text: _new_draw(bench.settings, text),
-        shown,
-        [bench.view, shown, tools.seed],
+        forms,
+        [bench.view, forms, tools.seed],
         **QUIET,
     )
     tools.preset.input(
@@ -277,14 +279,14 @@ def _connect(bench: Bench, page: gr.Blocks) -> None:
     )
     tools.upload.upload(
         lambda path, text, full: _open(bench, Path(path), text, full),
-        [tools.upload, shown, tools.full_range],
+        [tools.upload, forms, tools.full_range],
         everything,
         **_FILE,
     )
     gr.on(
         [tools.recording.upload, tools.recording.stop_recording],
         lambda path, text, full: bench.show(lambda: _carrier(bench.settings, path, text), full),
-        [tools.recording, shown, tools.full_range],
+        [tools.recording, forms, tools.full_range],
         everything,
         **_FILE,
     )
@@ -295,65 +297,67 @@ def _connect(bench: Bench, page: gr.Blocks) -> None:
     page.load(arrive, outputs=everything, queue=False, **_FILE)
 
 
-def _live(settings: Settings, shown: str) -> str:
+def _live(settings: Settings, page_text: str) -> str:
     """A control was moved: the clip's new value, or the sentence that refuses it."""
-    said = form_data(shown)
+    page_value = form_data(page_text)
     try:
-        if said.get("pinned"):
-            return clip.stimulus_value(actions.sent_stimulus(said["pinned"], settings), note=PINNED)
-        drawing = Drawing.from_dict(said)
+        if page_value.get("pinned"):
+            return clip.stimulus_value(
+                actions.sent_stimulus(page_value["pinned"], settings), note=PINNED
+            )
+        drawing = Drawing.from_dict(page_value)
         return link.drawing_value(drawing, link.stimulus_of(drawing, settings))
     except UserError as error:
         return clip.error_value(error)
 
 
-def _new_draw(settings: Settings, shown: str) -> tuple[str, str, int]:
+def _new_draw(settings: Settings, page_text: str) -> tuple[str, str, int]:
     seed = int(np.random.default_rng().integers(100_000))
-    said = json.dumps({**form_data(shown), "seed": seed, "pinned": ""})
-    return _live(settings, said), said, seed
+    page_value = json.dumps({**form_data(page_text), "seed": seed, "pinned": ""})
+    return _live(settings, page_value), page_value, seed
 
 
-def _current(settings: Settings, shown: str) -> Stimulus:
+def _current(settings: Settings, page_text: str) -> Stimulus:
     """The Stimulus on the page; raises `UserError` for a design that cannot be."""
-    said = form_data(shown)
-    if said.get("pinned"):
-        return actions.sent_stimulus(said["pinned"], settings)
-    return link.stimulus_of(Drawing.from_dict(said), settings)
+    page_value = form_data(page_text)
+    if page_value.get("pinned"):
+        return actions.sent_stimulus(page_value["pinned"], settings)
+    return link.stimulus_of(Drawing.from_dict(page_value), settings)
 
 
-def _family_of(shown: str) -> str:
+def _family_of(page_text: str) -> str:
     """Family of the clip on the page; "" where it was uploaded."""
-    said = form_data(shown)
-    return "" if said.get("pinned") else said["family"]
+    page_value = form_data(page_text)
+    return "" if page_value.get("pinned") else page_value["family"]
 
 
 def _preset(name: str, settings: Settings) -> tuple[Drawing, str, str]:
     preset = presets.load("stimuli", name, settings)
     design = preset.design
-    asked = usual_task(design.family, preset.body["task"])
-    return Drawing(design, task=asked), preset.about, ""
+    task_name = usual_task(design.family, preset.body["task"])
+    return Drawing(design, task=task_name), preset.about, ""
 
 
 def _arrive(request: gr.Request) -> tuple[Drawing, str, str]:
-    drawing, meant = link.read_query(request.query_params)
-    return drawing, "", meant
+    drawing, wanted_hash = link.read_query(request.query_params)
+    return drawing, "", wanted_hash
 
 
-def _carrier(settings: Settings, path: str | None, shown: str) -> tuple[Drawing, str, str]:
+def _carrier(settings: Settings, path: str | None, page_text: str) -> tuple[Drawing, str, str]:
     """The drawing on the page with a recording, which is kept on this machine."""
     if not path:
         raise UserError("no sound was recorded; record again, or open a file")
     digest, notes = actions.add_carrier(settings, path)
-    return with_carrier(form_data(shown), digest), "; ".join(notes), ""
+    return with_carrier(form_data(page_text), digest), "; ".join(notes), ""
 
 
-def _open(bench: Bench, path: Path, shown: str, full_range: bool) -> Updates:
+def _open(bench: Bench, path: Path, page_text: str, full_range: bool) -> Updates:
     """Show an uploaded stimulus: as a design where one draws exactly it, else pinned as it is."""
     try:
         stimulus = actions.read_stimulus(path, bench.settings)
         drawing = link.drawing_of(stimulus)
         if drawing is None:
-            return bench.pin(stimulus, shown)
+            return bench.pin(stimulus, page_text)
     except UserError as error:
         return bench.only_view(clip.error_value(error))
     return bench.show(lambda: (drawing, "", ""), full_range)

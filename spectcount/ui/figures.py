@@ -67,7 +67,7 @@ def line_chart(label: str, *, empty: str, height: int = 360, elem_id: str | None
 def _figure(
     label: str, empty: str, height: int, elem_id: str | None, script: str, note: str
 ) -> gr.HTML:
-    """What does not change stands in the template: Gradio drops the further properties of a
+    """Put what does not change into the template: Gradio drops the further properties of a
     `gr.HTML` when a handler skips it or updates its visibility."""
     return gr.HTML(
         value=None,

@@ -25,19 +25,19 @@ from spectcount.ui.pieces import QUIET, html, render
 from spectcount.ui.scoring import path_words
 
 NO_ADAPTER = "none"
-_LAB_ANIMAL = "a lab animal: very small, trained on synthetic tones only"
+_EMBEDDED_IS = "very small, for trying things out; it knows synthetic tones only"
 
 
 @dataclass(frozen=True)
 class Header:
-    """What the tabs read: the dropdowns `base` and `tuned` (values: model name, adapter name)."""
+    """Choices read by the tabs: dropdowns `base` and `tuned` (values: model and adapter)."""
 
     base: gr.Dropdown
     tuned: gr.Dropdown
 
 
 def listener_spec(base: str, adapter: str | None) -> str:
-    """What `listeners.load` takes: the base alone, or with an adapter."""
+    """The text that `listeners.load` takes: the base alone, or with an adapter."""
     return base if adapter in (None, "", NO_ADAPTER) else f"{base}@{adapter}"
 
 
@@ -56,17 +56,17 @@ def adapter_choices(
 ) -> list[tuple[str, str]]:
     """(words, name) of "none" and of every adapter for `base`: shipped ones, then finished
     tunes, newest first; and what is chosen already, where it is from elsewhere."""
-    found = adapters(base, settings)
+    folders = adapters(base, settings)
     words = {
         name: f"{name} (shipped)" if folder.is_relative_to(settings.models) else name
-        for name, folder in found.items()
+        for name, folder in folders.items()
     }
     typed = [(chosen, chosen)] if chosen and is_place(chosen) else []
-    return [("none", NO_ADAPTER), *((words[name], name) for name in found), *typed]
+    return [("none", NO_ADAPTER), *((words[name], name) for name in folders), *typed]
 
 
 def is_place(adapter: str | None) -> bool:
-    """Whether an adapter is written as a path or as an id of the hub."""
+    """True for an adapter written as a path or as an id of the hub."""
     return "/" in (adapter or "")
 
 
@@ -103,11 +103,14 @@ def build(settings: Settings, store: Store, loader: Loader) -> Header:
 
     def choose(chosen: str, adapter: str | None) -> tuple[Any, str]:
         try:
-            found = adapter_choices(settings, chosen, adapter)
+            choices_now = adapter_choices(settings, chosen, adapter)
         except UserError as error:
             return gr.skip(), Markup('<div role="alert">{}</div>').format(str(error))
         return (
-            gr.update(choices=found, value=adapter if is_place(adapter) else first_adapter(found)),
+            gr.update(
+                choices=choices_now,
+                value=adapter if is_place(adapter) else first_adapter(choices_now),
+            ),
             status_html(settings, loader, chosen),
         )
 
@@ -137,25 +140,25 @@ def build(settings: Settings, store: Store, loader: Loader) -> Header:
 
 def arrive(settings: Settings, request: gr.Request) -> tuple[Any, Any]:
     """Updates of base and tuned: what the address names, else what a new page shows."""
-    asked = address.query_of(request)
-    base, adapter = asked.get("base") or EMBEDDED, asked.get("adapter") or ""
+    query = address.query_of(request)
+    base, adapter = query.get("base") or EMBEDDED, query.get("adapter") or ""
     try:
         known = base_choices(settings)
         if base not in known and (settings.demo or ListenerSpec.parse(base).model not in known):
             raise UserError(
                 f"base={base!r} in the link is not on this machine; {EMBEDDED} is shown"
             )
-        found = adapter_choices(settings, base, adapter if not settings.demo else None)
-        missing = adapter and adapter not in [name for _, name in found]
+        offered = adapter_choices(settings, base, adapter if not settings.demo else None)
+        missing = adapter and adapter not in [name for _, name in offered]
     except UserError as error:
         gr.Warning(str(error))
-        base, found, missing = EMBEDDED, adapter_choices(settings, EMBEDDED), bool(adapter)
+        base, offered, missing = EMBEDDED, adapter_choices(settings, EMBEDDED), bool(adapter)
     if missing:
         gr.Warning(f"adapter={adapter!r} in the link is not on this machine; another is shown")
-    chosen = adapter if adapter and not missing else first_adapter(found)
+    chosen = adapter if adapter and not missing else first_adapter(offered)
     return (
         gr.update(choices=base_choices(settings, base), value=base),
-        gr.update(choices=found, value=chosen),
+        gr.update(choices=offered, value=chosen),
     )
 
 
@@ -173,10 +176,10 @@ def first_adapter(choices: list[tuple[str, str]]) -> str:
 
 
 def status_html(settings: Settings, loader: Loader, base: str) -> Markup:
-    """Whether the chosen base is ready, by which path it scores, and where (HTML)."""
+    """State of the chosen base: ready or not, by which path it scores, and where (HTML)."""
     kind, words = status_of(settings, loader, base)
     path, _, why = (path_words(settings, base) if kind == "ready" else "").partition(" (")
-    about = f"{EMBEDDED} is {_LAB_ANIMAL}" if base == EMBEDDED else why.removesuffix(")")
+    about = f"{EMBEDDED} is {_EMBEDDED_IS}" if base == EMBEDDED else why.removesuffix(")")
     row = in_memory(base) if kind == "ready" else None
     return render(
         "header.status",

@@ -1,4 +1,4 @@
-"""Which sound the Design page shows, and the link that reproduces exactly it.
+"""The sound that the Design page shows, and the link that reproduces exactly it.
 
 A link holds the `family`, as JSON the parameters that differ from their defaults (`design`), the
 draw (`seed`), the `task` where it is not the family's usual one, the `side` where it is the
@@ -27,7 +27,7 @@ CARRIER = "carrier"
 
 
 def takes_recording(family: str) -> bool:
-    """Whether a family plays a recording."""
+    """True for a family that plays a recording."""
     return CARRIER in FAMILIES[family].params()
 
 
@@ -44,17 +44,17 @@ def stimulus_of(drawing: Drawing, settings: Settings) -> Stimulus:
 
 
 def drawing_value(drawing: Drawing, stimulus: Stimulus, note: str = "") -> str:
-    """What the clip shows of a drawing, with its link."""
+    """The clip's value for a drawing, with its link."""
     query_text = query(drawing, stimulus)
     return clip.stimulus_value(stimulus, query=query_text, note=note or _no_pair(drawing, stimulus))
 
 
 def _no_pair(drawing: Drawing, stimulus: Stimulus) -> str:
     """Words for a clip of which no answer to a two-answer task is true."""
-    asked = task(drawing.task)
-    if not asked.two_class or asked.truth(stimulus) is not None:
+    wanted = task(drawing.task)
+    if not wanted.two_class or wanted.truth(stimulus) is not None:
         return ""
-    return f"To “{asked.title}” no answer is true of this clip, and it has no counterpart."
+    return f"To “{wanted.title}” no answer is true of this clip, and it has no counterpart."
 
 
 def drawing_of(stimulus: Stimulus) -> Drawing | None:
@@ -82,12 +82,12 @@ def query(drawing: Drawing, stimulus: Stimulus) -> str:
         for name, spec in design.params().items()
         if getattr(design, name) != spec.default
     }
-    said = {"family": design.family, "design": json.dumps(changed)}
+    parts = {"family": design.family, "design": json.dumps(changed)}
     if drawing.task in design.tasks[1:]:
-        said["task"] = drawing.task
+        parts["task"] = drawing.task
     if drawing.side != SIGNAL:
-        said["side"] = drawing.side
-    return urlencode({**said, "seed": drawing.seed, "clip": stimulus.hash})
+        parts["side"] = drawing.side
+    return urlencode({**parts, "seed": drawing.seed, "clip": stimulus.hash})
 
 
 def read_query(parameters: Mapping[str, str]) -> tuple[Drawing, str]:

@@ -66,17 +66,17 @@ class ModelsView:
             facts = html("models-facts", notice(UNCHOSEN))
             self.sent = gr.State({})
             outputs = [self.memory, self.table, self.under_way, self.sent]
-            shown = {"inputs": [chosen, self.sent], "outputs": outputs}
-            pulse.follow(self.look, self.poll, shown, chosen, when=[chosen.change], at_once=False)
+            polling = {"inputs": [chosen, self.sent], "outputs": outputs}
+            pulse.follow(self.look, self.poll, polling, chosen, when=[chosen.change], at_once=False)
         self.table.select(self.choose, None, [chosen, self.message], **QUIET)
         on([chosen.change], self.facts, chosen, facts)
-        told = {"api_visibility": "private", "show_progress": "hidden"}
+        quiet = {"api_visibility": "private", "show_progress": "hidden"}
         for button, act, woken in (
             (use, self.use, [header.base, header.tuned, self.message]),
             (get, self.get, self.message),
             (free, self.unload, self.message),
         ):
-            button.click(act, chosen, woken, **told).then(self.poll, **shown, **QUIET)
+            button.click(act, chosen, woken, **quiet).then(self.poll, **polling, **QUIET)
 
     def choose(self, event: gr.SelectData) -> tuple[str, str]:
         """A click on a model: its name, with the option that makes it fit where it needs one."""
@@ -93,8 +93,8 @@ class ModelsView:
             return notice(UNCHOSEN)
         known = self._known(chosen)
         hidden = ("folder", "download") if self.settings.demo else ()
-        shown = {name: value for name, value in known.items() if name not in hidden}
-        return facts_html(shown, self._forecast(chosen))
+        public = {name: value for name, value in known.items() if name not in hidden}
+        return facts_html(public, self._forecast(chosen))
 
     def _known(self, chosen: str) -> dict[str, Any]:
         """Of a model by path or by its hub id nothing is listed: what its folder says."""
@@ -102,8 +102,8 @@ class ModelsView:
             return actions.model_facts(self.settings, chosen)
         folder = listeners.model_folder(chosen, self.settings)
         return {
-            "about": "Not in the list; it is put to the test when it is loaded.",
-            "family": "told when loaded",
+            "about": "Not in the list; it is checked when it is loaded.",
+            "family": "known once loaded",
             "usable": True,
             "licence": "as on its page",
             "here": True,
@@ -125,14 +125,14 @@ class ModelsView:
             actions.refuse_unknown_listener(self.settings, whole)
             named = listeners.ListenerSpec.parse(whole)
             spec, adapter = str(named.base), named.adapter
-            found = adapter_choices(self.settings, spec, adapter)
+            known = adapter_choices(self.settings, spec, adapter)
             if in_memory(spec) is None:
                 self.loader.load(spec)
         except UserError as error:
             return {self.message: refusal(error)}
         return {
             self.header.base: gr.update(choices=base_choices(self.settings, spec), value=spec),
-            self.header.tuned: gr.update(choices=found, value=adapter or first_adapter(found)),
+            self.header.tuned: gr.update(choices=known, value=adapter or first_adapter(known)),
             self.message: notice(f"{spec} is the base of every tab now."),
         }
 
@@ -172,14 +172,14 @@ class ModelsView:
         return list(self._shown(chosen).values()), self.loader.busy
 
     def poll(self, chosen: str, sent: dict[str, str]) -> Updates:
-        """What is new since `sent`."""
+        """Everything that is new since `sent`."""
         now = self._shown(chosen)
         names = {component.elem_id: words for component, words in now.items()}
         fresh = {c: words for c, words in now.items() if sent.get(c.elem_id) != words}
         return {**fresh, self.sent: names}
 
     def _shown(self, chosen: str) -> dict[Any, str]:
-        """What is in memory, the table, or the sentence about what is wrong with it, and how far
+        """The models in memory, the table, or the sentence about what is wrong with it, and how far
         loading is."""
         device = self.settings.device
         try:
@@ -190,7 +190,7 @@ class ModelsView:
         return {self.memory: memory, self.table: table, self.under_way: self.progress()}
 
     def progress(self) -> str:
-        """How far loading or fetching is (HTML); "" where nothing is under way or went wrong."""
+        """Progress of loading or fetching (HTML); "" where nothing is under way or went wrong."""
         words, share = self.loader.words, self.loader.share or 0.0
         if self.loader.error:
             return notice(words, "error")
@@ -237,7 +237,7 @@ def _cells(row: ModelRow) -> list[tuple[str, str]]:
 
 
 def fits_text(row: ModelRow) -> str:
-    """Whether it fits what is free now, as such or with an option."""
+    """Say if it fits what is free now, as such or with an option."""
     if not row.usable:
         return "✖ cannot be used"
     if row.fits:
@@ -246,15 +246,15 @@ def fits_text(row: ModelRow) -> str:
 
 
 def facts_html(facts: Mapping[str, Any], forecast: Mapping[str, Any] | None) -> Markup:
-    """What is known of the chosen model (HTML)."""
+    """List what is known of the chosen model (HTML)."""
     rows = {
         "About": facts["about"],
         "Family": facts["family"] + ("" if facts["usable"] else ", which is not here yet"),
         "Licence": facts["licence"],
         "Commit": facts.get("revision") or facts.get("unpinned") or "",
-        "Needs besides": facts.get("requires") or "",
-        "Lies in": facts.get("folder") or "",
-        "Get by hand": "" if facts["here"] else facts.get("download") or "",
+        "Also needs": facts.get("requires") or "",
+        "Folder": facts.get("folder") or "",
+        "Download by hand": "" if facts["here"] else facts.get("download") or "",
         "Memory": _memory(forecast) if forecast else "",
         "Source": facts.get("source") or "",
     }
@@ -269,15 +269,17 @@ def _memory(forecast: Mapping[str, Any]) -> str:
         "reserve": forecast["reserve_gb"],
     }
     named = ", ".join(f"{name} {gb_text(gb)}" for name, gb in parts.items() if gb >= 0.01)
-    said = (
+    words = (
         f"{gb_text(forecast['total_gb'])} in {forecast['workload']['dtype']}"
         + (f" ({named})" if named else "")
         + f"; {gb_text(forecast['free_gb'])} are free on {forecast['device']}"
     )
     fitting = [
-        f"{one['change']} {gb_text(one['total_gb'])}" for one in forecast["instead"] if one["fits"]
+        f"{change['change']} {gb_text(change['total_gb'])}"
+        for change in forecast["instead"]
+        if change["fits"]
     ]
-    return said + ("" if forecast["fits"] or not fitting else f"; what fits: {fitting[0]}")
+    return words + ("" if forecast["fits"] or not fitting else f"; what fits: {fitting[0]}")
 
 
 def memory_html(rows: Sequence[Mapping[str, Any]], device: str, free_gb: float) -> Markup:

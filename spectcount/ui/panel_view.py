@@ -22,10 +22,10 @@ from spectcount.ui.run_view import Picture, RunView
 from spectcount.ui.verdicts import seen_html, sentence_html
 
 INTRO = (
-    "A fine-tune can cost what was fine before. A panel asks base and tuned about that, in pairs: "
-    "other tasks, strong places of the map, clip lengths, silence, other wordings."
+    "A fine-tune can spoil what worked before. A panel asks base and tuned the same questions "
+    "about that: other tasks, strong cells of the map, clip lengths, silence, other wordings."
 )
-WAITING = "The table is worked out; a moment."
+WAITING = "Computing the table."
 NO_ROWS = "The table fills in as soon as both have answered the same questions."
 REDRAW_EVERY = 0.2
 
@@ -64,7 +64,7 @@ class PanelView(RunView):
 
     @refusing
     def cost(self, preset: str, base: str, tuned: str) -> str:
-        """What a panel is for and what it takes, or the sentence that refuses it."""
+        """Say what a panel is for and what it takes, or the sentence that refuses it."""
         loaded = presets.load("panels", preset, self.settings)
         plan = Panel.from_list(loaded.body["parts"]).plan
         names = compared(base, tuned)

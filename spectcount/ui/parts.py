@@ -1,4 +1,4 @@
-"""What of a run is looked at: which of its plans, and which track of a procedure.
+"""The part of a run that is looked at: which of its plans, and which track of a procedure.
 
 Conventions: the choice is a text, "part" or "part.track", both from 0; every run has part 0. What
 is not chosen, or does not exist in this run, is the first part as a whole.
@@ -55,9 +55,9 @@ def choices(plan: AnyPlan) -> list[tuple[str, str]]:
 
 def chosen(plan: AnyPlan, choice: Any) -> Part:
     """The part that a choice means; see the module."""
-    found = plans_of(plan)
+    known = plans_of(plan)
     head, _, track = str(choice or "0").partition(".")
-    part = found[int(head)] if head.isdigit() and int(head) < len(found) else found[0]
+    part = known[int(head)] if head.isdigit() and int(head) < len(known) else known[0]
     if not (isinstance(part.plan, Procedure) and track.isdigit()):
         return part
     index = int(track)

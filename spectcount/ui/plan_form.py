@@ -120,11 +120,11 @@ class PlanForm:
 
     def read(self, values: Sequence[Any]) -> tuple[Any, int, str]:
         """(plan, seed, preset) that the widgets' `values` describe; raises `UserError`."""
-        preset, clip, seed, said = values
-        kind, own = read_form(said)
-        if "family" in own:
-            own |= dict(zip(_CLIP_FIELDS, read_clip(clip, own["family"]), strict=True))
-        plan = plan_from_dict({"kind": kind, **own})
+        preset, clip, seed, form_text = values
+        kind, params = read_form(form_text)
+        if "family" in params:
+            params |= dict(zip(_CLIP_FIELDS, read_clip(clip, params["family"]), strict=True))
+        plan = plan_from_dict({"kind": kind, **params})
         actions.refuse_many_trials(self.settings, plan.n_trials)
         return plan, _seed(seed), preset
 
@@ -140,7 +140,7 @@ class PlanForm:
         return {self.clip: _clip_update(plan), self.plan: plan_value(plan), self.about: about}
 
     def describe(self, *values: Any) -> Any:
-        """What the plan of the form is: its preset's words, or how it differs from that."""
+        """Describe the plan of the form: its preset's words, or how it differs from that."""
         try:
             plan, _, preset = self.read(values)
             loaded = presets.load("probes", preset, self.settings)
@@ -148,15 +148,15 @@ class PlanForm:
             return gr.skip()
         return about_html(loaded, changes(plan.to_dict(), loaded.body["plan"]))
 
-    def show_kept(self, kept: KeptPlan) -> Updates:
+    def show_kept(self, linked: KeptPlan) -> Updates:
         """Updates that show a plan of the address, or of a run. Raises
         `UserError` for one that cannot be."""
-        loaded = presets.load("probes", kept.preset, self.settings)
+        loaded = presets.load("probes", linked.preset, self.settings)
         shipped = loaded.body["plan"]
-        same_kind = kept.changed.get("kind", shipped["kind"]) == shipped["kind"]
-        plan = plan_from_dict({**(shipped if same_kind else {}), **kept.changed}).to_dict()
+        same_kind = linked.changed.get("kind", shipped["kind"]) == shipped["kind"]
+        plan = plan_from_dict({**(shipped if same_kind else {}), **linked.changed}).to_dict()
         about = about_html(loaded, changes(plan, shipped))
-        chosen = {self.preset: kept.preset, self.seed: _seed(kept.seed)}
+        chosen = {self.preset: linked.preset, self.seed: _seed(linked.seed)}
         return {**chosen, **self._show_plan(plan, about)}
 
     def kept(self, plan: AnyPlan, preset: str, seed: int) -> Markup:
@@ -190,16 +190,16 @@ def build(settings: Settings, where: str, seed: int, first: str = "quick-map") -
 
 
 def plan_value(plan: Mapping[str, Any]) -> str:
-    """What the form shows of a plan."""
+    """The form's value for a plan."""
     kind = plan["kind"]
     params = {name: plan[name] for name in PLANS[kind].params()}
     lines = {name: _yaml(plan.get(name)) for name in yaml_fields(PLANS[kind])}
     return json.dumps({"form": kind, "params": {**params, **lines}, "full": False})
 
 
-def read_form(said: str) -> tuple[str, dict[str, Any]]:
+def read_form(form_text: str) -> tuple[str, dict[str, Any]]:
     """(kind, parameters) that the form's value says, not yet validated but for its YAML."""
-    data = form_data(said)
+    data = form_data(form_text)
     kind, params = data["form"], data["params"]
     for name in yaml_fields(PLANS[kind]):
         written = params[name]
@@ -214,7 +214,7 @@ def yaml_fields(declared: type[Declared]) -> list[str]:
 
 
 def source_of(plan: AnyPlan, preset: str, settings: Settings) -> str | dict[str, Any]:
-    """What to start: the preset by name while the form still says what it says, else the plan."""
+    """The source of a run: the preset by name while the form still equals it, else the plan."""
     shipped = presets.load("probes", preset, settings).body["plan"]
     return preset if plan.to_dict() == shipped else plan.to_dict()
 
@@ -225,7 +225,7 @@ def about_html(preset: presets.Preset, changed: Sequence[str] = ()) -> Markup:
 
 
 def changes(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
-    """How values differ, in words: "nx 2 (was 8)"; of lists and mappings only that they do."""
+    """Differences of values, in words: "nx 2 (was 8)"; of lists and mappings only that they do."""
     differ = [name for name in {**before, **now} if now.get(name) != before.get(name)]
     return [
         f"another {name}"
@@ -236,7 +236,7 @@ def changes(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
 
 
 def cost_html(plan: AnyPlan, listeners: Sequence[str], store: Store) -> Markup:
-    """What a plan will take, in words (HTML)."""
+    """The cost of a plan, in words (HTML)."""
     rate, source = measured_rate(store, listeners, plan.adaptive)
     cost = plan.cost(len(listeners), rate)
     who = f"{len(listeners)} listener{'s' if len(listeners) != 1 else ''}"
@@ -264,11 +264,11 @@ def measured_rate(store: Store, names: Sequence[str], adaptive: bool = False) ->
     for run in store.runs(states=["done"]):
         if not run.config.get("plan") or follows_answers(run) != adaptive:
             continue
-        asked = (run.summary or {}).get("listeners") or {}
+        measured = (run.summary or {}).get("listeners") or {}
         rates = [
-            found["clips_per_s"]
-            for name, found in asked.items()
-            if ListenerSpec.parse(name).base in models and found.get("clips_per_s")
+            speed["clips_per_s"]
+            for name, speed in measured.items()
+            if ListenerSpec.parse(name).base in models and speed.get("clips_per_s")
         ]
         if rates:
             return min(rates), f"measured in {run.id}"
@@ -276,7 +276,7 @@ def measured_rate(store: Store, names: Sequence[str], adaptive: bool = False) ->
 
 
 def follows_answers(run: Run) -> bool:
-    """Whether a run's plan follows the answers; false for one that can no longer be read."""
+    """True where a run's plan follows the answers; false for one that can no longer be read."""
     try:
         return bool(plan_from_dict(run.config["plan"]).adaptive)
     except UserError:
@@ -333,14 +333,14 @@ def _family_sets() -> dict[str, dict[str, list[str]]]:
 
 
 def _axes_of(family_name: str) -> list[str]:
-    found = []
+    axes = []
     for name in AXIS_NAMES:
         try:
             declaration(name, family(family_name))
         except UserError:  # the family has no such axis
             continue
-        found.append(name)
-    return found
+        axes.append(name)
+    return axes
 
 
 def _clip_help(plan: Mapping[str, Any]) -> str:
@@ -352,16 +352,16 @@ def _clip_update(plan: Mapping[str, Any]) -> dict[str, Any]:
     return gr.update(value=clip_lines(plan), info=_clip_help(plan), visible="family" in plan)
 
 
-def _follow_family(said: str, clip: str) -> Any:
+def _follow_family(form_text: str, clip: str) -> Any:
     """Once another family is chosen, its own names; lines that it does not know are dropped."""
-    params = params_of(said)
+    params = params_of(form_text)
     if "family" not in params:
         return gr.skip()
     lines = clip.splitlines()
     known = [line for line in lines if _name(line) in family(params["family"]).params()]
     foreign = {n for f in FAMILIES.values() for n in f.params()}
-    kept = [line for line in lines if line in known or _name(line) not in foreign]
-    return gr.update(value="\n".join(kept), info=_clip_help(params))
+    remaining = [line for line in lines if line in known or _name(line) not in foreign]
+    return gr.update(value="\n".join(remaining), info=_clip_help(params))
 
 
 def _name(line: str) -> str:

@@ -1,4 +1,4 @@
-"""What runs have said so far, read in increments and shared by every open page.
+"""The results of runs so far, read in increments and shared by every open page.
 
 Conventions: a page asks for what its chosen tab shows when that has changed (`pulse`). Whatever is
 shown is a pure function of the store, so a reload, a second tab or a restarted app shows the same.
@@ -51,7 +51,7 @@ class Feed:
         self._rows: OrderedDict[tuple[str, str], tuple[int, list[Any]]] = OrderedDict()
 
     def n_trials(self, run_id: str) -> int:
-        """How many trials are linked to the run so far; none is read, and only those that are new
+        """The number of trials linked to the run so far; none is read, and only those that are new
         are counted."""
         with self._lock:
             row, n = self._counts.get(run_id, (0, 0))
@@ -66,7 +66,7 @@ class Feed:
         return self._grow("trials", run_id, self.store.trials_since)
 
     def result(self, run: Run) -> Result:
-        """What a run says: as it was stored when it ended, before computed once from the trials so
+        """A run's result: as it was stored when it ended, before computed once from the trials so
         far. To be called behind the page."""
         if run.ended:
             return analysis_of(self.store, run, lambda: self.trials(run.id))
@@ -149,7 +149,7 @@ def run_label(run: Run) -> str:
 
 
 def run_subject(run: Run) -> str:
-    """What a run is about, from its configuration."""
+    """The subject of a run, from its configuration."""
     config = run.config
     plan = (
         run.lineage.get("probe")

@@ -43,7 +43,7 @@ from spectcount.ui.probe_figures import (
 )
 from spectcount.ui.run_view import UNCHOSEN, Picture, RunView
 
-WHO = {"Base": "base", "Tuned": "tuned", "Ideal observer": "ideal", "DSP counter": "dsp"}
+WHO = {"Base": "base", "Tuned": "tuned", "Ideal observer": "ideal", "DSP observer": "dsp"}
 DEFAULT_SEED = 0
 REDRAW_EVERY = 0.01
 """Share of new trials after which a running map is drawn again."""
@@ -92,7 +92,7 @@ class ProbeView(RunView):
     def _lay_out_figures(self) -> None:
         hidden: dict[str, Any] = {"choices": [], "allow_custom_value": True}
         with gr.Row(equal_height=False):
-            self.listener = gr.Dropdown(label="Whose answers", elem_id="probe-listener", **hidden)
+            self.listener = gr.Dropdown(label="Listener", elem_id="probe-listener", **hidden)
             self.part = gr.Dropdown(
                 label="Plan or track", visible=False, elem_id="probe-part", **hidden
             )
@@ -138,18 +138,18 @@ class ProbeView(RunView):
 
     @refusing
     def cost(self, *values: Any) -> str:
-        """What the plan of the form would take, or the sentence that refuses it."""
+        """Say what the plan of the form would take, or the sentence that refuses it."""
         *plan_values, who, base, tuned = values
         plan, seed, preset = self.form.read(plan_values)
         plan.refuse_infeasible()
         specs = listeners_of(who, base, tuned)
         cost = plan_form.cost_html(plan, specs, self.store)
-        kept = self.form.kept(plan, preset, seed)
-        return cost + room.room_html(room.for_scoring(self.settings, specs)) + kept
+        address = self.form.kept(plan, preset, seed)
+        return cost + room.room_html(room.for_scoring(self.settings, specs)) + address
 
     @refusing
     def audit(self, *values: Any) -> str:
-        """What one cue alone reaches on the clips of the form's plan; asks nobody."""
+        """Compute what one cue alone reaches on the clips of the form's plan; asks nobody."""
         plan, seed, preset = self.form.read(values)
         source = plan_form.source_of(plan, preset, self.settings)
         return joined(map(audit_html, actions.shortcuts(self.settings, source, seed)))
@@ -169,10 +169,10 @@ class ProbeView(RunView):
         if not run_id:
             return notice(UNCHOSEN, "error")
         run = actions.start_confirm(self.settings, run_id, listener or None)
-        return notice(f"Asking anew about the suspected regions, in run {run.id}.")
+        return notice(f"Run {run.id} asks new questions about the suspected regions.")
 
     def marked(self, run: Run, part: str | None) -> bool:
-        """Whether the marks of the front end, which take longer than the map, are known for the
+        """True once the marks of the front end, which take longer than the map, are known for the
         plan that is looked at; they follow when they are ready."""
         plan = parts.chosen(plan_from_dict(run.config["plan"]), part).plan
         if not has_marks(plan):
@@ -185,33 +185,33 @@ class ProbeView(RunView):
     ) -> tuple[parts.Part, AnyPart, str]:
         """The part of the run that is looked at, what it says, and whose answers are shown."""
         names: list[str] = run.config["listeners"]
-        shown = parts.chosen(plan_from_dict(run.config["plan"]), part)
-        part_result = self.feed.result(run).parts[shown.number or 0]
-        return shown, part_result, listener if listener in names else names[0]
+        part_shown = parts.chosen(plan_from_dict(run.config["plan"]), part)
+        part_result = self.feed.result(run).parts[part_shown.number or 0]
+        return part_shown, part_result, listener if listener in names else names[0]
 
     def thresholds(self, run: Run, listener: str | None, part: str | None) -> Updates:
         """Updates of psychometric functions and thresholds."""
-        shown, result, mine = self.part_of(run, listener, part)
-        return self.tracks.found(shown, result.thresholds, mine)
+        part_shown, result, name = self.part_of(run, listener, part)
+        return self.tracks.found(part_shown, result.thresholds, name)
 
     def figures(self, run: Run, listener: str | None, measure: str, part: str | None) -> Updates:
         """Updates of everything but the fits."""
-        shown, result, mine = self.part_of(run, listener, part)
+        part_shown, result, name = self.part_of(run, listener, part)
         options = parts.choices(plan_from_dict(run.config["plan"]))
-        again = regions_again(self.store, run).get(mine)
-        if again is not None and shown.number is not None:
-            again = [region for region in again if region.part == shown.number]
+        again = regions_again(self.store, run).get(name)
+        if again is not None and part_shown.number is not None:
+            again = [region for region in again if region.part == part_shown.number]
         marked = self.marked(run, part)
-        grid = self.grid.show(shown.plan, result, mine, measure, run.ended, again, marked)
-        grid[self.grid.findings] += summary_notices(run, shown)
-        tracked = isinstance(shown.plan, Procedure)
-        trials = of_listener(shown.mine(self.feed.trials(run.id)), mine) if tracked else []
+        grid = self.grid.show(part_shown.plan, result, name, measure, run.ended, again, marked)
+        grid[self.grid.findings] += summary_notices(run, part_shown)
+        tracked = isinstance(part_shown.plan, Procedure)
+        trials = of_listener(part_shown.mine(self.feed.trials(run.id)), name) if tracked else []
         return {
             **grid,
-            **self.tracks.live(shown, result.tracks.get(mine, ()), trials, mine),
-            self.listener: _offer(run.config["listeners"], mine, listener),
-            self.part: _offer(options, shown.choice, part),
-            self.measure: measure_update(shown.plan, not tracked),
+            **self.tracks.live(part_shown, result.tracks.get(name, ()), trials, name),
+            self.listener: _offer(run.config["listeners"], name, listener),
+            self.part: _offer(options, part_shown.choice, part),
+            self.measure: measure_update(part_shown.plan, not tracked),
         }
 
     def asked_again(self, run: Run) -> list[str]:
@@ -224,8 +224,8 @@ class ProbeView(RunView):
     ) -> dict[str, Any] | None:
         """The cell panel's state for a click on the map or the matrix."""
         run = find_run(self.store, run_id, "probe")
-        shown = parts.chosen(plan_from_dict(run.config["plan"]), part) if run else None
-        return pick_cell(run, self.feed, event, shown)
+        part_shown = parts.chosen(plan_from_dict(run.config["plan"]), part) if run else None
+        return pick_cell(run, self.feed, event, part_shown)
 
     def pick_level(
         self, run_id: str | None, part: str | None, level: str | None
@@ -234,8 +234,8 @@ class ProbeView(RunView):
         run = find_run(self.store, run_id, "probe")
         if run is None or not str(level).isdigit():
             return None
-        shown = parts.chosen(plan_from_dict(run.config["plan"]), part)
-        among = {} if shown.number is None else {"plan": shown.number}
+        part_shown = parts.chosen(plan_from_dict(run.config["plan"]), part)
+        among = {} if part_shown.number is None else {"plan": part_shown.number}
         return {"cell": [int(str(level)), 0], **among}
 
     def pick_trial(self, pick: str | None, listener: str | None) -> dict[str, Any] | None:
@@ -248,15 +248,15 @@ class ProbeView(RunView):
         return self.pick_trial(str(event.value), listener)
 
 
-def _offer(choices: Sequence[Any], shown: str | None, chosen: str | None) -> Any:
-    """Update of a dropdown that is hidden where there is no choice. What is `chosen` and `shown`
+def _offer(choices: Sequence[Any], current: str | None, chosen: str | None) -> Any:
+    """Update of a dropdown that is hidden where there is no choice. What is `chosen` and `current`
     is left alone: meanwhile the reader may have chosen something else."""
     update = {"choices": choices, "visible": len(choices) > 1}
-    return gr.update(**update) if chosen == shown else gr.update(**update, value=shown)
+    return gr.update(**update) if chosen == current else gr.update(**update, value=current)
 
 
 def listeners_of(who: list[str], base: str, tuned: str) -> list[str]:
-    """What the job loads, from the boxes ticked and the header's choice."""
+    """The listeners of the job, from the boxes ticked and the header's choice."""
     if not who:
         raise UserError("nobody is chosen to answer; tick at least one listener")
     specs = {"base": base, "tuned": listener_spec(base, tuned)}

@@ -34,7 +34,7 @@ NO_CELLS = "The map or the track fills in here, trial by trial, once a probe is 
 def measure_choice(where: str) -> gr.Radio:
     """The choice of what colours a map, or of a chart instead."""
     choices = [*MEASURES.items(), *ROCS.items()]
-    label = "Colour or chart"
+    label = "Measure or chart"
     return gr.Radio(choices, value="d_prime", label=label, elem_id=f"{where}-measure")
 
 
@@ -48,7 +48,7 @@ class GridFigures:
         self.chart = chart_box("Probe curve", f"{where}-curve", empty=NO_CELLS)
 
     def lay_out_findings(self, where: str) -> None:
-        """What stands below all figures."""
+        """Lay out what stands below all figures."""
         self.level = gr.Dropdown(
             [],
             label="Hear a level of the curve",
@@ -66,7 +66,7 @@ class GridFigures:
         self,
         plan: Plan,
         part: AnyPart,
-        mine: str,
+        listener: str,
         measure: str,
         ended: bool,
         again: Sequence[Region] | None = None,
@@ -83,9 +83,9 @@ class GridFigures:
         if isinstance(plan, Procedure):
             return updates
         if isinstance(plan, CountConfusion):
-            return updates | self._confusions(part, mine)
+            return updates | self._confusions(part, listener)
         criterion = Criterion()
-        regions = part.regions[mine] if again is None else again
+        regions = part.regions[listener] if again is None else again
         updates[self.findings] = Markup(regions_html(regions, criterion.words(plan.task), ended))
         colour = map_colour(measure)
         rocs = roc_figure(part, measure)
@@ -96,18 +96,18 @@ class GridFigures:
                 | self.chart.show(rocs or curves_value(part.cells, colour))
                 | {self.level: levels}
             )
-        value = map_value(part.cells[mine], colour, regions, title=mine, marked=marked)
+        value = map_value(part.cells[listener], colour, regions, title=listener, marked=marked)
         return updates | self.heat.show(value) | self.chart.show(rocs)
 
-    def _confusions(self, part: AnyPart, mine: str) -> Updates:
+    def _confusions(self, part: AnyPart, listener: str) -> Updates:
         """Matrix of one listener, accuracy of all, the sums in words."""
         tables = {name: part.confusions[name] for name, n in part.n.items() if n}
-        if mine not in tables:
+        if listener not in tables:
             empty = {self.heat.column: gr.update(visible=True), **self.heat.blank()}
             return {**empty, self.findings: notice("No trial answered yet.")}
         words = " ".join(f"{name}: {confusion_words(t)}." for name, t in tables.items())
         return {
-            **self.heat.show(confusion_value(tables[mine], title=mine)),
+            **self.heat.show(confusion_value(tables[listener], title=listener)),
             **self.chart.show(accuracy_value(tables)),
             self.findings: notice(words),
         }
@@ -134,14 +134,14 @@ def measure_update(plan: AnyPlan, visible: bool = True) -> dict[str, Any]:
 
 
 def has_marks(plan: Plan) -> bool:
-    """Whether a plan's picture shows marks of the front end: maps do."""
+    """True where a plan's picture shows marks of the front end: maps do."""
     return len(plan.axes) == 2 and not isinstance(plan, Procedure | CountConfusion)
 
 
 def pick_cell(
     run: Run | None, feed: Feed, event: gr.SelectData, part: Part | None = None
 ) -> dict[str, Any] | None:
-    """What the cell panel shows for a click on a map, or on a confusion matrix; of `part` where
+    """The cell panel's state for a click on a map, or on a confusion matrix; of `part` where
     the run has several."""
     if run is None:
         return None

@@ -1,4 +1,4 @@
-"""What procedures have found: tracks, posteriors, surfaces, psychometric functions, thresholds.
+"""Results of procedures: tracks, posteriors, surfaces, psychometric functions, thresholds.
 
 Conventions: everything is a pure function of the trials in the store. Tracks are drawn at almost
 every trial; fits take seconds and are made once for the same answers.
@@ -33,8 +33,8 @@ from spectcount.ui.pieces import Box, Updates, chart_box, live, notice
 
 MARGINALS = ("width", "gradient")
 """Parameters whose posterior is shown beside the threshold's where they are free."""
-_EMPTY = "Fills in here after the first answers."
-FITTING = "Thresholds are being fitted where the plan has any; a moment."
+_EMPTY = "Appears after the first answers."
+FITTING = "Fitting the thresholds."
 
 
 def box(label: str, elem_id: str, height: int) -> Box:
@@ -88,14 +88,16 @@ class Panel:
             self.trial: gr.update(choices=trial_choices(part, trials), visible=bool(trials)),
         }
 
-    def found(self, part: Part, all_of: Mapping[str, Sequence[Threshold]], mine: str) -> Updates:
-        """Updates of the functions of listener `mine`, and of the thresholds of all."""
+    def found(
+        self, part: Part, all_of: Mapping[str, Sequence[Threshold]], listener: str
+    ) -> Updates:
+        """Updates of the functions of a listener, and of the thresholds of all."""
         if not isinstance(part.plan, Procedure | Curve):
             return {**self.function.show(None), self.words: ""}
-        own = [t for t in all_of[mine] if part.track in (None, t.track)]
-        named = {t.condition if len(own) > 1 else "": t for t in own}
-        function = functions_value(named, share_words(part.plan), title=mine)
-        words = sentences_html(mine, own) + thresholds_html(all_of)
+        thresholds = [t for t in all_of[listener] if part.track in (None, t.track)]
+        named = {t.condition if len(thresholds) > 1 else "": t for t in thresholds}
+        function = functions_value(named, share_words(part.plan), title=listener)
+        words = sentences_html(listener, thresholds) + thresholds_html(all_of)
         return {**self.function.show(function), self.words: Markup(words)}
 
     def fitting(self) -> Updates:
@@ -105,8 +107,8 @@ class Panel:
 
 def states_of(part: Part, tracks: Sequence[State]) -> dict[str, State]:
     """The tracks that are looked at by the name that their lines get: "" where it is one."""
-    shown = tracks if part.track is None else [tracks[part.track]]
-    return {s["condition"] if len(shown) > 1 else "": s for s in shown}
+    visible = tracks if part.track is None else [tracks[part.track]]
+    return {s["condition"] if len(visible) > 1 else "": s for s in visible}
 
 
 def trial_choices(part: Part, trials: Sequence[Trial]) -> list[tuple[str, str]]:

@@ -30,14 +30,14 @@ Look = Callable[[str], tuple[object, bool]]
 def follow(
     look: Look,
     poll: Callable[..., Any],
-    shown: dict[str, Any],
+    polling: dict[str, Any],
     chosen: gr.components.Component | None = None,
     *,
     when: Sequence[Any] = (),
     at_once: bool = True,
     first: str = "",
 ) -> gr.HTML:
-    """Call `poll` (inputs and outputs in `shown`) whenever what `look` says of what is `chosen`
+    """Call `poll` (inputs and outputs in `polling`) whenever what `look` says of what is `chosen`
     has changed, at the events `when`, and when the page opens (`at_once`). To be called inside the
     layout of what must be seen for it. `first` is what a new page takes for chosen; nothing is
     looked at while it is `UNREAD`.
@@ -58,18 +58,18 @@ def follow(
         elem_classes="pulse-box",
     )
     opened = [Context.root_block.load] if at_once else []
-    on([pulse.input, *when, *opened], poll, **shown)
+    on([pulse.input, *when, *opened], poll, **polling)
     if chosen is not None:
         chosen.change(None, chosen, pulse, js="(now) => now ?? ''", api_visibility="private")
     return pulse
 
 
 class Maker(Protocol):
-    """What is made behind the page (`Behind`)."""
+    """Something that works behind the page (`Behind`)."""
 
     @property
     def at_work(self) -> tuple[bool, int]:
-        """Whether something is being made, and how often something was."""
+        """True while something is being made, and the number of things made so far."""
 
 
 def look_at(store: Store, kinds: Sequence[str], *makers: Maker) -> Look:

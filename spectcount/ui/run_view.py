@@ -1,4 +1,4 @@
-"""What every section that starts and watches runs has, once: see `RunView`.
+"""The parts common to all sections that start and watch runs: see `RunView`.
 
 A section says which kind of run it is about and what it shows of one; choosing, stopping and
 resuming runs, their progress, the look for changes, and what is new since the last look are here.
@@ -41,7 +41,7 @@ UNCHOSEN = "Choose a run first."
 
 @dataclass(frozen=True)
 class Picture:
-    """What is drawn of a run behind the page: `draw(run, *values of looked)` gives its updates,
+    """A picture drawn of a run behind the page: `draw(run, *values of looked)` gives its updates,
     anew whenever the share `every` of the run's trials has come in, at its end, and when `also`
     changes. `waiting` are the updates of another run than before, until it is drawn."""
 
@@ -115,8 +115,8 @@ class RunView:
         """Let a button start what the `inputs` describe; its progress then comes into view.
         `call` is called instead of `start`; it may update `also`."""
         outputs = [self.run, self.message, *also]
-        shown = {"fn": None, "js": f"() => SpectCount.reveal('{self.kind}')", "queue": False}
-        button.click(call or self.start, inputs, outputs, **PRIVATE).then(**shown, **PRIVATE)
+        reveal = {"fn": None, "js": f"() => SpectCount.reveal('{self.kind}')", "queue": False}
+        button.click(call or self.start, inputs, outputs, **PRIVATE).then(**reveal, **PRIVATE)
 
     def follow(self, pictures: Sequence[Picture], *more: Any, when: Sequence[Any] = ()) -> gr.HTML:
         """Keep the section current. `more` are outputs of `facts`, which no picture names; `when`
@@ -143,7 +143,7 @@ class RunView:
 
     @property
     def looked(self) -> list[Any]:
-        """What besides the run says what is looked at."""
+        """The controls besides the run that say what is looked at."""
         return list(dict.fromkeys(c for picture in self.pictures for c in picture.looked))
 
     # Handlers
@@ -167,7 +167,7 @@ class RunView:
 
     def started(self, run: Run, gave_way: str = "") -> Updates:
         """Updates that choose a run which was just begun."""
-        words = f"{run.id} is {run.state}; how far it is stands beside or below, and under Runs."
+        words = f"{run.id} is {run.state}; its progress is shown on this page and under Runs."
         choices = run_choices(self.store, self.kind)
         return {
             self.run: gr.update(choices=choices, value=run.id),
@@ -226,17 +226,17 @@ class RunView:
         yield "progress", words, {self.progress: words}
 
     def progress_more(self, run: Run) -> str:
-        """What stands below the progress (HTML)."""
+        """The words below the progress (HTML)."""
         return speed_html(self.settings, run) if self.says_speed else ""
 
     def _drawn(self, run: Run, looked: Sequence[Any]) -> Iterator[tuple[str, Any, Updates]]:
         values = dict(zip(self.looked, looked, strict=True))
         n = self.feed.n_trials(run.id)
         for picture in self.pictures:
-            mine = [values[component] for component in picture.looked]
+            chosen = [values[component] for component in picture.looked]
             step = redraw_step(n, run.total, picture.every, run.ended)
-            stamp = (step, run.ended, *picture.also(run, *mine))
-            draw = functools.partial(picture.draw, run, *mine)
-            made = self.behind[picture.name].newest((run.id, *mine), stamp, draw)
-            state: Sequence[Any] = made.stamp if made else ("waiting",)
-            yield picture.name, [run.id, *mine, *state], made.value if made else picture.waiting
+            stamp = (step, run.ended, *picture.also(run, *chosen))
+            draw = functools.partial(picture.draw, run, *chosen)
+            drawn = self.behind[picture.name].newest((run.id, *chosen), stamp, draw)
+            state: Sequence[Any] = drawn.stamp if drawn else ("waiting",)
+            yield picture.name, [run.id, *chosen, *state], drawn.value if drawn else picture.waiting

@@ -76,17 +76,19 @@ class RunsView:
                 self._lay_out_chosen(chosen)
                 self.about = html("runs-details", notice(UNCHOSEN))
         inputs, outputs = [chosen, self.sent], [self.table, self.about, self.sent]
-        shown = {"inputs": inputs, "outputs": outputs}
-        pulse.follow(self.look, self.poll, shown)
-        told = [chosen, self.message, self.files]
-        self.table.select(self.choose, outputs=told, **QUIET).then(self.poll, **shown, **QUIET)
+        polling = {"inputs": inputs, "outputs": outputs}
+        pulse.follow(self.look, self.poll, polling)
+        after_choice = [chosen, self.message, self.files]
+        self.table.select(self.choose, outputs=after_choice, **QUIET).then(
+            self.poll, **polling, **QUIET
+        )
         for button, act in ((self.stop_button, self.cancel), (self.resume_button, self.resume)):
             button.click(act, chosen, self.message, queue=False, **PRIVATE).then(
-                self.poll, **shown, **QUIET
+                self.poll, **polling, **QUIET
             )
 
     def _lay_out_chosen(self, chosen: gr.Textbox) -> None:
-        """What can be done with the chosen run."""
+        """Lay out what can be done with the chosen run."""
         self.message = live("runs-message")
         with gr.Row():
             self.stop_button = small_button("Stop", "runs-stop", scale=None)
@@ -96,16 +98,19 @@ class RunsView:
             export = small_button("Export bundle (zip)", "runs-export", 120, None)
             audio = small_button("Audiofolder (zip)", "runs-audiofolder", 120, None)
         clips = gr.Checkbox(
-            False, label="Clips in the bundle too (WAV)", elem_id="runs-clips", container=False
+            False,
+            label="Include the clips (WAV) in the bundle",
+            elem_id="runs-clips",
+            container=False,
         )
         self.files = files("Exported files", "runs-files")
-        told = {"outputs": [self.message, self.files], "concurrency_id": "files", **PRIVATE}
-        report.click(self.report, inputs=chosen, **told)
-        export.click(self.export, inputs=[chosen, clips], **told)
-        audio.click(self.audiofolder, inputs=chosen, **told)
+        exporting = {"outputs": [self.message, self.files], "concurrency_id": "files", **PRIVATE}
+        report.click(self.report, inputs=chosen, **exporting)
+        export.click(self.export, inputs=[chosen, clips], **exporting)
+        audio.click(self.audiofolder, inputs=chosen, **exporting)
 
     def look(self, _: str) -> tuple[object, bool]:
-        """Whether any run has changed; keeps the queue going."""
+        """Say if any run has changed; keeps the queue going."""
         pace = self.store.pace()
         if pace.live:
             jobs.tend(self.store, self.settings)
@@ -122,7 +127,7 @@ class RunsView:
         """All that is known about the chosen run (HTML)."""
         run = find_run(self.store, chosen)
         if run is None:
-            return notice(UNCHOSEN if self.store.runs() else EMPTY)
+            return notice(UNCHOSEN) if self.store.runs() else ""
         return details_html(run, self.feed.events(run.id)[-MAX_EVENTS:])
 
     def choose(self, event: gr.SelectData) -> tuple[str, str, Any]:
@@ -172,12 +177,14 @@ class RunsView:
         return handed_out(chosen, pack)
 
 
-def handed_out(run_id: str | None, make: Callable[[str, Path], Path]) -> tuple[str, Any]:
+def handed_out(
+    run_id: str | None, make: Callable[[str, Path], Path], noun: str = "run"
+) -> tuple[str, Any]:
     """The words about the file that `make` wrote for the chosen run into a folder, and the update
     that hands it out."""
     try:
         if not run_id:
-            raise UserError("nothing is chosen to be exported; choose it in the list")
+            raise UserError(f"Choose a {noun} first.")
         path = make(run_id, fresh_folder())
     except UserError as error:
         return refusal(error), gr.update(visible=False)
@@ -236,13 +243,13 @@ def details_html(run: Run, events: list[Any]) -> Markup:
         "Progress": f"{run.done} of {run.total}",
         "Device": f"{run.device}, process {run.pid or '–'}",
     }
-    said = "\n".join(f"{clock_text(event.at)}  {event.message}" for event in events)
+    events_text = "\n".join(f"{clock_text(event.at)}  {event.message}" for event in events)
     blocks = [
-        ("Events", said or "Nothing said yet."),
+        ("Events", events_text or "No events yet."),
         ("Log tail", run.log_tail(LOG_LINES) or "The log is empty so far."),
         ("Files", artefact_text(run.folder)),
         *([("Summary", _json(run.summary))] if run.summary else []),
-        ("Lineage", _json(run.lineage) if run.lineage else "Made from nothing before it."),
+        ("Lineage", _json(run.lineage) if run.lineage else "No earlier run."),
         ("Configuration", _json(run.config)),
     ]
     return render("runs.details", name=run.id, facts=facts, blocks=blocks)

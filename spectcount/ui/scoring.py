@@ -1,4 +1,4 @@
-"""Which path scores a model's answers, and how fast, in a line where the model answers.
+"""The path that scores a model's answers, and how fast, in a line where the model answers.
 
 Conventions: the staged path is the fast one, taken where it was found equal to the stock forward
 when the model was loaded; else the reason is told. A path is known of models in this process;
@@ -37,20 +37,24 @@ def _path(path: str, why: str) -> str:
 def speed_html(settings: Settings, run: Run) -> Markup:
     """Path and speed of every listener of a run, or of the run as a whole while it goes on
     (HTML); "" where nothing is known."""
-    found = (run.summary or {}).get("listeners") if run.ended else None
+    speeds = (run.summary or {}).get("listeners") if run.ended else None
     names = run.config.get("listeners") or []
-    said = []
+    sentences = []
     for name in names:
-        about = (found or {}).get(name) or {}
+        about = (speeds or {}).get(name) or {}
         rate = about.get("clips_per_s")
         path = _path(about["path"], about["why_stock"]) if "path" in about else ""
         facts = [path or path_words(settings, name), rate_words(rate) if rate else ""]
         if any(facts):
-            said.append(f"{name}: {', '.join(filter(None, facts))}")
+            sentences.append(f"{name}: {', '.join(filter(None, facts))}")
     rate = None if run.ended else running_rate(run)
     if rate is not None:
-        said.append(f"{rate_words(rate)} in all")
-    return Markup('<p class="run-speed">{}</p>').format(" · ".join(said)) if said else Markup()
+        sentences.append(f"{rate_words(rate)} in all")
+    return (
+        Markup('<p class="run-speed">{}</p>').format(" · ".join(sentences))
+        if sentences
+        else Markup()
+    )
 
 
 def rate_words(rate: float) -> str:

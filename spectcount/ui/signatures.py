@@ -62,7 +62,7 @@ def _clicked(handler: Callable[..., Any]) -> bool:
 
 
 def _filled(hint: Any) -> bool:
-    """Whether the framework gives this argument itself."""
+    """True for an argument that the framework gives itself."""
     return inspect.isclass(hint) and issubclass(hint, gr.EventData | gr.Request | gr.Progress)
 
 

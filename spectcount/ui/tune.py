@@ -31,7 +31,7 @@ from spectcount.ui.run_view import UNCHOSEN, RunView
 AGAIN = Markup('<div data-again="">{}</div>').format(
     notice(
         "No weak region is chosen, so this would train on the paper's distribution alone. To do "
-        "that, press Start fine-tune again; else choose a map above, or start one in Probe."
+        "that, press Start fine-tune again; otherwise choose a map above, or start one in Probe."
     )
 )
 NO_CURVE = "The held-out accuracies appear here, in the weak regions and outside them."
@@ -46,8 +46,8 @@ class TuneView(RunView):
     noun = "fine-tune"
     says_speed = False
     empty = (
-        "No fine-tune yet. Choose the map whose weak regions to train, listen to what will be "
-        "drawn, and press Start fine-tune: it runs behind the page, and its curves appear here."
+        "No fine-tune yet. Choose the map whose weak regions to train, listen to some "
+        "clips, and press Start fine-tune: it runs behind the page, and its curves appear here."
     )
 
     def __init__(self, settings: Settings, store: Store, header: Header) -> None:
@@ -59,8 +59,8 @@ class TuneView(RunView):
                 self.lay_out_run()
                 self._lay_out_result()
         self.unsure = gr.State("")
-        asked = [self.unsure, header.base, *self.form.inputs]
-        self.starts(start, asked, self.unsure, call=self.start_sure)
+        inputs = [self.unsure, header.base, *self.form.inputs]
+        self.starts(start, inputs, self.unsure, call=self.start_sure)
         self.follow([], self.result, self.use_button, self.accuracy, self.loss)
         outputs = [header.base, header.tuned, self.told]
         self.used = self.use_button.click(self.use, self.run, outputs, **PRIVATE)
@@ -70,13 +70,13 @@ class TuneView(RunView):
         self.form = form = curriculum_form.CurriculumForm(
             self.settings, self.store, self.feed, base
         )
-        hear = gr.Button("Listen to what will be drawn", elem_id="tune-preview")
+        hear = gr.Button("Listen to training clips", elem_id="tune-preview")
         previews = html("tune-previews")
         needs = html("tune-room")
-        asked = [base, *form.inputs]
-        hear.click(form.preview, asked, previews, show_progress="minimal", **PRIVATE)
+        inputs = [base, *form.inputs]
+        hear.click(form.preview, inputs, previews, show_progress="minimal", **PRIVATE)
         opened = Context.root_block.load
-        on([opened, base.change, *form.triggers], self.needs, asked, needs)
+        on([opened, base.change, *form.triggers], self.needs, inputs, needs)
         return self.lay_out_start("Start fine-tune", variant="primary")
 
     def _lay_out_result(self) -> None:
@@ -100,23 +100,23 @@ class TuneView(RunView):
             if run is None or refused:
                 return {probing.said: notice(refused, "error")}
             source = gr.update(choices=source_choices(self.store, base), value=run.id)
-            shown = {places: gr.Tabs(selected="tune"), form.source: source, form.picked: True}
-            return {**shown, probing.said: ""}
+            updates = {places: gr.Tabs(selected="tune"), form.source: source, form.picked: True}
+            return {**updates, probing.said: ""}
 
         outputs = [places, form.source, form.picked, probing.said]
         probing.tune.click(take, [probing.run, self.header.base], outputs, **QUIET)
 
     def begin(self, base: str, *values: Any) -> tuple[Run, str]:
         """Queue the fine-tune that the form describes."""
-        asked = self.form.read(base, values)
-        gave_way = room.make_for_tuning(self.settings, base, asked["config"])
+        request = self.form.read(base, values)
+        gave_way = room.make_for_tuning(self.settings, base, request["config"])
         run = actions.start_tune(
             self.settings,
-            asked["config"],
+            request["config"],
             base,
-            weakness=asked["source"],
-            regions=asked["regions"],
-            seed=asked["seed"],
+            weakness=request["source"],
+            regions=request["regions"],
+            seed=request["seed"],
         )
         return run, gave_way
 
@@ -124,16 +124,16 @@ class TuneView(RunView):
         """`start`; without weak regions only when it is asked for again (`unsure`: the one that
         was asked for before)."""
         try:
-            asked = self.form.read(base, values)
+            request = self.form.read(base, values)
         except UserError as error:
             return {self.message: refusal(error), self.unsure: ""}
-        about = json.dumps([base, asked], sort_keys=True)
-        if not asked["regions"] and unsure != about:
+        about = json.dumps([base, request], sort_keys=True)
+        if not request["regions"] and unsure != about:
             return {self.message: AGAIN, self.unsure: about}
         return {**self.start(base, *values), self.unsure: ""}
 
     def needs(self, base: str, *values: Any) -> str:
-        """What the fine-tune of the form needs in memory, and what gives way to it (HTML)."""
+        """Say what the fine-tune of the form needs in memory, and what gives way to it (HTML)."""
         try:
             config = self.form.read(base, values)["config"]
         except UserError:
@@ -154,7 +154,7 @@ class TuneView(RunView):
         )
 
     def facts(self, run: Run) -> Iterator[tuple[str, Any, Updates]]:
-        """What came of the run, and its curves."""
+        """The run's result and its curves."""
         result = result_html(run)
         use = gr.update(visible=has_adapter(run))
         yield "result", result, {self.result: result, self.use_button: use}
@@ -184,18 +184,18 @@ def _no_source(run: Run, base: str) -> str:
 
 
 def has_adapter(run: Run) -> bool:
-    """Whether the run has left an adapter that can be used."""
+    """True where the run has left an adapter that can be used."""
     return (run.folder / "adapter" / "adapter_config.json").exists()
 
 
 def accuracy_value(run: Run, curves: dict[str, dict[int, float]]) -> dict[str, Any] | None:
     """Held-out counting accuracy, weak and strong."""
-    found = {words: curves[name] for name, words in _ACCURACIES.items() if name in curves}
-    if not found:
+    known = {words: curves[name] for name, words in _ACCURACIES.items() if name in curves}
+    if not known:
         return None
     lines = [
         Line(words, list(c), list(c.values()), colour=k)
-        for k, (words, c) in enumerate(found.items())
+        for k, (words, c) in enumerate(known.items())
     ]
     n = run.config.get("train", {}).get("held_out", "?")
     return lines_value(
@@ -227,7 +227,9 @@ def result_html(run: Run) -> str:
         for place in ("weak", "strong")
         if place in before and place in after
     ]
-    told = f"Held-out counting accuracy: {', '.join(words)}. " if words else ""
+    accuracy = f"Held-out counting accuracy: {', '.join(words)}. " if words else ""
     steps = f"{run.summary.get('steps')} of {run.summary.get('of_steps')} steps"
     name = f"{run.config['base']}@{run.id}"
-    return notice(f"Adapter {name} ({steps}). {told}Use it here, then see the change in Compare.")
+    return notice(
+        f"Adapter {name} ({steps}). {accuracy}Use it here, then see the change in Compare."
+    )

@@ -1,4 +1,4 @@
-"""What a comparison says, as HTML: the verdict first, d' and c apart, cells, what was held out.
+"""A comparison's words as HTML: the verdict first, d' and c apart, cells, what was held out.
 
 Conventions: a kind of verdict has a mark and a word, never a colour alone; every number stands with
 its interval, its level and its trials; pure functions of configuration, lineage and result.
@@ -87,7 +87,7 @@ def sentence_html(kind: str, sentence: str) -> Markup:
 
 
 def cells_html(changed: Difference) -> Markup:
-    """How many cells changed for sure, and those that are worse, the worst first (HTML)."""
+    """Count cells that changed for sure, and list those that are worse, the worst first (HTML)."""
     v = changed.verdict
     sentence = sentence_html(v.kind, v.sentence)
     return render("verdicts.cells", noun=v.noun, sentence=sentence, worse=worse_html(changed))
@@ -110,7 +110,7 @@ def worse_html(changed: Difference) -> Markup:
 
 
 def seen_html(lineage: Mapping[str, Any]) -> Markup:
-    """What the questions share with how the tuned listener was made (HTML)."""
+    """Say what the questions share with how the tuned listener was made (HTML)."""
     return joined(map(notice, lineage.get("seen", [])))
 
 

@@ -36,7 +36,7 @@ INTRO = (
     "plan above is asked in each of several wordings, held-out ones among them, in both orders of "
     "the options equally often."
 )
-WORKING = "The wordings are compared; a moment."
+WORKING = "Comparing the wordings."
 NO_WORDS = "The numbers appear as soon as some stimuli were answered in every wording."
 NO_FIGURE = "Each wording's own number, with its interval, once a run over wordings is started."
 NO_SPREAD = "How far wordings differ in each cell, once a run over wordings is started."
@@ -77,10 +77,10 @@ class WordingsView(RunView):
         who = gr.Radio(list(WHO.items()), value="both", label="Who answers", elem_id="wordings-who")
         cost = html("wordings-cost")
         start = self.lay_out_start("Start wordings")
-        asked = [*form.inputs, count, who, header.base, header.tuned]
+        inputs = [*form.inputs, count, who, header.base, header.tuned]
         changes = [count.change, who.input, header.base.change, header.tuned.change]
-        on([*form.triggers, *changes], self.cost, asked, cost)
-        self._asked = start, asked
+        on([*form.triggers, *changes], self.cost, inputs, cost)
+        self._asked = start, inputs
 
     def _lay_out_figures(self) -> None:
         self.words = live("wordings-words")
@@ -94,7 +94,7 @@ class WordingsView(RunView):
 
     @refusing
     def cost(self, *values: Any) -> str:
-        """What it would take, or the sentence that refuses it."""
+        """Say what it would take, or the sentence that refuses it."""
         plan, _, _, count, specs = self._read(values)
         crossed = Crossed.from_config(plan.to_dict(), chosen_wordings(plan.asked, count))
         rate, source = plan_form.measured_rate(self.store, specs)

@@ -45,8 +45,8 @@ from spectcount.ui.theme import STATIC
 KIND = "listen"
 FIRST_PLAN = "listen-level"
 EMPTY = (
-    "Choose a plan, and press Start: you answer the same questions as the models, with the keys of "
-    "your keyboard. Nothing leaves the machine that runs this page."
+    "Choose a plan and press Start session. You answer the same questions as the models, by key or "
+    "button. Nothing leaves the machine that runs this page."
 )
 
 
@@ -92,7 +92,7 @@ class YouView:
             end = small_button("End session", "you-end", 110)
         self.stage = self._lay_out_stage()
         with gr.Row():
-            models = gr.Button("Ask the models the same", elem_id="you-models", size="sm")
+            models = gr.Button("Ask the models too", elem_id="you-models", size="sm")
             export = gr.Button("Export session (zip)", elem_id="you-export", size="sm")
         exported = files("Exported files", "you-files")
         results = self.shown = beside.Results("you")
@@ -102,11 +102,11 @@ class YouView:
         )
         who = [run, self.header.base, self.header.tuned]
         models.click(self.ask_models, who, self.message, **PRIVATE)
-        told = [self.message, exported]
-        export.click(self.export, run, told, concurrency_id="files", **PRIVATE)
-        shown = {"inputs": run, "outputs": results.outputs}
+        export_outputs = [self.message, exported]
+        export.click(self.export, run, export_outputs, concurrency_id="files", **PRIVATE)
+        polling = {"inputs": run, "outputs": results.outputs}
         when = [run.change, self.stage.submit]
-        pulse.follow(self.look, self.results, shown, run, when=when, at_once=False)
+        pulse.follow(self.look, self.results, polling, run, when=when, at_once=False)
         Context.root_block.load(self.arrive, None, [run, self.stage], **QUIET)
 
     def _lay_out_stage(self) -> gr.HTML:
@@ -127,7 +127,7 @@ class YouView:
 
     @refusing
     def cost(self, *values: Any) -> str:
-        """How long the plan of the form would take a person, or why it cannot be."""
+        """Say how long the plan of the form would take a person, or why it cannot be."""
         plan, seed, preset = self.form.read(values)
         plan.refuse_infeasible()
         words = f"At most {plan.n_trials} questions, about {beside.minutes(plan)} of listening."
@@ -179,12 +179,14 @@ class YouView:
         if run is None:
             return notice("Choose a session first.", "error")
         specs = list(dict.fromkeys([base, listener_spec(base, tuned), "ideal"]))
-        made = actions.start_probe(self.settings, run.config["plan"], specs, run.config["seed"])
-        return notice(f"{made.id} asks {', '.join(specs)} the same; the results join yours below.")
+        begun = actions.start_probe(self.settings, run.config["plan"], specs, run.config["seed"])
+        return notice(
+            f"{begun.id} asks {', '.join(specs)} the same questions; results follow below."
+        )
 
     def export(self, run_id: str | None) -> tuple[str, Any]:
         """The chosen session as one zip: trials, figures, report."""
-        return handed_out(run_id, lambda i, to: actions.export(self.settings, i, to))
+        return handed_out(run_id, lambda i, to: actions.export(self.settings, i, to), "session")
 
     def results(self, run_id: str | None) -> Updates:
         """The table and the figure of a session beside everybody else who was asked the same."""
@@ -192,7 +194,7 @@ class YouView:
         return self.shown.show(run, self.store, self.feed)
 
     def look(self, run_id: str) -> tuple[object, bool]:
-        """How far the models are that are asked the same, and whether any still is."""
+        """Progress of the models that are asked the same, and whether any still is."""
         run = find_run(self.store, run_id, KIND)
         return beside.progress(run, self.store) if run else ("", False)
 
@@ -203,25 +205,25 @@ class YouView:
         return {"wav": _wav(question)}
 
     def _question(self, at: dict[str, Any]) -> dict[str, Any]:
-        asked = actions.next_question(self.settings, at["run"], int(at["practised"]))
-        if asked.question is None:
-            return {"ended": True, "answered": asked.n_answered}
+        turn = actions.next_question(self.settings, at["run"], int(at["practised"]))
+        if turn.question is None:
+            return {"ended": True, "answered": turn.n_answered}
         return {
-            "key": asked.question.key,
-            "prompt": asked.question.prompt,
-            "answers": list(asked.question.answers),
-            "wav": _wav(asked.question),
-            "practice": asked.practice,
-            "answered": asked.n_answered,
-            "most": asked.n_at_most,
-            "pause": asked.pause,
+            "key": turn.question.key,
+            "prompt": turn.question.prompt,
+            "answers": list(turn.question.answers),
+            "wav": _wav(turn.question),
+            "practice": turn.practice,
+            "answered": turn.n_answered,
+            "most": turn.n_at_most,
+            "pause": turn.pause,
         }
 
     def _answer(self, given: dict[str, Any]) -> dict[str, Any]:
         run_id, answer = given["run"], str(given["answer"])
         if given["practice"]:
-            asked = actions.next_question(self.settings, run_id, int(given["practised"]))
-            question, tell = asked.question, True
+            turn = actions.next_question(self.settings, run_id, int(given["practised"]))
+            question, tell = turn.question, True
             right = None if question is None else question.truth
         else:
             seconds = float(given["seconds"])
@@ -229,8 +231,8 @@ class YouView:
             right, tell = trial.truth, self.store.run(run_id).config["feedback"]
         if not tell or right is None:
             return {"told": "", "right": None}
-        told = "Right." if answer == right else f"It was: {right}."
-        return {"told": told, "right": answer == right}
+        words = "Right." if answer == right else f"It was: {right}."
+        return {"told": words, "right": answer == right}
 
 
 def _stage_value(run: Run | None) -> str | None:

@@ -232,9 +232,9 @@ def test_ask_shows_truth_guess_and_every_listener_then_a_recording(visit, tmp_pa
     page.locator("#ask-button").click()
     answers = page.locator("#answers")
     expect(answers.locator(".truth")).to_have_text(
-        re.compile("Truth: 3.*You said 3 right"), timeout=WAIT_MS
+        re.compile("Truth: 3.*You answered 3 right"), timeout=WAIT_MS
     )
-    for title in ("Base", "Ideal observer", "Plain DSP"):
+    for title in ("Base", "Ideal observer", "DSP observer"):
         card = answers.locator(".card").filter(has_text=title)
         expect(card.locator(".bars tr")).to_have_count(11, timeout=WAIT_MS)
         expect(card.locator(".foot")).to_contain_text("probability mass on the set")

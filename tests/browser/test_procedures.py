@@ -9,13 +9,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 def start_staircase(page):
-    """A short staircase of the DSP counter."""
+    """A short staircase of the DSP observer."""
     page.get_by_role("tab", name="Probe", exact=True).click()
     field = page.locator("#probe-preset input")
     field.click()
     page.get_by_role("option", name="level-staircase", exact=True).click()
     expect(page.locator("#probe-cost")).to_contain_text("At most 80 trials")
-    page.locator("#probe-who").get_by_label("DSP counter").check()
+    page.locator("#probe-who").get_by_label("DSP observer").check()
     page.locator("#probe-who").get_by_label("Base").uncheck()
     page.locator("#probe-start").click()
 

@@ -150,7 +150,7 @@ def test_one_listener_and_every_order_and_scores(data):
     assert "100.0 %<small>6 of 6</small>" in words, "the first option is always chosen"
     low = {**summary["listeners"]["<m>"], "mean_mass": 0.001}
     cautious = result_html({**summary, "listeners": {"<m>": low}})
-    assert "a probability of 0.001" in cautious and "a probability of 0.5" not in words
+    assert "a mean probability of 0.001" in cautious and "a probability of 0.5" not in words
 
 
 def test_a_file_without_answers_has_no_score(tmp_path, data):

@@ -40,15 +40,15 @@ def controls(declared, *arguments):
 
 def test_a_dummy_parameter_is_shown_by_its_declaration():
     html = form_html("dummy", describe(Dummy))
-    (number,) = re.findall('<input id="dummy-sharpness-field" .*?>', html)
-    (slider,) = re.findall('<input type="range" .*?>', html)
+    (number,) = re.findall("<input id='dummy-sharpness-field' .*?>", html)
+    (slider,) = re.findall("<input type='range' .*?>", html)
     for part, high in ((number, 1), (slider, 0.8)):
-        assert f'step="0.1" min="0" max="{high}"' in part and 'value="0.5"' in part
-        assert 'aria-describedby="dummy-sharpness-help"' in part
-    assert 'data-usual="0.8" data-high="1"' in slider
+        assert f"step='0.1' min='0' max='{high}'" in part and "value='0.5'" in part
+        assert "aria-describedby='dummy-sharpness-help'" in part
+    assert "data-usual='0.8' data-high='1'" in slider
     assert "Sharpness (dB)" in html and "How sharp." in html
     assert "<option selected>round</option><option>square</option>" in html
-    assert "checked" not in html and 'type="checkbox"' in html
+    assert "checked" not in html and "type='checkbox'" in html
 
 
 def test_only_numbers_with_limits_that_cannot_be_empty_have_a_slider():
@@ -84,4 +84,4 @@ def test_every_parameter_of_a_family_is_in_its_form_with_help(declared):
     fields = controls(declared)
     assert fields.keys() == declared.params().keys()
     html = form_html("param", describe(declared))
-    assert html.count('role="tooltip"') == html.count('class="param"') == len(fields)
+    assert html.count("role='tooltip'") == html.count("class='param'") == len(fields)

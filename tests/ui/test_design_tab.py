@@ -202,7 +202,7 @@ def test_an_observer_without_an_answer_declines_on_its_card(made):
     (card,) = ask._cards(made.settings, "Ideal observer", "ideal", question)
     assert card.result is None and card.refusal
     html = ask._render(question, [card], None, "0")
-    assert "what is heard has no right answer" in html
+    assert "this question has no right answer" in html
     assert 'class="refusal"' in html
 
 

@@ -120,7 +120,7 @@ def test_the_picker_lists_every_card_and_own_folders_but_not_in_the_demo(copied,
     assert 'data-run="other"' not in view.poll("", {})[view.table]
     assert "The demo fetches and unloads nothing" in view.get("qwen2-audio-7b")
     assert "The demo fetches and unloads nothing" in view.unload("tiny-lalm")
-    assert "Lies in" not in view.facts("tiny-lalm") and "Apache-2.0" in view.facts("tiny-lalm")
+    assert "Folder" not in view.facts("tiny-lalm") and "Apache-2.0" in view.facts("tiny-lalm")
     assert 'role="alert"' in view.use("path:/etc")[view.message]
     assert header.base_choices(demo) == ["tiny-lalm"]
     assert header.base_choices(copied, "x+bf16") == ["other", "tiny-lalm", "x+bf16"]
@@ -131,7 +131,7 @@ def test_facts_say_the_commit_how_to_get_it_and_what_would_fit(copied, monkeypat
     words = view.facts("qwen2-audio-7b")
     assert "dd84470756e6277a71d4d7188773a43cde92696e" in words and "hf download" in words
     assert "float32" in words and "are free on cpu" in words
-    assert "Lies in" in view.facts("other") and "hf download" not in view.facts("other")
+    assert "Folder" in view.facts("other") and "hf download" not in view.facts("other")
     assert 'role="alert"' in view.facts("nonsense") and "is not known" in view.facts("nonsense")
     assert 'role="alert"' in view.facts("path:/nowhere")
     monkeypatch.setattr(actions, "models", lambda settings: [row("m", fits_as="4bit")])

@@ -80,7 +80,7 @@ def test_an_audiofolder_is_one_zip(view, run_id):
 def test_what_cannot_be_made_is_said(view):
     for make in (view.report, view.export, view.audiofolder):
         words, files = make(None)
-        assert "Choose a run" in words and files["visible"] is False
+        assert "Choose a run first" in words and files["visible"] is False
         assert "there is no run" in make("probe-none")[0]
     empty = view.store.create_run("tune", {"base": "tiny-lalm"})
     assert "has no clips of its own" in view.audiofolder(empty.id)[0]
