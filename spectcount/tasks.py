@@ -62,9 +62,45 @@ class Task:
 
     @property
     def two_class(self) -> bool:
-        """Whether it has a signal (the first answer is true) and a counterpart (the second is), so
-        that sensitivity and bias can be told apart."""
-        return self.kind in (YES_NO, FORCED_CHOICE)
+        """It has a signal (the first answer is true) and a counterpart (the second is), so that
+        sensitivity and bias can be told apart."""
+        return self.has_alarms or self.forced_choice
+
+    @property
+    def has_alarms(self) -> bool:
+        """Its first answer is "yes": to a counterpart that is a false alarm."""
+        return self.kind == YES_NO
+
+    @property
+    def forced_choice(self) -> bool:
+        """One of two alternatives holds the signal."""
+        return self.kind == FORCED_CHOICE
+
+    @property
+    def counts(self) -> bool:
+        """Its answers are numbers."""
+        return self.kind == COUNTING
+
+    @property
+    def has_truth(self) -> bool:
+        """One of its answers is right."""
+        return self.kind != SUBJECTIVE
+
+    @property
+    def distance(self) -> float:
+        """Distance of signal and counterpart in standard deviations over d': sqrt 2 in forced
+        choice, whose d' is defined so (Green & Swets, 1966)."""
+        return 2**0.5 if self.forced_choice else 1.0
+
+    @property
+    def scale(self) -> float:
+        """Of z(H) - z(F), and of sqrt 2 z(AUC), to d': the inverse of `distance`."""
+        return 2**-0.5 if self.forced_choice else 1.0
+
+    @property
+    def guess_rate(self) -> float | None:
+        """Rate of successes by guessing; None where the listener's own bias decides it."""
+        return 0.5 if self.forced_choice else None
 
     @property
     def all_wordings(self) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ def curves_value(
         y_label=f"{words} (intervals at {level_text(values)})",
         y_range=None if used == "d_prime" else (-0.02, 1.02),
         x_log=_log(plan.axes[0]),
-        levels=[(0.5, "chance")] if used == "auc" else floors if plan.task == "count" else [],
+        levels=[(0.5, "chance")] if used == "auc" else floors if plan.asked.counts else [],
         note=cells_note(first, values, "level") + _cut_note(lines),
         key=plan_key(plan),
     )

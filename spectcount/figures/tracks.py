@@ -23,7 +23,6 @@ from spectcount.probing.procedure import Procedure
 from spectcount.probing.tracks import CATCH
 from spectcount.psychophysics.psychometric import from_axis, to_axis
 from spectcount.psychophysics.sdt import interval_of, interval_text
-from spectcount.tasks import SUBJECTIVE, YES_NO
 
 State = Mapping[str, Any]
 TRACK_COLOURS = (0, 3, 4, 5)
@@ -169,7 +168,7 @@ def pick_of(track: int, k: int, part: int | None) -> str:
 def hits_words(plan: Procedure) -> tuple[str, str]:
     """Names of success and failure of a presentation that moves the track."""
     task = plan.asked
-    if task.kind == SUBJECTIVE:
+    if not task.has_truth:
         return f"“{task.answers[0]}”", f"“{task.answers[1]}”"
     return "right", "wrong"
 
@@ -177,7 +176,7 @@ def hits_words(plan: Procedure) -> tuple[str, str]:
 def share_words(plan: Procedure | Curve) -> str:
     """Name of the share of successes on an axis."""
     task = plan.asked
-    if task.kind in (YES_NO, SUBJECTIVE):
+    if task.has_alarms or not task.has_truth:
         return f"share of “{task.answers[0]}”"
     return "share of right answers"
 
@@ -224,7 +223,7 @@ def _estimate(k: int, name: str, state: State, n_tracks: int) -> Line:
 def _marks(plan: Procedure, states: Mapping[str, State], part: int | None) -> list[Line]:
     """One legend entry for each kind of presentation, over all tracks."""
     right, wrong = hits_words(plan)
-    yes_no = plan.asked.kind == YES_NO
+    yes_no = plan.asked.has_alarms
     kinds: list[tuple[str, str, int, float, Any]] = [
         (right, "circle", RIGHT, 7, lambda p: p["success"] and not _caught(p, yes_no)),
         (wrong, "x", WRONG, 8, lambda p: not p["success"] and not _caught(p, yes_no)),

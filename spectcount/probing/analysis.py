@@ -112,7 +112,7 @@ class RunningPart:
         self.n = {name: len(mine) for name, mine in trials.items()}
         gridded = none if plan.adaptive else trials
         self.cells = Each(gridded, lambda mine: measure_map(plan, mine))
-        self.confusions = Each(trials if plan.task == "count" else none, confusion)
+        self.confusions = Each(trials if plan.asked.counts else none, confusion)
         self.pooled = Each(trials, lambda mine: pool(plan, mine))
         sought = trials if seeks and procedure is None else none
         self.regions = Each(sought, lambda mine: find_weakness(plan, mine))

@@ -36,7 +36,7 @@ from spectcount.probing.draws import (
     words_in_turn,
 )
 from spectcount.stimulus import Stimulus
-from spectcount.tasks import FORCED_CHOICE, MAX_COUNT, SUBJECTIVE, TASKS, Task, task
+from spectcount.tasks import MAX_COUNT, TASKS, Task, task
 from spectcount.trials import Question, Trial
 
 PROBE_DESIGN = {
@@ -209,7 +209,7 @@ class Plan(Declared):
     @property
     def background_axes(self) -> tuple[int, ...]:
         """Which of the axes (0: x, 1: y) change the catch trials: the noise or the clip."""
-        if self.asked.kind == FORCED_CHOICE:
+        if self.asked.forced_choice:
             return tuple(range(len(self.axes)))
         follows = self._family.background
         if getattr(self.base, "e_n0_db", None) is not None:
@@ -220,7 +220,7 @@ class Plan(Declared):
     def draws_count(self) -> bool:
         """Whether each trial draws its own number of events from count_low..count_high."""
         fixed = {*self._varied, *self.draw}
-        return self.task == "count" and "n_events" in self._family.params().keys() - fixed
+        return self.asked.counts and "n_events" in self._family.params().keys() - fixed
 
     @property
     def _varied(self) -> tuple[str, ...]:
@@ -287,7 +287,7 @@ class Plan(Declared):
         """The question about a stimulus in the words that are due at `place`."""
         wording, reverse = words_in_turn(self.task, self.wordings, place)
         question = Question(stimulus, self.task, wording, reverse)
-        if question.truth is None and self.asked.kind != SUBJECTIVE:
+        if question.truth is None and self.asked.has_truth:
             raise UserError(
                 f"{where}: {len(stimulus.events)} events have no answer in the task {self.task}; "
                 f"keep to {MAX_COUNT} or fewer"

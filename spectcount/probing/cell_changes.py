@@ -19,7 +19,6 @@ from spectcount.probing.pairing import Pair, Pairs
 from spectcount.probing.shortfall import Numbers
 from spectcount.psychophysics.below import Places, area_change_p, graded
 from spectcount.psychophysics.paired import sdt_change_p
-from spectcount.tasks import FORCED_CHOICE
 
 BY_SCORES = "change of the area under the ROC of graded scores"
 SHARE = 0.25
@@ -51,7 +50,6 @@ class GradedCells:
         place = np.repeat(np.arange(len(cells)), [len(mine) for mine in cells])
         if not (plan.asked.two_class and signal and catch):
             return None
-        distance = 2**0.5 if plan.asked.kind == FORCED_CHOICE else 1.0
         sides = []
         for who in (0, 1):
             mine, other = [pair[who] for pair in signal], [pair[who] for pair in catch]
@@ -59,7 +57,7 @@ class GradedCells:
             said = numbers.said(mine, place), numbers.said(other, np.zeros(len(other), int))
             if not graded(said[0].scores, said[1].scores):
                 return None
-            sides.append(Places.of(*said, len(cells), distance))
+            sides.append(Places.of(*said, len(cells), plan.asked.distance))
         return cls(sides[0], sides[1], _correlation(signal, place), (plan.n_rows, plan.n_columns))
 
     @property

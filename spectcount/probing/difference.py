@@ -23,18 +23,17 @@ from spectcount.probing.maps import plain, signed_error
 from spectcount.probing.pairing import Pair, false_alarm_table, hit_table, pairs_of
 from spectcount.probing.sensitivity import for_wordings, of_pairs
 from spectcount.probing.verdict import (
-    ACCURACY,
     ALARMS,
     COUNT_BIAS,
     CRITERION,
     D_A,
     D_PRIME,
-    FIRST_ANSWERS,
     HITS,
     MEAN_ERROR,
     MapVerdict,
     Verdict,
     first_named,
+    whole_rate,
 )
 from spectcount.psychophysics.changes import mean_change
 from spectcount.psychophysics.paired import (
@@ -45,7 +44,6 @@ from spectcount.psychophysics.paired import (
     sdt_changes,
 )
 from spectcount.psychophysics.sdt import Interval
-from spectcount.tasks import COUNTING, FORCED_CHOICE, SUBJECTIVE, YES_NO
 from spectcount.trials import Trial
 
 N_RESAMPLES = 1000
@@ -163,8 +161,7 @@ class Change:
         """What may be said, the main measure first: d_a or d' (or accuracy), then bias, then what
         only describes: of better and worse hearing the first alone speaks.
         `margin` is for the main measure."""
-        kind = self.plan.asked.kind
-        rate = {COUNTING: ACCURACY, SUBJECTIVE: FIRST_ANSWERS}.get(kind, HITS)
+        rate = whole_rate(self.plan.asked, HITS)
         both = f"paired signal and {self.n_catch} catch trials, {self.words}"
         main = (self.d_prime, D_PRIME) if self.d_a is None else (self.d_a, D_A)
         listed = [
@@ -258,7 +255,7 @@ def change_of(
     parts: dict[str, Any] = {}
     if signal:
         parts["rate"] = rate_change(hits, rng, N_RESAMPLES_OVERALL, level)
-    if plan.asked.kind == YES_NO and catch:
+    if plan.asked.has_alarms and catch:
         parts["false_alarm_rate"] = rate_change(alarms, rng, N_RESAMPLES_OVERALL, level)
     if plan.asked.two_class and catch and signal:
         both = of_pairs(plan, signal, catch)
@@ -268,7 +265,7 @@ def change_of(
             parts["d_a"] = both.d_a_change(level)
     counted = [*signal, *catch]
     parts["words"] = for_wordings(x for x, _ in counted)
-    if plan.asked.kind == COUNTING and len(counted) >= 2:
+    if plan.asked.counts and len(counted) >= 2:
         x, y = (np.array([signed_error(pair[who]) for pair in counted]) for who in (0, 1))
         parts["bias"] = mean_change(x, y, level)
         parts["error"] = mean_change(np.abs(x), np.abs(y), level)
@@ -277,4 +274,4 @@ def change_of(
 
 
 def _scaled(plan: Plan, d_prime: Interval) -> Interval:
-    return d_prime.scaled(2**-0.5) if plan.asked.kind == FORCED_CHOICE else d_prime
+    return d_prime.scaled(plan.asked.scale)

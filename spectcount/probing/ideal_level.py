@@ -23,7 +23,7 @@ from spectcount.params import Param
 from spectcount.psychophysics.efficiency import Efficiency, threshold_efficiency
 from spectcount.psychophysics.sdt import Interval
 from spectcount.stimulus import Stimulus
-from spectcount.tasks import FORCED_CHOICE, Task
+from spectcount.tasks import Task
 
 Sensitivity = Callable[[float], float]
 """d' of the ideal observer at a level; raises `UserError` where there can be no such stimulus."""
@@ -38,8 +38,7 @@ def ideal_d_prime(signal: Stimulus, asked: Task) -> float:
     sqrt 2 in forced choice, as its d' is defined; inf without noise, nan where nothing tells."""
     if "pair" not in signal.meta:
         return d_prime_ideal(signal)
-    distance = pair_d_prime(signal, asked.name)
-    return distance / math.sqrt(2) if asked.kind == FORCED_CHOICE else distance
+    return pair_d_prime(signal, asked.name) / asked.distance
 
 
 def ideal_threshold(d_prime_at: Sensitivity, declared: Param) -> float:

@@ -29,7 +29,7 @@ from spectcount.psychophysics.roc import Roc
 from spectcount.psychophysics.sdt import Interval
 from spectcount.scales import noise_density
 from spectcount.stimulus import Event, Stimulus
-from spectcount.tasks import COUNTING, FORCED_CHOICE, SUBJECTIVE, Task, task
+from spectcount.tasks import Task, task
 from spectcount.trials import Trial, remembered
 
 Grid = dict[tuple[int, ...], list[Trial]]
@@ -171,12 +171,11 @@ def measure_map(plan: Plan, trials: Iterable[Trial], level: float = 0.95) -> Cel
     }
     if plan.asked.two_class:
         counts = (hits, n, false_alarms, n_catch)
-        scale = 2**-0.5 if plan.asked.kind == FORCED_CHOICE else 1.0
         d_prime = d_prime_of(plan.asked)(*counts, level=level)
-        cells["d_prime"] = sdt.resolved(d_prime, 0, *counts, scale)
+        cells["d_prime"] = sdt.resolved(d_prime, 0, *counts, plan.asked.scale)
         cells["criterion"] = sdt.resolved(sdt.criterion(*counts, level=level), 1, *counts)
         cells["auc"] = _auc_map(plan, grid, catch, level)
-    elif plan.asked.kind == COUNTING:
+    elif plan.asked.counts:
         cells["bias"] = _mean(plan, grid, signed_error)
         cells["error"] = _mean(plan, grid, lambda t: abs(signed_error(t)))
     return Cells(plan=plan, **cells)
@@ -220,7 +219,7 @@ def pool(
 def confusion(trials: Iterable[Trial], level: float = 0.95) -> Confusion:
     """How many there were against how many were said, over counting trials (catch trials are
     zeros)."""
-    asked = [t for t in trials if t.task == "count" and t.truth is not None]
+    asked = [t for t in trials if task(t.task).counts and t.truth is not None]
     listed = counted(None, asked)
     truths = tuple(str(n) for n in sorted({int(t.truth or 0) for t in listed}))
     answers = listed[0].answers if listed else ()
@@ -249,7 +248,7 @@ def confusion(trials: Iterable[Trial], level: float = 0.95) -> Confusion:
 
 def rate_words(plan: Plan) -> str:
     """Name of the rate of signal trials that were right; without a truth, of the first answer."""
-    if plan.asked.kind == SUBJECTIVE:
+    if not plan.asked.has_truth:
         return f"share of “{plan.asked.answers[0]}”"
     return "hit rate" if plan.asked.two_class else "accuracy"
 
@@ -262,7 +261,7 @@ def hit(trial: Trial) -> bool:
 
 def d_prime_of(asked: Task) -> Callable[..., Interval]:
     """The rule for the sensitivity of a two-answer task, from hits and false alarms."""
-    return sdt.d_prime_2afc if asked.kind == FORCED_CHOICE else sdt.d_prime
+    return sdt.d_prime_2afc if asked.forced_choice else sdt.d_prime
 
 
 @remembered
@@ -275,10 +274,9 @@ def ideal_d_prime(trial: Trial) -> float:
         return float("nan")
     if "pair" in stimulus["meta"]:
         distance = pair_d_prime(Stimulus.from_dict(stimulus), trial.task)
-        forced = task(trial.task).kind == FORCED_CHOICE
-        return distance / np.sqrt(2) if forced else distance
+        return distance / task(trial.task).distance
     energies = [_energy(*(e.get(name) for name in _ENERGETIC)) for e in stimulus["events"]]
-    energy = min(energies) if trial.task == "count" else sum(energies)
+    energy = min(energies) if task(trial.task).counts else sum(energies)
     density = noise_density(stimulus["noise_sigma"], stimulus["sample_rate"])
     return float(np.sqrt(2 * energy / density)) if density > 0 else float("inf")
 

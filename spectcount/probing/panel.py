@@ -16,7 +16,6 @@ from spectcount.errors import UserError
 from spectcount.params import Declared, param
 from spectcount.probing.grid import GridPlan
 from spectcount.probing.plan import Interleaved, plan_from_dict
-from spectcount.tasks import SUBJECTIVE, YES_NO
 
 WHOLE, CELLS, REGIONS = "whole", "cells", "regions"
 
@@ -49,9 +48,9 @@ class Part(Declared):
                 f"{self.name}: a plan of kind {made.kind} asks each listener its own questions; "
                 "give a map, a curve or a confusion"
             )
-        if made.asked.kind == SUBJECTIVE:
+        if not made.asked.has_truth:
             raise UserError(f"{self.name}: {made.task} has no right answer that could be forgotten")
-        if self.measure == "false_alarms" and made.asked.kind != YES_NO:
+        if self.measure == "false_alarms" and not made.asked.has_alarms:
             raise UserError(f"{self.name}: {made.task} has no false alarms; give a yes/no task")
 
     @functools.cached_property

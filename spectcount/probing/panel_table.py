@@ -40,7 +40,6 @@ from spectcount.probing.words import cell_words, is_of_frequency, quantity
 from spectcount.psychophysics import sdt
 from spectcount.psychophysics.paired import rate_change, selected_intervals
 from spectcount.psychophysics.sdt import Interval
-from spectcount.tasks import COUNTING
 from spectcount.trials import Trial
 
 N_RESAMPLES = 4000
@@ -194,7 +193,7 @@ class _Group:
 
     @property
     def _rate(self) -> Measure:
-        return ACCURACY if self.plan.asked.kind == COUNTING else RATE
+        return ACCURACY if self.plan.asked.counts else RATE
 
     @property
     def answered(self) -> bool:

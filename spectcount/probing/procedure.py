@@ -34,7 +34,6 @@ from spectcount.psychophysics.adaptive.base import Track
 from spectcount.psychophysics.psychometric import FUNCTIONS
 from spectcount.psychophysics.sdt import Interval
 from spectcount.stimulus import Stimulus
-from spectcount.tasks import FORCED_CHOICE, YES_NO
 from spectcount.trials import Trial
 
 LOW, HIGH = "low", "high"
@@ -225,9 +224,7 @@ class Procedure(Plan):
     @property
     def guess_rate(self) -> float | None:
         """The guess rate that is known, None where it is free."""
-        if self.guess is None and self.asked.kind == FORCED_CHOICE:
-            return 0.5
-        return self.guess
+        return self.asked.guess_rate if self.guess is None else self.guess
 
     @functools.cached_property
     def axes(self) -> tuple[Axis, ...]:
@@ -334,9 +331,9 @@ class Procedure(Plan):
 
     @property
     def _catch_share(self) -> float:
-        if self.asked.kind == FORCED_CHOICE:
+        if self.asked.forced_choice:
             return 0.5
-        return self.catch_share if self.asked.kind == YES_NO else 0.0
+        return self.catch_share if self.asked.has_alarms else 0.0
 
     # Stimuli
 

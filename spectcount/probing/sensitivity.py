@@ -27,7 +27,6 @@ from spectcount.psychophysics.stratified import (
     numbered,
     probit,
 )
-from spectcount.tasks import FORCED_CHOICE
 from spectcount.trials import Trial
 
 GRADED = 10
@@ -53,7 +52,7 @@ class Sensitivity:
     @property
     def scale(self) -> float:
         """Of z(H) - z(F), and of sqrt 2 z(AUC), to d'."""
-        return 2**-0.5 if self.plan.asked.kind == FORCED_CHOICE else 1.0
+        return self.plan.asked.scale
 
     @functools.cached_property
     def graded(self) -> bool:

@@ -15,7 +15,6 @@ import numpy as np
 from spectcount.params import Param
 from spectcount.probing.plan import Curve
 from spectcount.probing.tracks import CATCH, SIGNAL, succeeded
-from spectcount.tasks import FORCED_CHOICE, YES_NO
 from spectcount.trials import Trial
 
 
@@ -43,9 +42,8 @@ def series_of(plan: Curve, trials: Iterable[Trial]) -> Series:
     does not."""
     declared = plan.axes[0].declared
     kept = sorted(trials, key=lambda t: (t.at, t.key))
-    kind = plan.asked.kind
-    catch = tuple(t for t in kept if kind == YES_NO and t.coords["role"] == CATCH)
-    roles = (SIGNAL, CATCH) if kind == FORCED_CHOICE else (SIGNAL,)
+    catch = tuple(t for t in kept if plan.asked.has_alarms and t.coords["role"] == CATCH)
+    roles = (SIGNAL, CATCH) if plan.asked.forced_choice else (SIGNAL,)
     moving = tuple(t for t in kept if t.coords["role"] in roles)
     levels = np.array([float(t.coords["x_value"]) for t in moving])
     success = np.array([succeeded(plan.asked, t) for t in moving])

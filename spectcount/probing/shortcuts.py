@@ -29,7 +29,7 @@ from spectcount.probing.plan import AnyPlan, Interleaved
 from spectcount.psychophysics.sdt import Interval, interval_of, wilson
 from spectcount.stimulus import Stimulus
 from spectcount.synth import synthesise
-from spectcount.tasks import COUNTING, SUBJECTIVE, task
+from spectcount.tasks import task
 from spectcount.trials import Trial, make_trial, normalise, stimulus_hash
 
 LIMIT = 0.65
@@ -97,7 +97,7 @@ class Audit:
     @property
     def sentence(self) -> str:
         """Every shortcut, or that there is none, and the next best cues."""
-        verb = "counts" if task(self.task).kind == COUNTING else "answers"
+        verb = "counts" if task(self.task).counts else "answers"
         parts = [self._above_words(verb, theory) for theory in {f.theory: 0 for f in self.above}]
         rest = [f for f in self.floors if f not in self.above][:SHOWN]
         near = ", ".join(f"{f.words} {_percent(f.rate.value)}" for f in rest)
@@ -182,7 +182,7 @@ def audit_clips(
     """The audit of clips with their true answers; signal and counterpart of one draw in a row.
     `theory`: cue -> why it cannot be taken away, where that is more than the task tells."""
     asked = task(task_name)
-    if asked.kind == SUBJECTIVE:
+    if not asked.has_truth:
         return None
     used = _some([(s, truth) for s, truth in clips if _audited(task_name, truth)])
     counts = Counter(truth for _, truth in used)
@@ -193,7 +193,7 @@ def audit_clips(
     floors = [
         Floor(cue, words, _wilson(shares[cue], len(used)), theory.get(cue, ""))
         for cue, words in CUES.items()
-        if asked.kind == COUNTING or cue not in COUNTING_ONLY
+        if asked.counts or cue not in COUNTING_ONLY
     ]
     chance = 1 / len(counts)
     return Audit(
@@ -208,7 +208,7 @@ def audit_clips(
 
 def theory_of(plan: Plan) -> dict[str, str]:
     """Cue -> why this plan cannot take it away."""
-    spaced = plan.adaptive and getattr(plan, "parameter", "") == "gap_ms" and plan.task == "count"
+    spaced = plan.adaptive and getattr(plan, "parameter", "") == "gap_ms" and plan.asked.counts
     return {**THEORY.get(plan.task, {}), **(SPACED if spaced else {})}
 
 
@@ -238,7 +238,7 @@ def clips_of(plan: AnyPlan, seed: int) -> Iterator[tuple[Plan, list[tuple[Stimul
 
 
 def _audited(task_name: str, truth: str) -> bool:
-    return task(task_name).kind != COUNTING or int(truth) >= 2
+    return not task(task_name).counts or int(truth) >= 2
 
 
 def _made(clip: Clip) -> Stimulus:

@@ -24,7 +24,6 @@ from spectcount.probing.maps import hit, ideal_d_prime
 from spectcount.psychophysics import below
 from spectcount.psychophysics.below import Places, Said
 from spectcount.psychophysics.sdt import Interval
-from spectcount.tasks import FORCED_CHOICE, YES_NO
 from spectcount.trials import Trial
 
 SENSITIVITY, RATE = "sensitivity", "rate"
@@ -120,12 +119,11 @@ class Judge:
         flat = [t for trials in signal for t in trials]
         place = np.repeat(np.arange(len(signal)), [len(trials) for trials in signal])
         numbers = Numbers(plan, [*flat, *catch])
-        distance = 2**0.5 if plan.asked.kind == FORCED_CHOICE else 1.0
         self.places = Places.of(
             numbers.said(flat, place),
             numbers.said(catch, np.zeros(len(catch), int)),
             len(signal),
-            distance,
+            plan.asked.distance,
         )
         self.asked = np.array([len(trials) for trials in signal], int)
         self.right = np.array([sum(map(hit, trials)) for trials in signal], int)
@@ -145,7 +143,7 @@ class Judge:
             return Tested(self._feasible(p, members), np.ones(len(p), bool))
         places = self.places.together(members)
         p, by_rate = places.tails(limit)[0], np.zeros(len(members), bool)
-        if not places.graded and self.plan.asked.kind == YES_NO:
+        if not places.graded and self.plan.asked.has_alarms:
             rate = self._rate_p(members, n, right)
             by_rate = ~(p <= rate)
             p = np.minimum(2 * np.fmin(p, rate), 1)

@@ -40,7 +40,6 @@ from spectcount.psychophysics.changes import fit_correlation, threshold_change
 from spectcount.psychophysics.graded import ScoreFit
 from spectcount.psychophysics.paired import excludes_zero
 from spectcount.psychophysics.sdt import Interval
-from spectcount.tasks import YES_NO
 from spectcount.trials import Trial
 
 D_PRIMES = (1.0, 1.5, 2.0, 2.5, 3.0)
@@ -206,7 +205,7 @@ def _changed(
     """The change of the level of one d' where the task is yes/no, else of the thresholds."""
     compared: tuple[Threshold | ScoreFit | None, ...] = (before, after)
     fits, d_prime = None, 1.0
-    if plan.asked.kind == YES_NO:
+    if plan.asked.has_alarms:
         fits, d_prime = _fits_at_one_d_prime(plan.compare_at, before, after, graded)
         compared = fits
     level = before.threshold.level

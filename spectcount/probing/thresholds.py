@@ -47,7 +47,6 @@ from spectcount.psychophysics.one_function import NO_BREAK, break_reason
 from spectcount.psychophysics.sdt import Interval, interval_text
 from spectcount.psychophysics.surface import Surface
 from spectcount.records import NOT_STORED
-from spectcount.tasks import FORCED_CHOICE, YES_NO
 from spectcount.trials import Trial
 
 PC_AT_D_PRIME_1 = float(ndtr(1 / math.sqrt(2)))
@@ -194,7 +193,7 @@ def _of_track(plan: Procedure, index: int, trials: Sequence[Trial], level: float
     mine = counted(None, shown)
     estimated = track if len(mine) == len(shown) else replayed(plan, index, mine)
     declared = plan.levels[0].declared
-    yes_no = plan.asked.kind == YES_NO
+    yes_no = plan.asked.has_alarms
     catch = tuple(t for t in mine if yes_no and t.coords["role"] == CATCH)
     head = Threshold(
         track=index,
@@ -268,12 +267,11 @@ def _of_curve(plan: Curve, trials: Sequence[Trial], level: float) -> Threshold:
     )
     if not series.trials:
         return head
-    guess = 0.5 if plan.asked.kind == FORCED_CHOICE else None
     found = fit(
         series.levels,
         series.success,
         function=plan.function,
-        guess=guess,
+        guess=plan.asked.guess_rate,
         level=level,
         log=series.log,
         falling=series.falling,
@@ -289,9 +287,9 @@ def _of_curve(plan: Curve, trials: Sequence[Trial], level: float) -> Threshold:
 
 def _by_d_prime(plan: Plan, series: Series, found: Fit, level: float) -> dict[str, Any]:
     """Levels where d' = 1: `answers`, `scores`, `area`, as far as the task has them."""
-    if plan.asked.kind == FORCED_CHOICE:
+    if plan.asked.forced_choice:
         return {"answers": found.level_for(PC_AT_D_PRIME_1)}
-    if plan.asked.kind != YES_NO or not series.catch:
+    if not (plan.asked.has_alarms and series.catch):
         return {}
     return {
         "answers": _answers_at(series, 1.0, level),

@@ -18,7 +18,7 @@ from spectcount.probing.draws import seed_of
 from spectcount.psychophysics.adaptive.base import Track
 from spectcount.psychophysics.psychometric import to_axis
 from spectcount.psychophysics.sdt import Interval
-from spectcount.tasks import COUNTING, FORCED_CHOICE, Task
+from spectcount.tasks import Task
 from spectcount.trials import Trial
 
 SIGNAL, CATCH = "signal", "catch"
@@ -88,7 +88,7 @@ class RunningTrack:
         """Take in the answer to the next presentation."""
         success = succeeded(self.asked, trial)
         self.presented.append(Presented(self.k, role, level, success))
-        if role == CATCH and self.asked.kind != FORCED_CHOICE:
+        if role == CATCH and not self.asked.forced_choice:
             self.track.catch(success)
             return
         self.track.update(level, success)
@@ -109,7 +109,7 @@ class RunningTrack:
 
 def succeeded(asked: Task, trial: Trial) -> bool:
     """Whether an answer is a success; see the module."""
-    if asked.kind in (FORCED_CHOICE, COUNTING):
+    if asked.forced_choice or asked.counts:
         return bool(trial.correct)
     return trial.answer == trial.answers[0]
 

@@ -21,6 +21,7 @@ import numpy as np
 from spectcount.errors import UserError
 from spectcount.probing.maps import plain
 from spectcount.psychophysics.sdt import Interval, interval_text
+from spectcount.tasks import Task
 
 IMPROVED, WORSE, CHANGED = "improved", "worse", "changed"
 NOT_SHOWN, EQUIVALENT, NOT_MEASURABLE = "no change shown", "equivalent", "not measurable"
@@ -262,6 +263,14 @@ def factor_words(change: Interval) -> str:
     )
     factor = Interval(value, low if low > 0 else -math.inf, high)
     return re.sub(r"(\d)", r"×\1", interval_text(factor, lambda x: f"{x:.{digits}f}"), count=1)
+
+
+def whole_rate(asked: Task, of_two: Measure) -> Measure:
+    """The rate of a task's first or right answers: `of_two` where it has a signal and a
+    counterpart."""
+    if asked.counts:
+        return ACCURACY
+    return of_two if asked.has_truth else FIRST_ANSWERS
 
 
 def first_named(verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -26,7 +26,6 @@ from spectcount.probing.shortfall import RATE, SENSITIVITY, Criterion, Judge
 from spectcount.probing.words import place_words
 from spectcount.psychophysics.paired import benjamini_hochberg
 from spectcount.psychophysics.sdt import Interval, interval_of, interval_text
-from spectcount.tasks import SUBJECTIVE
 from spectcount.trials import Trial
 
 NOUNS = {"sine": "tones", "harmonic": "complexes", "noise": "noise bands", "chirp": "chirps"}
@@ -152,7 +151,7 @@ def find_weakness(
     """Suspected regions of one listener's map, the worst (severity times size) first; none where
     no answer is right."""
     criterion = criterion or Criterion()
-    if plan.asked.kind == SUBJECTIVE:
+    if not plan.asked.has_truth:
         return []
     measured = _Map(plan, list(trials), criterion)
     weak, by_rate = measured.weak_cells()

@@ -18,13 +18,12 @@ import numpy as np
 from spectcount.probing.grid import GridPlan
 from spectcount.probing.maps import d_prime_of, hit, plain
 from spectcount.probing.verdict import (
-    ACCURACY,
     CRITERION,
     D_PRIME,
-    FIRST_ANSWERS,
     RATE,
     Verdict,
     first_named,
+    whole_rate,
 )
 from spectcount.probing.wordings import Crossed, by_stimulus
 from spectcount.psychophysics import sdt
@@ -39,7 +38,6 @@ from spectcount.psychophysics.crossed import (
     variance_shares,
 )
 from spectcount.psychophysics.sdt import Interval
-from spectcount.tasks import COUNTING, FORCED_CHOICE, SUBJECTIVE
 from spectcount.trials import Trial
 
 
@@ -225,15 +223,14 @@ class _Blocks:
 def _main_measure(plan: GridPlan, n_catch: int) -> Any:
     if plan.asked.two_class and n_catch:
         return D_PRIME
-    return {COUNTING: ACCURACY, SUBJECTIVE: FIRST_ANSWERS}.get(plan.asked.kind, RATE)
+    return whole_rate(plan.asked, RATE)
 
 
 def _main(plan: GridPlan, blocks: _Blocks, base: _Blocks | None = None) -> Effect:
     if not plan.asked.two_class:
         return rate_effect(blocks.signal, None if base is None else base.signal)
-    scale = 2**-0.5 if plan.asked.kind == FORCED_CHOICE else 1.0
     other = None if base is None else (base.signal, base.catch)
-    return d_prime_effect(blocks.signal, blocks.catch, other, scale=scale)
+    return d_prime_effect(blocks.signal, blocks.catch, other, scale=plan.asked.scale)
 
 
 def _bias(plan: GridPlan, blocks: _Blocks, base: _Blocks | None = None) -> Effect | None:

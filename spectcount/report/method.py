@@ -141,7 +141,7 @@ def measures_words(plan: Plan) -> str:
     wilson = "Proportions have Wilson score intervals (Wilson, 1927). All intervals are at 95 %."
     if asked.two_class:
         return f"{_detection_words(asked)} {wilson}"
-    if asked.kind == COUNTING:
+    if asked.counts:
         return (
             "An answer is right where the number said equals the number of events. Bias is the "
             "mean of said minus there, error the mean of its absolute value. " + wilson
@@ -189,7 +189,7 @@ def software_words() -> str:
 
 
 def _detection_words(asked: Task) -> str:
-    root = " divided by √2" if asked.kind == FORCED_CHOICE else ""
+    root = " divided by √2" if asked.forced_choice else ""
     first = f"“{asked.answers[0]}”"
     return (
         f"A hit is {first} on a signal trial, a false alarm {first} on a catch trial. Rates follow "

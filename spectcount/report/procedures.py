@@ -7,7 +7,6 @@ from spectcount.probing.base import Plan
 from spectcount.probing.plan import Curve
 from spectcount.probing.procedure import Procedure
 from spectcount.probing.thresholds import PC_AT_D_PRIME_1
-from spectcount.tasks import FORCED_CHOICE, YES_NO
 
 _NAMES = {
     "gaussian": "a cumulative Gaussian",
@@ -33,12 +32,12 @@ def threshold_words(plan: Plan) -> str:
     """What a threshold is and how it was found."""
     if not isinstance(plan, Procedure | Curve):
         return ""
-    yes_no = plan.asked.kind == YES_NO
+    yes_no = plan.asked.has_alarms
     guess = (
         "The guess rate is the false-alarm rate and free; catch trials take part in the fit."
         if yes_no
         else "The guess rate is fixed at the chance level."
-        if plan.asked.kind == FORCED_CHOICE
+        if plan.asked.forced_choice
         else "Guess and lapse rates are free where not given."
     )
     levels = (
@@ -91,9 +90,9 @@ def _check_words(plan: Procedure) -> str:
 
 
 def _roles_words(plan: Procedure) -> str:
-    if plan.asked.kind == YES_NO:
+    if plan.asked.has_alarms:
         return f"Catch trials came in between at random, {100 * plan.catch_share:g} % of all."
-    if plan.asked.kind == FORCED_CHOICE:
+    if plan.asked.forced_choice:
         return "Either order of the pair came equally often, at random."
     return ""
 

@@ -34,7 +34,7 @@ from spectcount.report.html import (
     tag,
 )
 from spectcount.report.rows import csv_text
-from spectcount.tasks import YES_NO, Task
+from spectcount.tasks import Task
 
 MAX_ROWS = 400
 """Rows of a table on the page; a longer one stands as CSV."""
@@ -259,7 +259,7 @@ def _level_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
         for k, (condition, state) in enumerate(states.items()):
             found: dict[tuple[Any, ...], list[bool]] = {}
             for p in state["presentations"]:
-                caught = asked.kind == YES_NO and p["role"] == CATCH
+                caught = asked.has_alarms and p["role"] == CATCH
                 levels = ("catch",) if caught else tuple(f"{v:.6g}" for v in p["level"])
                 found.setdefault(levels, []).append(p["success"])
             for levels, successes in sorted(found.items(), key=_by_level):
@@ -267,7 +267,7 @@ def _level_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
                 first, *rest = levels
                 row = {"Listener": name, "Track": track, state["label"]: first}
                 row |= {"Second": rest[0]} if rest else {}
-                said = "Said first answer" if asked.kind == YES_NO else "Right"
+                said = "Said first answer" if asked.has_alarms else "Right"
                 yield row | {"n": len(successes), said: sum(successes)}
 
 

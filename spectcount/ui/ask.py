@@ -21,7 +21,7 @@ from spectcount.designs import family
 from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.stimulus import Stimulus
-from spectcount.tasks import SUBJECTIVE, TASKS, task
+from spectcount.tasks import TASKS, task
 from spectcount.trials import Question
 from spectcount.ui import clip
 from spectcount.ui.header import Header, listener_spec
@@ -287,7 +287,7 @@ def _cards(settings: Settings, title: str, spec: str, question: Question) -> Ite
 
 def _render(question: Question, cards: Sequence[Card], guess: str | None, ask: str) -> Markup:
     """The truth and the cards, with the number of the Ask that they answer (HTML)."""
-    subjective = question.task.kind == SUBJECTIVE
+    subjective = not question.task.has_truth
     return render(
         "ask.answers",
         prompt=question.prompt,

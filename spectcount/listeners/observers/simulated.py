@@ -57,11 +57,11 @@ class SimulatedObserver(Observer):
                 "has none; ask about a designed stimulus with one right answer"
             )
         deviate = float(_rng(self.seed, question).standard_normal())
-        if question.task_name == "count":
+        if question.task.counts:
             value = self.d_prime * int(truth) + deviate - self.criterion
             return -((value - self.d_prime * np.array([int(a) for a in question.answers])) ** 2) / 2
         side = 1 if truth == question.answers[0] else -1
-        scale = math.sqrt(2) if question.task.kind == FORCED_CHOICE else 2
+        scale = question.task.distance if question.task.forced_choice else 2
         value = side * self.d_prime / scale + deviate
         gain = abs(self.d_prime) or 1.0
         return np.array([gain * (value - self.criterion), 0.0])
@@ -237,7 +237,7 @@ class SimulatedThreshold(Observer):
         return -2.0 * np.abs(np.array(answers) - answer)
 
     def _is_catch(self, question: Question) -> bool:
-        return question.task.kind == YES_NO and question.truth == question.answers[1]
+        return question.task.has_alarms and question.truth == question.answers[1]
 
     def _guess(self, kind: str) -> float:
         if kind == FORCED_CHOICE:
