@@ -50,7 +50,9 @@ def test_suspected_regions_are_confirmed_once_and_then_taught(settings, store):
     assert region["confirmed"]["d_prime"]["low"] < 0.5
     assert region["confirmed"]["run"] == run.id
     assert [r.status for r in regions_again(store, probe)[DEAF]] == ["confirmed"]
-    assert [r.status for r in regions_now(store, store.run(run.id), DEAF, [])] == ["confirmed"]
+    assert [r.status for r in regions_now(store, store.run(run.id), DEAF, pytest.fail)] == [
+        "confirmed"
+    ]
 
 
 def test_a_fine_tune_says_that_its_regions_are_only_suspected(settings, store):

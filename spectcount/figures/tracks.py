@@ -18,7 +18,7 @@ import numpy as np
 
 from spectcount.figures.spec import Line, Spec, lines_value
 from spectcount.figures.words import span_text
-from spectcount.probing.plan import Curve
+from spectcount.probing.base import Plan
 from spectcount.probing.procedure import Procedure
 from spectcount.probing.tracks import CATCH
 from spectcount.psychophysics.psychometric import from_axis, to_axis
@@ -173,7 +173,7 @@ def hits_words(plan: Procedure) -> tuple[str, str]:
     return "right", "wrong"
 
 
-def share_words(plan: Procedure | Curve) -> str:
+def share_words(plan: Plan) -> str:
     """Name of the share of successes on an axis."""
     task = plan.asked
     if task.has_alarms or not task.has_truth:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
-from spectcount.configs import AskConfig, ConfirmConfig
-from spectcount.probing.confirm import targets_of
-from spectcount.probing.plan import plan_from_dict
+from spectcount.configs import ConfirmConfig
+from spectcount.probing.analysis import Result, suspected
 from spectcount.probing.weakness import Region
 from spectcount.store import Run, Store
-from spectcount.trials import Trial
 
 KIND = "confirm"
 """Kind of the runs that ask again."""
@@ -35,11 +33,12 @@ def regions_again(store: Store, run: Run) -> dict[str, list[Region]]:
     return found
 
 
-def regions_now(store: Store, run: Run, listener: str, trials: Sequence[Trial]) -> list[Region]:
-    """The regions of a listener's map, from its `trials` so far or as its confirmation says."""
+def regions_now(
+    store: Store, run: Run, listener: str, result: Callable[[], Result]
+) -> list[Region]:
+    """The regions of a listener's map as its confirmation says, or before that as `result`, what
+    the run says so far, has them."""
     again = regions_again(store, run).get(listener)
     if again is not None or run.kind == KIND:
         return again or []
-    config = AskConfig.from_json(run.config)
-    plan = plan_from_dict(config.plan)
-    return [target.region for target in targets_of(plan, trials, config.seed)]
+    return suspected(result(), listener)

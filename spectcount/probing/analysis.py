@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
+import importlib.resources
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable
 from typing import Any, TypeVar
 
 import spectcount
@@ -52,13 +55,36 @@ from spectcount.psychophysics import (
 from spectcount.psychophysics.adaptive import quest_plus
 from spectcount.trials import Trial
 
-VERSION = f"{spectcount.__version__}/1"
-"""Raise the number behind the slash with every change of what the trials of a run say: analyses of
-another version are made anew."""
+SOURCES = ("psychophysics", "probing", "listeners/observers", "tasks.py", "trials.py", "records.py")
+"""Folders and files of the package that decide what the trials of a run say."""
 T = TypeVar("T")
 Trials = Mapping[str, Sequence[Trial]]
 """Trials by listener name."""
 State = Mapping[str, Any]
+
+
+def digest_of(root: Traversable, names: Iterable[str]) -> str:
+    """A short digest of the Python sources below `root`, whatever the ends of their lines."""
+    digest = hashlib.sha256()
+    for name in sorted(names):
+        for path, source in _sources(root.joinpath(name), name):
+            digest.update(f"{path}\0{len(source)}\0".encode() + source)
+    return digest.hexdigest()[:12]
+
+
+def _sources(place: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
+    if place.is_dir():
+        for each in sorted(place.iterdir(), key=lambda p: p.name):
+            yield from _sources(each, f"{path}/{each.name}")
+    elif path.endswith(".py"):
+        yield path, place.read_bytes().replace(b"\r\n", b"\n")
+
+
+@functools.cache
+def version() -> str:
+    """The release and a digest of the code that analyses: an analysis of another is made anew."""
+    package = importlib.resources.files(spectcount)
+    return f"{spectcount.__version__}/{digest_of(package, SOURCES)}"
 
 
 class Each(Mapping[str, T]):
@@ -82,11 +108,14 @@ class Each(Mapping[str, T]):
 
 @dataclass(frozen=True)
 class PartAnalysis:
-    """One plan of a run. `n`: trials of each listener; `tracks` in the plan's order; of two
+    """One plan of a run. `n`: trials of each listener, `n_known` those that have a right answer,
+    `n_right` those that got it; `tracks` in the plan's order; of two
     listeners `change` (over all cells), `threshold_changes` and `difference` (by cell)."""
 
     plan: Plan
     n: Mapping[str, int]
+    n_known: Mapping[str, int]
+    n_right: Mapping[str, int]
     cells: Mapping[str, Cells]
     confusions: Mapping[str, Confusion]
     pooled: Mapping[str, Pooled]
@@ -110,6 +139,8 @@ class RunningPart:
         base, tuned = trials.values() if compares and len(trials) == 2 else (None, None)
         self._pair = None if base is None or tuned is None else (base, tuned)
         self.n = {name: len(mine) for name, mine in trials.items()}
+        self.n_known = Each(trials, lambda mine: sum(t.correct is not None for t in mine))
+        self.n_right = Each(trials, lambda mine: sum(bool(t.correct) for t in mine))
         gridded = none if plan.adaptive else trials
         self.cells = Each(gridded, lambda mine: measure_map(plan, mine))
         self.confusions = Each(trials if plan.asked.counts else none, confusion)
@@ -166,9 +197,8 @@ class Analysis:
 class Running:
     """The same of a run that goes on, from its configuration, lineage and trials so far."""
 
-    version = VERSION
-
     def __init__(self, config: AskConfig, lineage: Mapping[str, Any], trials: Trials) -> None:
+        self.version = version()
         self.config, self.lineage, self.trials = config, lineage, trials
         self.n_trials = sum(map(len, trials.values()))
         self.plan: AnyPlan = plan_from_dict(config.plan)
@@ -251,6 +281,16 @@ def _settled(whole: type[T], running: Running | RunningPart) -> T:
     return whole(**{k: dict(v) if isinstance(v, Each) else v for k, v in values.items()})
 
 
+def suspected(result: Result, listener: str) -> list[Region]:
+    """The suspected regions of a listener, of interleaved plans each with the plan's number."""
+    parts: list[AnyPart] = [*result.parts]
+    return [
+        dataclasses.replace(region, part=number if result.interleaved else None)
+        for number, part in enumerate(parts)
+        for region in part.regions.get(listener, ())
+    ]
+
+
 def verdicts(result: Result, margin: float | None) -> list[Verdict]:
     """What may be said of a comparison: of each of its plans the changes of thresholds and the
     change, main measure first. The very first is the verdict named beforehand."""
@@ -313,5 +353,5 @@ def from_json(text: str) -> Analysis | None:
         analysis = records.loads(text, CLASSES)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    known = isinstance(analysis, Analysis) and analysis.version == VERSION
+    known = isinstance(analysis, Analysis) and analysis.version == version()
     return analysis if known else None

@@ -56,6 +56,8 @@ class Plan(Declared):
     kind: ClassVar[str] = ""
     adaptive: ClassVar[bool] = False
     """Whether the next question depends on the answers so far."""
+    fitted: ClassVar[bool] = False
+    """Whether psychometric functions are fitted to its answers."""
     undeclared: ClassVar[tuple[str, ...]] = ("design", "draw")
     """Fields that have no place in a form."""
 

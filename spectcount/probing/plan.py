@@ -108,6 +108,7 @@ class Curve(GridPlan):
 
     kind: ClassVar[str] = "curve"
     title: ClassVar[str] = "Curve"
+    fitted: ClassVar[bool] = True
 
     parameter: str = param(
         "level_dbfs",

@@ -45,6 +45,7 @@ class Procedure(Plan):
     """Base of the plans that follow the answers; see the module."""
 
     adaptive: ClassVar[bool] = True
+    fitted: ClassVar[bool] = True
     undeclared: ClassVar[tuple[str, ...]] = ("design", "draw", "conditions")
 
     trials: int = param(

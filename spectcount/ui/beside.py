@@ -1,16 +1,14 @@
 """A person's results beside the models' that were asked the same plan at the same seed.
 
 *Conventions*: a run belongs beside a session when its plan and its seed are the session's; what is
-shown is a pure function of the trials of both. While a session without feedback is open nothing is
-shown but how many questions were answered: results would be feedback.
+shown is read from what the runs say (`Feed.result`), stored where they ended. While a session
+without feedback is open nothing is shown but how many questions were answered: results would be
+feedback.
 """
 
 from __future__ import annotations
 
-import functools
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
@@ -19,22 +17,18 @@ from spectcount.figures.functions import functions_value
 from spectcount.figures.maps import curves_value
 from spectcount.figures.threshold_table import thresholds_html
 from spectcount.figures.tracks import share_words, tracks_value
+from spectcount.probing.analysis import AnyPart, Result
 from spectcount.probing.base import Plan
-from spectcount.probing.maps import measure_map, of_listener, pool
-from spectcount.probing.plan import AnyPlan, Curve, Interleaved, plan_from_dict
+from spectcount.probing.plan import AnyPlan
 from spectcount.probing.procedure import Procedure
-from spectcount.probing.replay import track_state
-from spectcount.probing.thresholds import Threshold, thresholds
 from spectcount.store import ACTIVE, Run, Store
-from spectcount.trials import Trial
-from spectcount.ui import parts
-from spectcount.ui.parts import Part
+from spectcount.ui.parts import Part, plans_of
 from spectcount.ui.pieces import Updates, chart_box, html, joined, notice, render
 from spectcount.ui.polling import Feed, duration_text
 from spectcount.ui.procedures import box, states_of
 
-Answers = Mapping[str, list[Trial]]
-"""Trials by listener, the person first."""
+Parts = Mapping[str, AnyPart]
+"""One plan as each listener answered it, the person first."""
 ANSWER_S = 2.0
 """Time that a person is assumed to take for an answer."""
 NOT_YET = (
@@ -74,39 +68,36 @@ class Results:
         """Updates of the table and of the charts."""
         if run is None:
             return self._say(notice("No session yet."))
-        plan = plan_from_dict(run.config["plan"])
-        answers = answered(run, store, feed)
-        if not any(answers.values()):
+        results = answered(run, store, feed)
+        listed = [parts_of(results, k) for k in range(len(next(iter(results.values())).parts))]
+        if not any(part.n[name] for parts in listed for name, part in parts.items()):
             return self._say(notice("No answer yet."))
         if run.state == "open" and not run.config.get("feedback"):
-            n = len(next(iter(answers.values())))
+            who = next(iter(results))
+            n = sum(parts[who].n[who] for parts in listed)
             return self._say(notice(f"{n} answered. {NOT_YET}"))
-        split = [
-            (part, {name: part.mine(trials) for name, trials in answers.items()})
-            for part in parts.plans_of(plan)
-        ]
-        several = isinstance(plan, Interleaved)
-        tables = joined(_tables(part, mine, several) for part, mine in split)
-        return {self.words: tables, **self._drawn(*split[0])}
+        several = len(listed) > 1
+        tables = joined(_tables(parts, k if several else None) for k, parts in enumerate(listed))
+        return {self.words: tables, **self._drawn(listed[0], 0 if several else None)}
 
-    def _drawn(self, part: Part, answers: Answers) -> Updates:
+    def _drawn(self, parts: Parts, number: int | None) -> Updates:
         """Updates of the charts: the tracks are the person's own."""
-        plan = part.plan
-        mine = {name: trials for name, trials in answers.items() if trials}
+        who, first = next(iter(parts.items()))
+        plan = first.plan
+        answering = {name: part for name, part in parts.items() if part.n[name]}
         if isinstance(plan, Procedure):
-            who, own = next(iter(answers.items()))
-            states = states_of(part, track_state(plan, own)) if own else {}
-            tracks = tracks_value(plan, states, title=who, part=part.number) if own else None
-            return self._charts(tracks=tracks, function=_functions(plan, mine))
+            states = states_of(Part(plan, number), first.tracks[who]) if first.n[who] else {}
+            tracks = tracks_value(plan, states, title=who, part=number) if states else None
+            return self._charts(tracks=tracks, function=_functions(plan, answering))
         if len(plan.axes) != 1:
             return self._charts()
-        curves = curves_value({name: measure_map(plan, t) for name, t in mine.items()}, "rate")
-        return self._charts(curves, function=_functions(plan, mine))
+        curves = curves_value({name: part.cells[name] for name, part in answering.items()}, "rate")
+        return self._charts(curves, function=_functions(plan, answering))
 
 
 def minutes(plan: AnyPlan) -> str:
     """How long a person will take, in words."""
-    clips = [part.plan.n_trials * (_clip_s(part.plan) + ANSWER_S) for part in parts.plans_of(plan)]
+    clips = [part.plan.n_trials * (_clip_s(part.plan) + ANSWER_S) for part in plans_of(plan)]
     return duration_text(sum(clips))
 
 
@@ -117,69 +108,55 @@ def progress(run: Run, store: Store) -> tuple[object, bool]:
     return far, any(other.state in (*ACTIVE, "queued") for other in others)
 
 
-def answered(run: Run, store: Store, feed: Feed) -> dict[str, list[Trial]]:
-    """Trials by listener: the person's own, then those of every run of the same plan and seed."""
-    found = {run.config["listeners"][0]: list(feed.trials(run.id))}
+def answered(run: Run, store: Store, feed: Feed) -> dict[str, Result]:
+    """What the run of each listener says: the person's session, then every run of the same plan
+    and seed, the newest where several asked one listener."""
+    results = {run.config["listeners"][0]: feed.result(run)}
     for other in _same(run, store):
-        trials = feed.trials(other.id)
         for name in other.config["listeners"]:
-            found.setdefault(name, of_listener(trials, name))
-    return found
+            if name not in results:
+                results[name] = feed.result(other)
+    return results
 
 
-def table_html(plan: Plan, answers: Answers) -> Markup:
+def parts_of(results: Mapping[str, Result], number: int) -> dict[str, AnyPart]:
+    """What each listener's run says of plan `number`."""
+    return {name: result.parts[number] for name, result in results.items()}
+
+
+def table_html(parts: Parts) -> Markup:
     """One row per listener: trials, right answers, d', criterion (HTML)."""
-    rows = [(name, _cells(plan, trials)) for name, trials in answers.items() if trials]
+    rows = [(name, _cells(part, name)) for name, part in parts.items() if part.n[name]]
     return render("you.table", rows=rows)
 
 
-def _tables(part: Part, answers: Answers, several: bool) -> Markup:
-    """Rates and thresholds of one plan (HTML)."""
-    head = Markup("<h3>Plan {}, {}</h3>").format((part.number or 0) + 1, part.plan.kind)
-    fitted = {n: thresholds_of(part.plan, trials) for n, trials in answers.items() if trials}
-    below = Markup(thresholds_html(fitted))
-    return joined([head if several else "", table_html(part.plan, answers), below])
+def _tables(parts: Parts, number: int | None) -> Markup:
+    """Rates and thresholds of one plan, headed by its number among several (HTML)."""
+    head: Markup | str = ""
+    if number is not None:
+        kind = next(iter(parts.values())).plan.kind
+        head = Markup("<h3>Plan {}, {}</h3>").format(number + 1, kind)
+    fitted = {name: part.thresholds[name] for name, part in parts.items() if part.n[name]}
+    return joined([head, table_html(parts), Markup(thresholds_html(fitted))])
 
 
-def _cells(plan: Plan, trials: list[Trial]) -> list[str]:
-    pooled = pool(plan, trials)
-    known = [t for t in trials if t.correct is not None]
-    right = f"{sum(bool(t.correct) for t in known)} of {len(known)}" if known else "no truth"
+def _cells(part: AnyPart, name: str) -> list[str]:
+    pooled, n_known = part.pooled[name], part.n_known[name]
+    right = f"{part.n_right[name]} of {n_known}" if n_known else "no truth"
     rates = (pooled.rate, pooled.d_prime or "–", pooled.criterion or "–")
-    return [str(len(trials)), right, *map(str, rates)]
+    return [str(part.n[name]), right, *map(str, rates)]
 
 
-def _functions(plan: Plan, found: Answers) -> Any:
+def _functions(plan: Plan, parts: Parts) -> Any:
     """The psychometric functions of all listeners, by track where there are several."""
-    if not isinstance(plan, Procedure | Curve):
+    if not plan.fitted:
         return None
     named = {
         " · ".join(filter(None, (name, t.condition))): t
-        for name, trials in found.items()
-        for t in thresholds_of(plan, trials)
+        for name, part in parts.items()
+        for t in part.thresholds[name]
     }
     return functions_value(named, share_words(plan))
-
-
-def thresholds_of(plan: Plan, trials: Sequence[Trial]) -> list[Threshold]:
-    """`thresholds`, computed once for the same answers."""
-    answers = tuple((t.key, t.log_probs) for t in trials)
-    about = json.dumps(plan.to_dict(), sort_keys=True)
-    return list(_thresholds(_Seen((about, answers), plan, tuple(trials))))
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """A plan with answers; equal where both are."""
-
-    identity: tuple[Any, ...]
-    plan: Plan = field(compare=False)
-    trials: tuple[Trial, ...] = field(compare=False)
-
-
-@functools.lru_cache(maxsize=64)
-def _thresholds(seen: _Seen) -> list[Threshold]:
-    return thresholds(seen.plan, seen.trials)
 
 
 def _clip_s(plan: Plan) -> float:

@@ -18,7 +18,6 @@ from spectcount.clips import wav_bytes
 from spectcount.errors import UserError
 from spectcount.jobs.confirmations import regions_now
 from spectcount.params import Declared
-from spectcount.probing.maps import of_listener
 from spectcount.probing.weakness import NOT_CONFIRMED
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
@@ -193,8 +192,7 @@ def regions_of(feed: Feed, run: Run | None, base: str) -> list[dict[str, Any]]:
     map."""
     if run is None or base not in run.config.get("listeners", []):
         return []
-    trials = of_listener(feed.trials(run.id), base)
-    regions = regions_now(feed.store, run, base, trials)
+    regions = regions_now(feed.store, run, base, lambda: feed.result(run))
     return [region.to_dict() for region in regions if region.status != NOT_CONFIRMED]
 
 

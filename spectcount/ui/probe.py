@@ -70,7 +70,7 @@ class ProbeView(RunView):
                 self._lay_out_figures()
                 panel = self.panel = cell.CellPanel("probe", settings, self.feed, self.run, header)
         self._connect()
-        panel.follow(self.grid.heat.figure.select, self.pick, [self.run, self.part])
+        panel.follow(self.grid.heat.figure.select, self.pick, [self.run, self.part, self.listener])
         panel.follow(self.grid.level.input, self.pick_level, [self.run, self.part, self.grid.level])
         panel.follow(self.tracks.trial.input, self.pick_trial, [self.tracks.trial, self.listener])
         for box in (self.tracks.tracks, self.tracks.surface):
@@ -220,12 +220,14 @@ class ProbeView(RunView):
         return [again.id for again in runs if again is not None and again.state == "done"]
 
     def pick(
-        self, run_id: str | None, part: str | None, event: gr.SelectData
+        self, run_id: str | None, part: str | None, listener: str | None, event: gr.SelectData
     ) -> dict[str, Any] | None:
         """The cell panel's state for a click on the map or the matrix."""
         run = find_run(self.store, run_id, "probe")
-        part_shown = parts.chosen(plan_from_dict(run.config["plan"]), part) if run else None
-        return pick_cell(run, self.feed, event, part_shown)
+        if run is None:
+            return None
+        shown = parts.chosen(plan_from_dict(run.config["plan"]), part)
+        return pick_cell(run, self.feed, event, listener, shown.number)
 
     def pick_level(
         self, run_id: str | None, part: str | None, level: str | None

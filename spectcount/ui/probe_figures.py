@@ -14,8 +14,8 @@ from spectcount.figures.roc import ROCS, roc_value
 from spectcount.figures.words import MEASURES, regions_html
 from spectcount.probing.analysis import AnyPart
 from spectcount.probing.base import Plan
-from spectcount.probing.maps import Confusion, confusion
-from spectcount.probing.plan import AnyPlan, CountConfusion, plan_from_dict
+from spectcount.probing.maps import Confusion
+from spectcount.probing.plan import AnyPlan, CountConfusion
 from spectcount.probing.procedure import Procedure
 from spectcount.probing.repeats import left_out_words
 from spectcount.probing.shortfall import Criterion
@@ -139,20 +139,26 @@ def has_marks(plan: Plan) -> bool:
 
 
 def pick_cell(
-    run: Run | None, feed: Feed, event: gr.SelectData, part: Part | None = None
+    run: Run | None,
+    feed: Feed,
+    event: gr.SelectData,
+    listener: str | None = None,
+    number: int | None = None,
 ) -> dict[str, Any] | None:
-    """The cell panel's state for a click on a map, or on a confusion matrix; of `part` where
-    the run has several."""
+    """The cell panel's state for a click on a map, or on the confusion matrix of `listener`
+    (default: the run's first); of plan `number` where the run has several."""
     if run is None:
         return None
-    row, column = event.index
-    plan = part.plan if part else plan_from_dict(run.config["plan"])
-    among = {"plan": part.number} if part and part.number is not None else {}
-    if isinstance(plan, CountConfusion):
-        trials = feed.trials(run.id)
-        table = confusion(part.mine(trials) if part else trials)
-        return {"truth": table.truths[row], "answer": table.answers[column], **among}
-    return {"cell": [int(column), int(row)], **among}
+    row, column = map(int, event.index)
+    part = feed.result(run).parts[number or 0]
+    among = {} if number is None else {"plan": number}
+    if not part.confusions:
+        return {"cell": [column, row], **among}
+    names = list(part.confusions)
+    table = part.confusions[listener if listener in names else names[0]]
+    if row >= len(table.truths) or column >= len(table.answers):
+        return None
+    return {"truth": table.truths[row], "answer": table.answers[column], **among}
 
 
 def confusion_words(table: Confusion) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import inspect
+import shutil
 import sys
+from types import SimpleNamespace
 
 import gradio as gr
 import pytest
 
+import spectcount
 from spectcount import actions
 from spectcount.configs import CompareConfig
 from spectcount.figures.roc import ROCS
 from spectcount.jobs import results
+from spectcount.probing import analysis
 from spectcount.probing.panel import Panel
 from spectcount.psychophysics import (
     below,
@@ -30,11 +35,13 @@ from spectcount.psychophysics import (
     surface_model,
 )
 from spectcount.store import Store
+from spectcount.ui import beside, curriculum_form
 from spectcount.ui.compare import Pair, PairFigures, pair_words
 from spectcount.ui.header import Header
 from spectcount.ui.panel_view import result_html
 from spectcount.ui.polling import Feed
 from spectcount.ui.probe import ProbeView
+from spectcount.ui.probe_figures import pick_cell
 
 FITS = (
     below,
@@ -148,16 +155,67 @@ def test_an_ended_run_is_read_and_not_computed(
     assert calls == []
 
 
+def test_you_beside_the_models_cells_and_regions_are_read_too(settings, make_run, plans, calls):
+    maps = make_run(plans.map, ["sim:d=0.2,seed=1"]).run
+    tracks = make_run(plans.staircase, [plans.keen]).run
+    counts = make_run(plans.confusion, [plans.sim, plans.other]).run
+    store = Store(settings.database)
+    session = store.create_run("listen", {**tracks.config, "listeners": ["you"]})
+    store.add_trials(session.id, [t.changed(listener="you") for t in store.trials(tracks.id)])
+    store.update(session.id, state="done", ended_at=1.0)
+    with gr.Blocks():
+        results_beside = beside.Results("you")
+
+    def looks():
+        feed = Feed(store)
+        you = store.run(session.id)
+        new = results_beside.show(you, store, feed)
+        regions = curriculum_form.regions_of(feed, store.run(maps.id), maps.config["listeners"][0])
+        event = SimpleNamespace(index=(1, 2))
+        place = pick_cell(store.run(counts.id), feed, event, plans.other)
+        return new[results_beside.words], regions, place
+
+    first = looks()
+    assert plans.keen in first[0] and "you" in first[0] and "Thresholds" in first[0]
+    assert first[1] and first[1] == maps.summary["regions"][maps.config["listeners"][0]]
+    table = Feed(store).result(counts).parts[0].confusions[plans.other]
+    assert first[2] == {"truth": table.truths[1], "answer": table.answers[2]}
+    calls.clear()
+    assert looks() == first
+    assert calls == []
+
+
+def test_the_version_of_an_analysis_follows_the_code(tmp_path):
+    release, digest = analysis.version().split("/")
+    package = importlib.resources.files(spectcount)
+    assert release == spectcount.__version__
+    assert digest == analysis.digest_of(package, analysis.SOURCES)
+    for name in analysis.SOURCES:
+        target = tmp_path / name
+        if package.joinpath(name).is_dir():
+            shutil.copytree(str(package / name), target)
+        else:
+            shutil.copy(str(package / name), target)
+    assert analysis.digest_of(tmp_path, analysis.SOURCES) == digest
+    for path in ("psychophysics/fit.py", "probing/maps.py", "psychophysics/adaptive/staircase.py"):
+        before = (tmp_path / path).read_bytes()
+        (tmp_path / path).write_bytes(before.replace(b"\n", b"\r\n"))
+        assert analysis.digest_of(tmp_path, analysis.SOURCES) == digest, "ends of lines say nothing"
+        (tmp_path / path).write_bytes(before + b"X = 1\n")
+        assert analysis.digest_of(tmp_path, analysis.SOURCES) != digest
+        (tmp_path / path).write_bytes(before)
+
+
 def test_a_resumed_run_is_analysed_anew(settings, make_run, plans):
     evidence = make_run(plans.map, [plans.sim])
     store, run = Store(settings.database), evidence.run
 
-    def analysis():
+    def analysed():
         return results.analysis_of(store, run, lambda: store.trials(run.id))
 
-    before = analysis()
+    before = analysed()
     moved = [t.changed(key=f"{k:016x}") for k, t in enumerate(evidence.trials)]
     store.add_trials(run.id, moved)
-    after = analysis()
+    after = analysed()
     assert after.n_trials == 2 * before.n_trials
     assert after.parts[0].cells[plans.sim].n.sum() == 2 * before.parts[0].cells[plans.sim].n.sum()
