@@ -1,8 +1,8 @@
 """Settings: read once at the start, passed down, never a global.
 
 The environment gives the defaults (SPECTCOUNT_HOME, SPECTCOUNT_MODE, SPECTCOUNT_DEVICE,
-SPECTCOUNT_ROOT), arguments win over it. `demo` is the mode of a public page: listed models only,
-caps on what one visitor may ask for.
+SPECTCOUNT_ROOT, SPECTCOUNT_SCORER_IDLE_S), arguments win over it. `demo` is the mode of a public
+page: listed models only, caps on what one visitor may ask for.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ _FOLDERS = {
     "benchmarks": "sounds of benchmarks cannot be fetched",
 }
 """Folders in the home that may be there, and what is lost where something else has their name."""
+IDLE_VARIABLE = "SPECTCOUNT_SCORER_IDLE_S"
+SCORER_IDLE_S = 900.0
+LONGEST_IDLE_S = 1e7
 _DEVICE = re.compile(r"cpu|mps|cuda(:\d+)?")
 
 
@@ -76,13 +79,15 @@ def limits_of_visitor() -> Limits:
 @dataclass(frozen=True)
 class Settings:
     """Where things are and what is allowed. `root` is the folder that holds `presets/`; `home`
-    holds everything that a user makes."""
+    holds everything that a user makes; the resident scorer ends when it was asked nothing for
+    `scorer_idle_s` (0: there is none, whoever asks holds the models)."""
 
     mode: str
     home: Path
     device: str
     root: Path = PACKAGE_ROOT
     limits: Limits = Limits()
+    scorer_idle_s: float = SCORER_IDLE_S
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -90,6 +95,11 @@ class Settings:
         if not _DEVICE.fullmatch(self.device):
             raise UserError(
                 f"device={self.device!r} is not known; give auto, cpu, mps, cuda or cuda:N"
+            )
+        if not 0 <= self.scorer_idle_s <= LONGEST_IDLE_S:
+            raise UserError(
+                f"SPECTCOUNT_SCORER_IDLE_S={self.scorer_idle_s:g} is no time; give 0 (no resident "
+                f"scorer) to {LONGEST_IDLE_S:g} seconds"
             )
 
     @property
@@ -148,6 +158,7 @@ class Settings:
             "SPECTCOUNT_HOME": str(self.home),
             "SPECTCOUNT_DEVICE": self.device,
             "SPECTCOUNT_ROOT": str(self.root),
+            IDLE_VARIABLE: f"{self.scorer_idle_s:g}",
         }
 
 
@@ -181,6 +192,13 @@ def _home(written: str | Path) -> Path:
     return folder
 
 
+def _seconds(written: str | float) -> float:
+    try:
+        return float(written)
+    except ValueError:
+        raise UserError(f"{IDLE_VARIABLE}={written!r} is no number of seconds; give 900") from None
+
+
 def load_settings(
     mode: str | None = None,
     home: str | Path | None = None,
@@ -201,6 +219,7 @@ def load_settings(
         device=devices.choose(environ) if wanted == devices.AUTO else wanted,
         root=Path(environ.get("SPECTCOUNT_ROOT") or PACKAGE_ROOT).resolve(),
         limits=DEMO_LIMITS if mode == "demo" else Limits(),
+        scorer_idle_s=_seconds(environ.get(IDLE_VARIABLE) or SCORER_IDLE_S),
     )
     try:
         settings.runs.mkdir(parents=True, exist_ok=True)

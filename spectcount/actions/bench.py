@@ -21,14 +21,12 @@ def bench_scoring(
     """Time `listener` with `BenchOptions(**values)`; a `scoring.bench.Result`, also written as
     JSON to `out`. Raises `UserError` for a listener that is no audio language model."""
     from spectcount import listeners
-    from spectcount.listeners.audio_lm import AudioLM
     from spectcount.listeners.scoring import bench
 
     options = bench.BenchOptions.from_dict(dict(values or {}))
-    found = listeners.load(listener, settings)
-    if not isinstance(found, AudioLM):
+    if listeners.ListenerSpec.parse(listener).is_formula:
         raise UserError(f"{listener} runs no model, so there is nothing to time; name a model")
-    result = bench.measure(found, options, report)
+    result = bench.measure(listeners.load_here(listener, settings), options, report)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(result.to_dict(), indent=2) + "\n")

@@ -41,7 +41,7 @@ def _listeners(context: JobContext, settings: Settings) -> dict[str, Listener]:
 
     specs = context.listeners
     context.log(f"loading {', '.join(specs)} on {settings.device}")
-    return {spec: listeners.load(spec, settings) for spec in specs}
+    return {spec: listeners.load(spec, settings, priority=listeners.RUN) for spec in specs}
 
 
 def tune(context: JobContext, settings: Settings) -> Json:

@@ -9,14 +9,14 @@ the options of `SimulatedThreshold`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spectcount import visitors
 from spectcount.errors import UserError
-from spectcount.listeners.base import Listener, Scores
+from spectcount.listeners.base import Listener, Report, Resident, Scores
 from spectcount.listeners.checkpoints.files import json_object, skip, text_of
 from spectcount.listeners.checkpoints.names import (
     ADAPTER_CONFIG,
@@ -25,31 +25,41 @@ from spectcount.listeners.checkpoints.names import (
     model_name,
     models,
 )
+from spectcount.listeners.scorer import client, resident_lm
+from spectcount.listeners.scorer.client import Unavailable
+from spectcount.listeners.scorer.resident_lm import ResidentLM
+from spectcount.listeners.scorer.wire import IDLE, LIVE, RUN, Target
 from spectcount.listeners.spec import PATH, SILENCE, SIMULATED, ListenerSpec
+from spectcount.trials import Question
 
 if TYPE_CHECKING:
-    from spectcount.listeners.checkpoints.resident import Resident
+    from spectcount.listeners.audio_lm import AudioLM
     from spectcount.listeners.loaded import LoadedModel
     from spectcount.settings import Settings
 
 EMBEDDED = "tiny-lalm"
-Report = Callable[[str, int, int], None]
 
 
-def load(spec: str | ListenerSpec, settings: Settings, report: Report | None = None) -> Listener:
+def load(
+    spec: str | ListenerSpec,
+    settings: Settings,
+    report: Report | None = None,
+    priority: int = LIVE,
+) -> Listener:
     """The listener called `spec`; raises `UserError` naming what is known. How far loading is goes
-    to `report(words, done, total)`."""
+    to `report(words, done, total)`. Models answer from the resident scorer, where there is one,
+    as urgently as `priority` says; else from this process."""
     listener = ListenerSpec.parse(spec)
     if listener.silenced or str(listener) == SILENCE:
         from spectcount.listeners.observers.observer import Silence
 
         inner = str(listener.hearing) if listener.silenced else ""
-        return Silence(load(inner or EMBEDDED, settings, report))
+        return Silence(load(inner or EMBEDDED, settings, report, priority))
     if listener.is_simulated:
         return _simulated(listener.model.removeprefix(SIMULATED))
     if listener.is_formula:
         return _observer(listener.model)
-    return _audio_lm(listener, settings, report)
+    return _audio_lm(listener, settings, report, priority)
 
 
 def load_model(
@@ -58,11 +68,18 @@ def load_model(
     """The base model of `spec`, in memory once per folder, device and options. Where memory is
     short, models that are not in use are unloaded first, and `report` is told; raises `UserError`
     where it would not fit even so."""
+    listener = ListenerSpec.parse(spec)
+    return load_folder(listener, model_folder(spec, settings), settings, report)
+
+
+def load_folder(
+    listener: ListenerSpec, folder: Path, settings: Settings, report: Report | None = None
+) -> LoadedModel:
+    """`load_model` from a folder that was looked up before."""
     from spectcount.listeners.checkpoints import resident
     from spectcount.listeners.checkpoints.hashes import state_of
     from spectcount.listeners.checkpoints.loading import LoadOptions
 
-    listener, folder = ListenerSpec.parse(spec), model_folder(spec, settings)
     options = LoadOptions.from_dict(listener.load_options)
     key = (str(folder.resolve()), settings.device, str(options.to_dict()))
     name = str(listener.base)
@@ -136,12 +153,54 @@ def _base_of(config: Path) -> str:
     return model_name(name) if name else ""
 
 
-def _audio_lm(spec: ListenerSpec, settings: Settings, report: Report | None) -> Listener:
+def may_share(listeners: Sequence[Listener]) -> bool:
+    """True where these are different adapters (or none) of one model that may be asked the same
+    questions at once, by `score_together`."""
+    if all(isinstance(listener, ResidentLM) for listener in listeners):
+        return resident_lm.may_share(listeners)
+    if not all(hasattr(listener, "loaded") for listener in listeners):
+        return False
+    from spectcount.listeners.scoring import together
+
+    return together.may_share(listeners)
+
+
+def score_together(listeners: Sequence[Any], questions: Sequence[Question]) -> list[Scores]:
+    """The scores that each listener gives alone; they must pass `may_share`."""
+    if isinstance(listeners[0], ResidentLM):
+        return resident_lm.score_together(listeners, questions)
+    from spectcount.listeners.scoring import together
+
+    return together.score_together(listeners, questions)
+
+
+def load_here(
+    spec: str | ListenerSpec, settings: Settings, report: Report | None = None
+) -> AudioLM:
+    """The listener of a model, with its weights in this process."""
     from spectcount.listeners.audio_lm import AudioLM
 
-    model_folder(spec, settings)
-    adapter = adapter_folder(spec, settings)
-    return AudioLM(load_model(spec, settings, report), str(spec), adapter)
+    listener = ListenerSpec.parse(spec)
+    model_folder(listener, settings)
+    adapter = adapter_folder(listener, settings)
+    return AudioLM(load_model(listener, settings, report), str(listener), adapter)
+
+
+def _audio_lm(
+    spec: ListenerSpec, settings: Settings, report: Report | None, priority: int
+) -> Listener:
+    """A model as the resident scorer's, or as this process's where no scorer can be had."""
+    door = client.door(settings)
+    if door is None:
+        return load_here(spec, settings, report)
+    folder, adapter = model_folder(spec, settings), adapter_folder(spec, settings)
+    folders = [str(place.resolve()) if place else "" for place in (folder, adapter)]
+    target = Target(str(spec), str(spec.base), spec.options, *folders)
+    try:
+        return ResidentLM(door, target, report, priority)
+    except Unavailable as error:
+        client.say_unavailable(error)
+        return load_here(spec, settings, report)
 
 
 def _loaded(
@@ -162,6 +221,7 @@ def _loaded(
         if report is not None:
             report(f"{gone.name} was unloaded to make room for {name}", 0, 1)
     refuse_if_too_large(name, folder, wanted, settings, spread=options.spread)
+    resident.take(name, wanted.bytes)
     with _named(name, folder):
         return LoadedModel(folder, device, options.torch_dtype(device), report, **keywords)
 

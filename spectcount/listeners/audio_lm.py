@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,14 @@ class AudioLM:
         """The model with this listener's adapter on, or none."""
         return self.loaded.adapted(self.digest)
 
-    def score(self, questions: Sequence[Question]) -> Scores:
+    @property
+    def facts(self) -> dict[str, str]:
+        """How it is scored, for a run's summary."""
+        return self.loaded.facts
+
+    def score(self, questions: Sequence[Question], turn: batching.Turn = nullcontext) -> Scores:
         """See `Listener.score`; clips of one length share a forward, questions about one clip
-        share its row."""
+        share its row. Each batch waits for its `turn`."""
         if not questions:
             return Scores(np.zeros((0, 0)), np.zeros(0))
         raw = np.zeros((len(questions), len(questions[0].answers)))
@@ -55,7 +60,8 @@ class AudioLM:
             for row, values in zip(rows, scored, strict=True):
                 raw[row] = values
 
-        batching.run(batching.rows_of(questions), clips, answer, self.size)
+        groups = batching.rows_of(questions, self.size.most_samples)
+        batching.run(groups, clips, answer, self.size, turn)
         return Scores(normalise(raw), np.exp(raw).sum(axis=1))
 
     def clip_of_all(self, questions: Sequence[Question]) -> np.ndarray:

@@ -6,13 +6,16 @@ a person all answer through it, so every map, curve and comparison works for all
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from spectcount.trials import Question
+
+Report = Callable[[str, int, int], None]
+"""Takes how far a piece of work is: in words, done, of how many."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,24 @@ class Scores:
 
     log_probs: np.ndarray
     mass: np.ndarray
+
+
+@dataclass(frozen=True)
+class Resident:
+    """A model in memory. `bytes` counts weights and adapters; `used_at` is in seconds since the
+    epoch; `why_stock` says why it does not take the staged path ("": it does)."""
+
+    name: str
+    family: str
+    device: str
+    dtype: str
+    path: str
+    bytes: int
+    adapters: int
+    used_at: float
+    longest_s: float = 30.0
+    window_s: float = 30.0
+    why_stock: str = ""
 
 
 class Listener(Protocol):

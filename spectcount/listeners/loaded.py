@@ -142,6 +142,11 @@ class LoadedModel:
         return self.model is not None
 
     @property
+    def is_small(self) -> bool:
+        """True for a model on the CPU whose batches are short whatever their size."""
+        return self.device.type == "cpu" and _is_small(self.model)
+
+    @property
     def n_adapters(self) -> int:
         return len(self._adapters)
 
@@ -340,6 +345,9 @@ class LoadedModel:
 
 def _few_threads(model: Any) -> None:
     """One thread for a small model on the CPU: more only wait for each other, and for the page."""
-    small = sum(p.numel() for p in model.parameters()) < SMALL_PARAMETERS
-    if small and model.device.type == "cpu":
+    if _is_small(model) and model.device.type == "cpu":
         torch.set_num_threads(1)
+
+
+def _is_small(model: Any) -> bool:
+    return sum(p.numel() for p in model.parameters()) < SMALL_PARAMETERS

@@ -13,11 +13,12 @@ import json
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 from spectcount.configs import AskConfig
 from spectcount.context import RunContext
 from spectcount.errors import UserError
+from spectcount.listeners import may_share, score_together
 from spectcount.listeners.base import Listener, Scores
 from spectcount.listeners.spec import ListenerSpec
 from spectcount.probing.analysis import Analysis, analyse
@@ -167,7 +168,7 @@ def _allows_low_mass(plan: AskedPlan) -> bool:
 def _refuse_low_mass(seat: _Seat) -> None:
     """Raise `UserError` where a model's first trials give the closed set less than `LEAST_MASS`
     of its probability: graded scores would rank what it never says. Once per seat."""
-    if seat.weighed or not hasattr(seat.listener, "loaded"):
+    if seat.weighed or not hasattr(seat.listener, "facts"):
         return
     if len(seat.trials) < TO_WEIGH and seat.batch is not None:
         return
@@ -220,11 +221,7 @@ def _ask_together(context: RunContext, seats: list[_Seat]) -> None:
     """Ask what several adapters of one model are about to be asked of all of them at once; their
     turns then find the answers."""
     waiting = [seat for seat in seats if seat.batch]
-    if len(waiting) < 2 or not all(hasattr(seat.listener, "loaded") for seat in waiting):
-        return
-    from spectcount.listeners.scoring import together
-
-    if not together.may_share([seat.listener for seat in waiting]):
+    if len(waiting) < 2 or not may_share([seat.listener for seat in waiting]):
         return
     open_keys = []
     for seat in waiting:
@@ -234,9 +231,7 @@ def _ask_together(context: RunContext, seats: list[_Seat]) -> None:
     shared = [p for p in waiting[0].batch or [] if p.question.key in everywhere]
     for group in _alike(shared):
         start = time.perf_counter()
-        found = together.score_together(
-            [cast(Any, seat.listener) for seat in waiting], [p.question for p in group]
-        )
+        found = score_together([seat.listener for seat in waiting], [p.question for p in group])
         seconds = (time.perf_counter() - start) / len(waiting)
         for seat, scores in zip(waiting, found, strict=True):
             _link(seat, group, scores, seconds)
@@ -300,5 +295,4 @@ def _report(seat: _Seat) -> dict[str, Any]:
 
 def scored_by(listener: Listener) -> dict[str, str]:
     """How a model is scored (path, reason, device, number format); nothing of other listeners."""
-    loaded = getattr(getattr(listener, "listener", listener), "loaded", None)
-    return {} if loaded is None else dict(loaded.facts)
+    return dict(getattr(getattr(listener, "listener", listener), "facts", {}))

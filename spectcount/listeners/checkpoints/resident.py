@@ -21,6 +21,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from spectcount.errors import UserError
+from spectcount.listeners.base import Resident
+
 if TYPE_CHECKING:
     from spectcount.listeners.loaded import LoadedModel
 
@@ -35,36 +38,28 @@ class _Entry:
     state: str
 
 
-@dataclass(frozen=True)
-class Resident:
-    """One row of the table: a model in memory. `bytes` counts weights and adapters."""
-
-    name: str
-    family: str
-    device: str
-    dtype: str
-    path: str
-    bytes: int
-    adapters: int
-    used_at: float
-    longest_s: float = 30.0
-
-
 _entries: dict[Key, _Entry] = {}
 _lock = threading.RLock()
+_making = threading.RLock()
+_spare: dict[str, float] = {}
+"""Bytes that may still be taken beside each piece of work that memory is held for."""
 
 
 def get(key: Key, name: str, make: Callable[[], LoadedModel], state: str = "") -> LoadedModel:
     """The model under `key`, made where it is not in memory, was let go of, or was made when its
     files were in another `state`."""
-    with _lock:
+    with _making:  # others may look at the table meanwhile: loading takes long
         entry = _entries.get(key)
         if entry is not None and (entry.state != state or not entry.loaded.in_memory):
-            _entries.pop(key).loaded.unload()
+            with _lock:
+                _entries.pop(key, None)
+            entry.loaded.unload()
             _give_back()
-        if key not in _entries:
-            _entries[key] = _Entry(name, make(), time.time(), state)
-        entry = _entries[key]
+            entry = None
+        if entry is None:
+            entry = _Entry(name, make(), time.time(), state)
+            with _lock:
+                _entries[key] = entry
         entry.used_at = time.time()
         return entry.loaded
 
@@ -84,6 +79,8 @@ def table() -> list[Resident]:
             entry.loaded.n_adapters,
             entry.used_at,
             entry.loaded.longest_s,
+            entry.loaded.window_s,
+            entry.loaded.why_stock,
         )
         for entry in entries
     ]
@@ -105,6 +102,36 @@ def make_room(needed: float, device: str) -> list[Resident]:
     """Unload what `to_unload` names, and say which models they were."""
     names = dict.fromkeys(row.name for row in to_unload(needed, device))
     return [row for name in names for row in unload(name)]
+
+
+def hold(needed: float, device: str, work: str) -> list[Resident]:
+    """Make room for some work in another process, and keep it free until `let_go(work)`: what was
+    unloaded does not come back meanwhile. Which models gave way."""
+    from spectcount.listeners.checkpoints.needs import free_bytes
+
+    with _lock:
+        gone = make_room(needed, device)
+        _spare[work] = max(0.0, free_bytes(device) - needed)
+    return gone
+
+
+def let_go(work: str) -> None:
+    """The memory that was held for some work is anybody's again."""
+    with _lock:
+        _spare.pop(work, None)
+
+
+def take(name: str, wanted: float) -> None:
+    """Take memory for a model; raises `UserError` where it is held for other work."""
+    with _lock:
+        for work, spare in _spare.items():
+            if wanted > spare:
+                raise UserError(
+                    f"{name} gave way to {work}: it needs {wanted / 1e9:.1f} GB, and beside that "
+                    f"{spare / 1e9:.1f} GB are free; it comes back by itself when that has ended"
+                )
+        for work in _spare:
+            _spare[work] -= wanted
 
 
 def to_unload(needed: float, device: str) -> list[Resident]:

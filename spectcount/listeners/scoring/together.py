@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -34,11 +34,15 @@ def may_share(listeners: Sequence[Any]) -> bool:
         and all(isinstance(x, AudioLM) for x in listeners)
         and first.loaded.path == "staged"
         and all(x.loaded is first.loaded for x in listeners)
-        and all(_mixes(x) for x in listeners)
+        and all(mixes(x) for x in listeners)
     )
 
 
-def score_together(listeners: Sequence[AudioLM], questions: Sequence[Question]) -> list[Scores]:
+def score_together(
+    listeners: Sequence[AudioLM],
+    questions: Sequence[Question],
+    turn: batching.Turn = nullcontext,
+) -> list[Scores]:
     """The scores that each listener's `score(questions)` returns; they must pass `may_share`."""
     loaded, k = listeners[0].loaded, len(listeners)
     raw = np.zeros((k, len(questions), len(questions[0].answers)))
@@ -55,7 +59,8 @@ def score_together(listeners: Sequence[AudioLM], questions: Sequence[Question]) 
         for place, values in enumerate(scored):
             raw[place // len(rows), rows[place % len(rows)]] = values
 
-    batching.run(batching.rows_of(questions), clips, answer, listeners[0].size)
+    size = listeners[0].size
+    batching.run(batching.rows_of(questions, size.most_samples), clips, answer, size, turn)
     return [Scores(normalise(r), np.exp(r).sum(axis=1)) for r in raw]
 
 
@@ -103,7 +108,7 @@ def _hears(listener: AudioLM) -> bool:
     return any(re.fullmatch(family.lora_targets("encoder"), n) for n in _carriers(listener))
 
 
-def _mixes(listener: AudioLM) -> bool:
+def mixes(listener: AudioLM) -> bool:
     """True where an adapter is plain LoRA within the family's scopes. Others (DoRA, whole modules,
     the output layer, which sees single places and not rows) are asked one after the other."""
     known, key = listener.loaded.family.lora_targets("both"), f"a{listener.digest}"
