@@ -11,6 +11,8 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_HUB_CACHE"] = os.devnull
+os.environ["SPECTCOUNT_SCORER_IDLE_S"] = "0"
+"""Each test would start a scorer for its own home folder; those about it do."""
 
 
 def pytest_collection_modifyitems(config, items):

@@ -30,15 +30,14 @@ from spectcount.actions.listening import (
 )
 from spectcount.actions.models import (
     check_model,
+    end_scorer,
     forecast_model,
     get_model,
-    make_room,
     model_facts,
     models,
     models_in_memory,
     refuse_tuning_too_large,
     unload_models,
-    would_unload,
 )
 from spectcount.actions.questions import (
     AskResult,

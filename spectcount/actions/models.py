@@ -7,15 +7,13 @@ bytes); `report(words, done, total)` hears how far long work is; bad input raise
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from spectcount import listeners
 from spectcount.errors import UserError
 from spectcount.settings import Settings
-
-if TYPE_CHECKING:
-    from spectcount.listeners.loaded import LoadedModel
 
 Report = Callable[[str, int, int], None]
 
@@ -45,7 +43,6 @@ class ModelRow:
 
 def models(settings: Settings) -> list[ModelRow]:
     """Every listed model, then the user's own folders; nothing is loaded."""
-    from spectcount import listeners
     from spectcount.listeners.checkpoints.cards import cards
     from spectcount.listeners.checkpoints.needs import free_bytes
 
@@ -114,7 +111,6 @@ def _own(name: str, folder: Path, settings: Settings, free_gb: float) -> ModelRo
 
 def model_facts(settings: Settings, name: str) -> dict[str, Any]:
     """All that is known of one model: its card, where it lies, its commit there, how to get it."""
-    from spectcount import listeners
     from spectcount.listeners.checkpoints.cards import cards
     from spectcount.listeners.checkpoints.files import revision_of
     from spectcount.listeners.checkpoints.names import download_command, model_name
@@ -166,23 +162,16 @@ def forecast_model(
 
 
 def refuse_tuning_too_large(
-    settings: Settings, name: str, lora: dict[str, Any], train: dict[str, Any], seconds: float
+    settings: Settings, name: str, config: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The forecast of a fine-tune with these options, before anything is loaded; raises
-    `UserError`, with what would fit, where it does not fit the device."""
+    """The forecast of a fine-tune with this configuration, before anything is loaded; raises
+    `UserError`, with what would fit, where it does not fit the device, not even when the resident
+    scorer gives way."""
     from spectcount.listeners.checkpoints.needs import refuse_tuning
+    from spectcount.training import workload
 
-    changes = {
-        "scope": lora["scope"],
-        "rank": lora["rank"],
-        "seconds": seconds,
-        "batch": max(1, train["batch"] // train.get("processes", 1)),
-        "checkpointing": train.get("gradient_checkpointing", False),
-        "four_bit": train.get("four_bit", False),
-    }
-    if train.get("dtype", "auto") != "auto":
-        changes["dtype"] = train["dtype"]
-    return refuse_tuning(name, settings, changes).to_dict()
+    gives = sum(row.bytes for row in models_in_memory(settings))
+    return refuse_tuning(name, settings, workload(config), gives).to_dict()
 
 
 def get_model(
@@ -197,66 +186,22 @@ def get_model(
 def check_model(settings: Settings, where: str, report: Report | None = None) -> dict[str, Any]:
     """Load a model (a name, or a folder's path), put it to the gate and the parity check, and
     say what came out; raises `UserError` with the reason where it may not be used."""
-    from spectcount import listeners
-    from spectcount.listeners.checkpoints import files
-    from spectcount.listeners.scoring import gate
-
     known = where in listeners.models(settings) or "/" not in where or "#" in where
     spec = where if known or where.startswith("path:") else f"path:{Path(where).expanduser()}"
-    loaded = listeners.load_model(spec, settings, report)
-    canary, answers = gate.canary_logits(loaded), gate.canary_answers(loaded)
-    return {
-        "model": spec,
-        "folder": str(loaded.folder),
-        "hub": files.hub_id(loaded.folder) or None,
-        "revision": files.revision_of(loaded.folder) or None,
-        "family": loaded.family.name,
-        "path": loaded.path,
-        "why_stock": loaded.why_stock or None,
-        "scoring": loaded.scoring.words,
-        "thinks": loaded.thinks or None,
-        **answers,
-        "dtype": str(loaded.dtype).removeprefix("torch."),
-        "device": str(loaded.device),
-        "longest_clip_s": loaded.longest_s,
-        "prompt": _prompt(loaded, gate.CANARY),
-        "hears": True,
-        "silence_against_tone": (canary[0] - canary[1]).abs().max().item(),
-        "in_memory_gb": loaded.bytes / 1e9,
-        "fingerprint": loaded.fingerprint,
-    }
+    return {"model": spec, **listeners.check(spec, settings, report)}
 
 
-def _prompt(loaded: LoadedModel, question: str) -> str:
-    """A question as the model reads it, its clip as one placeholder."""
-    ids = loaded.family.prompt_ids(question, 1, loaded.processor)
-    return str(loaded.processor.tokenizer.decode(ids))
+def models_in_memory(settings: Settings) -> list[listeners.Resident]:
+    """The models in memory, the resident scorer's or this process's, the last used first."""
+    return listeners.in_memory(settings)
 
 
-def models_in_memory() -> list[dict[str, Any]]:
-    """The models in this process's memory, the last used first: name, GB, device, adapters."""
-    from spectcount.listeners.checkpoints import resident
-
-    return [{**dataclasses.asdict(row), "gb": row.bytes / 1e9} for row in resident.table()]
-
-
-def unload_models(name: str = "") -> list[str]:
+def unload_models(settings: Settings, name: str = "") -> list[str]:
     """Free the memory of a model (of all without a name); which they were."""
-    from spectcount import listeners
-
-    return [row.name for row in listeners.unload(name)]
+    return listeners.free(settings, name)
 
 
-def would_unload(settings: Settings, needed_gb: float) -> list[str]:
-    """The models that `make_room` would unload, for saying so first."""
-    from spectcount.listeners.checkpoints import resident
-
-    return [row.name for row in resident.to_unload(needed_gb * 1e9, settings.device)]
-
-
-def make_room(settings: Settings, needed_gb: float) -> list[str]:
-    """Unload models of this process, the longest unused first, until so much of the device is
-    free; which they were."""
-    from spectcount.listeners.checkpoints import resident
-
-    return [row.name for row in resident.make_room(needed_gb * 1e9, settings.device)]
+def end_scorer(settings: Settings) -> bool:
+    """Have the resident scorer end once what is under way is answered; whether there was one. The
+    next question starts another."""
+    return listeners.end_scorer(settings)

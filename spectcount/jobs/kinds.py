@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from spectcount.configs import Json
+from spectcount.jobs import several
 from spectcount.jobs.context import JobContext
 from spectcount.settings import Settings
 
@@ -45,10 +46,18 @@ def _listeners(context: JobContext, settings: Settings) -> dict[str, Listener]:
 
 
 def tune(context: JobContext, settings: Settings) -> Json:
-    """Fine-tune an adapter."""
-    from spectcount.training import train
+    """Fine-tune an adapter; the resident scorer gives way to it where both do not fit."""
+    from spectcount import listeners
+    from spectcount.configs import TuneConfig
+    from spectcount.training import train, workload
 
-    return dict(train.execute(context, settings) or {})
+    config = TuneConfig.from_json(context.config)
+    if not several.leads():
+        return dict(train.execute(context, settings) or {})
+    with listeners.held(settings, config.base, workload(context.config), context.run_id) as gone:
+        for name in gone:
+            context.log(f"{name} gave way in the resident scorer, and comes back at the end")
+        return dict(train.execute(context, settings) or {})
 
 
 KINDS: dict[str, Work] = {

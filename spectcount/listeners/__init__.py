@@ -9,12 +9,14 @@ the options of `SimulatedThreshold`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from spectcount import visitors
+from spectcount.configs import Json
 from spectcount.errors import UserError
 from spectcount.listeners.base import Listener, Report, Resident, Scores
 from spectcount.listeners.checkpoints.files import json_object, skip, text_of
@@ -26,7 +28,7 @@ from spectcount.listeners.checkpoints.names import (
     models,
 )
 from spectcount.listeners.scorer import client, resident_lm
-from spectcount.listeners.scorer.client import Unavailable
+from spectcount.listeners.scorer.client import Door, Unavailable
 from spectcount.listeners.scorer.resident_lm import ResidentLM
 from spectcount.listeners.scorer.wire import IDLE, LIVE, RUN, Target
 from spectcount.listeners.spec import PATH, SILENCE, SIMULATED, ListenerSpec
@@ -95,6 +97,81 @@ def unload(name: str = "") -> list[Resident]:
     from spectcount.listeners.checkpoints import resident
 
     return resident.unload(name)
+
+
+def _served(spec: str | ListenerSpec, settings: Settings) -> tuple[Door, Target] | None:
+    """The way to the resident scorer, and the model with its adapter as it finds them; None where
+    models are in the process that asks."""
+    door, listener = client.door(settings), ListenerSpec.parse(spec)
+    if door is None:
+        return None
+    folder, adapter = model_folder(listener, settings), adapter_folder(listener, settings)
+    folders = [str(place.resolve()) if place else "" for place in (folder, adapter)]
+    return door, Target(str(listener), str(listener.base), listener.options, *folders)
+
+
+def window_s(base: str | ListenerSpec, settings: Settings) -> float:
+    """Length of clip that a model hears at once, seconds; it is loaded for it."""
+    return float(cast(Any, load(base, settings)).window_s)
+
+
+def check(spec: str, settings: Settings, report: Report | None = None) -> Json:
+    """Load a model, put it to the gate and the parity check; what came out."""
+    if (served := _served(spec, settings)) is not None:
+        door, target = served
+        with suppress(Unavailable):
+            return door.check(target, report)
+    from spectcount.listeners.checkpoints import check as checking
+
+    return checking.check(load_model(spec, settings, report))
+
+
+def in_memory(settings: Settings) -> list[Resident]:
+    """The models in memory, the resident scorer's or this process's, the last used first."""
+    if (door := client.door(settings)) is not None and (rows := door.table()):
+        return rows
+    resident = sys.modules.get("spectcount.listeners.checkpoints.resident")
+    return resident.table() if resident else []
+
+
+def free(settings: Settings, name: str = "") -> list[str]:
+    """Free the memory of a model (of all without a name), wherever it is; which they were."""
+    door = client.door(settings)
+    gone = door.unload(name) if door is not None else []
+    if "spectcount.listeners.checkpoints.resident" in sys.modules:
+        gone += [row.name for row in unload(name)]
+    return gone
+
+
+def end_scorer(settings: Settings) -> bool:
+    """Have the resident scorer end; whether there was one."""
+    door = client.door(settings)
+    return door is not None and door.end()
+
+
+def warm(settings: Settings) -> None:
+    """Start the resident scorer where there is none, and do not wait for it."""
+    if (door := client.door(settings)) is not None:
+        door.warm()
+
+
+@contextmanager
+def held(
+    settings: Settings, base: str, workload: Mapping[str, Any], work: str
+) -> Iterator[list[str]]:
+    """Memory for a fine-tune in this process: the resident scorer gives way while open, and is
+    not started for it; what it unloaded."""
+    door = client.door(settings)
+    if door is None:
+        yield []
+        return
+    from spectcount.listeners.checkpoints.needs import forecast_for
+
+    needed = 0.0
+    with suppress(UserError):  # what cannot be forecast begins as well as it may
+        needed = forecast_for(base, settings, workload).bytes
+    with door.held(needed, f"the fine-tune {work}") as gone:
+        yield gone
 
 
 def adapters(base: str | ListenerSpec, settings: Settings) -> dict[str, Path]:
@@ -190,17 +267,12 @@ def _audio_lm(
     spec: ListenerSpec, settings: Settings, report: Report | None, priority: int
 ) -> Listener:
     """A model as the resident scorer's, or as this process's where no scorer can be had."""
-    door = client.door(settings)
-    if door is None:
-        return load_here(spec, settings, report)
-    folder, adapter = model_folder(spec, settings), adapter_folder(spec, settings)
-    folders = [str(place.resolve()) if place else "" for place in (folder, adapter)]
-    target = Target(str(spec), str(spec.base), spec.options, *folders)
-    try:
-        return ResidentLM(door, target, report, priority)
-    except Unavailable as error:
-        client.say_unavailable(error)
-        return load_here(spec, settings, report)
+    if (served := _served(spec, settings)) is not None:
+        try:
+            return ResidentLM(*served, report, priority)
+        except Unavailable as error:
+            client.say_unavailable(error)
+    return load_here(spec, settings, report)
 
 
 def _loaded(

@@ -13,10 +13,9 @@ import numpy as np
 from spectcount.errors import UserError
 from spectcount.listeners.base import Scores
 from spectcount.listeners.loaded import LoadedModel
+from spectcount.listeners.scorer.wire import MAX_NEW_TOKENS
 from spectcount.listeners.scoring import batching
 from spectcount.trials import Question, normalise
-
-MAX_NEW_TOKENS = 24
 
 
 class AudioLM:
@@ -40,8 +39,13 @@ class AudioLM:
 
     @property
     def facts(self) -> dict[str, str]:
-        """How it is scored, for a run's summary."""
+        """Path and number format of its scores, for a run's summary."""
         return self.loaded.facts
+
+    @property
+    def window_s(self) -> float:
+        """Length of clip that the model hears at once, seconds."""
+        return self.loaded.window_s
 
     def score(self, questions: Sequence[Question], turn: batching.Turn = nullcontext) -> Scores:
         """See `Listener.score`; clips of one length share a forward, questions about one clip

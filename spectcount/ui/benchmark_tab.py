@@ -21,7 +21,7 @@ from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.trials import Trial
-from spectcount.ui import benchmark_form, room
+from spectcount.ui import benchmark_form
 from spectcount.ui.benchmark_result import result_html
 from spectcount.ui.header import Header
 from spectcount.ui.pieces import (
@@ -84,11 +84,10 @@ class BenchmarkView(RunView):
         self.follow([Picture("result", self.draw, REDRAW_EVERY, also=also)], self.result)
         export.click(self.export, self.run, export_outputs, concurrency_id="files", **PRIVATE)
 
-    def begin(self, *values: Any) -> tuple[Run, str]:
+    def begin(self, *values: Any) -> Run:
         """Queue the benchmark that the form describes."""
         request = self.form.read(values)
-        gave_way = room.make(self.settings, benchmark_form.needs(self.settings, request))
-        return actions.start_benchmark(self.settings, **request), gave_way
+        return actions.start_benchmark(self.settings, **request)
 
     def export(self, run_id: str | None) -> tuple[str, Any]:
         """The chosen run's predictions as one zip, and how to run the official script on them."""

@@ -240,15 +240,14 @@ class CompareView(RunView):
         except UserError as error:
             return who, refusal(error)
 
-    def begin(self, *values: Any) -> tuple[Run, str]:
+    def begin(self, *values: Any) -> Run:
         """Queue the comparison that the form describes."""
         *plan_values, base, tuned, margin = values
         names = compared(base, tuned)
         plan, seed, preset = self.form.read(plan_values)
         source = plan_form.source_of(plan, preset, self.settings)
-        gave_way = room.make(self.settings, room.for_scoring(self.settings, names))
         run = actions.start_compare(self.settings, source, *names, seed, margin=margin or None)
-        return run, gave_way
+        return run
 
     def export(self, run_id: str | None) -> tuple[str, Any]:
         """The chosen comparison as one zip."""

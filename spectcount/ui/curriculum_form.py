@@ -169,7 +169,7 @@ class CurriculumForm:
         """The first clips that training will draw, to be played (HTML)."""
         request = self.read(base, values)
         curriculum = Curriculum.from_dict(request["config"]["curriculum"])
-        window_s = listeners.load_model(base, self.settings).window_s
+        window_s = listeners.window_s(base, self.settings)
         sampler = Sampler(curriculum, request["regions"], request["seed"], window_s)
         return previews_html(sampler.preview(N_PREVIEWS))
 

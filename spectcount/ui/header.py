@@ -180,11 +180,11 @@ def status_html(settings: Settings, loader: Loader, base: str) -> Markup:
     kind, words = status_of(settings, loader, base)
     path, _, why = (path_words(settings, base) if kind == "ready" else "").partition(" (")
     about = f"{EMBEDDED} is {_EMBEDDED_IS}" if base == EMBEDDED else why.removesuffix(")")
-    row = in_memory(base) if kind == "ready" else None
+    row = in_memory(settings, base) if kind == "ready" else None
     return render(
         "header.status",
         kind=kind,
         facts=[words, *filter(None, [path]), f"{settings.device}, {settings.mode} mode"],
         about=about,
-        longest_s=f"{row['longest_s']:g}" if row else "",
+        longest_s=f"{row.longest_s:g}" if row else "",
     )

@@ -105,18 +105,16 @@ class Loader:
 def status_of(settings: Settings, loader: Loader, base: str) -> tuple[str, str]:
     """(kind, words) about the chosen base: loading, ready, failed, or idle where it is loaded at
     the first question."""
-    if loader.busy or loader.spec == base:
-        if loader.kind != "ready" or in_memory(base):
-            return loader.kind, loader.words
-    elif in_memory(base):
+    if loader.busy or (loader.spec == base and loader.kind != "ready"):
+        return loader.kind, loader.words
+    if in_memory(settings, base):
         return "ready", f"{base} ready"
     return "idle", f"{base} is loaded at the first question"
 
 
-def in_memory(spec: str) -> dict[str, Any] | None:
-    """The row of `actions.models_in_memory` about the model of a listener; None where it is not
-    in this process, or the listener is no model."""
+def in_memory(settings: Settings, spec: str) -> listeners.Resident | None:
+    """The model of a listener in memory; None where it is not, or the listener is no model."""
     heard = ListenerSpec.parse(str(spec)).hearing
     heard.refuse_unknown_options()
     name = "" if heard.is_formula else str(heard.base)
-    return next((row for row in actions.models_in_memory() if row["name"] == name), None)
+    return next((row for row in actions.models_in_memory(settings) if row.name == name), None)

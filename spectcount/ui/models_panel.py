@@ -126,7 +126,7 @@ class ModelsView:
             named = listeners.ListenerSpec.parse(whole)
             spec, adapter = str(named.base), named.adapter
             known = adapter_choices(self.settings, spec, adapter)
-            if in_memory(spec) is None:
+            if in_memory(self.settings, spec) is None:
                 self.loader.load(spec)
         except UserError as error:
             return {self.message: refusal(error)}
@@ -146,9 +146,9 @@ class ModelsView:
         """Free the memory of the chosen model."""
 
         def free(name: str) -> None:
-            if in_memory(name) is None:
+            if in_memory(self.settings, name) is None:
                 raise UserError(f"{name} is not in memory, so there is nothing to unload")
-            actions.unload_models(name)
+            actions.unload_models(self.settings, name)
 
         return self._told(
             free, chosen, "{name} is unloaded; the next question to it loads it again."
@@ -183,7 +183,9 @@ class ModelsView:
         loading is."""
         device = self.settings.device
         try:
-            memory = memory_html(actions.models_in_memory(), device, free_gb(self.settings))
+            memory = memory_html(
+                actions.models_in_memory(self.settings), device, free_gb(self.settings)
+            )
             table = models_html(actions.models(self.settings), chosen, device)
         except UserError as error:
             memory, table = Markup(), refusal(error)
@@ -282,10 +284,10 @@ def _memory(forecast: Mapping[str, Any]) -> str:
     return words + ("" if forecast["fits"] or not fitting else f"; what fits: {fitting[0]}")
 
 
-def memory_html(rows: Sequence[Mapping[str, Any]], device: str, free_gb: float) -> Markup:
-    """The models in this app's memory, and what is free (HTML)."""
+def memory_html(rows: Sequence[listeners.Resident], device: str, free_gb: float) -> Markup:
+    """The models in memory, and what is free (HTML)."""
     inside = ", ".join(
-        f"{row['name']} ({gb_text(row['gb'])}, {row['dtype']}, {row['path']} path)" for row in rows
+        f"{row.name} ({gb_text(row.bytes / 1e9)}, {row.dtype}, {row.path} path)" for row in rows
     )
     words = f"In memory: {inside or 'no model'}. Free on {device}: {gb_text(free_gb)}."
     return Markup('<p class="about">{}</p>').format(words)

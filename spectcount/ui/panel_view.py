@@ -14,7 +14,7 @@ from spectcount.probing.panel import Panel
 from spectcount.psychophysics.sdt import interval_of
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
-from spectcount.ui import plan_form, room
+from spectcount.ui import plan_form
 from spectcount.ui.header import Header, compared
 from spectcount.ui.pieces import Updates, html, notice, on, refusing, render, section_head
 from spectcount.ui.polling import Feed
@@ -76,11 +76,10 @@ class PanelView(RunView):
         )
         return plan_form.about_html(loaded) + notice(words)
 
-    def begin(self, preset: str, base: str, tuned: str) -> tuple[Run, str]:
+    def begin(self, preset: str, base: str, tuned: str) -> Run:
         """Queue the panel for base and tuned."""
         names = compared(base, tuned)
-        gave_way = room.make(self.settings, room.for_scoring(self.settings, names))
-        return actions.start_panel(self.settings, preset, *names), gave_way
+        return actions.start_panel(self.settings, preset, *names)
 
     def draw(self, run: Run) -> Updates:
         """The table."""

@@ -154,14 +154,13 @@ class ProbeView(RunView):
         source = plan_form.source_of(plan, preset, self.settings)
         return joined(map(audit_html, actions.shortcuts(self.settings, source, seed)))
 
-    def begin(self, *values: Any) -> tuple[Run, str]:
+    def begin(self, *values: Any) -> Run:
         """Queue the probe that the form describes."""
         *plan_values, who, base, tuned = values
         plan, seed, preset = self.form.read(plan_values)
         source = plan_form.source_of(plan, preset, self.settings)
         specs = listeners_of(who, base, tuned)
-        gave_way = room.make(self.settings, room.for_scoring(self.settings, specs))
-        return actions.start_probe(self.settings, source, specs, seed), gave_way
+        return actions.start_probe(self.settings, source, specs, seed)
 
     @refusing
     def confirm(self, run_id: str | None, listener: str | None) -> str:

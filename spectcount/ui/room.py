@@ -1,8 +1,7 @@
-"""Memory for a run beside this page: what it needs, what is unloaded here first, what is refused.
+"""What a run will need of the device's memory, and what gives way to it, in words before the start.
 
-A run is a process of its own, on the same device as the models that this page keeps in memory.
-Where both do not fit, the page gives way: it says so before the start, unloads its models, and
-loads them again at the next question.
+The resident scorer makes room for the models that it is asked about, and gives way to a fine-tune,
+which is a process of its own; what does not fit even so is refused.
 
 Conventions: GB are 10^9 bytes; a CPU's memory is the machine's.
 """
@@ -17,6 +16,7 @@ from typing import Any
 from spectcount import actions, listeners
 from spectcount.errors import UserError
 from spectcount.settings import Settings
+from spectcount.training import workload
 from spectcount.ui.pieces import notice
 
 LITTLE_GB = 1.0
@@ -27,8 +27,8 @@ SMALL_BYTES = 100e6
 
 @dataclass(frozen=True)
 class Room:
-    """What a run needs and where it is to come from. `unload`: (name, GB) of what this page gives
-    up."""
+    """What a run needs and where it is to come from. `unload`: (name, GB) of the models in memory
+    that give way."""
 
     what: str
     device: str
@@ -45,10 +45,7 @@ class Room:
         )
         if self.unload:
             names = ", ".join(f"{name} ({gb:.1f} GB)" for name, gb in self.unload)
-            return (
-                f"{need}. At the start this page unloads {names}, and loads it again at the next "
-                "question here, if it fits beside the run."
-            )
+            return f"{need}. {names} gives way to it, and comes back by itself when it fits again."
         if self.needed_gb > self.free_gb:
             return f"{need}. It will be refused unless something else on {self.device} ends."
         return f"{need}." if self.needed_gb >= LITTLE_GB else ""
@@ -59,7 +56,8 @@ def for_scoring(settings: Settings, specs: Sequence[str]) -> Room | None:
     can be forecast of it."""
     names = dict.fromkeys(filter(None, map(model_of, specs)))
     try:
-        models = [name for name in names if not _small(settings, name)]
+        here = {row.name for row in actions.models_in_memory(settings)}
+        models = [name for name in names if name not in here and not _small(settings, name)]
         if not models:
             return None
         needed = sum(_needs_gb(settings, name, ()) for name in models)
@@ -77,40 +75,11 @@ def for_tuning(settings: Settings, base: str, config: Mapping[str, Any]) -> Room
         return None
 
 
-def workload(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a training configuration asks of the memory, as `actions.forecast_model` takes it."""
-    lora, train = config["lora"], config["train"]
-    changes = {
-        "tune": True,
-        "scope": lora["scope"],
-        "rank": int(lora["rank"]),
-        "seconds": float(config["curriculum"]["clip_high_s"]),
-        "batch": max(1, int(train["batch"]) // max(1, int(train.get("processes", 1)))),
-        "checkpointing": bool(train.get("gradient_checkpointing", False)),
-    }
-    if train.get("four_bit"):
-        changes |= {"four_bit": True, "dtype": "bfloat16"}
-    elif train.get("dtype", "auto") != "auto":
-        changes["dtype"] = train["dtype"]
-    return changes
-
-
-def make(settings: Settings, room: Room | None) -> str:
-    """Unload what has to go; the sentence that says so ("" where nothing had to)."""
-    gone = actions.make_room(settings, room.needed_gb) if room else []
-    if not gone:
-        return ""
-    return f"{', '.join(gone)} was unloaded here to make room for the run."
-
-
-def make_for_tuning(settings: Settings, base: str, config: Mapping[str, Any]) -> str:
-    """`make` for a fine-tune. Raises `UserError`, saying what would fit, where it does not."""
-    needs = for_tuning(settings, base, config)
-    said = make(settings, needs)
-    if needs is not None:
-        seconds = float(config["curriculum"]["clip_high_s"])
-        actions.refuse_tuning_too_large(settings, base, config["lora"], config["train"], seconds)
-    return said
+def refuse_too_large(settings: Settings, base: str, config: Mapping[str, Any]) -> None:
+    """Raise `UserError`, saying what would fit, where a fine-tune fits nowhere. What cannot be
+    forecast is not refused."""
+    if for_tuning(settings, base, config) is not None:
+        actions.refuse_tuning_too_large(settings, base, config)
 
 
 def room_html(room: Room | None) -> str:
@@ -131,15 +100,18 @@ def _small(settings: Settings, name: str) -> bool:
 
 
 def _room(settings: Settings, what: str, needed_gb: float) -> Room:
-    sizes = {row["name"]: row["gb"] for row in actions.models_in_memory()}
-    names = actions.would_unload(settings, needed_gb)
-    return Room(
-        what,
-        settings.device,
-        needed_gb,
-        _free_gb(settings),
-        tuple((name, sizes.get(name, 0.0)) for name in names),
-    )
+    free_gb, rows = _free_gb(settings), actions.models_in_memory(settings)
+    return Room(what, settings.device, needed_gb, free_gb, _give_way(rows, needed_gb - free_gb))
+
+
+def _give_way(rows: Sequence[listeners.Resident], short_gb: float) -> tuple[tuple[str, float], ...]:
+    """(name, GB) of models, the longest unused first, that make up for what is short; none where
+    all together do not."""
+    sizes = [(row.name, row.bytes / 1e9) for row in reversed(rows)]
+    before = [sum(gb for _, gb in sizes[:k]) for k in range(len(sizes) + 1)]
+    if before[-1] < short_gb:
+        return ()
+    return tuple(pair for pair, gb in zip(sizes, before, strict=False) if gb < short_gb)
 
 
 def _free_gb(settings: Settings) -> float:

@@ -152,26 +152,26 @@ class RunView:
         """The run that the address of a new page names."""
         return address.run_of(self.store, self.kind, request)
 
-    def begin(self, *values: Any, **_: Any) -> tuple[Run, str]:
-        """Queue what the form describes; the run, and what gave way to it. Raises `UserError`, as
-        it does for values of other types than a section declares."""
+    def begin(self, *values: Any, **_: Any) -> Run:
+        """Queue what the form describes; the run. Raises `UserError`, as it does for values of
+        other types than a section declares."""
         raise NotImplementedError
 
     def start(self, *values: Any) -> Updates:
         """Queue the run that the form describes, or say what is wrong with it."""
         try:
             signatures.check(self.begin, values, None)
-            return self.started(*self.begin(*values))
+            return self.started(self.begin(*values))
         except UserError as error:
             return {self.message: refusal(error)}
 
-    def started(self, run: Run, gave_way: str = "") -> Updates:
+    def started(self, run: Run) -> Updates:
         """Updates that choose a run which was just begun."""
         words = f"{run.id} is {run.state}; its progress is shown on this page and under Runs."
         choices = run_choices(self.store, self.kind)
         return {
             self.run: gr.update(choices=choices, value=run.id),
-            self.message: notice(f"{words} {gave_way}".strip()),
+            self.message: notice(words),
         }
 
     def stop(self, run_id: str | None) -> str:

@@ -1,15 +1,14 @@
 """The path that scores a model's answers, and how fast, in a line where the model answers.
 
 Conventions: the staged path is the fast one, taken where it was found equal to the stock forward
-when the model was loaded; else the reason is told. A path is known of models in this process;
-a run's summary tells that of its worker once it has ended.
+when the model was loaded; else the reason is told. A path is known of models in memory;
+a run's summary tells that of its own once it has ended.
 """
 
 from __future__ import annotations
 
 from markupsafe import Markup
 
-from spectcount import listeners
 from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.store import Run
@@ -19,15 +18,10 @@ from spectcount.ui.loader import in_memory
 def path_words(settings: Settings, spec: str) -> str:
     """ "staged path", or "stock path" and why; "" where it is not known here."""
     try:
-        row = in_memory(spec)
-        if row is None:
-            return ""
-        model = listeners.ListenerSpec.parse(spec).hearing
-        staged = row["path"] == "staged"
-        why = "" if staged else listeners.load_model(model, settings).why_stock
+        row = in_memory(settings, spec)
     except UserError:
         return ""
-    return _path(str(row["path"]), why)
+    return _path(row.path, row.why_stock) if row is not None else ""
 
 
 def _path(path: str, why: str) -> str:

@@ -106,10 +106,10 @@ class TuneView(RunView):
         outputs = [places, form.source, form.picked, probing.said]
         probing.tune.click(take, [probing.run, self.header.base], outputs, **QUIET)
 
-    def begin(self, base: str, *values: Any) -> tuple[Run, str]:
+    def begin(self, base: str, *values: Any) -> Run:
         """Queue the fine-tune that the form describes."""
         request = self.form.read(base, values)
-        gave_way = room.make_for_tuning(self.settings, base, request["config"])
+        room.refuse_too_large(self.settings, base, request["config"])
         run = actions.start_tune(
             self.settings,
             request["config"],
@@ -118,7 +118,7 @@ class TuneView(RunView):
             regions=request["regions"],
             seed=request["seed"],
         )
-        return run, gave_way
+        return run
 
     def start_sure(self, unsure: str, base: str, *values: Any) -> Updates:
         """`start`; without weak regions only when it is asked for again (`unsure`: the one that

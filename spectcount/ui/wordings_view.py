@@ -14,7 +14,7 @@ from spectcount.probing.analysis import Result
 from spectcount.probing.wordings import Crossed, chosen_wordings
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
-from spectcount.ui import plan_form, room
+from spectcount.ui import plan_form
 from spectcount.ui.figures import heatmap, line_chart
 from spectcount.ui.header import Header, listener_spec
 from spectcount.ui.pieces import (
@@ -105,16 +105,15 @@ class WordingsView(RunView):
             f"at {rate:.3g} clips/s ({source})."
         )
 
-    def begin(self, *values: Any) -> tuple[Run, str]:
+    def begin(self, *values: Any) -> Run:
         """Queue the run that the plan's form and this section describe."""
         plan, seed, preset, count, specs = self._read(values)
         source = plan_form.source_of(plan, preset, self.settings)
-        gave_way = room.make(self.settings, room.for_scoring(self.settings, specs))
         first, second = [*specs, None][:2]
         run = actions.start_wordings(
             self.settings, source, str(first), second, seed=seed, n_wordings=count
         )
-        return run, gave_way
+        return run
 
     def _read(self, values: Any) -> tuple[Any, int, str, int, list[str]]:
         """(plan, seed, preset, number of wordings, listeners) that the widgets say."""

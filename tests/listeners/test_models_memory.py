@@ -282,10 +282,11 @@ def test_tuning_is_refused_before_anything_is_loaded(settings, monkeypatch):
     from spectcount.training.options import LoraOptions, TrainOptions
 
     monkeypatch.setattr(needs, "free_bytes", lambda device: int(50e9))
-    lora, train = LoraOptions().to_dict(), TrainOptions().to_dict()
+    config = {"lora": LoraOptions().to_dict(), "train": TrainOptions().to_dict()}
+    long, short = ({**config, "curriculum": {"clip_high_s": s}} for s in (30.0, 10.0))
     with pytest.raises(UserError, match=r"tuning qwen2-audio-7b needs .* what fits: .*batch"):
-        actions.refuse_tuning_too_large(settings, "qwen2-audio-7b", lora, train, 30.0)
-    small = actions.refuse_tuning_too_large(settings, "tiny-lalm", lora, train, 10.0)
+        actions.refuse_tuning_too_large(settings, "qwen2-audio-7b", long)
+    small = actions.refuse_tuning_too_large(settings, "tiny-lalm", short)
     assert small["trained"] > 0 and small["total_gb"] < 1
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import types
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -138,7 +138,7 @@ def test_presets_that_are_named_elsewhere_are_shipped():
 class Mumbler(SimulatedObserver):
     """Ranks the closed set well, and would say something else."""
 
-    loaded = SimpleNamespace(facts={"path": "staged"})
+    facts = types.MappingProxyType({"path": "staged"})
 
     def score(self, questions):
         scores = super().score(questions)

@@ -15,6 +15,7 @@ from spectcount.actions.models import ModelRow
 from spectcount.errors import UserError
 from spectcount.settings import Settings, load_settings
 from spectcount.store import Store
+from spectcount.training import workload
 from spectcount.ui import header, loader, models_panel, room, scoring
 from spectcount.ui.models_panel import ModelsView
 from spectcount.ui.tune import TuneView
@@ -45,6 +46,12 @@ def row(name="big", **changes):
         "about": "About it.",
     }
     return ModelRow(**{**given, **changes})
+
+
+def in_memory(name, **changes):
+    """A model in memory."""
+    given = {"family": "f", "device": "cpu", "dtype": "float32", "path": "staged", "bytes": 0}
+    return listeners.Resident(name, **{**given, "adapters": 0, "used_at": 0.0, **changes})
 
 
 def picker(settings, loading):
@@ -150,9 +157,9 @@ def test_a_model_is_made_base_and_loaded_behind_the_page(copied):
     assert "other is the base of every tab now" in told
     wait(loading)
     assert loader.status_of(copied, loading, "other") == ("ready", "other ready")
-    assert loader.in_memory("silence:other@x")["path"] == "staged"
+    assert loader.in_memory(copied, "silence:other@x").path == "staged"
     assert "staged path" in header.status_html(copied, loading, "other")
-    assert "is unloaded" in view.unload("other") and loader.in_memory("other") is None
+    assert "is unloaded" in view.unload("other") and loader.in_memory(copied, "other") is None
     assert loader.status_of(copied, loading, "other") == (
         "idle",
         "other is loaded at the first question",
@@ -198,11 +205,8 @@ def test_getting_a_model_that_the_hub_does_not_give_is_told(settings, monkeypatc
 
 
 def test_a_stock_path_says_why(settings, monkeypatch):
-    table = [{"name": "m+bf16", "path": "stock"}]
-    monkeypatch.setattr(actions, "models_in_memory", lambda: table)
-    monkeypatch.setattr(
-        listeners, "load_model", lambda spec, settings: SimpleNamespace(why_stock="0.1 apart")
-    )
+    table = [in_memory("m+bf16", path="stock", why_stock="0.1 apart")]
+    monkeypatch.setattr(actions, "models_in_memory", lambda settings: table)
     assert scoring.path_words(settings, "m+bf16@run") == "stock path (0.1 apart)"
     assert scoring.path_words(settings, "m") == "" == scoring.path_words(settings, "dsp")
     assert scoring.question_words(settings, "m+bf16", 0.042) == (
@@ -212,7 +216,7 @@ def test_a_stock_path_says_why(settings, monkeypatch):
 
 
 def test_a_run_says_its_speed_while_it_goes_on_and_at_its_end(settings, monkeypatch):
-    monkeypatch.setattr(actions, "models_in_memory", lambda: [{"name": "m", "path": "staged"}])
+    monkeypatch.setattr(actions, "models_in_memory", lambda settings: [in_memory("m")])
     store = Store(settings.database)
     run = store.create_run("probe", {"listeners": ["m", "dsp"]}, state="running")
     assert scoring.speed_html(settings, run) == '<p class="run-speed">m: staged path</p>'
@@ -228,24 +232,21 @@ def test_a_run_says_its_speed_while_it_goes_on_and_at_its_end(settings, monkeypa
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda:0"])
-def test_what_gives_way_is_said_before_the_start_and_done_at_it(tmp_path, monkeypatch, device):
+def test_what_gives_way_is_said_before_the_start(tmp_path, monkeypatch, device):
     settings = Settings("local", tmp_path, device)
-    asked = {}
+    asked, live = {}, [in_memory("other"), in_memory("live", bytes=int(17e9))]
 
     def forecast(settings, name, changes):
         asked.update(changes)
         return {"total_gb": 30.0}
 
     monkeypatch.setattr(actions, "forecast_model", forecast)
-    monkeypatch.setattr(actions, "models_in_memory", lambda: [{"name": "live", "gb": 17.0}])
-    monkeypatch.setattr(actions, "would_unload", lambda settings, gb: ["live"])
-    monkeypatch.setattr(actions, "make_room", lambda settings, gb: ["live"] if gb == 30 else [])
+    monkeypatch.setattr(actions, "models_in_memory", lambda settings: live)
     monkeypatch.setattr(room, "_free_gb", lambda settings: 20.0)
     needs = room.for_tuning(settings, f"big-{device}", TRAINING)
     assert needs.words == (
-        f"Tuning big-{device} needs about 30.0 GB on {device}, 20.0 GB are free. At the start this "
-        "page unloads live (17.0 GB), and loads it again at the next question here, if it fits "
-        "beside the run."
+        f"Tuning big-{device} needs about 30.0 GB on {device}, 20.0 GB are free. live (17.0 GB) "
+        "gives way to it, and comes back by itself when it fits again."
     )
     assert asked == {
         "tune": True,
@@ -255,21 +256,20 @@ def test_what_gives_way_is_said_before_the_start_and_done_at_it(tmp_path, monkey
         "batch": 8,
         "checkpointing": True,
     }
-    assert room.make(settings, needs) == "live was unloaded here to make room for the run."
-    assert "unloads live" in room.room_html(needs)
-    monkeypatch.setattr(actions, "would_unload", lambda settings, gb: [])
+    assert "live (17.0 GB) gives way" in room.room_html(needs)
+    live[:] = [in_memory("live", bytes=int(9e9))]
     assert (
         "It will be refused unless something else"
         in room.for_tuning(settings, f"big-{device}", TRAINING).words
     )
     monkeypatch.setattr(room, "_free_gb", lambda settings: 40.0)
     fits = room.for_tuning(settings, f"big-{device}", TRAINING)
-    assert fits.words.endswith("40.0 GB are free.") and room.make(settings, None) == ""
+    assert fits.words.endswith("40.0 GB are free.")
 
 
 def test_a_fine_tune_that_fits_nowhere_is_refused_and_not_queued(settings, monkeypatch, on_page):
     config = actions.training_config(settings, "laptop")
-    assert room.make_for_tuning(settings, "tiny-lalm", config) == ""
+    room.refuse_too_large(settings, "tiny-lalm", config)
     monkeypatch.setattr(f"{NEEDS}.free_bytes", lambda device: int(2e9))
     view = on_page(TuneView, settings)
     asked = {"config": config, "source": None, "regions": [{"x": [0, 1]}], "seed": 0}
@@ -292,6 +292,6 @@ def test_small_models_and_observers_need_no_word(settings):
 
 def test_options_of_a_training_that_change_its_memory_are_asked_about():
     train = {**TRAINING["train"], "four_bit": True}
-    assert room.workload({**TRAINING, "train": train})["dtype"] == "bfloat16"
+    assert workload({**TRAINING, "train": train})["dtype"] == "bfloat16"
     train = {**TRAINING["train"], "dtype": "bfloat16"}
-    assert room.workload({**TRAINING, "train": train})["dtype"] == "bfloat16"
+    assert workload({**TRAINING, "train": train})["dtype"] == "bfloat16"

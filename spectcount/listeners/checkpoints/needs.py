@@ -188,16 +188,14 @@ def refuse_if_too_large(
 
 
 def refuse_tuning(
-    spec: str, settings: Settings, changes: Mapping[str, Any], in_memory: bool = False
+    spec: str, settings: Settings, changes: Mapping[str, Any], gives_bytes: int = 0
 ) -> Forecast:
     """The forecast of a fine-tune; raises `UserError`, with what would fit, where it does not fit
     the device. `changes`: fields of `Workload` (batch, seconds, scope, rank, checkpointing,
-    four_bit, dtype). `in_memory`: the weights are loaded already and not counted again."""
+    four_bit, dtype). `gives_bytes`: so much others give way with."""
     anatomy, family = anatomy_for(spec, settings)
     wanted = forecast_for(spec, settings, {**changes, "tune": True})
-    free = free_bytes(settings.device)
-    if in_memory:
-        free += int(sum(wanted.weights.values()))
+    free = free_bytes(settings.device) + gives_bytes
     refuse_too_large(
         model_name(spec),
         anatomy,

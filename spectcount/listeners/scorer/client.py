@@ -24,14 +24,15 @@ from typing import Any
 
 import numpy as np
 
+from spectcount.configs import Json
 from spectcount.errors import UserError
 from spectcount.listeners.base import Report, Resident, Scores
 from spectcount.listeners.scorer import place, wire
-from spectcount.listeners.scorer.wire import Asking, Facts, Message, Superseded
+from spectcount.listeners.scorer.wire import Asking, Facts, Message, Superseded, Target
 from spectcount.settings import PACKAGE_ROOT, Settings
 
 START_S = 60.0
-"""How long a scorer may take until it can be reached; what it imports comes behind that."""
+"""Longest until a scorer can be reached; its imports come behind that."""
 DEATHS = 3
 """So many scorers may die of one question before it is refused."""
 STAMP_S = 2.0
@@ -56,12 +57,16 @@ class Door:
         """Have the targets loaded; what is known of each. Raises `UserError` where one cannot be
         had, `Unavailable` where there is no scorer."""
         head = {"do": "open", "targets": asking.to_json()["targets"]}
-        done: Any = []
-        for message in self.request(Message(head)):
-            if "progress" in message.head and report is not None:
-                report(*message.head["progress"])
-            done = message.head.get("done", done)
-        return [Facts(**facts) for facts in done]
+        return [Facts(**facts) for facts in self._told(Message(head), report)]
+
+    def _told(self, message: Message, report: Report | None) -> Any:
+        """The result of an operation; how far it is goes to `report`."""
+        result = None
+        for answer in self.request(message):
+            if "progress" in answer.head and report is not None:
+                report(*answer.head["progress"])
+            result = answer.head.get("done", result)
+        return result
 
     def score(self, asking: Asking, questions: Sequence[Any]) -> list[Scores]:
         """Scores of each target, in the questions' order; see `Desk.score`."""
@@ -111,9 +116,14 @@ class Door:
         """Free the memory of a model (of all without a name); which they were."""
         return list(self._of_one_that_lives({"do": "unload", "name": name}) or [])
 
-    def end(self) -> None:
-        """Have the scorer end, once what is under way is answered; nothing where none lives."""
-        self._of_one_that_lives({"do": "end"})
+    def check(self, target: Target, report: Report | None = None) -> Json:
+        """The verdict of gate and parity check on a model; see `checkpoints.check`."""
+        head = {"do": "check", "targets": Asking((target,)).to_json()["targets"]}
+        return dict(self._told(Message(head), report))
+
+    def end(self) -> bool:
+        """Have the scorer end, once what is under way is answered; whether one lived."""
+        return self._of_one_that_lives({"do": "end"}) is not None
 
     @contextlib.contextmanager
     def held(self, needed_bytes: float, work: str) -> Iterator[list[str]]:
@@ -165,7 +175,7 @@ class Door:
         )
 
     def _of_one_that_lives(self, head: dict[str, Any]) -> Any:
-        """What a scorer answers, None where none lives."""
+        """The answer of a scorer that lives; None where none does."""
         connection = self._pooled() or self._connect()
         if connection is None:
             return None

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from spectcount import listeners
+from spectcount.configs import Json
 from spectcount.errors import UserError
 from spectcount.listeners.base import Report, Resident, Scores
 from spectcount.listeners.scorer.turns import Turns
-from spectcount.listeners.scorer.wire import Asking, Facts, PlainQuestion, Superseded, Target
+from spectcount.listeners.scorer.wire import LIVE, Asking, Facts, PlainQuestion, Superseded, Target
 from spectcount.listeners.spec import ListenerSpec
 from spectcount.settings import Settings
 from spectcount.trials import Question
@@ -54,6 +55,14 @@ class Desk:
     def open(self, targets: Sequence[Target], report: Report | None = None) -> list[Facts]:
         """Load listeners; what is known of each. Raises `UserError` where one cannot be had."""
         return [_facts(self._listener(target, report)) for target in targets]
+
+    def check(self, target: Target, report: Report | None = None) -> Json:
+        """The verdict of gate and parity check on a model; see `checkpoints.check`."""
+        from spectcount.listeners.checkpoints import check
+
+        loaded = self._listener(target, report).loaded
+        with self.turns.take(LIVE):
+            return check.check(loaded)
 
     def score(
         self, asking: Asking, questions: Sequence[PlainQuestion], give: Give, check: Check

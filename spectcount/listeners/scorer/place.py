@@ -71,7 +71,7 @@ def places(settings: Settings) -> Iterator[Place]:
 
 
 def _is_private(folder: Path) -> bool:
-    """Whether a folder is there, made where it is not, that its owner alone may enter: us."""
+    """True for a folder, made where it is not there, that we own and nobody else may enter."""
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         state = folder.lstat()

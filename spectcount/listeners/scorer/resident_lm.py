@@ -32,8 +32,13 @@ class ResidentLM:
 
     @property
     def facts(self) -> dict[str, str]:
-        """How it is scored, for a run's summary."""
+        """Path and number format of its scores, for a run's summary."""
         return self.known.summary()
+
+    @property
+    def window_s(self) -> float:
+        """Length of clip that the model hears at once, seconds."""
+        return self.known.window_s
 
     def score(self, questions: Sequence[Question]) -> Scores:
         """See `Listener.score`."""

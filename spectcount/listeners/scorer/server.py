@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from spectcount.errors import UserError
-from spectcount.listeners.base import Scores
+from spectcount.listeners.base import Report, Scores
 from spectcount.listeners.scorer import place, wire
 from spectcount.listeners.scorer.desk import Desk
 from spectcount.listeners.scorer.wire import Asking, Message, Superseded, Target
@@ -36,7 +36,7 @@ from spectcount.settings import Settings
 
 LOOK_EVERY_S = 0.5
 ENDING_S = 60.0
-"""How long what is under way may take when a scorer is asked to end."""
+"""Longest that work under way may take when a scorer is asked to end."""
 LOCK_S = 10.0
 _BACKLOG = 64
 Tell = Callable[[Message], None]
@@ -84,7 +84,7 @@ class Server:
             time.sleep(0.05)
 
     def _over(self) -> bool:
-        """Whether to end. Nobody finds a socket whose file is not there any more."""
+        """True when it is time to end. Nobody finds a socket whose file is not there any more."""
         if self._ending or _identity(self.settings.home) != self._home:
             return True
         if self._under_way:
@@ -151,11 +151,13 @@ class Server:
     def do_open(self, request: Message, tell: Tell, connection: socket.socket) -> Any:
         """Load listeners, telling how far it is; what is known of each."""
 
-        def report(words: str, done: int, total: int) -> None:
-            tell(Message({"progress": [words, done, total]}))
-
         targets = [Target.from_json(data) for data in request.head["targets"]]
-        return [dataclasses.asdict(facts) for facts in self.desk.open(targets, report)]
+        return [dataclasses.asdict(facts) for facts in self.desk.open(targets, _report(tell))]
+
+    def do_check(self, request: Message, tell: Tell, connection: socket.socket) -> Any:
+        """Load a model; what the gate and the parity check say of it."""
+        (target,) = (Target.from_json(data) for data in request.head["targets"])
+        return self.desk.check(target, _report(tell))
 
     def do_score(self, request: Message, tell: Tell, connection: socket.socket) -> Any:
         """Answer questions: messages with the indices of some, log-probabilities [L, n, A] and
@@ -200,6 +202,7 @@ class Server:
     def do_end(self, request: Message, tell: Tell, connection: socket.socket) -> Any:
         """End, once what is under way is answered."""
         self._ending = True
+        return True
 
 
 def main(settings: Settings) -> None:
@@ -233,6 +236,11 @@ def _lock(lock: int) -> bool:
     return False
 
 
+def _report(tell: Tell) -> Report:
+    """Tells how far loading is."""
+    return lambda words, done, total: tell(Message({"progress": [words, done, total]}))
+
+
 def _listen(at: place.Place) -> socket.socket:
     """A socket at this place, which its owner alone may reach; a dead scorer's file is removed,
     for its lock is free."""
@@ -264,7 +272,7 @@ def _identity(path: Any) -> tuple[int, int] | None:
 
 
 def _is_ours(connection: socket.socket) -> bool:
-    """Whether the other side is a process of this user, as far as the system tells."""
+    """True where the other side is a process of this user, as far as the system tells."""
     if not hasattr(socket, "SO_PEERCRED"):
         return True  # the folder's permissions have to do
     size = struct.calcsize("3i")
@@ -273,7 +281,7 @@ def _is_ours(connection: socket.socket) -> bool:
 
 
 def _is_gone(connection: socket.socket) -> bool:
-    """Whether the other side has ended. Nobody sends before the answer is complete."""
+    """True where the other side has ended. Nobody sends before the answer is complete."""
     look = select.poll()
     look.register(connection, select.POLLIN | select.POLLHUP)
     if not look.poll(0):

@@ -24,7 +24,7 @@ from spectcount.trials import Question
 PROTOCOL = 1
 """Raised when the messages change."""
 LIVE, RUN, IDLE = 0, 1, 2
-"""How urgent a question is: somebody waits for it; a run goes on with it; it fills idle time."""
+"""Urgency of a question: somebody waits for it; a run goes on with it; it fills idle time."""
 MAX_NEW_TOKENS = 24
 """Longest reply, where the question does not say."""
 _LENGTHS = struct.Struct("<II")
@@ -62,7 +62,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a listener once it is loaded. `base`: the fingerprint of its model without
+    """A listener as it is once it is loaded. `base`: the fingerprint of its model without
     an adapter; `mixes`: rows of this adapter may share a batch with others of the same base."""
 
     fingerprint: str
@@ -77,7 +77,7 @@ class Facts:
     mixes: bool
 
     def summary(self) -> dict[str, str]:
-        """How it is scored, for a run's summary."""
+        """Path and number format of its scores, for a run's summary."""
         names = ("path", "why_stock", "scoring", "device", "dtype")
         return {name: getattr(self, name) for name in names}
 
@@ -149,10 +149,12 @@ def unpack_questions(message: Message) -> list[PlainQuestion]:
             clips.append((clip["hash"], Stimulus.from_dict(clip["stimulus"]), None))
         else:
             clips.append((clip["hash"], None, message.arrays[clip["array"]]))
-    return [
-        PlainQuestion(prompt, tuple(answers), *clips[k], most or MAX_NEW_TOKENS)
-        for k, prompt, answers, most in message.head["questions"]
-    ]
+    questions = []
+    for k, prompt, answers, most in message.head["questions"]:
+        clip_hash, stimulus, waveform = clips[k]
+        most = most or MAX_NEW_TOKENS
+        questions.append(PlainQuestion(prompt, tuple(answers), clip_hash, stimulus, waveform, most))
+    return questions
 
 
 def send(connection: socket.socket, message: Message) -> None:
