@@ -101,9 +101,7 @@ class Head(torch.nn.Module):
 
 def _bce(logits: torch.Tensor, wanted: torch.Tensor, weight: float) -> torch.Tensor:
     positive: Any = torch.tensor(weight, device=logits.device)
-    return torch.nn.functional.binary_cross_entropy_with_logits(
-        logits, wanted, pos_weight=positive
-    )
+    return torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted, pos_weight=positive)
 
 
 def _rows(event: Event) -> slice:

@@ -48,6 +48,7 @@ REACH_SHARE = 0.2
 DECAY_SHARE = 0.35
 """Over this last share of the steps the learning rate falls to 0."""
 STATE_S = 240.0
+LONG_SHARE = 0.08
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def draw_batch(options: MakeOptions, step: int) -> Batch:
     """The data of one step, a function of (seed, step) alone; one clip length for all."""
     rng = np.random.default_rng([options.seed, step])
     reach = min(1.0, (step + 1) / (REACH_SHARE * options.steps))
-    duration_s = _duration_s(rng)
+    duration_s = _duration_s(rng, reach)
     stimuli, waves, asked = [], [], []
     while len(stimuli) < options.batch + options.hearing_batch:
         answered = len(stimuli) < options.batch
@@ -104,11 +105,12 @@ def draw_batch(options: MakeOptions, step: int) -> Batch:
     return Batch(asked, np.stack(waves), stimuli)
 
 
-def _duration_s(rng: np.random.Generator) -> float:
-    """Mostly short clips, now and then one as long as the window."""
-    if rng.random() < 0.9:
-        return round(float(np.exp(rng.uniform(np.log(1.2), np.log(4.2)))), 2)
-    return round(float(rng.uniform(4, untrained.WINDOW_S)), 2)
+def _duration_s(rng: np.random.Generator, reach: float) -> float:
+    """Short clips first, which are cheap; longer ones later, now and then a whole window."""
+    if rng.random() < LONG_SHARE * reach:
+        return round(float(rng.uniform(4, untrained.WINDOW_S)), 2)
+    longest_s = 2.4 * (4.4 / 2.4) ** reach
+    return round(float(np.exp(rng.uniform(np.log(1.2), np.log(longest_s)))), 2)
 
 
 def _questions(
@@ -173,9 +175,9 @@ def answer_losses(model: Any, packed: Packed, audio: torch.Tensor) -> torch.Tens
     text = embed(packed.ids).flatten(1, 2)
     embeds = torch.cat([before, audio.to(text.dtype), after, text], dim=1)
     prefix = embeds.shape[1] - k * length
-    positions = torch.cat(
-        [torch.arange(prefix), prefix + torch.arange(length).repeat(k)]
-    ).to(embeds.device)
+    positions = torch.cat([torch.arange(prefix), prefix + torch.arange(length).repeat(k)]).to(
+        embeds.device
+    )
     mask = _tree_mask(packed.mask, prefix, embeds.dtype)
     hidden = FAMILY.hidden(model, embeds, mask, positions[None].expand(n, -1))
     hidden = hidden[:, prefix:].reshape(n, k, length, -1)
@@ -192,9 +194,9 @@ def _tree_mask(real: torch.Tensor, prefix: int, dtype: torch.dtype) -> torch.Ten
     """Additive [B, 1, L, L]: everybody sees the prefix before it, a question itself alone."""
     n, k, length = real.shape
     total = prefix + k * length
-    group = torch.cat(
-        [torch.full((prefix,), -1), torch.arange(k).repeat_interleave(length)]
-    ).to(real.device)
+    group = torch.cat([torch.full((prefix,), -1), torch.arange(k).repeat_interleave(length)]).to(
+        real.device
+    )
     causal = torch.ones(total, total, dtype=torch.bool, device=real.device).tril()
     seen = causal & ((group[None] == -1) | (group[:, None] == group[None]))
     keys = torch.cat([real.new_ones(n, prefix), real.flatten(1)], dim=1)
@@ -209,14 +211,16 @@ class Trainer:
 
     def __init__(self, options: MakeOptions, device: str = "cpu"):
         torch.set_num_threads(options.threads)
-        self.options, self.step = options, 0
+        self.options, self.step, self.cpu_s = options, 0, 0.0
         self.processor = untrained.build_processor()
         self.model = untrained.build_model(self.processor, options.seed).to(device).train()
+        # the fused attention's backward in bfloat16 takes as long as all the rest on a CPU
+        self.model.set_attn_implementation("eager")
         self.head = hearing.Head(untrained.WIDTH).to(device)
         modules = (self.model, self.head)
         self.weights = [p for m in modules for p in m.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(
-            self.weights, lr=options.learning_rate, weight_decay=0.01, betas=(0.9, 0.98)
+            self.weights, lr=options.learning_rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True
         )
 
     def update(self, batch: Batch) -> dict[str, float]:
@@ -256,6 +260,7 @@ class Trainer:
         state = {
             "options": self.options.to_dict(),
             "step": self.step,
+            "cpu_s": self.cpu_s + time.process_time(),
             "model": self.model.state_dict(),
             "head": self.head.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -266,16 +271,27 @@ class Trainer:
     def load_state(self, folder: Path) -> None:
         """Go on from `save_state`."""
         state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
-        self.step = state["step"]
+        self.step, self.cpu_s = state["step"], state.get("cpu_s", 0.0)
         self.model.load_state_dict(state["model"])
         self.head.load_state_dict(state["head"])
         self.optimiser.load_state_dict(state["optimiser"])
 
     def save(self, out: Path) -> None:
-        """Model and processor as they are loaded."""
+        """Model and processor as they are loaded, and how they were made."""
         out.mkdir(parents=True, exist_ok=True)
         self.model.save_pretrained(out)
         self.processor.save_pretrained(out)
+        made = {
+            "options": self.options.to_dict(),
+            "alignment": diet.ALIGNMENT.to_dict(),
+            "hearing": diet.HEARING.to_dict(),
+            "step": self.step,
+            "cpu_minutes": round((self.cpu_s + time.process_time()) / 60, 1),
+            "device": str(self.model.device),
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "torch": torch.__version__,
+        }
+        (out / "pretraining.json").write_text(json.dumps(made, indent=2) + "\n")
 
 
 def rate_at(step: int, steps: int) -> float:
@@ -334,6 +350,7 @@ def main() -> int:
     parser.add_argument("--device", default="cpu", help="cpu, mps, cuda or cuda:N")
     parser.add_argument("--state", type=Path, help="folder for what a resumed run needs")
     parser.add_argument("--resume", action="store_true", help="go on from --state")
+    parser.add_argument("--export", action="store_true", help="write what --state holds, and end")
     for name in ("seed", "steps", "threads", "batch", "wordings", "hearing_batch"):
         declared = MakeOptions.param(name)
         words = f"{declared.help} ({declared.default})"
@@ -342,11 +359,11 @@ def main() -> int:
     flags = parser.parse_args()
     names = ("seed", "steps", "threads", "batch", "wordings", "hearing_batch")
     trainer = Trainer(MakeOptions(**{n: getattr(flags, n) for n in names}), flags.device)
-    if flags.resume:
+    if flags.resume or flags.export:
         trainer.load_state(flags.state)
-    train(trainer, flags.state, tell(trainer.options.steps))
+    if not flags.export:
+        train(trainer, flags.state, tell(trainer.options.steps))
     trainer.save(flags.out)
-    (flags.out / "pretraining.json").write_text(json.dumps(trainer.options.to_dict(), indent=2))
     print(flags.out)
     return 0
 
@@ -357,7 +374,9 @@ def tell(steps: int) -> Callable[[int, dict[str, float]], None]:
 
     def report(step: int, losses: dict[str, float]) -> None:
         words = " ".join(f"{name} {value:.3f}" for name, value in sorted(losses.items()))
-        print(f"{time.monotonic() - started:.0f} s, step {step} of {steps}: {words}", file=sys.stderr)
+        print(
+            f"{time.monotonic() - started:.0f} s, step {step} of {steps}: {words}", file=sys.stderr
+        )
 
     return report
 
