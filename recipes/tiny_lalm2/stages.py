@@ -9,6 +9,7 @@ area under the ROC curve of out-of-fold scores, folds grouped by pair, shrinkage
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,7 @@ class Ladder:
             return "nowhere"
         drops = {
             later: self.areas[earlier] - self.areas[later]
-            for earlier, later in zip(STAGES, STAGES[1:], strict=False)
+            for earlier, later in itertools.pairwise(STAGES)
         }
         return max(drops, key=drops.__getitem__)
 
