@@ -199,6 +199,12 @@ class Declared:
     def check(self) -> None:
         """Hook for rules that join several parameters; raises `UserError`."""
 
+    def refuse_swapped(self, low: str, high: str) -> None:
+        """Raise `UserError` where the parameter `low` is above `high`; None is neither."""
+        a, b = getattr(self, low), getattr(self, high)
+        if a is not None and b is not None and a > b:
+            raise UserError(f"{low}={a:g} is above {high}={b:g}; swap them")
+
     @classmethod
     def params(cls) -> Mapping[str, Param]:
         """Name -> declaration, in the order of declaration; read-only."""

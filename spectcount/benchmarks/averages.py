@@ -126,6 +126,6 @@ def caveat(name: str, strict_low: float, even_low: float, floor: float, n_option
     below = "the balanced score" if strict_low > floor else "the strict score"
     limit = 1 / n_options if strict_low > floor else floor
     return (
-        f"{name}: {below} is not shown to be above {100 * limit:.1f} %, which needs no ears; what "
-        "looks like a change may be one of preference for a place"
+        f"{name}: {below} is not shown to be above {100 * limit:.1f} %, which takes no listening; "
+        "what looks like a change may be a change of preference for a place"
     )

@@ -190,11 +190,11 @@ _MMAU_TEST = replace(
     title="MMAU test",
     files=("mmau-test.json", "*mmau*test.json*"),
     export="mmau-test-predictions.json",
-    command="hand the file in where the benchmark's page says",
+    command="submit the file where the benchmark's page says",
     gotchas=(
         *_WORD_RULE,
         "the answers are kept secret: without them in the file there is no score here, only "
-        "predictions to hand in",
+        "predictions to submit",
     ),
 )
 _MMAR = replace(

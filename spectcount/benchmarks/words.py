@@ -49,7 +49,7 @@ def _head(summary: Summary) -> list[str]:
         f"{b['mode']}{order}"
     ]
     if not b["answers_known"]:
-        lines.append("the file holds no answers: there is no score, only predictions to hand in")
+        lines.append("the file holds no answers: there is no score, only predictions to submit")
     for kind, items in unheard.items():
         if items:
             lines.append(f"sound {kind}: {_named(items, b['n'])}")
@@ -76,15 +76,18 @@ def _listener(name: str, answers: ListenerPart) -> list[str]:
     lines.append(
         f"  unparsed {percent(answers['unparsed']['rate'])}, {answers['unparsed']['n']} replies"
     )
-    lines.append(f"  chosen by place shown: {_counts(answers['positions'])}")
+    lines.append(f"  options chosen, by the place shown: {_counts(answers['positions'])}")
     if answers["mean_mass"] is not None:
-        lines.append(f"  mean probability of the options as a whole: {answers['mean_mass']:.3g}")
+        lines.append(f"  mean total probability of the options: {answers['mean_mass']:.3g}")
     if answers["rotation"] is not None:
         lines += _rotation(answers["rotation"])
     if answers["refused"]:
         lines.append(f"  refused by the listener: {_named(answers['refused'], answers['n_items'])}")
     if answers["n_lowered"]:
-        lines.append(f"  {answers['n_lowered']} sounds were lowered to full scale after decoding")
+        lines.append(
+            f"  {answers['n_lowered']} sounds exceeded full scale after decoding and were "
+            "lowered to it"
+        )
     if answers.get("n_single_channel"):
         lines.append(
             f"  {answers['n_single_channel']} sounds have channels that cancel in their mix: one "
@@ -92,7 +95,8 @@ def _listener(name: str, answers: ListenerPart) -> list[str]:
         )
     if answers["n_not_asked_yet"]:
         lines.append(
-            f"  {answers['n_not_asked_yet']} items are not asked yet and in no number above"
+            f"  {answers['n_not_asked_yet']} items have not been asked yet and are in none of "
+            "the numbers above"
         )
     return lines
 
@@ -104,7 +108,7 @@ def _rotation(orders: Orders) -> list[str]:
             f"  right in every order: {percent(orders['right_in_every_order'])}; mean over orders "
             f"{share(orders['mean_over_orders'])}"
         )
-    lines.append(f"  chosen by place, all orders: {_counts(orders['positions'])}")
+    lines.append(f"  options chosen in all orders, by place: {_counts(orders['positions'])}")
     return lines
 
 
@@ -116,7 +120,7 @@ def _floors(summary: Summary) -> list[str]:
     return [
         f"floor, always the first option: official {share(first['official'])}, strict "
         f"{share(first['strict'])}; a blind guess {share(floors['chance'])}",
-        f"answers by place: {_counts(floors['answer_positions'])}",
+        f"correct answers by place: {_counts(floors['answer_positions'])}",
     ]
 
 

@@ -59,8 +59,8 @@ class DurationDiscrimination(Design):
     )
     duration_rove_octaves: float = param(
         0.0,
-        "Both lengths together are multiplied by one random factor, up to so many octaves "
-        "either way, uniform on a logarithmic scale.",
+        "Both lengths are multiplied by one random factor of up to this many octaves either "
+        "way, uniform on a logarithmic scale.",
         low=0,
         high=4,
         step=0.1,

@@ -91,6 +91,19 @@ def percent(
     )
 
 
+def share(
+    default: float,
+    help: str,
+    label: str,
+    group: str,
+    *,
+    high: float = 1,
+    step: float = 0.01,
+) -> Any:
+    """A share of a whole, or a place from its beginning to its end."""
+    return param(default, help, low=0, high=high, step=step, label=label, group=group)
+
+
 def cam(
     default: float,
     help: str,

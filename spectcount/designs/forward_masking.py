@@ -61,8 +61,8 @@ class ForwardMasking(Design):
     )
     masker_duration_rove_ms: float = fields.ms(
         0.0,
-        "The masker's length varies uniformly by up to this much either way, so that the time "
-        "that sounds does not tell whether a probe follows.",
+        "The masker's length varies uniformly by up to this much either way, so that the total "
+        "duration of sound does not tell whether a probe follows.",
         "Masker duration rove",
         "masker",
         slider_high=300,

@@ -29,7 +29,6 @@ import numpy as np
 from spectcount.designs import carrier, fields
 from spectcount.designs.base import Design
 from spectcount.errors import UserError
-from spectcount.params import param
 from spectcount.scales import HIGHEST_HZ
 from spectcount.stimulus import Event, Stimulus
 
@@ -71,23 +70,18 @@ class Gap(Design):
     gap_ms: float = fields.ms(
         20.0, "Length of the silence.", "Gap", "gap", low=0.1, step=0.1, log=True, slider_high=200
     )
-    gap_position: float = param(
+    gap_position: float = fields.share(
         0.5,
         "Where in the sound the middle of the gap lies: 0 at its beginning, 1 at its end.",
-        low=0,
-        high=1,
-        step=0.01,
-        label="Gap position",
-        group="gap",
+        "Gap position",
+        "gap",
     )
-    gap_position_rove: float = param(
+    gap_position_rove: float = fields.share(
         0.0,
         "The position varies uniformly by up to this much either way.",
-        low=0,
+        "Gap position rove",
+        "gap",
         high=0.5,
-        step=0.01,
-        label="Gap position rove",
-        group="gap",
     )
     gap_ramp_ms: float = fields.ms(
         0.5,

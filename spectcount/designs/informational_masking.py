@@ -63,10 +63,12 @@ class InformationalMasking(Design):
         20.0, "End of one burst to the next.", "Between bursts", "time", slider_high=500
     )
     frequency_low_hz: float = fields.frequency_hz(
-        700.0, "The target's frequency is drawn for each clip, from this.", "Target from"
+        700.0, "Lowest frequency of the target, which each clip draws anew.", "Target from"
     )
     frequency_high_hz: float = fields.frequency_hz(
-        1500.0, "To this; the same as the lower for one fixed frequency.", "Target to"
+        1500.0,
+        "Highest frequency of the target; equal to the lowest: one fixed frequency.",
+        "Target to",
     )
     level_dbfs: float = fields.level_dbfs(-30.0, "Level of the target.", "Target level")
     n_maskers: int = fields.count(6, "Masker tones in each burst.", "Maskers", "masker")
@@ -105,15 +107,8 @@ class InformationalMasking(Design):
     noise_sigma: float = fields.noise_sigma()
 
     def check(self) -> None:
-        for low, high in (
-            ("frequency_low_hz", "frequency_high_hz"),
-            ("masker_low_hz", "masker_high_hz"),
-        ):
-            if getattr(self, low) > getattr(self, high):
-                raise UserError(
-                    f"{low}={getattr(self, low):g} is above {high}={getattr(self, high):g}; swap "
-                    "them"
-                )
+        self.refuse_swapped("frequency_low_hz", "frequency_high_hz")
+        self.refuse_swapped("masker_low_hz", "masker_high_hz")
         for name in ("level_dbfs", "masker_level_dbfs"):
             if getattr(self, name) + self.burst_rove_db > 0:
                 raise UserError(

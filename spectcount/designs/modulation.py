@@ -54,7 +54,7 @@ class Modulation(Design):
     duration_rove_ms: float = fields.ms(
         0.0,
         "The sound's length varies uniformly by up to this much either way, so that neither "
-        "length nor what falls below some level is a cue.",
+        "length nor the time spent below some level is a cue.",
         "Duration rove",
         "carrier",
         slider_high=500,

@@ -97,19 +97,16 @@ class Pulses(Design):
     frequency_high_hz: float = fields.frequency_hz(
         3000.0, "Upper edge of the band that holds the events' centres.", "Band to"
     )
-    frequency_overlap: float = param(
+    frequency_overlap: float = fields.share(
         0.0,
         "0: the events' centres spread over the whole band; 1 (100 %): all on its centre. Equal "
         "steps on the ERB-number scale.",
-        low=0,
-        high=1,
-        step=0.01,
-        label="Frequency overlap",
-        group="frequency",
+        "Frequency overlap",
+        "frequency",
     )
     frequency_order: str = fields.choice(
         "rising",
-        "In which order the centres are played. aba: triplets low-high-low and a rest. "
+        "The order in which the centres are played. aba: triplets low-high-low and a rest. "
         "random_mel: each event on a random mel channel of the band, as in the paper; "
         "distinct_mel: on channels at least 1 Cam apart; same_mel: all on one, drawn for "
         "each clip.",
@@ -123,8 +120,8 @@ class Pulses(Design):
     )
     level_rove_scale: str = fields.choice(
         DECIBELS,
-        "On which scale levels are uniform between the ends of the rove: in decibels, or "
-        "in amplitude, which makes soft events rarer.",
+        "The scale on which levels are uniform between the ends of the rove: decibels, or "
+        "amplitude, which makes soft events rarer.",
         LEVEL_SCALES,
         "Rove uniform in",
         "level",
@@ -172,11 +169,7 @@ class Pulses(Design):
     )
 
     def check(self) -> None:
-        if self.frequency_low_hz > self.frequency_high_hz:
-            raise UserError(
-                f"frequency_low_hz={self.frequency_low_hz:g} is above "
-                f"frequency_high_hz={self.frequency_high_hz:g}; swap them"
-            )
+        self.refuse_swapped("frequency_low_hz", "frequency_high_hz")
         if self.noise_sigma_high is not None:
             self._refuse_noise(self.noise_sigma_high)
 

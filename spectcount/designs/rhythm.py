@@ -44,7 +44,7 @@ class Rhythm(Design):
     onset_rove_s: float = fields.onset_rove_s()
     interval_ms: float = fields.ms(
         300.0,
-        "Mean distance from onset to onset.",
+        "Mean interval from onset to onset.",
         "Interval",
         "time",
         low=20,

@@ -28,8 +28,8 @@ def confusion_value(confusion: Confusion, title: str = "") -> Spec:
         shares,
         confusion.answers,
         confusion.truths,
-        x_label="said",
-        y_label="there were",
+        x_label="number answered",
+        y_label="number presented",
         z_label="share",
         hover=hover,
         n=confusion.matrix,
@@ -116,7 +116,7 @@ def shortcuts_value(audit: Audit) -> Spec:
         )
     return lines_value(
         lines,
-        x_label="listeners, then cues, the best first",
+        x_label="listeners, then cues, best first",
         y_label="share right (intervals at 95 %)",
         x_range=(0.5, len(lines) + 0.5),
         y_range=(-0.02, 1.02),

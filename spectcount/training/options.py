@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
+from spectcount.designs import fields
 from spectcount.designs.pulses import AMPLITUDE, LEVEL_SCALES
 from spectcount.errors import UserError
 from spectcount.params import Declared, param
@@ -76,7 +77,7 @@ class HoldOut:
 SCOPES = ("encoder", "projector", "llm", "both")
 
 
-_share = partial(param, low=0, high=1, step=0.05)
+_share = partial(fields.share, step=0.05)
 _count = partial(param, high=MAX_COUNT, step=1, group="tasks")
 _clip_s = partial(param, kind=float, low=0.5, high=30, step=0.1, unit="s", group="clip")
 _event_ms = partial(param, low=14, high=2000, step=1, unit="ms", group="clip")
@@ -92,11 +93,12 @@ class Curriculum(Declared):
     title: ClassVar[str] = "Curriculum"
 
     weak_share: float = _share(
-        0.5, "Share of clips drawn inside the weak regions.", label="Weak regions", group="mixture"
+        0.5, "Share of clips drawn inside the weak regions.", "Weak regions", "mixture"
     )
     replay: float = _share(
         0.3,
-        "Share of clips drawn outside the weak regions, against forgetting; the rest follows "
+        "Share of clips drawn outside the weak regions, against "
+        "forgetting; the rest follows "
         "the paper's distribution over all that the map covered.",
         label="Replay",
         group="mixture",
@@ -133,14 +135,14 @@ class Curriculum(Declared):
     )
     long_share: float = _share(
         0.0,
-        "Share of steps whose clips are longer, up to the model's window: against forgetting "
-        "how to listen for long.",
+        "Share of steps whose clips are longer, up to the model's window, so that the model does "
+        "not forget how to listen to long clips.",
         label="Longer clips",
         group="clip",
     )
     axis: str = param(
         BOTH,
-        "What tells the events apart. both: time and frequency; frequency: all begin at one "
+        "What sets the events apart. both: time and frequency; frequency: all begin at one "
         "random moment and last equally long, on mel channels at least 1 Cam apart; time: all "
         "on one mel channel, another for each clip. The last two are the paper's ablations.",
         choices=AXES,
@@ -178,7 +180,7 @@ class Curriculum(Declared):
     spread: float = _share(
         1.0,
         "Share of the ranges of level and of length (the latter logarithmic) over which the "
-        "events of one clip are drawn, each for itself; where in the ranges that share lies is "
+        "events of one clip are drawn independently; where in the ranges that share lies is "
         "drawn for each clip. 1: each event over the whole ranges, lengths uniform in ms.",
         label="Spread within a clip",
         group="clip",
@@ -191,8 +193,8 @@ class Curriculum(Declared):
     )
     level_scale: str = param(
         AMPLITUDE,
-        "On which scale an event's level is uniform: in amplitude, as the paper's range is "
-        "given, or in decibels.",
+        "The scale on which an event's level is uniform: amplitude, in which the paper gives its "
+        "range, or decibels.",
         choices=LEVEL_SCALES,
         label="Level uniform in",
         group="clip",
@@ -228,9 +230,7 @@ class Curriculum(Declared):
             ("clip_low_s", "clip_high_s"),
             ("min_gap_ms", "regular_gap_high_ms"),
         ):
-            a, b = getattr(self, low), getattr(self, high)
-            if a is not None and b is not None and a > b:
-                raise UserError(f"{low}={a:g} is above {high}={b:g}; swap them")
+            self.refuse_swapped(low, high)
         for a, b in (("weak_share", "replay"), ("detect_share", "interval_share")):
             total = getattr(self, a) + getattr(self, b)
             if total > 1 + 1e-9:
@@ -363,8 +363,8 @@ class TrainOptions(Declared):
     )
     gradient_checkpointing: bool = param(
         False,
-        "Compute each layer again on the way back instead of keeping its activations: much less"
-        " memory, about a third more time, the same gradients.",
+        "Recompute each layer in the backward pass instead of keeping its activations: much less "
+        "memory, about a third more time, the same gradients.",
         label="Gradient checkpointing",
     )
     processes: int = _number(
