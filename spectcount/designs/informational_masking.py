@@ -67,7 +67,7 @@ class InformationalMasking(Design):
     )
     frequency_high_hz: float = fields.frequency_hz(
         1500.0,
-        "Highest frequency of the target; equal to the lowest: one fixed frequency.",
+        "Highest frequency of the target; the same as the lowest keeps it fixed.",
         "Target to",
     )
     level_dbfs: float = fields.level_dbfs(-30.0, "Level of the target.", "Target level")
