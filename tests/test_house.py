@@ -40,6 +40,8 @@ SWEPT = (
     "listeners",
     "measure",
     "psychophysics",
+    "report",
+    "store",
     "training",
 )
 """Rooms whose names and prose are held by the tests at the end; more are added as they are

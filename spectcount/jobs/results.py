@@ -1,4 +1,4 @@
-"""What a run says: of an ended one the analysis that was stored when it ended, of others computed
+"""Results of runs: of an ended one the analysis that was stored when it ended, of others computed
 from the trials so far.
 
 Conventions: the analysis lies in the run's folder, beside its log. An ended run without one, with
@@ -28,7 +28,7 @@ _analysing = threading.Lock()
 
 
 def result_of(store: Store, run: Run, trials: Callable[[], Iterable[Trial]]) -> Result:
-    """What a run says; `trials` gives its trials where they are needed."""
+    """The result of a run; `trials` gives its trials where they are needed."""
     if run.ended:
         return analysis_of(store, run, trials)
     return running(run.kind, run.config, run.lineage, trials())

@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from spectcount.clips import save_clip
+from spectcount.configs import Json
 from spectcount.errors import UserError
 from spectcount.report.evidence import Evidence
 from spectcount.report.facts import versions
@@ -59,9 +59,9 @@ def write(evidence: Evidence, out: Path, progress: Callable[[int, int], None] | 
         raise UserError(f"{out} is not empty; give a new folder with --out")
     (out / CLIPS).mkdir(parents=True, exist_ok=True)
     rows = []
-    for k, asked in enumerate(questions):
-        rows.append(row_of(asked))
-        save_clip(out / rows[-1]["file_name"], _stimulus(asked[0]))
+    for k, trials in enumerate(questions):
+        rows.append(row_of(trials))
+        save_clip(out / rows[-1]["file_name"], _stimulus(trials[0]))
         if progress:
             progress(k + 1, len(questions))
     (out / "metadata.jsonl").write_text(json_lines(rows), encoding="utf-8")
@@ -71,17 +71,17 @@ def write(evidence: Evidence, out: Path, progress: Callable[[int, int], None] | 
 
 def by_question(evidence: Evidence) -> list[list[Trial]]:
     """The trials with a clip of their own, together by question, first asked first."""
-    found: dict[str, list[Trial]] = {}
+    by_key: dict[str, list[Trial]] = {}
     for trial in evidence.trials.run_trials.held():
         if trial.stimulus is not None:
-            found.setdefault(trial.key, []).append(trial)
+            by_key.setdefault(trial.key, []).append(trial)
     order = {name: k for k, name in enumerate(evidence.names)}
-    return [sorted(asked, key=lambda t: order[t.listener]) for asked in found.values()]
+    return [sorted(trials, key=lambda t: order[t.listener]) for trials in by_key.values()]
 
 
-def row_of(asked: list[Trial]) -> dict[str, Any]:
+def row_of(trials: list[Trial]) -> Json:
     """One row of metadata.jsonl: a question and everybody's answers to it."""
-    head = asked[0]
+    head = trials[0]
     meta = (head.stimulus or {}).get("meta", {})
     truth = head.truth
     return {
@@ -102,7 +102,7 @@ def row_of(asked: list[Trial]) -> dict[str, Any]:
         "reverse": head.reverse,
         "key": head.key,
         "listener": head.listener,
-        "responses": json.dumps(dict(_responses(asked)), sort_keys=True),
+        "responses": json.dumps(dict(_responses(trials)), sort_keys=True),
     }
 
 
@@ -111,7 +111,7 @@ def card(evidence: Evidence, n_rows: int) -> str:
     run, plan = evidence.run, evidence.asked_plan
     columns = "\n".join(f"| `{name}` | {words} |" for name, words in COLUMNS.items())
     who = "\n".join(f"- `{name}`: `{mark}`" for name, mark in evidence.fingerprints.items())
-    made = ", ".join(f"{name} {version}" for name, version in versions().items())
+    software = ", ".join(f"{name} {version}" for name, version in versions().items())
     return f"""---
 pretty_name: SpectCount run {run.id}
 tags: [audio, psychophysics, synthetic]
@@ -145,15 +145,15 @@ the second is. Never judge a listener by its accuracy alone: compute hit and fal
 
 ## How it was made
 
-{made}.
+{software}.
 
 ```bash
 {shell_block(run)}```
 """
 
 
-def _responses(asked: list[Trial]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for trial in asked:
+def _responses(trials: list[Trial]) -> Iterator[tuple[str, Json]]:
+    for trial in trials:
         yield (
             trial.listener,
             {

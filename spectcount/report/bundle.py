@@ -92,5 +92,5 @@ def clip_files(evidence: Evidence) -> Iterator[tuple[str, str | bytes]]:
 
 def _files(run: Run) -> list[Path]:
     adapter = run.folder / "adapter"
-    found = [run.log_path] if run.log_path.exists() else []
-    return found + sorted(file for file in adapter.rglob("*") if file.is_file())
+    logs = [run.log_path] if run.log_path.exists() else []
+    return logs + sorted(file for file in adapter.rglob("*") if file.is_file())

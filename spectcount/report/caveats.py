@@ -1,4 +1,4 @@
-"""What a reader must know before believing: found in the trials and in the plan, not recited.
+"""Caveats, what a reader must know before believing: from the trials and the plan, not recited.
 
 Conventions: a caveat is a sentence or two; general ones stand only where they apply.
 """
@@ -44,28 +44,28 @@ def caveats(evidence: Evidence) -> list[str]:
 
 
 def _of_part(part: Evidence) -> list[str]:
-    """What hangs on a plan."""
+    """Caveats of one plan."""
     grid = (_small, _ceiling, _bias, _front_end, _many, _shared, _perfect)
     about = (*(grid if part.gridded else ()), _functions, _shortcuts)
     return [text for find in about for text in find(part)]
 
 
 def _functions(part: Evidence) -> Iterator[str]:
-    """What limits thresholds."""
-    found = [(name, t) for name, mine in part.thresholds.items() for t in mine]
-    if any(not t.measurable for _, t in found):
+    """Limits of thresholds."""
+    listed = [(name, t) for name, thresholds in part.thresholds.items() for t in thresholds]
+    if any(not t.measurable for _, t in listed):
         yield (
             "“Not measurable” is a result: the answers do not hold a threshold in the tested "
             "range, and none is extrapolated."
         )
-    for name, t in found:
+    for name, t in listed:
         if t.cautions:
             where = f", {t.condition}" if t.condition else ""
             yield (
                 f"{name}{where}: {'; '.join(t.cautions)}. Look at the points before believing the "
                 f"threshold of {t.parameter}."
             )
-    if any(t.n < SMALL_TRACK for _, t in found):
+    if any(t.n < SMALL_TRACK for _, t in listed):
         yield (
             f"Some thresholds rest on fewer than {SMALL_TRACK} trials; their intervals are as wide "
             "as they say."
@@ -74,14 +74,14 @@ def _functions(part: Evidence) -> Iterator[str]:
 
 def _shortcuts(part: Evidence) -> Iterator[str]:
     """Cues that answer the same clips by themselves."""
-    found = part.shortcuts
-    if found is None or part.run.kind == "panel":
+    audit = part.shortcuts
+    if audit is None or part.run.kind == "panel":
         return
-    for floor in found.above:
+    for floor in audit.above:
         remedy = floor.theory or "vary it from clip to clip before calling this hearing"
         yield (
             f"{floor.words[:1].upper()}{floor.words[1:]} alone is right on "
-            f"{100 * floor.rate.value:.0f} % of these clips (chance {100 * found.chance:.0f} %): "
+            f"{100 * floor.rate.value:.0f} % of these clips (chance {100 * audit.chance:.0f} %): "
             f"{remedy}."
         )
 
@@ -131,9 +131,9 @@ def _bias(evidence: Evidence) -> Iterator[str]:
     for name, pooled in evidence.pooled.items():
         c = pooled.criterion
         if c is not None and (c.low > LOPSIDED or c.high < -LOPSIDED):
-            said = second if c.value > 0 else first
+            word = second if c.value > 0 else first
             yield (
-                f"{name} is strongly inclined to say “{said}” (c = {number(c.value)}): its "
+                f"{name} is strongly inclined to say “{word}” (c = {number(c.value)}): its "
                 "hit rate or accuracy alone says little; read d′ and AUC."
             )
 
@@ -162,8 +162,8 @@ def _unparsed(evidence: Evidence) -> Iterator[str]:
 def _front_end(evidence: Evidence) -> Iterator[str]:
     if evidence.counted:
         return
-    found = front_end_marks(evidence.asked_plan)
-    silent, merged, n = int(found.silent.sum()), int(found.merged.sum()), found.silent.size
+    marks = front_end_marks(evidence.asked_plan)
+    silent, merged, n = int(marks.silent.sum()), int(marks.merged.sum()), marks.silent.size
     if silent:
         yield (
             f"In {silent} of {n} cells the probe does not change what a Whisper-type front end "

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from spectcount.configs import AskConfig, PanelConfig, RunConfig
+from spectcount.configs import AskConfig, PanelConfig, RunConfig, WordingsConfig
 from spectcount.jobs.confirmations import KIND, regions_again
 from spectcount.jobs.results import result_of
 from spectcount.probing.analysis import AnyPart, Result, State
@@ -107,12 +107,17 @@ class Evidence:
 
     @property
     def gridded(self) -> bool:
-        """Whether the plan fills cells with the same number of trials each: a map, a curve."""
+        """True where the plan fills cells with the same number of trials each: a map, a curve."""
         return isinstance(self.plan, Plan) and not self.plan.adaptive
 
     @property
+    def tabled(self) -> bool:
+        """True where a table of the whole run is the result, and figures are in the bundle only."""
+        return self.run.kind in (PanelConfig.kind, WordingsConfig.kind)
+
+    @property
     def counted(self) -> bool:
-        """Whether it is a count confusion."""
+        """True of a count confusion."""
         return isinstance(self.plan, CountConfusion)
 
     @property
@@ -121,7 +126,7 @@ class Evidence:
         return self.result.parts[self.number]
 
     def _answered(self, by_name: Mapping[str, T]) -> dict[str, T]:
-        """What there is of the listeners that answered."""
+        """Values of the listeners that answered."""
         return {name: by_name[name] for name in self.names if name in by_name}
 
     @functools.cached_property
@@ -153,11 +158,13 @@ class Evidence:
     @functools.cached_property
     def thresholds(self) -> dict[str, Sequence[Threshold]]:
         """Each listener's thresholds; none of plans that seek none."""
-        return {name: mine for name, mine in self._answered(self._part.thresholds).items() if mine}
+        return {
+            name: listed for name, listed in self._answered(self._part.thresholds).items() if listed
+        }
 
     @property
     def shortcuts(self) -> Audit | None:
-        """What one cue alone reaches on the clips of a part."""
+        """Scores of single cues on the clips of a part."""
         return self._part.shortcuts
 
     @functools.cached_property
@@ -170,22 +177,22 @@ class Evidence:
 
     @property
     def compared(self) -> bool:
-        """Whether base and tuned have both answered."""
+        """True where base and tuned have both answered."""
         return self.run.kind in COMPARED and len(self.names) == 2
 
     @property
     def difference(self) -> Difference | None:
-        """What changed per cell, in a comparison."""
+        """Change of each cell, in a comparison."""
         return self._part.difference if self.compared else None
 
     @property
     def change(self) -> Change | None:
-        """What changed over all cells, in a comparison."""
+        """Change over all cells, in a comparison."""
         return self._part.change if self.compared else None
 
     @property
     def threshold_changes(self) -> Sequence[ThresholdChange]:
-        """What changed of each threshold, in a comparison."""
+        """Change of each threshold, in a comparison."""
         return self._part.threshold_changes if self.compared else []
 
     @property
@@ -212,9 +219,9 @@ class Evidence:
 
     @property
     def seen(self) -> list[str]:
-        """What a comparison shares with how its adapter was made, in sentences."""
-        found = (self.run.summary or {}).get("held_out", {}).get("seen")
-        return list(found or self.run.lineage.get("seen", []))
+        """Sentences on what a comparison shares with the training of its adapter."""
+        shared = (self.run.summary or {}).get("held_out", {}).get("seen")
+        return list(shared or self.run.lineage.get("seen", []))
 
     def curve(self, name: str) -> list[tuple[int, float]]:
         """(step, value) of a metric, a step done again replaced."""

@@ -1,4 +1,4 @@
-"""What stands behind every number: the rules by name, the versions, the marks of identity.
+"""Facts behind every number: the rules by name, the versions, the marks of identity.
 
 Conventions: a digest is 16 hex digits of SHA-256 over JSON with sorted keys; the digest of trials
 covers what was asked of whom and every score, but neither times nor run ids, so that two runs that
@@ -14,6 +14,7 @@ from importlib import metadata
 from typing import Any
 
 import spectcount
+from spectcount.configs import Json
 from spectcount.probing.cell_changes import BY_SCORES
 from spectcount.probing.difference import CHANGE_OF_D_PRIME, MCNEMAR
 from spectcount.psychophysics.paired import SMOOTHED
@@ -44,20 +45,20 @@ _PACKAGES = ("numpy", "scipy", "librosa", "torch", "transformers", "peft")
 
 def versions() -> dict[str, str]:
     """Versions of this program, of its synthesis, and of what its numbers depend on."""
-    found = {
+    by_package = {
         "spectcount": spectcount.__version__,
         "synthesis": str(VERSION),
         "python": platform.python_version(),
     }
     for package in _PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            by_package[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            by_package[package] = "not installed"
+    return by_package
 
 
-def describe(run: Run) -> dict[str, Any]:
+def describe(run: Run) -> Json:
     """run.json: the run, the rules behind its numbers, and the versions that made them."""
     return {**run.to_dict(), "folder": run.id, "rules": RULES, "versions": versions()}
 

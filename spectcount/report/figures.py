@@ -7,9 +7,9 @@ functions of a curve hold all listeners. Names are unique within a run.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from spectcount.configs import TuneConfig
 from spectcount.errors import UserError
@@ -51,11 +51,11 @@ def figures_of(evidence: Evidence) -> list[RunFigure]:
 
 def figure_called(evidence: Evidence, name: str) -> RunFigure:
     """The figure of that name; an unknown one is refused with those there are."""
-    found = figures_of(evidence)
-    for figure in found:
+    figures = figures_of(evidence)
+    for figure in figures:
         if figure.name == name:
             return figure
-    known = ", ".join(f.name for f in found) or "none yet: it has no answers"
+    known = ", ".join(f.name for f in figures) or "none yet: it has no answers"
     raise UserError(f"run {evidence.run.id} has no figure {name!r}; known: {known}")
 
 
@@ -83,22 +83,21 @@ def _of_part(part: Evidence) -> list[RunFigure]:
     """Figures of one plan; those of a panel or of a run over wordings are in the bundle only."""
     if not part.trials:
         return []
-    made = _of_counts
+    main = _of_counts
     if not part.counted:
-        one = len(part.asked_plan.axes) == 1
-        made = (_of_curves if one else _of_maps) if part.gridded else _of_tracks
-    shown = part.run.kind not in ("panel", "wordings")
-    found = [*made(part), *_of_rocs(part), *_of_shortcuts(part)]
-    return [dataclasses.replace(f, primary=f.primary and shown) for f in found]
+        single = len(part.asked_plan.axes) == 1
+        main = (_of_curves if single else _of_maps) if part.gridded else _of_tracks
+    figures = [*main(part), *_of_rocs(part), *_of_shortcuts(part)]
+    return [dataclasses.replace(f, primary=f.primary and not part.tabled) for f in figures]
 
 
 def _of_rocs(part: Evidence) -> Iterator[RunFigure]:
     """ROC and z-ROC of all listeners whose scores are graded."""
     if not (part.gridded and part.asked_plan.asked.two_class):
         return
-    found = {name: pooled.roc for name, pooled in part.pooled.items()}
+    rocs = {name: pooled.roc for name, pooled in part.pooled.items()}
     for name, axes in ROCS.items():
-        spec = roc_value(found, axes)
+        spec = roc_value(rocs, axes)
         if spec is not None:
             yield RunFigure(slug(name), f"{name} of all trials", spec, part.trials)
 
@@ -120,17 +119,17 @@ def _labelled(figure: RunFigure, label: str) -> RunFigure:
 
 def _named_apart(figures: Iterable[RunFigure]) -> list[RunFigure]:
     """Figures whose names would be the same get a number."""
-    found: dict[str, RunFigure] = {}
+    named: dict[str, RunFigure] = {}
     for figure in figures:
         name, k = figure.name, 2
-        while name in found:
+        while name in named:
             name, k = f"{figure.name}-{k}", k + 1
-        found[name] = dataclasses.replace(figure, name=name)
-    return list(found.values())
+        named[name] = dataclasses.replace(figure, name=name)
+    return list(named.values())
 
 
 def _measures(evidence: Evidence) -> list[str]:
-    """What can be drawn of the plan's task, the measure to look at first."""
+    """Measures that can be drawn of the plan's task, the one to look at first."""
     return ["d_prime", "auc", "rate"] if evidence.asked_plan.asked.two_class else ["rate"]
 
 
@@ -171,8 +170,8 @@ def _of_curves(evidence: Evidence) -> Iterator[RunFigure]:
             primary=measure != "rate" or len(_measures(evidence)) == 1,
         )
     plan = evidence.plan
-    found = {name: mine[0] for name, mine in evidence.thresholds.items()}
-    spec_or_none = functions_value(found, share_words(plan)) if isinstance(plan, Curve) else None
+    first = {name: listed[0] for name, listed in evidence.thresholds.items()}
+    spec_or_none = functions_value(first, share_words(plan)) if isinstance(plan, Curve) else None
     if spec_or_none:
         heading = "Psychometric functions and the answers they were fitted to"
         yield RunFigure("functions", heading, spec_or_none, evidence.trials)
@@ -182,21 +181,21 @@ def _of_tracks(evidence: Evidence) -> Iterator[RunFigure]:
     plan = evidence.plan
     assert isinstance(plan, Procedure)
     for name, states in evidence.tracks.items():
-        mine = evidence.by_listener[name]
+        trials = evidence.by_listener[name]
         track = tracks_value(plan, states, title=name)
-        yield RunFigure(slug(f"track {name}"), f"Levels asked of {name}", track, mine)
+        yield RunFigure(slug(f"track {name}"), f"Levels asked of {name}", track, trials)
         surface = surface_value(plan, states, title=name)
         if surface:
-            yield RunFigure(slug(f"surface {name}"), f"Thresholds of {name}", surface, mine)
+            yield RunFigure(slug(f"surface {name}"), f"Thresholds of {name}", surface, trials)
         by_condition = {t.condition: t for t in evidence.thresholds.get(name, [])}
         functions = functions_value(by_condition, share_words(plan), title=name)
         if functions:
             heading = f"Psychometric function of {name}"
-            yield RunFigure(slug(f"function {name}"), heading, functions, mine)
+            yield RunFigure(slug(f"function {name}"), heading, functions, trials)
         if any(marginal_of(state, "threshold") for state in states.values()):
             posterior = posterior_value(states, title=name)
             heading = f"What the answers of {name} say about its threshold"
-            yield RunFigure(slug(f"posterior {name}"), heading, posterior, mine, primary=False)
+            yield RunFigure(slug(f"posterior {name}"), heading, posterior, trials, primary=False)
 
 
 def _of_counts(evidence: Evidence) -> Iterator[RunFigure]:
@@ -216,24 +215,26 @@ def _of_wordings(evidence: Evidence) -> Iterator[RunFigure]:
         return
     spec = by_wording_value(evidence.worded)
     yield RunFigure("wordings", f"{spec['y_label']} by wording", spec, evidence.trials)
-    for name, found in evidence.worded.items():
+    for name, robustness in evidence.worded.items():
         heading = f"How far wordings differ in each cell, {name}"
-        mine = evidence.by_listener[name]
-        yield RunFigure(slug(f"spread {name}"), heading, spread_value(found, title=name), mine)
+        trials = evidence.by_listener[name]
+        yield RunFigure(
+            slug(f"spread {name}"), heading, spread_value(robustness, title=name), trials
+        )
 
 
 def _of_learning(evidence: Evidence) -> Iterator[RunFigure]:
     n = TuneConfig.from_json(evidence.run.config).train.get("held_out", "?")
-    charts: tuple[tuple[str, str, dict[str, str], dict[str, Any]], ...] = (
-        ("loss", "Training loss", {"loss": "loss"}, {"y_label": "loss (nats per answer token)"}),
-        (
-            "held-out-accuracy",
-            "Held-out accuracy",
-            {"weak_accuracy": "weak regions", "strong_accuracy": "outside them"},
-            {"y_label": "accuracy", "y_range": (-0.02, 1.02), "note": f"n = {n} questions each"},
-        ),
+    loss = functools.partial(lines_value, y_label="loss (nats per answer token)")
+    accuracy = functools.partial(
+        lines_value, y_label="accuracy", y_range=(-0.02, 1.02), note=f"n = {n} questions each"
     )
-    for name, heading, series, looks in charts:
+    groups = {"weak_accuracy": "weak regions", "strong_accuracy": "outside them"}
+    charts = (
+        ("loss", "Training loss", {"loss": "loss"}, loss),
+        ("held-out-accuracy", "Held-out accuracy", groups, accuracy),
+    )
+    for name, heading, series, drawn in charts:
         curves = {words: evidence.curve(metric) for metric, words in series.items()}
         lines = [
             Line(words, [step for step, _ in curve], [value for _, value in curve], colour=k)
@@ -241,5 +242,5 @@ def _of_learning(evidence: Evidence) -> Iterator[RunFigure]:
             if curve
         ]
         if lines:
-            spec = lines_value(lines, x_label="optimiser steps", key=name, **looks)
+            spec = drawn(lines, x_label="optimiser steps", key=name)
             yield RunFigure(name, heading, spec, evidence.trials)

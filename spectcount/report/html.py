@@ -73,7 +73,7 @@ def section(anchor: str, title: str, *body: Any) -> Html:
 
 
 def details(title: str, *body: Any) -> Html:
-    """What only some readers want."""
+    """A fold that only some readers open."""
     return tag("details", tag("summary", title), *body)
 
 
@@ -89,14 +89,14 @@ def figure(svg: str, heading: str, caption: str, number: int) -> Html:
     drawing = re.sub(r'\bid="', f'id="{prefix}', drawing)
     drawing = re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}", drawing)
     box = tag("div", Html(drawing), class_="drawing", role="img", aria_label=heading)
-    told = f" {caption}." if caption else ""
-    words = tag("figcaption", tag("b", f"Figure {number}. {heading}."), told)
+    ending = f" {caption}." if caption else ""
+    words = tag("figcaption", tag("b", f"Figure {number}. {heading}."), ending)
     return tag("figure", box, words)
 
 
-def interval(found: Interval | None, digits: int = 2) -> str:
+def interval(estimate: Interval | None, digits: int = 2) -> str:
     """ "1.20 [0.80, 1.60]", or what an open end leaves; a dash where there is nothing."""
-    return "–" if found is None else interval_text(found, lambda x: number(x, digits))
+    return "–" if estimate is None else interval_text(estimate, lambda x: number(x, digits))
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -124,9 +124,9 @@ def plain(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
-def declared(made: Declared) -> Html:
+def declared(item: Declared) -> Html:
     """Every parameter of a declared object with its value and help."""
-    rows = [[p.title, plain(getattr(made, n)), p.help] for n, p in type(made).params().items()]
+    rows = [[p.title, plain(getattr(item, n)), p.help] for n, p in type(item).params().items()]
     return table(["Parameter", "Value", "Help"], rows)
 
 

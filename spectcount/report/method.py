@@ -52,7 +52,7 @@ def method_words(evidence: Evidence) -> list[tuple[str, str]]:
 
 
 def stimuli_words(evidence: Evidence) -> str:
-    """What was played."""
+    """The sounds that were played."""
     plan = evidence.asked_plan
     family = FAMILIES[plan.family]
     tally = evidence.trials.tally
@@ -68,11 +68,11 @@ def stimuli_words(evidence: Evidence) -> str:
 
 
 def task_words(plan: Plan, evidence: Evidence) -> str:
-    """What was asked, in which words, and how an answer was read."""
-    asked = plan.asked
-    options = ", ".join(asked.answers)
+    """The question, its wordings, and the reading of an answer."""
+    task = plan.asked
+    options = ", ".join(task.answers)
     return (
-        f"The task was “{asked.title}” ({asked.name}), {_KINDS[asked.kind]}. In each trial a "
+        f"The task was “{task.title}” ({task.name}), {_KINDS[task.kind]}. In each trial a "
         f"listener heard one clip and one question. {_wording_words(plan, evidence)} The answer "
         f"set was closed ({options}). {_answer_words(evidence)}"
     )
@@ -106,7 +106,7 @@ def _answer_words(evidence: Evidence) -> str:
 
 
 def design_words(plan: Plan) -> str:
-    """How trials were laid out."""
+    """Layout of the trials."""
     if isinstance(plan, Procedure):
         return procedure_words(plan)
     axes = " × ".join(f"{axis.label}: {_axis_words(axis)}" for axis in plan.axes)
@@ -136,12 +136,12 @@ def seeds_words(evidence: Evidence) -> str:
 
 
 def measures_words(plan: Plan) -> str:
-    """What was computed of the answers, with sources."""
-    asked = plan.asked
+    """Measures computed from the answers, with sources."""
+    task = plan.asked
     wilson = "Proportions have Wilson score intervals (Wilson, 1927). All intervals are at 95 %."
-    if asked.two_class:
-        return f"{_detection_words(asked)} {wilson}"
-    if asked.counts:
+    if task.two_class:
+        return f"{_detection_words(task)} {wilson}"
+    if task.counts:
         return (
             "An answer is right where the number said equals the number of events. Bias is the "
             "mean of said minus there, error the mean of its absolute value. " + wilson
@@ -150,7 +150,7 @@ def measures_words(plan: Plan) -> str:
 
 
 def comparison_words(evidence: Evidence) -> str:
-    """How two listeners were compared; nothing for one."""
+    """Comparison of two listeners; nothing for one."""
     if evidence.difference is None:
         return ""
     two = evidence.asked_plan.asked.two_class
@@ -171,7 +171,7 @@ def comparison_words(evidence: Evidence) -> str:
 
 
 def front_end_words(evidence: Evidence) -> str:
-    """What the marks on a map mean; nothing where there is none."""
+    """Meaning of the marks on a map; nothing where there is none."""
     if not evidence.gridded or evidence.counted:
         return ""
     return (
@@ -183,20 +183,24 @@ def front_end_words(evidence: Evidence) -> str:
 
 def software_words() -> str:
     """Who computed it."""
-    made = versions()
-    rest = ", ".join(f"{k} {v}" for k, v in made.items() if k not in ("spectcount", "synthesis"))
-    return f"SpectCount {made['spectcount']} (synthesis version {made['synthesis']}), {rest}."
+    packages = versions()
+    rest = ", ".join(
+        f"{k} {v}" for k, v in packages.items() if k not in ("spectcount", "synthesis")
+    )
+    return (
+        f"SpectCount {packages['spectcount']} (synthesis version {packages['synthesis']}), {rest}."
+    )
 
 
-def _detection_words(asked: Task) -> str:
-    root = " divided by √2" if asked.forced_choice else ""
-    first = f"“{asked.answers[0]}”"
+def _detection_words(task: Task) -> str:
+    root = " divided by √2" if task.forced_choice else ""
+    first = f"“{task.answers[0]}”"
     return (
         f"A hit is {first} on a signal trial, a false alarm {first} on a catch trial. Rates follow "
         "the log-linear rule, H = (h + ½)/(n + 1), F likewise (Hautus, 1995), whatever the counts. "
         f"Sensitivity is d′ = z(H) − z(F){root}, the criterion c = −(z(H) + z(F))/2; their "
         "intervals use the variance of Gourevitch & Galanter (1967). The AUC is that of the graded "
-        f"score log p({asked.answers[0]}) − log p({asked.answers[1]}), with Newcombe's (2006, "
+        f"score log p({task.answers[0]}) − log p({task.answers[1]}), with Newcombe's (2006, "
         "method 5) interval."
     )
 

@@ -55,8 +55,8 @@ def report_html(evidence: Evidence, figures: Sequence[RunFigure]) -> str:
     """The report of a run as one HTML document."""
     title = f"{_subject(evidence)}: report of {evidence.run.id}"
     body = _tune_body if evidence.plan is None else _probe_body
-    shown = list(enumerate((f for f in figures if f.primary), 1))
-    parts = [_head(evidence), *body(evidence, shown)]
+    primary = list(enumerate((f for f in figures if f.primary), 1))
+    parts = [_head(evidence), *body(evidence, primary)]
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{esc(POLICY)}">
@@ -120,12 +120,12 @@ def _titled(part: Evidence) -> Html:
 
 def _tune_body(evidence: Evidence, figures: Numbered) -> list[Html]:
     base = TuneConfig.from_json(evidence.run.config).base
-    asked = (
+    question = (
         f"Does a short fine-tune of {base} on synthetic sounds raise its counting accuracy, in the "
         "regions where it was weak and outside them?"
     )
     return [
-        section("question", "Question", paragraphs([asked])),
+        section("question", "Question", paragraphs([question])),
         section("training", "Training", training_html(evidence)),
         section("results", "Results", learning_html(evidence), _figures(figures)),
         *_ends(evidence),
@@ -146,9 +146,9 @@ def _subject(evidence: Evidence) -> str:
         return f"Fine-tune of {TuneConfig.from_json(evidence.run.config).base}"
     who = " and ".join(evidence.names) or "nobody yet"
     tasks = dict.fromkeys(part.asked_plan.asked.title for part in evidence.parts)
-    asked = ", ".join(f"“{title}”" for title in tasks)
+    titles = ", ".join(f"“{title}”" for title in tasks)
     what = {"panel": "Forgetting panel", "wordings": f"{evidence.plan.title} over wordings"}
-    return f"{what.get(evidence.run.kind, evidence.plan.title)}, {asked}: {who}"
+    return f"{what.get(evidence.run.kind, evidence.plan.title)}, {titles}: {who}"
 
 
 def _in_short(evidence: Evidence) -> list[Html]:
@@ -167,15 +167,15 @@ def _in_short(evidence: Evidence) -> list[Html]:
 
 
 def _in_short_of(part: Evidence) -> list[Html]:
-    said = sentences.in_short(part)
-    if said:
-        return [_titled(part), bullets(said)]
-    return [] if part.run.kind in ("panel", "wordings") else [_titled(part), headline_html(part)]
+    lines = sentences.in_short(part)
+    if lines:
+        return [_titled(part), bullets(lines)]
+    return [] if part.tabled else [_titled(part), headline_html(part)]
 
 
 def _method(part: Evidence) -> Html:
-    said = [_named(heading, text) for heading, text in method_words(part) if text]
-    return Html("".join(said) + details("All parameters of the plan", declared(part.asked_plan)))
+    pieces = [_named(heading, text) for heading, text in method_words(part) if text]
+    return Html("".join(pieces) + details("All parameters of the plan", declared(part.asked_plan)))
 
 
 def _named(heading: str, text: str) -> Html:
@@ -198,15 +198,15 @@ def _results(evidence: Evidence, figures: Numbered) -> list[Html]:
 def _results_of(part: Evidence, figures: Numbered, titled: bool) -> Html:
     if not part.trials:
         return Html(_titled(part) + tag("p", "No trial is answered yet."))
-    said = sentences.verdicts(part)
-    mine = [(k, f) for k, f in figures if f.part == part.label]
+    verdicts = sentences.verdicts(part)
+    numbered = [(k, f) for k, f in figures if f.part == part.label]
     return Html(
         (_titled(part) if titled else "")
         + headline_html(part)
-        + (tag("h3", "What changed") + bullets(said) if said else "")
+        + (tag("h3", "What changed") + bullets(verdicts) if verdicts else "")
         + thresholds_table(part)
         + shortcuts_html(part)
-        + _figures(mine)
+        + _figures(numbered)
         + (regions_html(part) if part.run.kind != "panel" else "")
         + counts_html(part)
     )
@@ -220,14 +220,14 @@ def _repeat(evidence: Evidence) -> Html:
     run = evidence.run
     name, text = input_file(run)
     before = needs(evidence)
-    told = paragraphs(
+    intro = paragraphs(
         [
             f"Paste this into a shell with SpectCount {versions()['spectcount']} installed. It "
             f"writes {name} and starts the run:",
         ]
     )
     return Html(
-        told
+        intro
         + code_block(shell_block(run), "command")
         + (paragraphs(["Before, these must be there:"]) + bullets(before) if before else "")
         + paragraphs([how_exact(run)])
@@ -237,9 +237,9 @@ def _repeat(evidence: Evidence) -> Html:
 
 def _rules(evidence: Evidence) -> Html:
     rules = table(["Number", "Rule"], list(RULES.items()))
-    made = table(["Made with", "Version"], list(versions().items()))
+    software = table(["Made with", "Version"], list(versions().items()))
     marks = [["configuration", tag("code", digest(evidence.run.config))]]
     if evidence.trials:
         marks.append(["evidence (all questions and scores)", evidence.trials.digest])
     same = paragraphs(["A run that repeats this one exactly has the same evidence digest."])
-    return Html(rules + made + table(["Digest of the", "SHA-256, 16 digits"], marks) + same)
+    return Html(rules + software + table(["Digest of the", "SHA-256, 16 digits"], marks) + same)

@@ -16,7 +16,7 @@ _NAMES = {
 
 
 def procedure_words(plan: Procedure) -> str:
-    """How levels were chosen and when a track ended."""
+    """Choice of the levels, and the end of a track."""
     followed = " and ".join(axis.label for axis in plan.levels)
     ends = "; ".join(f"{a.label} from {a.edges[0]:.4g} to {a.edges[-1]:.4g}" for a in plan.levels)
     n = len(plan.tracks)
@@ -29,7 +29,7 @@ def procedure_words(plan: Procedure) -> str:
 
 
 def threshold_words(plan: Plan) -> str:
-    """What a threshold is and how it was found."""
+    """Definition of a threshold, and its estimation."""
     if not isinstance(plan, Procedure | Curve):
         return ""
     yes_no = plan.asked.has_alarms

@@ -1,4 +1,4 @@
-"""How to get the same numbers again: the commands, and the files that they read.
+"""The way to the same numbers again: the commands, and the files that they read.
 
 Conventions: everything that the commands need is in their text or in the bundle; a run of a plan
 is repeated from `plan.yaml`, a forgetting panel from `panel.yaml`, a fine-tune from
@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import Any
 
 from spectcount import documents
 from spectcount.configs import (
     AskConfig,
     CompareConfig,
     ConfirmConfig,
+    Json,
     PanelConfig,
     RunConfig,
     TuneConfig,
@@ -103,29 +103,29 @@ def shell_block(run: Run) -> str:
 
 
 def needs(evidence: Evidence) -> list[str]:
-    """What must be there before, in sentences: adapters, models and recordings of one's own."""
-    found = []
+    """Adapters, models and recordings of one's own that must be there before, in sentences."""
+    listed = []
     run = evidence.run
     for name in run.listeners or (TuneConfig.from_json(run.config).base,):
         spec = ListenerSpec.parse(name)
         adapter = spec.adapter
         if "/" in adapter:
-            found.append(f"The adapter {adapter}, at the same place or commit.")
+            listed.append(f"The adapter {adapter}, at the same place or commit.")
         elif adapter and adapter != "example":
-            found.append(
+            listed.append(
                 f"The adapter {adapter}: put the folder adapter/ of its bundle at "
                 f"runs/{adapter}/adapter in the home folder."
             )
         base = spec.base
         if not (base.is_formula or str(base.hearing) in (EMBEDDED, "")):
-            found.append(f"The model {base}: its folder at models/{base} in the home folder.")
+            listed.append(f"The model {base}: its folder at models/{base} in the home folder.")
     carriers = sorted(evidence.trials.tally.carriers)
     if carriers:
-        found.append(
+        listed.append(
             "The recordings with these hashes, which stay with whoever made them: "
             + ", ".join(carriers)
         )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(listed))
 
 
 def how_exact(run: Run) -> str:
@@ -189,7 +189,7 @@ COMMANDS = {
 }
 
 
-def _yaml(run: Run, what: str, body: dict[str, Any]) -> str:
+def _yaml(run: Run, what: str, body: Json) -> str:
     source = run.lineage.get({"tune": "training", "panel": "panel"}.get(run.kind, "probe"))
     preset = f" From the preset {Path(str(source)).stem}." if source else ""
     head = {

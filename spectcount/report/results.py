@@ -36,6 +36,8 @@ from spectcount.report.html import (
 from spectcount.report.rows import csv_text
 from spectcount.tasks import Task
 
+Row = dict[str, str | int]
+"""Cells of a table by the headings of their columns."""
 MAX_ROWS = 400
 """Rows of a table on the page; a longer one stands as CSV."""
 MAX_REGIONS = 12
@@ -43,56 +45,58 @@ MAX_REGIONS = 12
 
 def headline_html(evidence: Evidence) -> Html:
     """All trials of each listener together: a row per measure, a column per listener."""
-    asked = evidence.asked_plan.asked
+    task = evidence.asked_plan.asked
     if not evidence.gridded:
         return Html("")
-    if evidence.counted or asked.name == "count":
+    if evidence.counted or task.name == "count":
         columns = {name: _count_numbers(table) for name, table in evidence.confusions.items()}
     else:
-        columns = {name: _numbers(pooled, asked) for name, pooled in evidence.pooled.items()}
+        columns = {name: _numbers(pooled, task) for name, pooled in evidence.pooled.items()}
     rows = [
         [measure, *(numbers[measure] for numbers in columns.values())]
         for measure in next(iter(columns.values()), {})
     ]
     caption = "All trials of each listener together, intervals at 95 % for these cells and wordings"
-    said = [f"{name}: {pooled.words}." for name, pooled in evidence.pooled.items()]
-    return Html(table(["", *columns], rows, caption) + bullets(said))
+    words = [f"{name}: {pooled.words}." for name, pooled in evidence.pooled.items()]
+    return Html(table(["", *columns], rows, caption) + bullets(words))
 
 
-def _numbers(found: Pooled, asked: Task) -> dict[str, str]:
-    if not asked.two_class:
+def _numbers(pooled: Pooled, task: Task) -> dict[str, str]:
+    if not task.two_class:
         return {
-            found.name: interval(found.rate),
-            "n": str(found.n),
-            "mean mass": number(found.mass, 3),
+            pooled.name: interval(pooled.rate),
+            "n": str(pooled.n),
+            "mean mass": number(pooled.mass, 3),
         }
     return {
-        "d_a, from graded scores": interval(found.d_a),
-        "d′, from answers": interval(found.d_prime),
-        "slope of the z-ROC": _slope(found),
-        "criterion c": interval(found.criterion),
-        "AUC": interval(found.auc),
-        "hit rate": f"{interval(found.rate)}, n = {found.n}",
-        "false-alarm rate": f"{interval(found.false_alarm_rate)}, n = {found.n_catch}",
-        "ideal observer's d′": number(found.ideal, 1),
-        "mean mass": number(found.mass, 3),
+        "d_a, from graded scores": interval(pooled.d_a),
+        "d′, from answers": interval(pooled.d_prime),
+        "slope of the z-ROC": _slope(pooled),
+        "criterion c": interval(pooled.criterion),
+        "AUC": interval(pooled.auc),
+        "hit rate": f"{interval(pooled.rate)}, n = {pooled.n}",
+        "false-alarm rate": f"{interval(pooled.false_alarm_rate)}, n = {pooled.n_catch}",
+        "ideal observer's d′": number(pooled.ideal, 1),
+        "mean mass": number(pooled.mass, 3),
     }
 
 
-def _slope(found: Pooled) -> str:
-    if found.roc is None:
+def _slope(pooled: Pooled) -> str:
+    if pooled.roc is None:
         return "–"
-    return found.caution or (interval(found.roc.slope) if found.roc.measurable else found.roc.words)
+    return pooled.caution or (
+        interval(pooled.roc.slope) if pooled.roc.measurable else pooled.roc.words
+    )
 
 
-def _count_numbers(found: Confusion) -> dict[str, str]:
+def _count_numbers(confusion: Confusion) -> dict[str, str]:
     return {
-        "accuracy": f"{interval(found.overall)}, n = {int(found.matrix.sum())}",
-        "left out": left_out_words(found.repeated) or "–",
-        "bias (said − there, events)": number(found.mean_bias),
-        "mean absolute error (events)": number(found.mean_error),
-        "unparsed replies": f"{found.unparsed} of {found.n_replies}",
-        "trials with mass below ½": percent(found.low_mass),
+        "accuracy": f"{interval(confusion.overall)}, n = {int(confusion.matrix.sum())}",
+        "left out": left_out_words(confusion.repeated) or "–",
+        "bias (said − there, events)": number(confusion.mean_bias),
+        "mean absolute error (events)": number(confusion.mean_error),
+        "unparsed replies": f"{confusion.unparsed} of {confusion.n_replies}",
+        "trials with mass below ½": percent(confusion.low_mass),
     }
 
 
@@ -100,25 +104,27 @@ def thresholds_table(evidence: Evidence) -> Html:
     """Thresholds of all listeners with intervals, and a sentence for each."""
     if not evidence.thresholds:
         return Html("")
-    said = [f"{name}: {t.sentence}." for name, mine in evidence.thresholds.items() for t in mine]
-    return Html(tag("h3", "Thresholds") + bullets(said) + thresholds_html(evidence.thresholds))
+    lines = [
+        f"{name}: {t.sentence}." for name, listed in evidence.thresholds.items() for t in listed
+    ]
+    return Html(tag("h3", "Thresholds") + bullets(lines) + thresholds_html(evidence.thresholds))
 
 
 def shortcuts_html(evidence: Evidence) -> Html:
-    """What one cue alone reaches on the same clips, beside the listeners."""
-    found = evidence.shortcuts
-    if found is None:
+    """Scores of single cues on the same clips, beside the listeners."""
+    audit = evidence.shortcuts
+    if audit is None:
         return Html("")
-    rows = [[name, percent(share), ""] for name, share in found.own.items()]
+    rows = [[name, percent(share), ""] for name, share in audit.own.items()]
     rows += [
-        [f"{floor.words} alone", interval(floor.rate), _shortcut_words(found, floor)]
-        for floor in found.floors
+        [f"{floor.words} alone", interval(floor.rate), _shortcut_words(audit, floor)]
+        for floor in audit.floors
     ]
     caption = (
-        f"Floors: one cue with the best fixed mapping, cross-validated, on {found.n} of the clips; "
-        f"mean share right over the answers, chance {percent(found.chance)}, intervals at 95 %"
+        f"Floors: one cue with the best fixed mapping, cross-validated, on {audit.n} of the clips; "
+        f"mean share right over the answers, chance {percent(audit.chance)}, intervals at 95 %"
     )
-    words = found.sentence[:1].upper() + found.sentence[1:] + "."
+    words = audit.sentence[:1].upper() + audit.sentence[1:] + "."
     return Html(
         tag("h3", "What one cue alone reaches")
         + paragraphs([words])
@@ -126,18 +132,18 @@ def shortcuts_html(evidence: Evidence) -> Html:
     )
 
 
-def _shortcut_words(found: Audit, floor: Floor) -> str:
-    if floor not in found.above:
+def _shortcut_words(audit: Audit, floor: Floor) -> str:
+    if floor not in audit.above:
         return ""
-    return f"a shortcut, above {percent(found.limit)}" + (
+    return f"a shortcut, above {percent(audit.limit)}" + (
         f"; {floor.theory}" if floor.theory else "; rove it"
     )
 
 
 def panel_html(evidence: Evidence) -> Html:
     """The table of a forgetting panel."""
-    found = evidence.panel
-    if found is None:
+    panel = evidence.panel
+    if panel is None:
         return Html("")
     rows = [
         [
@@ -148,12 +154,12 @@ def panel_html(evidence: Evidence) -> Html:
             row.verdict.sentence,
             "yes" if row.fine_before else "no",
         ]
-        for row in found.rows
+        for row in panel.rows
     ]
     head = ["What was asked", "Measure", *evidence.names, "Change", "Fine before"]
     caption = (
         "Each listener's interval is at 95 %; those of the changes are wider, so that of the "
-        f"changes found at most {100 * found.q:g} % are expected to be wrong"
+        f"changes found at most {100 * panel.q:g} % are expected to be wrong"
     )
     return table(head, rows, caption)
 
@@ -161,7 +167,7 @@ def panel_html(evidence: Evidence) -> Html:
 def wordings_html(evidence: Evidence) -> Html:
     """Each wording's numbers, by listener."""
     parts = []
-    for name, found in evidence.worded.items():
+    for name, robustness in evidence.worded.items():
         rows = [
             [
                 k + 1,
@@ -173,7 +179,7 @@ def wordings_html(evidence: Evidence) -> Html:
                 w.n,
                 w.n_catch,
             ]
-            for k, w in enumerate(found.by_wording)
+            for k, w in enumerate(robustness.by_wording)
         ]
         head = ["", "Wording", "Used in", "Rate", "d′", "c", "n", "n catch"]
         parts.append(table(head, rows, f"{name}, each wording; intervals at 95 %"))
@@ -220,7 +226,7 @@ def counts_html(evidence: Evidence) -> Html:
     )
 
 
-def _cell_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
+def _cell_rows(evidence: Evidence) -> Iterator[Row]:
     plan = evidence.asked_plan
     silent, merged = _marks(evidence)
     ticks = [axis_ticks(axis) for axis in plan.axes]
@@ -237,38 +243,38 @@ def _places(ticks: list[list[str]], i: int, j: int) -> list[tuple[int, int]]:
     return list(enumerate((i, j)[: len(ticks)]))
 
 
-def _counts(cells: Cells, i: int, j: int) -> dict[str, Any]:
-    row: dict[str, Any] = {"n": int(cells.n[j, i]), "Right": int(cells.hits[j, i])}
+def _counts(cells: Cells, i: int, j: int) -> Row:
+    row: Row = {"n": int(cells.n[j, i]), "Right": int(cells.hits[j, i])}
     if cells.d_prime is None:
         return row | {"Rate": interval(cells.rate.at((j, i)))}
     row |= {"n catch": int(cells.n_catch[j, i]), "False alarms": int(cells.false_alarms[j, i])}
-    found = {"d′": cells.d_prime, "c": cells.criterion, "AUC": cells.auc}
-    row |= {k: interval(v.at((j, i))) for k, v in found.items() if v is not None}
+    measures = {"d′": cells.d_prime, "c": cells.criterion, "AUC": cells.auc}
+    row |= {k: interval(v.at((j, i))) for k, v in measures.items() if v is not None}
     return row | {"Ideal d′": number(float(cells.ideal[j, i]), 1)}
 
 
 def _marks(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
-    found = front_end_marks(evidence.asked_plan)
-    return found.silent, found.merged
+    marks = front_end_marks(evidence.asked_plan)
+    return marks.silent, marks.merged
 
 
-def _level_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
+def _level_rows(evidence: Evidence) -> Iterator[Row]:
     """Of a procedure: trials and successes at each level of each track, and its catch trials."""
-    asked = evidence.asked_plan.asked
+    task = evidence.asked_plan.asked
     for name, states in evidence.tracks.items():
         for k, (condition, state) in enumerate(states.items()):
-            found: dict[tuple[Any, ...], list[bool]] = {}
+            by_level: dict[tuple[Any, ...], list[bool]] = {}
             for p in state["presentations"]:
-                caught = asked.has_alarms and p["role"] == CATCH
+                caught = task.has_alarms and p["role"] == CATCH
                 levels = ("catch",) if caught else tuple(f"{v:.6g}" for v in p["level"])
-                found.setdefault(levels, []).append(p["success"])
-            for levels, successes in sorted(found.items(), key=_by_level):
+                by_level.setdefault(levels, []).append(p["success"])
+            for levels, successes in sorted(by_level.items(), key=_by_level):
                 track = condition or str(k + 1)
                 first, *rest = levels
                 row = {"Listener": name, "Track": track, state["label"]: first}
                 row |= {"Second": rest[0]} if rest else {}
-                said = "Said first answer" if asked.has_alarms else "Right"
-                yield row | {"n": len(successes), said: sum(successes)}
+                column = "Said first answer" if task.has_alarms else "Right"
+                yield row | {"n": len(successes), column: sum(successes)}
 
 
 def _by_level(item: tuple[tuple[Any, ...], Any]) -> tuple[float, ...]:
@@ -276,10 +282,11 @@ def _by_level(item: tuple[tuple[Any, ...], Any]) -> tuple[float, ...]:
     return tuple(np.inf if v == "catch" else float(v) for v in item[0])
 
 
-def _confusion_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
-    for name, found in evidence.confusions.items():
-        for row, truth in enumerate(found.truths):
-            said = {
-                f"said {a}": int(n) for a, n in zip(found.answers, found.matrix[row], strict=True)
+def _confusion_rows(evidence: Evidence) -> Iterator[Row]:
+    for name, confusion in evidence.confusions.items():
+        for row, truth in enumerate(confusion.truths):
+            counts = {
+                f"said {a}": int(n)
+                for a, n in zip(confusion.answers, confusion.matrix[row], strict=True)
             }
-            yield {"Listener": name, "There were": truth, **said}
+            yield {"Listener": name, "There were": truth, **counts}

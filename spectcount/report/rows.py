@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+from spectcount.configs import Json
 from spectcount.report.facts import RULES, versions
 from spectcount.report.selection import Selection
 from spectcount.store import Run
@@ -62,10 +63,10 @@ COLUMNS = {
 }
 
 
-def trial_row(trial: Trial) -> dict[str, Any]:
+def trial_row(trial: Trial) -> Json:
     """One flat row: the trial's fields, p(ANSWER) for each answer, its coords."""
     meta = (trial.stimulus or {}).get("meta", {})
-    row: dict[str, Any] = {
+    row: Json = {
         "stimulus_hash": stimulus_hash(trial),
         "family": meta.get("family"),
         "stimulus_seed": meta.get("seed"),
@@ -98,8 +99,8 @@ def stimuli_jsonl(trials: Selection) -> Iterator[str]:
         yield _line({"hash": mark, "stimulus": stimulus})
 
 
-def legend(run: Run, trials: Selection) -> dict[str, Any]:
-    """What goes with rows of trials: run, seed, plan, fingerprints, rules, versions, columns."""
+def legend(run: Run, trials: Selection) -> Json:
+    """The data sheet of rows of trials: run, seed, plan, fingerprints, rules, versions, columns."""
     return {
         "run": run.id,
         "kind": run.kind,

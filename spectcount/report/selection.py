@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from spectcount.configs import Json
 from spectcount.probing.interleave import PART
 from spectcount.probing.maps import parsed
 from spectcount.report.facts import Digest
@@ -29,8 +30,8 @@ Span = tuple[float, float]
 _NONE: Span = (np.inf, -np.inf)
 
 
-def _wider(one: Span, other: Span) -> Span:
-    return min(one[0], other[0]), max(one[1], other[1])
+def _wider(span: Span, other: Span) -> Span:
+    return min(span[0], other[0]), max(span[1], other[1])
 
 
 @dataclass
@@ -145,7 +146,7 @@ def _n_samples(stimulus: Mapping[str, Any]) -> int:
 
 
 def is_signal(trial: Trial) -> bool:
-    """Whether a trial has a clip of its own and is no catch trial."""
+    """True of a trial with a clip of its own that is no catch trial."""
     return bool(trial.stimulus) and trial.coords.get("role", "signal") != "catch"
 
 
@@ -230,7 +231,7 @@ class Selection:
         """Its trials for what needs the hashes of their clips."""
         return self.run_trials.hashed() if self._whole else iter(self)
 
-    def clips(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def clips(self) -> Iterator[tuple[str, Json]]:
         """(hash, data) of every different clip."""
         known: set[int] = set()
         for trial in self.hashed():
@@ -244,7 +245,7 @@ class Selection:
 
     @functools.cached_property
     def tally(self) -> Tally:
-        """What is counted of them."""
+        """Counts of its trials."""
         joined = Tally()
         for (listener, part), tally in self.run_trials.tallies.items():
             if self._holds(listener, part):

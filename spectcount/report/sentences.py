@@ -1,4 +1,4 @@
-"""What may be said of a run, in sentences: verdicts, thresholds, panels, wordings.
+"""Sentences on a run, no more than its intervals allow: verdicts, thresholds, panels, wordings.
 
 Conventions: the main measure first; a verdict follows from its interval alone
 (`spectcount.probing.verdict`).
@@ -11,18 +11,18 @@ from spectcount.report.evidence import Evidence
 
 
 def verdicts(part: Evidence) -> list[str]:
-    """What may be said of the change from base to tuned in one plan."""
+    """Verdicts on the change from base to tuned in one plan."""
     if part.run.kind != "compare" or not part.compared:
         return []
-    said = [change.sentence for change in part.threshold_changes]
+    lines = [change.sentence for change in part.threshold_changes]
     whole, cells = part.change, part.difference
     if whole is not None:
-        said += [
+        lines += [
             v.sentence for v in whole.verdicts(CompareConfig.from_json(part.run.config).margin)
         ]
     if cells is not None and cells.n.size > 1:
-        said.append(cells.verdict.sentence)
-    return [_sentence(text) for text in said]
+        lines.append(cells.verdict.sentence)
+    return [_sentence(text) for text in lines]
 
 
 def held_out(evidence: Evidence) -> list[str]:
@@ -34,19 +34,21 @@ def held_out(evidence: Evidence) -> list[str]:
 
 def in_short(part: Evidence) -> list[str]:
     """The result of one plan; empty where only a table tells it."""
-    said = verdicts(part)
-    if said or part.run.kind in ("panel", "wordings"):
-        return said
-    return [f"{name}: {t.sentence}." for name, mine in part.thresholds.items() for t in mine]
+    lines = verdicts(part)
+    if lines or part.tabled:
+        return lines
+    return [
+        f"{name}: {t.sentence}." for name, thresholds in part.thresholds.items() for t in thresholds
+    ]
 
 
 def of_whole(evidence: Evidence) -> list[str]:
-    """What a forgetting panel, or a run over wordings, says."""
+    """The result of a forgetting panel, or of a run over wordings."""
     if evidence.panel is not None:
         return [evidence.panel.sentence]
-    said = [f"{name}: {found.sentence}" for name, found in evidence.worded.items()]
+    lines = [f"{name}: {robustness.sentence}" for name, robustness in evidence.worded.items()]
     change = evidence.worded_change
-    return said + [_sentence(v.sentence) for v in (change.verdicts() if change else [])]
+    return lines + [_sentence(v.sentence) for v in (change.verdicts() if change else [])]
 
 
 def _sentence(text: str) -> str:

@@ -35,7 +35,7 @@ def example_html(evidence: Evidence) -> Html:
     trial = None if evidence.run.kind == "panel" else evidence.trials.middle_signal()
     if trial is None:
         return esc("")
-    asked = evidence.asked_plan.asked
+    task = evidence.asked_plan.asked
     sounds = _both(trial)
     try:
         image = _picture(sounds[0])
@@ -45,7 +45,7 @@ def example_html(evidence: Evidence) -> Html:
     place = _place(evidence, trial)
     exact = sounds[0].duration_s <= LONGEST_EXACT_S
     words = (
-        f"An example, {place}: a clip as it was asked about “{asked.title}” "
+        f"An example, {place}: a clip as it was asked about “{task.title}” "
         f"(stimulus {sounds[0].hash}), {_samples(exact)}."
     ).replace(", :", ":")
     return Html(
@@ -75,9 +75,9 @@ def _both(trial: Trial) -> list[Stimulus]:
 
 
 def _captions(evidence: Evidence) -> list[str]:
-    asked = evidence.asked_plan.asked
-    if asked.two_class:
-        first, second = asked.answers
+    task = evidence.asked_plan.asked
+    if task.two_class:
+        first, second = task.answers
         return [f"Signal: “{first}” is right", f"Counterpart: “{second}” is right"]
     return ["The clip", "The same without its events"]
 

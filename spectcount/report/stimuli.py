@@ -16,7 +16,7 @@ from spectcount.report.sounds import example_html
 
 
 def question_words(part: Evidence) -> str:
-    """What a plan asks, in a sentence or two."""
+    """The question of a plan, in a sentence or two."""
     plan = part.asked_plan
     title, about = plan.asked.title, FAMILIES[plan.family].title.lower()
     joint = " and " if part.gridded else " along "
@@ -34,7 +34,7 @@ def question_words(part: Evidence) -> str:
 
 
 def _levels(plan: Plan) -> tuple[Axis, ...]:
-    """What a procedure follows; nothing for other plans."""
+    """Axes that a procedure follows; none of other plans."""
     return plan.levels if isinstance(plan, Procedure) else ()
 
 
@@ -76,6 +76,6 @@ def _varied(plan: Plan) -> Iterator[list[str]]:
 
 
 def _about_family(name: str) -> str:
-    """What a family is and where it comes from, as its file says."""
+    """Description and sources of a family, as its file says."""
     words = inspect.getdoc(inspect.getmodule(FAMILIES[name])) or ""
     return " ".join(re.split(r"\n\s*\*?Conventions", words)[0].split())

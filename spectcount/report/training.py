@@ -26,8 +26,8 @@ def training_html(evidence: Evidence) -> Html:
     parts = []
     options: dict[str, type[Declared]] = OPTIONS
     for name, kind in options.items():
-        made = kind.from_dict(getattr(config, name))
-        parts.append(details(kind.title or name.capitalize(), declared(made)))
+        values = kind.from_dict(getattr(config, name))
+        parts.append(details(kind.title or name.capitalize(), declared(values)))
     words = (
         f"Low-rank adaptation of {config.base} by cross-entropy on the answer. Every "
         "clip is synthesised on the fly from the seed; its answer is known by construction. No "
@@ -37,7 +37,7 @@ def training_html(evidence: Evidence) -> Html:
 
 
 def learning_html(evidence: Evidence) -> Html:
-    """What a fine-tune reached on held-out draws."""
+    """Results of a fine-tune on held-out draws."""
     summary = evidence.run.summary or {}
     before, after = (summary.get(f"held_out_{when}", {}) for when in ("before", "after"))
     words = {"weak": "in the weak regions", "strong": "outside them"}
@@ -49,11 +49,13 @@ def learning_html(evidence: Evidence) -> Html:
     n = TuneConfig.from_json(evidence.run.config).train.get("held_out", "?")
     done = f"{summary.get('steps', '–')} of {summary.get('of_steps', '–')} optimiser steps."
     loss = summary.get("final_loss")
-    told = paragraphs([f"{done} Final loss: {number(loss, 4)} nats per answer token."])
+    reached = paragraphs([f"{done} Final loss: {number(loss, 4)} nats per answer token."])
     if not rows:
-        return told
+        return reached
     head = ["Counting accuracy", "Before", "After"]
-    return Html(told + table(head, rows, f"Held-out draws, n = {n} each; no interval is claimed"))
+    return Html(
+        reached + table(head, rows, f"Held-out draws, n = {n} each; no interval is claimed")
+    )
 
 
 def _regions_html(evidence: Evidence) -> Html:

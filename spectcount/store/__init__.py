@@ -100,7 +100,7 @@ class Store:
 
     @property
     def read_only(self) -> bool:
-        """Whether nothing can be written: runs can be looked at, none started or stopped."""
+        """True where nothing can be written: runs can be looked at, none started or stopped."""
         return not (self._writes and schema.writable(self.path))
 
     def lost_runs(self) -> list[str]:
@@ -177,8 +177,8 @@ class Store:
             return [run_of(r, self.path.parent) for r in db.execute(query, names)]
 
     def pace(self, kinds: Sequence[str] = (), run_id: str = "") -> Pace:
-        """How far runs of `kinds` are (none given: all), looking closely at one, or at the newest
-        of the first kind; of all runs, at whatever any of them does."""
+        """Progress of the runs of `kinds` (none given: all), closest of one, or of the newest of
+        the first kind; of all runs, whatever any of them does."""
         names = {
             "kinds": json.dumps(list(kinds)),
             "first": kinds[0] if kinds else None,

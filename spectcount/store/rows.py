@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from spectcount.configs import CONFIGS, RunConfig
+from spectcount.configs import CONFIGS, Json, RunConfig
 from spectcount.errors import UserError
 from spectcount.store.shapes import SHAPES, fits, lack
 from spectcount.trials import Trial, pack
@@ -32,9 +32,9 @@ class Run:
     device: str
     state: str
     reason: str
-    config: dict[str, Any]
-    lineage: dict[str, Any]
-    summary: dict[str, Any] | None
+    config: Json
+    lineage: Json
+    summary: Json | None
     created_at: float
     queued_at: float
     started_at: float | None
@@ -83,7 +83,7 @@ class Run:
 
     @property
     def damage(self) -> str:
-        """What is wrong with the run's row, in words; "" where nothing is."""
+        """Damage of the run's row, in words; "" where there is none."""
         if self.unreadable:
             return f"its {' and '.join(self.unreadable)} cannot be read"
         return lack(self.kind, self.config, self.summary or {})
@@ -107,7 +107,7 @@ class Run:
             text = file.read().decode(errors="replace")
         return "\n".join(text.splitlines()[-lines:])
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Plain data, JSON ready."""
         plain = {"folder": str(self.folder), "unreadable": list(self.unreadable)}
         return {**asdict(self), **plain, "roles": self.roles}
@@ -115,7 +115,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Pace:
-    """What changes when runs do: equal stamps, nothing new. `live`: something goes on or waits."""
+    """Marks that change when runs do: equal stamps, nothing new; `live`: something goes on."""
 
     stamp: tuple[Any, ...]
     live: bool
@@ -159,12 +159,12 @@ _TEXTS = ("kind", "device", "state", "reason", "owner")
 
 
 def _shapely(name: str, value: Any) -> bool:
-    """Whether a field's JSON has the form that a run writes."""
+    """True where a field's JSON has the form that a run writes."""
     return (value is None and name == "summary") or fits(value, SHAPES[name])
 
 
 def _is_number(value: Any, usual: float | int | None) -> bool:
-    """Whether a column of numbers holds one that is not negative, as all of a run's are; SQLite
+    """True where a column of numbers holds one that is not negative, as all of a run's are; SQLite
     keeps whatever it is given."""
     if value is None:
         return usual is None

@@ -90,7 +90,7 @@ def prepare(path: Path) -> bool:
 
 
 def _readable_still(path: Path) -> bool:
-    """Whether a store that cannot be written, say for a full disk, can be read as it stands."""
+    """True where a store that cannot be written, say for a full disk, can be read as it stands."""
     with contextlib.suppress(sqlite3.Error), contextlib.closing(connect(path, False)) as db:
         _check_columns(db)
         return bool(db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION)
@@ -98,7 +98,7 @@ def _readable_still(path: Path) -> bool:
 
 
 def writable(path: Path) -> bool:
-    """Whether the store's file and its folder may be written."""
+    """True where the store's file and its folder may be written."""
     places = [path.parent, *([path] if path.exists() else [])]
     return all(os.access(place, os.W_OK) for place in places)
 
@@ -112,7 +112,7 @@ def connect(path: Path, writes: bool = True) -> sqlite3.Connection:
 
 
 def unusable(path: Path, error: Exception) -> UserError:
-    """What to say of a store that does not answer."""
+    """The error about a store that does not answer."""
     return UserError(
         f"the store {path} cannot be used ({error}); free its disk or its lock, or give another "
         "home with --home"
@@ -252,9 +252,9 @@ def _copy(damaged: Path, folder: Path) -> Path:
     """A copy to read from, filled up with empty pages: SQLite reads nothing of a file that is
     shorter than its header says."""
     data = damaged.read_bytes()
-    said = int.from_bytes(data[16:18], "big") * int.from_bytes(data[28:32], "big")
+    size = int.from_bytes(data[16:18], "big") * int.from_bytes(data[28:32], "big")
     copy = folder / "store"
-    copy.write_bytes(data + bytes(max(0, min(said, 2 * len(data)) - len(data))))
+    copy.write_bytes(data + bytes(max(0, min(size, 2 * len(data)) - len(data))))
     log = damaged.with_name(f"{damaged.name}-wal")
     if log.exists():
         shutil.copy(log, folder / "store-wal")
@@ -262,7 +262,7 @@ def _copy(damaged: Path, folder: Path) -> Path:
 
 
 def _usual(body: str, name: str) -> object:
-    """What a column holds that an older file does not have."""
+    """Value of a column that an older file does not have."""
     words = next(part.split() for part in body.split(",") if part.split()[0] == name)
     value = words[-1] if "DEFAULT" in words else None
     return value.strip("'") if value else None

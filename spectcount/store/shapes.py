@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+Shape = Any  # a recursive type that mypy would have to be told at each literal
+Shapes = Mapping[str, Shape]
 _NUMBER = (int, float)
 _NONE = type(None)
 _TEXT_OR_NONE = (str, _NONE)
 _REGION = {"ranges": dict, "sentence": str, "status": str}
 _PLAN = {"kind": str}
 _PART = {"name": str, "rows": str, "measure": str, "plan": dict}
-CONFIG: dict[str, Any] = {
+CONFIG: Shapes = {
     "plan": _PLAN,
     "listeners": [str],
     "seed": int,
@@ -45,7 +47,7 @@ CONFIG: dict[str, Any] = {
     "lora": dict,
     "train": dict,
 }
-LINEAGE: dict[str, Any] = {
+LINEAGE: Shapes = {
     "probe": _TEXT_OR_NONE,
     "panel": _TEXT_OR_NONE,
     "training": _TEXT_OR_NONE,
@@ -59,7 +61,7 @@ LINEAGE: dict[str, Any] = {
 }
 _OVERALL = {str: {"words": str}}
 _SHORTCUTS = {"sentence": str, "floors": [dict]}
-SUMMARY: dict[str, Any] = {
+SUMMARY: Shapes = {
     "done": int,
     "total": int,
     "listeners": {str: dict},
@@ -110,8 +112,8 @@ _N_LISTENERS = {"compare": (2, 2), "panel": (2, 2), "wordings": (1, 2), "benchma
 """Fewest and most listeners of kinds that do not take any number of them."""
 
 
-def fits(value: Any, shape: Any) -> bool:
-    """Whether plain data has a shape."""
+def fits(value: Any, shape: Shape) -> bool:
+    """True where plain data has a shape."""
     if isinstance(shape, list):
         return isinstance(value, list) and all(fits(each, shape[0]) for each in value)
     if not isinstance(shape, dict):
@@ -124,7 +126,7 @@ def fits(value: Any, shape: Any) -> bool:
 
 
 def lack(kind: str, config: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
-    """What a run of a kind lacks, in words; "" where it lacks nothing."""
+    """Parts that a run of a kind lacks, in words; "" where it lacks nothing."""
     missing = [name for name in NEEDED.get(kind, ()) if name not in config]
     if missing:
         return f"its configuration lacks {', '.join(missing)}"
