@@ -120,7 +120,7 @@ def unusable(path: Path, error: Exception) -> UserError:
 
 
 def lost(path: Path, n_runs: int) -> str:
-    """What to say of run folders that a store does not list."""
+    """The warning about run folders that a store does not list."""
     return (
         f"runs/ holds {n_runs} folder(s) that the store {path} does not list, as after its file "
         "was emptied or removed. What lies in them is as it was, but these runs and their answers "
