@@ -1,4 +1,4 @@
-"""What a long piece of work may ask of whoever runs it, be it a worker process or a test."""
+"""Requests of a long piece of work to whoever runs it, be it a worker process or a test."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def choose(environ: Mapping[str, str] = os.environ, devices: Path = Path("/dev")
 
 
 def _build() -> dict[str, str]:
-    """What PyTorch was built for: {"cuda": "13.0"}, say."""
+    """The accelerators that PyTorch was built for: {"cuda": "13.0"}, say."""
     spec = importlib.util.find_spec("torch")
     folders = (spec.submodule_search_locations or ()) if spec is not None else ()
     files = [Path(folder) / "version.py" for folder in folders]
@@ -38,7 +38,7 @@ def _build() -> dict[str, str]:
 
 
 def _has_card(environ: Mapping[str, str], devices: Path) -> bool:
-    """Whether a card is there and not hidden from programs."""
+    """True where a card is there and not hidden from programs."""
     if environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
         return False
     if platform.system() == "Windows":

@@ -54,7 +54,7 @@ def finish() -> None:
 
 
 def hint(words: str) -> None:
-    """What to say, when a signal ends the command, of how to go on; an empty text takes it back."""
+    """Set the words for a command that a signal ends: how to go on; an empty text takes it back."""
     _hints[:] = [words] if words else []
 
 
@@ -68,7 +68,7 @@ def exit_code(error: BaseException | None = None) -> int | None:
 
 
 def words() -> str:
-    """What to say at the end of an interrupted command."""
+    """The words at the end of an interrupted command."""
     return _hints[0] if _hints else "stopped; run the command again to start anew"
 
 

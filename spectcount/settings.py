@@ -35,7 +35,7 @@ _DEVICE = re.compile(r"cpu|mps|cuda(:\d+)?")
 
 @dataclass(frozen=True)
 class Limits:
-    """What the mode allows, and the guards of the job queue.
+    """Limits of a mode, and the guards of the job queue.
 
     `max_upload_s`: longest clip read from a file (a model's own window may be shorter);
     `stop_timeout_s`: how long a stopping job may take to finish its step before it is terminated,
@@ -71,7 +71,7 @@ DEMO_LIMITS = Limits(
 
 
 def limits_of_visitor() -> Limits:
-    """What may be asked of this process right now: a visitor of a public page has less than the
+    """The limits that hold right now: a visitor of a public page has less than the
     owner of the machine."""
     return Limits() if visitors.acting() is None else DEMO_LIMITS
 

@@ -44,7 +44,7 @@ def mark(folder: Path, owner: str) -> None:
 
 
 def may_use(folder: Path) -> bool:
-    """Whether who is acting may use what lies in a run's folder."""
+    """True if who is acting may use what lies in a run's folder."""
     visitor = acting()
     if visitor is None:
         return True
@@ -63,7 +63,7 @@ def hand(path: str | Path) -> None:
 
 
 def may_fetch(path: str | Path) -> bool:
-    """Whether who is acting may fetch a file that lies where the page serves."""
+    """True if who is acting may fetch a file that lies where the page serves."""
     visitor, place = acting(), os.path.realpath(path)
     return visitor is None or any((who, place) in _files for who in (visitor, NOBODY))
 

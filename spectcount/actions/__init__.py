@@ -1,4 +1,4 @@
-"""What a user can do, as plain functions: the page, the command line and the API call only these.
+"""Everything that a user can do, as plain functions; page, command line and API call only these.
 
 Conventions: settings come first; a preset is a name or the path of a YAML file; `params` is plain
 data that overrides a preset's; bad input raises `UserError`.

@@ -78,11 +78,11 @@ def start_benchmark(
     specs = [listener] if tuned is None else [listener, tuned]
     for spec in specs:
         _refuse_listener(settings, spec)
-    asked = prompts.load(prompt or benchmark.prompts[0], _prompt_folders(settings))
+    wording = prompts.load(prompt or benchmark.prompts[0], _prompt_folders(settings))
     config = BenchmarkConfig(
         benchmark=name,
         path=str(_local(settings, benchmark, str(path), split)),
-        prompt=asked.to_dict(),
+        prompt=wording.to_dict(),
         mode=mode,
         rotate=rotate,
         limit=limit,
@@ -97,7 +97,7 @@ def start_benchmark(
             "items, or leave out the rotations"
         )
     config = dataclasses.replace(config, path=str(sheet.path), digest=sheet.digest)
-    return queue(settings, config, {"prompt": asked.name})
+    return queue(settings, config, {"prompt": wording.name})
 
 
 def benchmark_report(settings: Settings, run_id: str) -> Json:

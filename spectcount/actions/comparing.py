@@ -59,11 +59,11 @@ def start_panel(
     from spectcount.probing.panel import Panel
 
     parts = panel_parts(settings, panel)
-    found = adapter_lineage(settings, tuned) or {}
+    origin = adapter_lineage(settings, tuned) or {}
     config = PanelConfig(
         plan=Panel.from_list(parts).plan.to_dict(),
         parts=parts,
-        regions=[_place(region) for region in found.get("regions", [])],
+        regions=[_place(region) for region in origin.get("regions", [])],
         listeners=[base, tuned],
         seed=seed,
         margin=checked_margin(margin),
@@ -120,13 +120,13 @@ def _part(settings: Settings, body: Json, tuned: str, only: str) -> Json:
         raise UserError(f"only={only!r} is no part; choose one of {', '.join(PARTS)}")
     if only == "all":
         return body
-    found = adapter_lineage(settings, tuned)
-    if found is None:
+    origin = adapter_lineage(settings, tuned)
+    if origin is None:
         raise UserError(
             f"{tuned} has no adapter with a lineage, so what it was trained on is not known; "
             "leave out --only"
         )
-    cut = held_out_plans(found, plan_from_dict(body))
+    cut = held_out_plans(origin, plan_from_dict(body))
     plans = cut.trained if only == "trained" else cut.never
     if not plans:
         raise UserError(f"no cell of this plan is wholly {only} ({cut.words}); change its range")
@@ -136,5 +136,5 @@ def _part(settings: Settings, body: Json, tuned: str, only: str) -> Json:
 
 
 def _place(region: Params) -> Json:
-    """What a panel needs of a weak region: where it is."""
+    """Where a weak region is, which is all that a panel needs of it."""
     return {"ranges": region["ranges"], "sentence": region.get("sentence", "")}

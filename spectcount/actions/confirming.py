@@ -50,8 +50,8 @@ def start_confirm(
             f"seed={seed} is the map's own, whose questions chose the regions; give another"
         )
     plan = plan_from_dict(mapped.plan)
-    mine = [t for t in store.trials(source.id) if t.listener == name]
-    targets = targets_of(plan, mine, mapped.seed)
+    rows = [t for t in store.trials(source.id) if t.listener == name]
+    targets = targets_of(plan, rows, mapped.seed)
     if not targets:
         raise UserError(
             f"run {source.id} has no suspected region of {name}; there is nothing to confirm"

@@ -16,7 +16,7 @@ from spectcount.store import Run, Store
 
 
 def adapter_lineage(settings: Settings, spec: str) -> Json | None:
-    """What the adapter of a listener came from; None for a listener without one, or where the
+    """The origin of a listener's adapter; None for a listener without one, or where the
     adapter does not tell."""
     from spectcount import listeners
 
@@ -45,19 +45,19 @@ def seen_before(
     from spectcount.probing.plan import plan_from_dict
     from spectcount.probing.trained import trained_of
 
-    found = adapter_lineage(settings, tuned)
-    if found is None:
+    origin = adapter_lineage(settings, tuned)
+    if origin is None:
         return {}, []
-    trained = trained_of(found)
+    trained = trained_of(origin)
     probe_seed, shared, total = None, 0, 0
     run = _known_run(Store(settings.database), trained.probe)
     if run is not None:
         probe_seed = RunConfig.from_json(run.config).seed
         if probe_seed == seed and plan is not None:
-            asked = Store(settings.database).trials(run.id)
-            shared, total = heldout.shared_questions(plan_from_dict(plan), seed, asked)
-    said = heldout.seen_before(seed, trained, probe_seed, shared, total)
-    return {"trained": trained.to_dict()}, said
+            trials = Store(settings.database).trials(run.id)
+            shared, total = heldout.shared_questions(plan_from_dict(plan), seed, trials)
+    sentences = heldout.seen_before(seed, trained, probe_seed, shared, total)
+    return {"trained": trained.to_dict()}, sentences
 
 
 def _known_run(store: Store, run_id: str) -> Run | None:

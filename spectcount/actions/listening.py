@@ -37,7 +37,7 @@ _lock = threading.RLock()
 
 @dataclass(frozen=True)
 class ListenOptions(Declared):
-    """What a session is like, besides its plan."""
+    """Options of a session, besides its plan."""
 
     practice: int = param(
         5,
@@ -87,9 +87,9 @@ def start_listening(
     """Open a session of a probe preset (or plain data). Raises `UserError` for what no plan or
     option is, and where the session would be longer than the mode allows."""
     body = probe_plan(settings, plan, params)
-    made = plan_from_dict(body)
-    refuse_many_trials(settings, made.n_trials)
-    made.refuse_infeasible()
+    session_plan = plan_from_dict(body)
+    refuse_many_trials(settings, session_plan.n_trials)
+    session_plan.refuse_infeasible()
     chosen = ListenOptions.from_dict(options or {})
     config = ListenConfig(plan=body, listeners=[_person(name)], seed=seed, **chosen.to_dict())
     lineage = {"probe": plan if isinstance(plan, str) else None}
@@ -101,7 +101,7 @@ def start_listening(
 
 
 def next_question(settings: Settings, run_id: str, practised: int = 0) -> Asked:
-    """What is asked next. `practised`: practice questions already taken in this sitting; the
+    """The next question. `practised`: practice questions already taken in this sitting; the
     practice block comes before the first answer that counts."""
     with _lock:
         run, session = _open(settings, run_id)
@@ -187,9 +187,13 @@ def _finish(
         config = ListenConfig.from_json(run.config)
         analysis = analyse(config, run.lineage, {session.person.name: session.trials})
         results.keep(run.folder, analysis)
-        found = summarise(analysis)
+        summary = summarise(analysis)
         n = len(session.trials)
-        facts: dict[str, Any] = {"done": n, "total": n, "summary": {"done": n, "total": n, **found}}
+        facts: dict[str, Any] = {
+            "done": n,
+            "total": n,
+            "summary": {"done": n, "total": n, **summary},
+        }
         store.transition(
             run.id, ("open",), state=state, reason=reason, ended_at=time.time(), **facts
         )

@@ -49,8 +49,10 @@ def models(settings: Settings) -> list[ModelRow]:
     free, here = free_bytes(settings.device) / 1e9, listeners.models(settings)
     listed = cards(settings)
     rows = [_listed(card, settings, free, name in here) for name, card in listed.items()]
-    own = {name: folder for name, folder in here.items() if name not in listed}
-    return rows + ([] if settings.demo else [_own(n, f, settings, free) for n, f in own.items()])
+    unlisted = {name: folder for name, folder in here.items() if name not in listed}
+    return rows + (
+        [] if settings.demo else [_own(n, f, settings, free) for n, f in unlisted.items()]
+    )
 
 
 def _listed(card: Any, settings: Settings, free_gb: float, here: bool) -> ModelRow:
@@ -155,8 +157,8 @@ def forecast_model(
         "free_gb": free / 1e9,
         "fits": wanted.bytes <= free,
         "instead": [
-            {"change": words, "total_gb": one.gb, "fits": one.bytes <= free}
-            for words, one in others
+            {"change": words, "total_gb": needs.gb, "fits": needs.bytes <= free}
+            for words, needs in others
         ],
     }
 

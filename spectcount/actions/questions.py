@@ -119,8 +119,8 @@ def ask_stream(settings: Settings, spec: str, question: Question) -> Iterator[As
     )
     yield AskResult(trial, None, None, time.perf_counter() - start)
     for reply in listener.reply(question):
-        said = dataclasses.replace(trial, reply=reply)
-        yield AskResult(said, reply, question.task.parse(reply), time.perf_counter() - start)
+        replied = dataclasses.replace(trial, reply=reply)
+        yield AskResult(replied, reply, question.task.parse(reply), time.perf_counter() - start)
 
 
 def ask_each(

@@ -108,8 +108,8 @@ def _evidence(settings: Settings, run_id: str) -> Evidence:
 def _folder(settings: Settings, out: str | Path) -> Path:
     """The folder to write into; in demo mode only one that is the program's own."""
     path = Path(out)
-    own = (settings.home.resolve(), Path(tempfile.gettempdir()).resolve())
-    if settings.demo and not any(path.resolve().is_relative_to(folder) for folder in own):
+    allowed = (settings.home.resolve(), Path(tempfile.gettempdir()).resolve())
+    if settings.demo and not any(path.resolve().is_relative_to(folder) for folder in allowed):
         raise UserError(f"{path} is outside the folders of the demo; run a copy to write there")
     return path
 

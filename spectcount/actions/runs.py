@@ -44,26 +44,26 @@ def _overridden(plan: Params, params: Params) -> Json:
         for name in params:
             if not any(_has(part, name) for part in parts):
                 _refuse_name(name, *(PLANS[part["kind"]] for part in parts))
-        mine = [{n: v for n, v in params.items() if _has(part, n)} for part in parts]
-        return {**plan, "plans": [_overridden(*both) for both in zip(parts, mine, strict=True)]}
+        for_part = [{n: v for n, v in params.items() if _has(part, n)} for part in parts]
+        return {**plan, "plans": [_overridden(*both) for both in zip(parts, for_part, strict=True)]}
     plan = {**plan, "design": dict(plan.get("design", {}))}
-    own, designs = PLANS[plan["kind"]], family(plan.get("family", "pulses"))
+    form, designs = PLANS[plan["kind"]], family(plan.get("family", "pulses"))
     for name, value in params.items():
-        if name in own.params():
-            plan[name] = own.param(name).validate(value)
+        if name in form.params():
+            plan[name] = form.param(name).validate(value)
         elif name in designs.params():
             plan["design"][name] = designs.param(name).validate(value)
         else:
-            _refuse_name(name, own, designs)
+            _refuse_name(name, form, designs)
     return plan
 
 
 def _has(plan: Params, name: str) -> bool:
-    """Whether a plan or its design has a parameter called so."""
+    """True if a plan or its design has a parameter called so."""
     from spectcount.probing.plan import PLANS
 
     declared = (PLANS[plan["kind"]], family(plan.get("family", "pulses")))
-    return any(name in one.params() for one in declared)
+    return any(name in schema.params() for schema in declared)
 
 
 def start_probe(
@@ -106,16 +106,16 @@ def start_tune(
     steps, most = config["train"]["steps"], settings.limits.max_steps
     if steps > most:
         raise UserError(f"steps={steps} is above the limit {most} of {settings.mode} mode")
-    found = [dict(region) for region in regions]
-    if weakness and not found:
-        found = weak_regions(Store(settings.database), weakness, base)
+    trained_on = [dict(region) for region in regions]
+    if weakness and not trained_on:
+        trained_on = weak_regions(Store(settings.database), weakness, base)
     lineage = {
         "base": base,
         "training": training if isinstance(training, str) else None,
         "probe": weakness,
-        "notes": _unconfirmed(found),
+        "notes": _unconfirmed(trained_on),
     }
-    return queue(settings, TuneConfig(base=base, **config, regions=found, seed=seed), lineage)
+    return queue(settings, TuneConfig(base=base, **config, regions=trained_on, seed=seed), lineage)
 
 
 def training_config(
@@ -148,12 +148,12 @@ def weak_regions(store: Store, run_id: str, listener: str) -> list[Json]:
     run = store.run(run_id).whole()
     again = run if run.kind == KIND else confirmation_run(store, run_id, listener)
     source = again if again is not None and again.state == "done" else run
-    found = (source.summary or {}).get("regions", {})
-    regions = list(found.get(listener, []))
+    by_listener = (source.summary or {}).get("regions", {})
+    regions = list(by_listener.get(listener, []))
     if source.kind == KIND:
         regions = [region for region in regions if region["status"] == CONFIRMED]
     if not regions:
-        of = f" of {listener}" if found else ""
+        of = f" of {listener}" if by_listener else ""
         verb = "confirmed" if source.kind == KIND else "found"
         raise UserError(
             f"run {source.id} ({source.kind}, {source.state}) has {verb} no weak regions{of}; give "

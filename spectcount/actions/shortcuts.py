@@ -28,7 +28,7 @@ def shortcuts(
     seed: int = 0,
     params: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """What one cue alone reaches on the clips of a probe preset at a seed, plan by plan, of a
+    """The accuracy of one cue alone on the clips of a probe preset at a seed, plan by plan, of a
     panel, part by part, or on the pairs of a stimulus preset of a two-answer task: plain data, see
     `Audit.to_dict`, and the `part`'s name. Raises `UserError` where there is nothing to tell apart.
     """
@@ -37,16 +37,16 @@ def shortcuts(
     from spectcount.probing.shortcuts import audit_clips
 
     if isinstance(preset, str) and preset in presets.names("stimuli", settings):
-        found = [("", audit_clips(*_pairs(settings, preset, seed, params or {})))]
+        by_part = [("", audit_clips(*_pairs(settings, preset, seed, params or {})))]
     elif isinstance(preset, str) and preset in presets.names("panels", settings):
         parts = [
             (part["name"], probe_plan(settings, part["plan"], params))
             for part in panel_parts(settings, preset)
         ]
-        found = [(name, audit) for name, plan in parts for audit in _of_plan(plan, seed)]
+        by_part = [(name, audit) for name, plan in parts for audit in _of_plan(plan, seed)]
     else:
-        found = [("", one) for one in _of_plan(probe_plan(settings, preset, params), seed)]
-    audits = [{"part": name, **one.to_dict()} for name, one in found if one is not None]
+        by_part = [("", audit) for audit in _of_plan(probe_plan(settings, preset, params), seed)]
+    audits = [{"part": name, **audit.to_dict()} for name, audit in by_part if audit is not None]
     if not audits:
         name = preset if isinstance(preset, str) else "this plan"
         raise UserError(
@@ -70,16 +70,16 @@ def _of_plan(plan: Mapping[str, Any], seed: int) -> list[Audit | None]:
 def _pairs(settings: Settings, preset: str, seed: int, params: Mapping[str, Any]) -> tuple:
     """(task, signals and counterparts in turn with their answers)."""
     loaded = presets.load("stimuli", preset, settings)
-    asked = task(loaded.body["task"] or loaded.design.tasks[0])
-    if not asked.two_class:
+    wanted = task(loaded.body["task"] or loaded.design.tasks[0])
+    if not wanted.two_class:
         raise UserError(
-            f"{preset} asks {asked.name!r}, which has no signal and counterpart; audit a probe "
+            f"{preset} asks {wanted.name!r}, which has no signal and counterpart; audit a probe "
             "preset of that task instead"
         )
     design = loaded.design.replace(**params)
     clips = [
-        (side, asked.truth(side))
+        (side, wanted.truth(side))
         for k in range(PAIRS)
-        for side in draw_pair(design, seed + k, asked.name)
+        for side in draw_pair(design, seed + k, wanted.name)
     ]
-    return asked.name, clips
+    return wanted.name, clips

@@ -101,7 +101,7 @@ def describe_families() -> list[dict[str, Any]]:
         {
             "family": name,
             "title": declared.title,
-            "tasks": [_task_data(asked) for asked in declared.tasks],
+            "tasks": [_task_data(task_name) for task_name in declared.tasks],
             "listeners": declared.listeners,
             "parameters": [_param_data(spec) for spec in declared.params().values()],
         }
@@ -153,13 +153,13 @@ def load_clip(
 
 
 def _task_data(name: str) -> dict[str, Any]:
-    asked = task(name)
+    declared = task(name)
     return {
         "task": name,
-        "title": asked.title,
-        "kind": asked.kind,
-        "answers": list(asked.answers),
-        "wordings": len(asked.all_wordings),
+        "title": declared.title,
+        "kind": declared.kind,
+        "answers": list(declared.answers),
+        "wordings": len(declared.all_wordings),
     }
 
 

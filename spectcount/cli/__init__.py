@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _words_of(error: OSError) -> str:
-    """What the system refused, where, and what to do."""
+    """The refusal of the system, its place, and what to do."""
     why = error.strerror or str(error) or type(error).__name__
     remedies = {
         errno.ENOSPC: "free some space on its disk, or give another folder",

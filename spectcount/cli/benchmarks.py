@@ -68,7 +68,7 @@ def benchmark_run(
 
 @benchmark_app.command("report")
 def benchmark_report(context: typer.Context, run_id: str, as_json: Json = False) -> None:
-    """What a run found: scores, floors, categories, what changed, and the official gotchas."""
+    """The results of a run: scores, floors, categories, what changed, and the official gotchas."""
     from spectcount import actions
 
     if as_json:
@@ -89,8 +89,8 @@ def benchmark_export(
     from spectcount import actions
 
     written = [
-        {**dataclasses.asdict(one), "path": str(one.path)}
-        for one in actions.export_benchmark(context.obj, run_id, out)
+        {**dataclasses.asdict(file), "path": str(file.path)}
+        for file in actions.export_benchmark(context.obj, run_id, out)
     ]
     show(written, as_json)
 
@@ -100,10 +100,10 @@ def _followed(context: typer.Context, run_id: str) -> None:
     from spectcount import actions
     from spectcount.cli.runs import FAILED, wait_for
 
-    found = wait_for(context.obj, run_id)
-    typer.echo(f"{found.id}: {found.state} {found.reason}".rstrip())
-    if (found.summary or {}).get("listeners"):
+    ended = wait_for(context.obj, run_id)
+    typer.echo(f"{ended.id}: {ended.state} {ended.reason}".rstrip())
+    if (ended.summary or {}).get("listeners"):
         for line in actions.benchmark_lines(context.obj, run_id):
             typer.echo(line)
-    if found.state != "done":
+    if ended.state != "done":
         raise typer.Exit(FAILED)

@@ -23,10 +23,12 @@ def carrier(
     from spectcount import actions
 
     if file is None:
-        show({"carriers": [vars(one) for one in actions.carriers(context.obj)]}, as_json)
+        show({"carriers": [vars(carrier) for carrier in actions.carriers(context.obj)]}, as_json)
         return
     digest, notes = actions.add_carrier(context.obj, file)
     for note in notes:
         typer.echo(f"note: {note}", err=True)
-    duration_s = next(one.duration_s for one in actions.carriers(context.obj) if one.hash == digest)
+    duration_s = next(
+        carrier.duration_s for carrier in actions.carriers(context.obj) if carrier.hash == digest
+    )
     show({"hash": digest, "duration_s": duration_s, "notes": list(notes)}, as_json)

@@ -97,20 +97,24 @@ def wordings(
 
 
 def sentences(summary: dict[str, Any] | None) -> list[str]:
-    """What a comparison, a panel or a run over wordings says, in sentences, the verdict first."""
-    found = summary or {}
-    said = [verdict["sentence"] for verdict in found.get("verdicts", [])]
-    change = found.get("change")
-    parts = [] if "panel" in found else [found, *found.get("plans", [])]
-    said += [_of_cells(part) for part in parts if "change" in part]
-    if "panel" in found:
-        said += [_row(row) for row in found["panel"]["rows"]] + [found["panel"]["sentence"]]
-    if "wordings" in found:
-        said += [f"{who}: {one['sentence']}" for who, one in found["wordings"].items() if one]
-        said += [v["sentence"] for v in (change or {}).get("verdicts", [])]
-    held_out = found.get("held_out", {})
-    said += [part["sentence"] for part in held_out.get("parts", [])] + held_out.get("seen", [])
-    return [one for one in said if one]
+    """Results of a comparison, a panel or a run over wordings in sentences, the verdict first."""
+    results = summary or {}
+    lines = [verdict["sentence"] for verdict in results.get("verdicts", [])]
+    change = results.get("change")
+    parts = [] if "panel" in results else [results, *results.get("plans", [])]
+    lines += [_of_cells(part) for part in parts if "change" in part]
+    if "panel" in results:
+        lines += [_row(row) for row in results["panel"]["rows"]] + [results["panel"]["sentence"]]
+    if "wordings" in results:
+        lines += [
+            f"{who}: {wording['sentence']}"
+            for who, wording in results["wordings"].items()
+            if wording
+        ]
+        lines += [v["sentence"] for v in (change or {}).get("verdicts", [])]
+    held_out = results.get("held_out", {})
+    lines += [part["sentence"] for part in held_out.get("parts", [])] + held_out.get("seen", [])
+    return [line for line in lines if line]
 
 
 def _finish(settings: Settings, run: Any, wait: bool, as_json: bool) -> None:
@@ -127,8 +131,8 @@ def _finish(settings: Settings, run: Any, wait: bool, as_json: bool) -> None:
 
 def _of_cells(part: dict[str, Any]) -> str:
     """The verdict over the cells of one plan."""
-    found = (part["change"] or {}).get("map")
-    return found["sentence"] if found else ""
+    area = (part["change"] or {}).get("map")
+    return area["sentence"] if area else ""
 
 
 def _row(row: dict[str, Any]) -> str:

@@ -46,11 +46,11 @@ def listen(
     interrupts.hint(f"left; go on with: listen --resume {run_id}")
     typer.echo(f"session {run_id}; set a comfortable level first, loud sounds can hurt", err=True)
     practised = 0
-    while (asked := actions.next_question(context.obj, run_id, practised)).question is not None:
-        question = asked.question
+    while (step := actions.next_question(context.obj, run_id, practised)).question is not None:
+        question = step.question
         assert question.stimulus is not None  # a plan draws every clip
         save_clip(out, question.stimulus)
-        head = "practice" if asked.practice else f"{asked.n_answered + 1} of {asked.n_at_most}"
+        head = "practice" if step.practice else f"{step.n_answered + 1} of {step.n_at_most}"
         typer.echo(f"[{head}] {out}: {question.prompt} ({', '.join(question.answers)})", err=True)
         answer = _typed()
         if not answer:
@@ -59,13 +59,13 @@ def listen(
         if answer not in question.answers:
             typer.echo(f"{answer!r} is none of {', '.join(question.answers)}", err=True)
             continue
-        if not asked.practice:
+        if not step.practice:
             actions.give_answer(context.obj, run_id, question.key, answer)
-        if asked.practice or asked.run.config["feedback"]:
+        if step.practice or step.run.config["feedback"]:
             right = "right" if answer == question.truth else f"it was {question.truth}"
             typer.echo(right, err=True)
-        practised += int(asked.practice)
-    show(brief(asked.run), as_json)
+        practised += int(step.practice)
+    show(brief(step.run), as_json)
 
 
 def _typed() -> str:

@@ -100,10 +100,10 @@ def models_check(
     from spectcount import actions
 
     with bar(None) as step:
-        found = actions.check_model(
+        report = actions.check_model(
             context.obj, where, lambda words, done, total: step(done, total, words)
         )
-    show(found, as_json)
+    show(report, as_json)
 
 
 def _table(rows: list[Any]) -> list[str]:

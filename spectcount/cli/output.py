@@ -1,4 +1,4 @@
-"""What the command line prints: one JSON document, or the same as indented lines."""
+"""Output of the command line: one JSON document, or the same as indented lines."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def bar(total: int | None) -> Iterator[Callable[[int, int, str], None]]:
         yield step
 
 
-def brief(found: Any) -> dict[str, Any]:
+def brief(run: Any) -> dict[str, Any]:
     names = ("id", "kind", "state", "reason", "done", "total", "summary")
-    roles = {"roles": found.roles} if found.roles else {}
-    return {"run": found.id, **roles, **{name: getattr(found, name) for name in names[1:]}}
+    roles = {"roles": run.roles} if run.roles else {}
+    return {"run": run.id, **roles, **{name: getattr(run, name) for name in names[1:]}}
 
 
 YEAR_3000_S = 32_503_680_000

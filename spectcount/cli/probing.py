@@ -40,16 +40,16 @@ def shortcuts(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """What one cue alone (energy, sounding time, ...) reaches on a preset's clips; asks nobody."""
+    """Score one cue alone (energy, sounding time, ...) reaches on a preset's clips; asks nobody."""
     from spectcount import actions
 
-    found = actions.shortcuts(context.obj, preset, seed, split_assignments(set_ or []))
+    audits = actions.shortcuts(context.obj, preset, seed, split_assignments(set_ or []))
     if as_json:
-        show(found, as_json)
+        show(audits, as_json)
         return
-    for one in found:
-        typer.echo(f"{one['part']}: {one['sentence']}" if one["part"] else one["sentence"])
-        for floor in one["floors"]:
+    for audit in audits:
+        typer.echo(f"{audit['part']}: {audit['sentence']}" if audit["part"] else audit["sentence"])
+        for floor in audit["floors"]:
             rate = floor["rate"]
             typer.echo(
                 f"  {floor['words']}: {rate['value']:.2f} [{rate['low']:.2f}, {rate['high']:.2f}]"

@@ -31,21 +31,21 @@ def run(context: typer.Context, run_id: str) -> None:
 def runs_list(context: typer.Context, as_json: Json = False) -> None:
     """Every run, newest first."""
     store = tended(context.obj)
-    found = store.runs()
+    listed = store.runs()
     if as_json:
-        show([r.to_dict() for r in found], as_json)
+        show([r.to_dict() for r in listed], as_json)
         return
-    for r in found:
+    for r in listed:
         typer.echo(f"{r.id:32} {r.state:12} {r.done}/{r.total}  {r.reason}".rstrip())
-    if not found:
+    if not listed:
         typer.echo("no runs yet; start one with: probe quick-map", err=True)
 
 
 @runs_app.command("show")
 def runs_show(context: typer.Context, run_id: str, as_json: Json = False) -> None:
     """One run: state, reason, configuration, summary and the end of its log."""
-    found = tended(context.obj).run(run_id)
-    show({**found.to_dict(), "log_tail": found.log_tail()}, as_json)
+    record = tended(context.obj).run(run_id)
+    show({**record.to_dict(), "log_tail": record.log_tail()}, as_json)
 
 
 @runs_app.command("cancel")
@@ -55,10 +55,10 @@ def runs_cancel(
     """Ask a run to stop: it finishes its step, saves and ends as stopped."""
     from spectcount import actions
 
-    found = actions.cancel(context.obj, run_id)
+    record = actions.cancel(context.obj, run_id)
     if wait:
-        found = wait_for(context.obj, run_id)
-    show(brief(found), as_json)
+        record = wait_for(context.obj, run_id)
+    show(brief(record), as_json)
 
 
 @runs_app.command("resume")
@@ -86,9 +86,9 @@ def follow(settings: Settings, run_id: str, wait: bool, as_json: bool) -> None:
     """Print a run, after its end when `wait`; exit 1 when it did not end well."""
     from spectcount.store import Store
 
-    found = wait_for(settings, run_id) if wait else Store(settings.database).run(run_id)
-    show(brief(found), as_json)
-    if found.state in ("failed", "interrupted") or (wait and found.state != "done"):
+    record = wait_for(settings, run_id) if wait else Store(settings.database).run(run_id)
+    show(brief(record), as_json)
+    if record.state in ("failed", "interrupted") or (wait and record.state != "done"):
         raise typer.Exit(FAILED)
 
 

@@ -28,7 +28,7 @@ Other = Annotated[
 
 @dataclass(frozen=True)
 class Sound:
-    """What a command is about: a stimulus, or a waveform and how its file was read."""
+    """The sound that a command is about: a stimulus, or a waveform and how its file was read."""
 
     stimulus: Any = None
     waveform: Any = None
@@ -56,7 +56,7 @@ def render(
 
     if (preset is None) == (family is None):
         raise UserError("give a preset or --family, one of the two")
-    asked = task_called(task or usual_task(context.obj, preset, family, other))
+    chosen = task_called(task or usual_task(context.obj, preset, family, other))
     stimulus = drawn(context.obj, preset, family, set_, seed, task, other)
     files = actions.render(stimulus, out)
     result = {
@@ -65,8 +65,8 @@ def render(
         "spectrogram": str(files.spectrogram),
         "hash": stimulus.hash,
         "family": stimulus.meta["family"],
-        "task": asked.name,
-        "truth": asked.truth(stimulus),
+        "task": chosen.name,
+        "truth": chosen.truth(stimulus),
         "n_events": len(stimulus.events),
         "duration_s": stimulus.duration_s,
         "seed": seed,
@@ -109,20 +109,20 @@ def ask(
     for note in sound.notes:
         typer.echo(f"note: {note}", err=True)
     name = task or usual_task(context.obj, preset, family, other, sound.stimulus)
-    asked = Question(sound.stimulus, name, wording, text=question, waveform=sound.waveform)
-    answers = actions.ask_each(context.obj, listener, asked)
+    query = Question(sound.stimulus, name, wording, text=question, waveform=sound.waveform)
+    answers = actions.ask_each(context.obj, listener, query)
     notes = [[*sound.notes, *filter(None, [answer.caution])] for answer in answers]
-    results = [{**a.to_dict(), "notes": told} for a, told in zip(answers, notes, strict=True)]
+    results = [{**a.to_dict(), "notes": remarks} for a, remarks in zip(answers, notes, strict=True)]
     show(results[0] if len(results) == 1 else results, as_json)
 
 
 @app.command()
 def families(as_json: Json = False) -> None:
-    """What can be drawn: every family with its tasks and its parameters."""
+    """List what can be drawn: every family with its tasks and its parameters."""
     from spectcount import actions
 
-    found = actions.describe_families()
-    show(found if as_json else [_brief(one) for one in found], as_json)
+    listed = actions.describe_families()
+    show(listed if as_json else [_brief(family) for family in listed], as_json)
 
 
 def drawn(
@@ -157,7 +157,7 @@ def from_file(settings: Settings, stimulus: Path | None, wav: Path | None) -> So
 def usual_task(
     settings: Settings, preset: str | None, family: str | None, other: bool, stimulus: Any = None
 ) -> str:
-    """What is asked unless something else is: the preset's task, or the family's first (of a
+    """The task where none is named: the preset's task, or the family's first (of a
     counterpart, the first of two answers); of a recording, how many beeps."""
     from spectcount import actions, presets
 
@@ -169,8 +169,8 @@ def usual_task(
     return actions.usual_task(known, side=side) if known else "count"
 
 
-def _brief(found: dict[str, Any]) -> dict[str, Any]:
+def _brief(family: dict[str, Any]) -> dict[str, Any]:
     """A family as its name, its tasks and one line per parameter."""
-    lines = [f"{p['name']} = {p['default']}: {p['help']}" for p in found["parameters"]]
-    tasks = [f"{t['task']}: {t['title']}" for t in found["tasks"]]
-    return {"family": found["family"], "title": found["title"], "tasks": tasks, "set": lines}
+    lines = [f"{p['name']} = {p['default']}: {p['help']}" for p in family["parameters"]]
+    tasks = [f"{t['task']}: {t['title']}" for t in family["tasks"]]
+    return {"family": family["family"], "title": family["title"], "tasks": tasks, "set": lines}

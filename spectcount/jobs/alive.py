@@ -43,7 +43,7 @@ def take_lock(run: Run) -> int | None:
 
 
 def is_alive(run: Run) -> bool:
-    """Whether a worker of this run lives."""
+    """True while a worker of this run lives."""
     if not _locked(run):
         return False
     return run.pid is None or process(run) is not None
@@ -54,9 +54,9 @@ def process(run: Run) -> psutil.Process | None:
     if run.pid is None:
         return None
     try:
-        found = psutil.Process(run.pid)
-        same = abs(found.create_time() - (run.pid_started_at or 0)) < _START_TOLERANCE_S
-        return found if same and found.status() != psutil.STATUS_ZOMBIE else None
+        process = psutil.Process(run.pid)
+        same = abs(process.create_time() - (run.pid_started_at or 0)) < _START_TOLERANCE_S
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.NoSuchProcess:
         return None
 

@@ -24,13 +24,13 @@ def confirmation_run(store: Store, source: str, listener: str) -> Run | None:
 def regions_again(store: Store, run: Run) -> dict[str, list[Region]]:
     """The regions of each listener of a map whose confirmation is done, or of a confirmation
     itself, with what the new questions said; nothing of others."""
-    found: dict[str, list[Region]] = {}
+    by_listener: dict[str, list[Region]] = {}
     for name in run.listeners:
         asked_again = run if run.kind == KIND else confirmation_run(store, run.id, name)
         if asked_again is not None and asked_again.state == "done":
             listed = (asked_again.summary or {}).get("regions", {}).get(name, [])
-            found[name] = [Region.from_dict(values) for values in listed]
-    return found
+            by_listener[name] = [Region.from_dict(values) for values in listed]
+    return by_listener
 
 
 def regions_now(

@@ -1,4 +1,4 @@
-"""What went wrong, in one sentence that a user can act on."""
+"""Failures of work, each in one sentence that a user can act on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each kind of run does. Everything heavy is imported when the work begins; configurations
+"""The work of each kind of run. Everything heavy is imported when the work begins; configurations
 are those of `spectcount.configs`. What a comparison shares with how its adapter was made is in its
 lineage: "trained", "seen".
 """

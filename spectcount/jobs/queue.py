@@ -52,7 +52,7 @@ def submit(
 
 
 def _goes_on(run_id: str) -> None:
-    """What a command says that is interrupted while a run of its own waits or works."""
+    """The words of a command that is interrupted while a run of its own waits or works."""
     interrupts.hint(
         f"{run_id} goes on by itself; see it with: runs show {run_id}, stop it with: runs cancel "
         f"{run_id}"

@@ -20,7 +20,7 @@ _LOOK_EVERY_S = 0.5
 
 
 def processes(run: Run) -> int:
-    """How many processes the run's configuration asks for."""
+    """Number of processes that the run's configuration asks for."""
     return int(TuneConfig.from_json(run.config).train.get("processes", 1))
 
 
@@ -32,12 +32,12 @@ def command(worker: Sequence[str], n: int) -> list[str]:
 
 
 def one_of_several() -> bool:
-    """Whether `torchrun` started this process."""
+    """True where `torchrun` started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ and "RANK" in os.environ
 
 
 def leads() -> bool:
-    """Whether this process speaks for the run: it is alone, or the first."""
+    """True where this process speaks for the run: it is alone, or the first."""
     return not one_of_several() or os.environ["RANK"] == "0"
 
 

@@ -87,7 +87,7 @@ _log = logging.getLogger("spectcount.doors")
 
 @dataclass(frozen=True)
 class Policy:
-    """What the doors let pass. `hosts`: names that may be asked for; empty: any. `token`: what the
+    """The rules of the doors. `hosts`: names that may be asked for; empty: any. `token`: what the
     link must carry, or None. `public`: visitors are told apart and limited."""
 
     hosts: frozenset[str] = LOOPBACK
@@ -194,11 +194,11 @@ class Doors:
         """Refuse what another site caused: every write, and what it would embed."""
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
         hosts = {headers.get("host", "").lower(), headers.get("x-forwarded-host", "").lower()}
-        own = site in ("same-origin", "none")
+        from_here = site in ("same-origin", "none")
         if origin is not None:
-            own = urlsplit(origin).netloc.lower() in hosts - {""}
+            from_here = urlsplit(origin).netloc.lower() in hosts - {""}
         visit = method in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
-        if not own and not visit:
+        if not from_here and not visit:
             whose = origin or "another site"
             raise Refusal(403, f"{whose[:80]} may not use this page; open the page itself")
 
@@ -286,7 +286,7 @@ class Doors:
         return _replay(body, receive)
 
     def _spender(self, visitor: str | None) -> Callable[[int], None]:
-        """What counts the bytes of an upload."""
+        """A function that counts the bytes of an upload."""
         if visitor is None:
             return lambda n: None
         return lambda n: self.policy.rates.spend(visitor, "upload_mb", n / 1e6)
@@ -337,12 +337,12 @@ class _Outgoing:
 
     async def _start(self, message: Message) -> None:
         names = {name.encode() for name in self._headers}
-        kept = [(k, v) for k, v in message.get("headers", []) if k.lower() not in names]
+        before = [(k, v) for k, v in message.get("headers", []) if k.lower() not in names]
         more = [(k.encode(), v.encode()) for k, v in self._headers.items()]
         more += [(b"set-cookie", cookie.encode()) for cookie in self.cookies]
         self._started = True
-        self._streams = any(v.startswith(b"text/event-stream") for _, v in kept)
-        await self._send({**message, "headers": [*kept, *more]})
+        self._streams = any(v.startswith(b"text/event-stream") for _, v in before)
+        await self._send({**message, "headers": [*before, *more]})
 
     async def refuse(self, status: int, sentence: str) -> None:
         """Answer with a sentence where nothing was answered yet; end a stream of events, whose

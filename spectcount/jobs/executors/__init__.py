@@ -15,5 +15,5 @@ class Executor(Protocol):
         """Start the worker of `run`, which inherits the file descriptor `lock`; its pid."""
 
     def exit_code(self, pid: int) -> int | None:
-        """How a dead worker that this process started ended (negative: the signal); None where it
+        """The exit code of a dead worker of this process (negative: the signal); None where it
         is not known here."""

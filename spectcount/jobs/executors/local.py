@@ -53,7 +53,7 @@ class LocalExecutor:
         return child.pid
 
     def exit_code(self, pid: int) -> int | None:
-        """How a dead worker that this process started ended (negative: the signal); None where it
+        """The exit code of a dead worker of this process (negative: the signal); None where it
         is not known here. Its lock is free an instant before its code is there, hence the wait."""
         child = self._children.get(pid)
         if child is None:
