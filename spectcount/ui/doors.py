@@ -203,7 +203,7 @@ class Doors:
             raise Refusal(403, f"{whose[:80]} may not use this page; open the page itself")
 
     async def _ask_for_token(self, scope: Scope, headers: dict[str, str], send: _Outgoing) -> bool:
-        """Whether the request was answered here: a link with the token becomes a cookie."""
+        """True where the request was answered here: a link with the token becomes a cookie."""
         token = self.policy.token
         if token is None or (scope["path"] in _OPEN_PATHS and _from_here(scope)):
             return False

@@ -29,7 +29,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-START_LIMIT_S = 90.0
+START_LIMIT_S = 300.0
 CALM = """() => new Promise((resolve) => {
   const size = () => [document.documentElement.scrollWidth, document.documentElement.scrollHeight];
   const ends = (a) => a.playState === "running" && a.effect.getComputedTiming().endTime < Infinity;
