@@ -71,11 +71,13 @@ def prepare(path: Path) -> bool:
         raise UserError(f"{path} is no file (a pipe or a device); rename it, or give another home")
     if not writable(path):
         return False
+    # Folders first: other processes that open a fresh store at the same time may add some later.
+    n_folders = len(list((path.parent / "runs").glob("*/")))
     empty = not path.exists() or path.stat().st_size == 0
     try:
         _bring_up(path)
-        if empty and (n := len(list((path.parent / "runs").glob("*/")))):
-            print(lost(path, n), file=sys.stderr, flush=True)
+        if empty and n_folders:
+            print(lost(path, n_folders), file=sys.stderr, flush=True)
     except sqlite3.OperationalError as error:
         if not _readable_still(path):
             raise unusable(path, error) from None
