@@ -42,7 +42,18 @@ _ALWAYS_STORED = {"min_trials", "interval_width", "condition_values", "lapse", "
 class _Checked(Procedure):
     """A procedure in which some trials come at an easy level (`checks`)."""
 
+    check_level: ClassVar[str] = ""
+    """Where these trials lie, in words."""
+
     checks: int
+
+    @property
+    def check_words(self) -> str:
+        if not self.checks:
+            return ""
+        return (
+            f" One of every {self.checks} trials came {self.check_level} instead, to tell lapses."
+        )
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -68,6 +79,7 @@ class StaircasePlan(_Checked):
 
     kind: ClassVar[str] = "staircase"
     title: ClassVar[str] = "Staircase"
+    check_level: ClassVar[str] = "at the easiest level"
 
     rule: str = param(
         "2-down",
@@ -136,6 +148,21 @@ class StaircasePlan(_Checked):
         if self.log:
             return tuple((high / low) ** (1 / n) for n in _STEPS)
         return tuple(self._step((high - low) / n) for n in _STEPS)
+
+    @property
+    def rule_words(self) -> str:
+        steps = ", ".join(f"{s:.4g}" for s in self.step_sizes)
+        kind = "factors" if self.log else "steps"
+        if self.rule == WEIGHTED:
+            return (
+                f"A weighted up-down staircase (Kaernbach, 1991) aimed at {100 * self.target:g} % "
+                f"successes, with {kind} of {steps}."
+            )
+        return f"A 1-up {self.rule} staircase (Levitt, 1971) took {kind} of {steps}."
+
+    @property
+    def stop_words(self) -> str:
+        return f", or after {self.reversals} reversals"
 
     def _step(self, size: float) -> float:
         return float(max(1, round(size))) if self.levels[0].whole else size
@@ -228,6 +255,8 @@ class QuestPlan(_TwoParameters, _Checked):
 
     kind: ClassVar[str] = "quest"
     title: ClassVar[str] = "QUEST+"
+    check_level: ClassVar[str] = "at an easy level"
+    estimate_of: ClassVar[str] = "posterior"
 
     candidates: int | None = param(
         None,
@@ -257,6 +286,13 @@ class QuestPlan(_TwoParameters, _Checked):
         label="Trials per easy one",
         group="steps",
     )
+
+    @property
+    def rule_words(self) -> str:
+        return (
+            f"QUEST+ (Watson, 2017) chose among {self.candidates} levels the one that promised to "
+            f"tell most about the {self.aim}."
+        )
 
     def make_track(self, index: int) -> Track:
         return QuestPlus(self.options)
@@ -298,6 +334,7 @@ class SurfacePlan(_TwoParameters):
 
     kind: ClassVar[str] = "surface"
     title: ClassVar[str] = "Threshold surface"
+    estimate_of: ClassVar[str] = "surface"
 
     trials: int = param(
         200,
@@ -343,6 +380,23 @@ class SurfacePlan(_TwoParameters):
         label="Precision",
         group="stop",
     )
+
+    @property
+    def rule_words(self) -> str:
+        return (
+            f"The threshold of {self.parameter} was followed at {self.nodes} places along "
+            f"{self.second} under a smoothness prior; each trial was placed where it promised to "
+            "lower the summed variance of the thresholds most."
+        )
+
+    @property
+    def stop_words(self) -> str:
+        if self.precision is None:
+            return super().stop_words
+        return (
+            f", or once the mean half-width of its intervals was {100 * self.precision:g} % of "
+            "the range"
+        )
 
     def make_track(self, index: int) -> Track:
         return cast(Track, SurfaceTrack(self.options(index)))  # estimates a surface, not a number

@@ -46,6 +46,9 @@ class Procedure(Plan):
 
     adaptive: ClassVar[bool] = True
     fitted: ClassVar[bool] = True
+    title: ClassVar[str] = ""
+    estimate_of: ClassVar[str] = ""
+    """The part of a threshold that a track estimates by itself."""
     undeclared: ClassVar[tuple[str, ...]] = ("design", "draw", "conditions")
 
     trials: int = param(
@@ -164,6 +167,23 @@ class Procedure(Plan):
     def make_track(self, index: int) -> Track:
         """A fresh track for condition number `index`."""
         raise NotImplementedError(type(self).__name__)
+
+    @property
+    def rule_words(self) -> str:
+        """How the level follows the answers, in a sentence for a methods section."""
+        return f"Levels followed the rule of {self.title}."
+
+    @property
+    def check_words(self) -> str:
+        """Where trials that tell lapses come in between, in a sentence."""
+        return ""
+
+    @property
+    def stop_words(self) -> str:
+        """When a track ends before its last trial, in a clause."""
+        if self.interval_width is None:
+            return ""
+        return f", or once the interval of its threshold was {self.interval_width:g} wide"
 
     def check_track(self) -> None:
         """Raises `UserError` for parameters from which no track can be made."""

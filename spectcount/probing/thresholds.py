@@ -20,13 +20,12 @@ import functools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr
 
 from spectcount.params import Param
-from spectcount.probing.adaptive import QuestPlan, SurfacePlan
 from spectcount.probing.base import Plan
 from spectcount.probing.ideal_level import efficiency_at, ideal_d_prime, ideal_threshold
 from spectcount.probing.maps import plain
@@ -212,11 +211,9 @@ def _of_track(plan: Procedure, index: int, trials: Sequence[Trial], level: float
     moving = tuple(t for t in mine if not (yes_no and t.coords["role"] == CATCH))
     if not moving:
         return head
-    if isinstance(plan, SurfacePlan):
-        return dataclasses.replace(head, surface=cast(Any, estimated.track.estimate(level)))
     own: dict[str, Any] = {}
-    if isinstance(plan, QuestPlan):
-        own["posterior"] = estimated.track.estimate(level)
+    if plan.estimate_of:
+        own[plan.estimate_of] = estimated.track.estimate(level)
         if len(plan.tracked) > 1:
             return dataclasses.replace(head, **own)
     if isinstance(track.track, Staircase):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from spectcount.probing.adaptive import QuestPlan, StaircasePlan, SurfacePlan
 from spectcount.probing.base import Plan
 from spectcount.probing.plan import Curve
 from spectcount.probing.procedure import Procedure
@@ -23,8 +22,8 @@ def procedure_words(plan: Procedure) -> str:
     many = f" {n} tracks, one for each condition, were interleaved at random." if n > 1 else ""
     return (
         f"The level of each trial ({followed}; {ends}) followed the answers before it. "
-        f"{_rule_words(plan)}{_check_words(plan)} {_roles_words(plan)}{many} "
-        f"A track ended after {plan.trials} trials at the latest{_stop_words(plan)}."
+        f"{plan.rule_words}{plan.check_words} {_roles_words(plan)}{many} "
+        f"A track ended after {plan.trials} trials at the latest{plan.stop_words}."
     )
 
 
@@ -58,53 +57,9 @@ def threshold_words(plan: Plan) -> str:
     ).strip()
 
 
-def _rule_words(plan: Procedure) -> str:
-    if isinstance(plan, StaircasePlan):
-        steps = ", ".join(f"{s:.4g}" for s in plan.step_sizes)
-        kind = "factors" if plan.log else "steps"
-        if plan.rule == "weighted":
-            return (
-                f"A weighted up-down staircase (Kaernbach, 1991) aimed at {100 * plan.target:g} % "
-                f"successes, with {kind} of {steps}."
-            )
-        return f"A 1-up {plan.rule} staircase (Levitt, 1971) took {kind} of {steps}."
-    if isinstance(plan, QuestPlan):
-        return (
-            f"QUEST+ (Watson, 2017) chose among {plan.candidates} levels the one that promised to "
-            f"tell most about the {plan.aim}."
-        )
-    if isinstance(plan, SurfacePlan):
-        return (
-            f"The threshold of {plan.parameter} was followed at {plan.nodes} places along "
-            f"{plan.second} under a smoothness prior; each trial was placed where it promised to "
-            "lower the summed variance of the thresholds most."
-        )
-    return f"Levels followed the rule of {plan.title}."
-
-
-def _check_words(plan: Procedure) -> str:
-    if not isinstance(plan, StaircasePlan | QuestPlan) or not plan.checks:
-        return ""
-    where = "at the easiest level" if isinstance(plan, StaircasePlan) else "at an easy level"
-    return f" One of every {plan.checks} trials came {where} instead, to tell lapses."
-
-
 def _roles_words(plan: Procedure) -> str:
     if plan.asked.has_alarms:
         return f"Catch trials came in between at random, {100 * plan.catch_share:g} % of all."
     if plan.asked.forced_choice:
         return "Either order of the pair came equally often, at random."
-    return ""
-
-
-def _stop_words(plan: Procedure) -> str:
-    if isinstance(plan, StaircasePlan):
-        return f", or after {plan.reversals} reversals"
-    if isinstance(plan, SurfacePlan) and plan.precision is not None:
-        return (
-            f", or once the mean half-width of its intervals was {100 * plan.precision:g} % of "
-            "the range"
-        )
-    if plan.interval_width is not None:
-        return f", or once the interval of its threshold was {plan.interval_width:g} wide"
     return ""
