@@ -11,22 +11,20 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spectcount.actions.runs import Params, probe_plan
 from spectcount.actions.starting import refuse_many_trials
 from spectcount.configs import ListenConfig
 from spectcount.errors import UserError
-from spectcount.jobs import results
 from spectcount.listeners.observers.observer import Human
 from spectcount.params import Declared, param
-from spectcount.probing.analysis import analyse
-from spectcount.probing.plan import plan_from_dict
-from spectcount.probing.session import Session
-from spectcount.probing.summary import summarise
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.trials import Question, Trial
+
+if TYPE_CHECKING:
+    from spectcount.probing.session import Session
 
 KIND = "listen"
 _PRACTICE_SEED = 7919
@@ -86,6 +84,8 @@ def start_listening(
 ) -> Run:
     """Open a session of a probe preset (or plain data). Raises `UserError` for what no plan or
     option is, and where the session would be longer than the mode allows."""
+    from spectcount.probing.plan import plan_from_dict
+
     body = probe_plan(settings, plan, params)
     session_plan = plan_from_dict(body)
     refuse_many_trials(settings, session_plan.n_trials)
@@ -156,6 +156,9 @@ def _person(name: str) -> str:
 
 def _open(settings: Settings, run_id: str) -> tuple[Run, Session]:
     """An open session, replayed from its trials where this process does not know it yet."""
+    from spectcount.probing.plan import plan_from_dict
+    from spectcount.probing.session import Session
+
     store = Store(settings.database)
     run = store.run(run_id)
     if run.kind != KIND:
@@ -182,6 +185,10 @@ def _practice(session: Session, run: Run, place: int) -> Question:
 def _finish(
     settings: Settings, run: Run, session: Session, state: str = "done", reason: str = ""
 ) -> Run:
+    from spectcount.jobs import results
+    from spectcount.probing.analysis import analyse
+    from spectcount.probing.summary import summarise
+
     store = Store(settings.database)
     if run.state == "open":
         config = ListenConfig.from_json(run.config)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spectcount import rates
+from spectcount.listeners.base import LEAST_MASS
 from spectcount.settings import Settings
 from spectcount.trials import Question, Trial, make_trial
 
@@ -62,8 +63,6 @@ class AskResult:
     @property
     def caution(self) -> str:
         """Why the ranking of the answers stands for little, "" where it does not."""
-        from spectcount.probing.run import LEAST_MASS
-
         if self.mass >= LEAST_MASS:
             return ""
         return (

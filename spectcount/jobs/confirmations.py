@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from spectcount.configs import ConfirmConfig
-from spectcount.probing.analysis import Result, suspected
-from spectcount.probing.weakness import Region
 from spectcount.store import Run, Store
+
+if TYPE_CHECKING:
+    from spectcount.probing.analysis import Result
+    from spectcount.probing.weakness import Region
 
 KIND = "confirm"
 """Kind of the runs that ask again."""
@@ -24,6 +27,8 @@ def confirmation_run(store: Store, source: str, listener: str) -> Run | None:
 def regions_again(store: Store, run: Run) -> dict[str, list[Region]]:
     """The regions of each listener of a map whose confirmation is done, or of a confirmation
     itself, with what the new questions said; nothing of others."""
+    from spectcount.probing.weakness import Region
+
     by_listener: dict[str, list[Region]] = {}
     for name in run.listeners:
         asked_again = run if run.kind == KIND else confirmation_run(store, run.id, name)
@@ -38,6 +43,8 @@ def regions_now(
 ) -> list[Region]:
     """The regions of a listener's map as its confirmation says, or before that as `result`, what
     the run says so far, has them."""
+    from spectcount.probing.analysis import suspected
+
     again = regions_again(store, run).get(listener)
     if again is not None or run.kind == KIND:
         return again or []

@@ -14,6 +14,8 @@ import numpy as np
 
 from spectcount.trials import Question
 
+LEAST_MASS = 0.1
+"""Least mean probability of a closed set whose graded scores are worth a map."""
 Report = Callable[[str, int, int], None]
 """Takes how far a piece of work is: in words, done, of how many."""
 

@@ -19,15 +19,13 @@ from spectcount.configs import AskConfig
 from spectcount.context import RunContext
 from spectcount.errors import UserError
 from spectcount.listeners import may_share, score_together
-from spectcount.listeners.base import Listener, Scores
+from spectcount.listeners.base import LEAST_MASS, Listener, Scores
 from spectcount.listeners.spec import ListenerSpec
 from spectcount.probing.analysis import Analysis, analyse
 from spectcount.probing.asked import KINDS, Answers
 from spectcount.probing.draws import AskedPlan, PlannedQuestion
 from spectcount.trials import Trial, make_trial
 
-LEAST_MASS = 0.1
-"""Least mean probability of a closed set whose graded scores are worth a map."""
 TO_WEIGH = 16
 """Trials after which the mass is looked at."""
 
