@@ -45,6 +45,7 @@ DEMO_RATES = {
     "arrivals": Rate("new visitors", 2, 60),
     "upload_mb": Rate("MB of uploads", 50 / 3600, 30, 500 / 3600, 300),
     "asks": Rate("questions to a model", 0.5, 30, 4, 120),
+    "strip_points": Rate("answers of response strips", 10, 700, 40, 2800),
     "sounds": Rate("rendered sounds", 10, 40, 40, 160),
     "exports": Rate("exported files", 1 / 20, 6, 1, 30),
 }

@@ -28,6 +28,7 @@ from spectcount.actions.listening import (
     start_listening,
     stop_listening,
 )
+from spectcount.actions.live import LiveAnswer, Superseded, ask_live, ask_strip, drop_live
 from spectcount.actions.models import (
     check_model,
     end_scorer,

@@ -102,12 +102,17 @@ def unload(name: str = "") -> list[Resident]:
 def _served(spec: str | ListenerSpec, settings: Settings) -> tuple[Door, Target] | None:
     """The way to the resident scorer, and the model with its adapter as it finds them; None where
     models are in the process that asks."""
-    door, listener = client.door(settings), ListenerSpec.parse(spec)
-    if door is None:
-        return None
+    door = client.door(settings)
+    return None if door is None else (door, target_of(spec, settings))
+
+
+def target_of(spec: str | ListenerSpec, settings: Settings) -> Target:
+    """A model with its adapter as the scorer finds them, by folders. Raises `UserError` where it
+    is not known, or may not be asked."""
+    listener = ListenerSpec.parse(spec)
     folder, adapter = model_folder(listener, settings), adapter_folder(listener, settings)
     folders = [str(place.resolve()) if place else "" for place in (folder, adapter)]
-    return door, Target(str(listener), str(listener.base), listener.options, *folders)
+    return Target(str(listener), str(listener.base), listener.options, *folders)
 
 
 def window_s(base: str | ListenerSpec, settings: Settings) -> float:

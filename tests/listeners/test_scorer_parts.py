@@ -188,10 +188,9 @@ def desk(settings, monkeypatch):
     return desk
 
 
-def ask(desk, sounds, n, give=lambda part, scores: None, **asking):
+def ask(desk, sounds, n, **asking):
     message = wire.pack_questions([Question(sounds[k % 3], "count") for k in range(n)], {})
-    asked = Asking((TARGET,), **asking)
-    desk.score(asked, wire.unpack_questions(message), give, lambda: None)
+    return [*desk.score(Asking((TARGET,), **asking), wire.unpack_questions(message))]
 
 
 def test_a_live_question_waits_for_one_batch_of_a_run(desk, sounds):
@@ -236,16 +235,12 @@ def test_a_newer_question_of_the_page_drops_the_older_that_has_not_begun(desk, s
 def test_a_strip_comes_part_by_part_and_ends_where_a_setting_changes(desk, settings):
     sounds = [actions.preset_stimulus(settings, "wide", {}, seed) for seed in range(20)]
     message = wire.pack_questions([Question(sound, "count") for sound in sounds], {})
-    parts = []
-
-    def give(part, scores):
-        parts.append(part)
-        if len(parts) == 2:
-            desk.register(Asking((), page="strip", number=2))
-
-    strip = Asking((TARGET,), (), IDLE, "strip", 1, parts=True)
+    strip, parts = Asking((TARGET,), (), IDLE, "strip", 1, parts=True), []
     with pytest.raises(Superseded):
-        desk.score(strip, wire.unpack_questions(message), give, lambda: None)
+        for part in desk.score(strip, wire.unpack_questions(message)):
+            parts.append(part.indices)
+            if len(parts) == 2:
+                desk.register(Asking((), page="strip", number=2))
     assert parts == [[*range(8)], [*range(8, 16)]]
 
 
@@ -342,15 +337,15 @@ def test_answers_that_came_are_not_given_twice_when_a_scorer_dies(served, sounds
     def answer(request):
         for part in next(lives):
             rows = np.asarray(part, float)[None, :, None].repeat(11, 2)
-            yield Message({"part": part}, (rows, rows[:, :, 0]))
+            yield Message({"part": part, "fingerprints": ["f"]}, (rows, rows[:, :, 0]))
             if part == [0]:
                 raise OSError("killed")
         yield Message({"done": None})
 
     with fake(served, answer):
         got = [*client.Door(served).parts(Asking((TARGET,)), questions)]
-    assert [part for part, _ in got] == [[0], [1], [2]]
-    assert [scores[0].mass.tolist() for _, scores in got] == [[0.0], [1.0], [2.0]]
+    assert [part.indices for part in got] == [[0], [1], [2]]
+    assert [part.scores[0].mass.tolist() for part in got] == [[0.0], [1.0], [2.0]]
 
 
 def test_a_scorer_of_older_files_is_asked_to_end(served):

@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from spectcount.configs import Json
 from spectcount.errors import UserError
 from spectcount.listeners.base import Report, Resident, Scores
 from spectcount.listeners.scorer import place, wire
-from spectcount.listeners.scorer.wire import Asking, Facts, Message, Superseded, Target
+from spectcount.listeners.scorer.wire import Asking, Facts, Message, Part, Superseded, Target
 from spectcount.settings import PACKAGE_ROOT, Settings
 
 START_S = 60.0
@@ -73,28 +74,26 @@ class Door:
         first = len(questions[0].answers)
         log_probs = np.zeros((len(asking.targets), len(questions), first))
         mass = np.zeros(log_probs.shape[:2])
-        for part, some in self.parts(asking, questions):
-            for k, scores in enumerate(some):
-                log_probs[k, part], mass[k, part] = scores.log_probs, scores.mass
+        for part in self.parts(asking, questions):
+            for k, scores in enumerate(part.scores):
+                log_probs[k, part.indices], mass[k, part.indices] = scores.log_probs, scores.mass
         return [Scores(*pair) for pair in zip(log_probs, mass, strict=True)]
 
-    def parts(
-        self, asking: Asking, questions: Sequence[Any]
-    ) -> Iterator[tuple[list[int], list[Scores]]]:
-        """(indices of some questions, scores of each target) as they come; each question once,
-        also where a scorer dies meanwhile."""
+    def parts(self, asking: Asking, questions: Sequence[Any]) -> Iterator[Part]:
+        """Answers to some questions after the other as they come; each question once, also where
+        a scorer dies meanwhile."""
         head = {"do": "score", "asking": asking.to_json()}
         answered: set[int] = set()
         for message in self.request(wire.pack_questions(questions, head)):
             if "part" not in message.head:
                 continue
-            part = message.head["part"]
-            fresh = [row for row, i in enumerate(part) if i not in answered]
-            answered.update(part)
+            part = wire.unpack_part(message)
+            fresh = [row for row, i in enumerate(part.indices) if i not in answered]
+            answered.update(part.indices)
             if fresh:
-                log_probs, mass = message.arrays
-                rows = zip(log_probs[:, fresh], mass[:, fresh], strict=True)
-                yield [part[row] for row in fresh], [Scores(*pair) for pair in rows]
+                indices = [part.indices[row] for row in fresh]
+                scores = [Scores(s.log_probs[fresh], s.mass[fresh]) for s in part.scores]
+                yield replace(part, indices=indices, scores=scores)
 
     def reply(self, asking: Asking, question: Any) -> Iterator[str]:
         """The first target's answer in words, in growing prefixes."""
@@ -103,9 +102,10 @@ class Door:
             if "text" in message.head:
                 yield message.head["text"]
 
-    def drop(self, page: str) -> None:
-        """Drop what a page has asked and was not answered."""
-        self._of_one_that_lives({"do": "drop", "page": page, "number": next_number()})
+    def drop(self, asking: Asking) -> None:
+        """Drop what a page has asked before and was not answered."""
+        head = {"do": "drop", "page": asking.page, "number": asking.number}
+        self._of_one_that_lives(head)
 
     def table(self) -> list[Resident]:
         """The models in memory, the last used first; none where no scorer lives."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +18,15 @@ from spectcount.configs import Json
 from spectcount.errors import UserError
 from spectcount.listeners.base import Report, Resident, Scores
 from spectcount.listeners.scorer.turns import Turns
-from spectcount.listeners.scorer.wire import LIVE, Asking, Facts, PlainQuestion, Superseded, Target
+from spectcount.listeners.scorer.wire import (
+    LIVE,
+    Asking,
+    Facts,
+    Part,
+    PlainQuestion,
+    Superseded,
+    Target,
+)
 from spectcount.listeners.spec import ListenerSpec
 from spectcount.settings import Settings
 from spectcount.trials import Question
@@ -31,8 +39,6 @@ MOST_S = 0.25
 PART_ROWS = 8
 """So many clips are answered at a time where answers come batch by batch."""
 _TRIES = 3
-Give = Callable[[Sequence[int], list[Scores]], None]
-"""Takes the answers to some questions, by their index, of each listener."""
 Check = Callable[[], None]
 
 
@@ -65,17 +71,19 @@ class Desk:
             return check.check(loaded)
 
     def score(
-        self, asking: Asking, questions: Sequence[PlainQuestion], give: Give, check: Check
-    ) -> None:
-        """Answer questions, which share a closed set. `check` raises where nobody waits any more.
-        Raises `Superseded` where a newer question came, `UserError` where a listener has changed
-        or cannot hear a clip."""
+        self, asking: Asking, questions: Sequence[PlainQuestion], check: Check = lambda: None
+    ) -> Iterator[Part]:
+        """Answer questions, which share a closed set, all at once or some clips at a time.
+        `check` raises where nobody waits any more. Raises `Superseded` where a newer question
+        came, `UserError` where a listener has changed or cannot hear a clip."""
         self.register(asking)
+        marks = tuple(listener.fingerprint for listener in self._wanted(asking))
+        asking = replace(asking, fingerprints=marks)
         parts = _parts(questions) if asking.parts else [list(range(len(questions)))]
         for part in parts:
             self._check(asking, check)
             some = cast(Sequence[Question], [questions[i] for i in part])
-            give(part, self._scores(asking, some, check))
+            yield Part(part, marks, self._scores(asking, some, check))
 
     def reply(self, asking: Asking, question: PlainQuestion, check: Check) -> Iterator[str]:
         """The answer of the first target in words, in growing prefixes."""

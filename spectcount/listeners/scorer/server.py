@@ -22,13 +22,11 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
 from spectcount.errors import UserError
-from spectcount.listeners.base import Report, Scores
+from spectcount.listeners.base import Report
 from spectcount.listeners.scorer import place, wire
 from spectcount.listeners.scorer.desk import Desk
 from spectcount.listeners.scorer.wire import Asking, Message, Superseded, Target
@@ -160,16 +158,11 @@ class Server:
         return self.desk.check(target, _report(tell))
 
     def do_score(self, request: Message, tell: Tell, connection: socket.socket) -> Any:
-        """Answer questions: messages with the indices of some, log-probabilities [L, n, A] and
-        mass [L, n]."""
-
-        def give(part: Sequence[int], scores: list[Scores]) -> None:
-            arrays = np.stack([s.log_probs for s in scores]), np.stack([s.mass for s in scores])
-            tell(Message({"part": list(part)}, arrays))
-
+        """Answer questions: messages with the answers to some."""
         asking = Asking.from_json(request.head["asking"])
         questions = wire.unpack_questions(request)
-        self.desk.score(asking, questions, give, lambda: _refuse_gone(connection))
+        for part in self.desk.score(asking, questions, lambda: _refuse_gone(connection)):
+            tell(wire.pack_part(part))
 
     def do_reply(self, request: Message, tell: Tell, connection: socket.socket) -> Any:
         """Answer in words: messages with growing texts."""

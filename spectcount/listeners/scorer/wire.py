@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from spectcount.configs import Json
+from spectcount.listeners.base import Scores
 from spectcount.stimulus import Stimulus
 from spectcount.trials import Question
 
@@ -104,6 +105,15 @@ class Asking:
         return cls(**{**data, "targets": targets, "fingerprints": tuple(data["fingerprints"])})
 
 
+@dataclass(frozen=True)
+class Part:
+    """Answers to some questions, by their index: scores of each listener, and who that was."""
+
+    indices: list[int]
+    fingerprints: tuple[str, ...]
+    scores: list[Scores]
+
+
 @dataclass(frozen=True, eq=False)
 class PlainQuestion:
     """A question as a model gets it: its clip, its words, its closed set."""
@@ -155,6 +165,19 @@ def unpack_questions(message: Message) -> list[PlainQuestion]:
         most = most or MAX_NEW_TOKENS
         questions.append(PlainQuestion(prompt, tuple(answers), clip_hash, stimulus, waveform, most))
     return questions
+
+
+def pack_part(part: Part) -> Message:
+    """Some answers as a message: log-probabilities [L, n, A] and mass [L, n]."""
+    head = {"part": part.indices, "fingerprints": part.fingerprints}
+    log_probs = np.stack([scores.log_probs for scores in part.scores])
+    return Message(head, (log_probs, np.stack([scores.mass for scores in part.scores])))
+
+
+def unpack_part(message: Message) -> Part:
+    """The answers of a message."""
+    scores = [Scores(*pair) for pair in zip(*message.arrays, strict=True)]
+    return Part(message.head["part"], tuple(message.head["fingerprints"]), scores)
 
 
 def send(connection: socket.socket, message: Message) -> None:
