@@ -386,8 +386,8 @@ def test_limits_of_the_demo_stand_before_the_scorer(tmp_path):
 
 
 def test_looking_at_what_is_in_memory_starts_nothing(served):
-    assert listeners.in_memory(served) == [] and listeners.free(served) == []
-    assert not listeners.end_scorer(served)
+    door = client.door(served)
+    assert door.table() == [] == door.unload() and not listeners.end_scorer(served)
     assert not any(at.socket.exists() for at in place.places(served))
 
 
