@@ -52,11 +52,14 @@ SWEPT = (
     "settings.py",
     "store",
     "training",
-    "ui/doors.py",
+    "ui",
     "visitors.py",
 )
 """Rooms whose names and prose are held by the tests at the end; more are added as they are
 swept."""
+
+UNSWEPT = set("ui/beside.py ui/cell.py ui/loader.py ui/room.py".split())
+"""Files of swept rooms that are not swept yet; none is added."""
 
 VAGUE = set("found said told asked one own mine made kept shown meant".split())
 QUESTIONS = set("What Which Whether How".split())
@@ -228,6 +231,7 @@ def test_names_and_docstrings_say_what_a_thing_is(room):
     vague, questions = [], []
     place = PACKAGE / room
     paths = [place] if place.suffix else sorted(place.rglob("*.py"))
+    paths = [p for p in paths if p.relative_to(PACKAGE).as_posix() not in UNSWEPT]
     assert paths
     for path in paths:
         tree = ast.parse(path.read_text())
@@ -240,6 +244,13 @@ def test_the_formatter_decides_how_a_line_looks():
     mark = "# fmt" + ": skip"
     sources = [p for p in project_files() if p.suffix == ".py"]
     assert [relative(p) for p in sources if mark in p.read_text()] == []
+
+
+def test_the_pages_scripts_stay_short():
+    scripts = sorted((PACKAGE / "ui" / "static").glob("*.js"))
+    lines = [line for path in scripts for line in path.read_text().splitlines()]
+    assert len(lines) <= 900
+    assert max(map(len, lines)) <= 190
 
 
 def test_the_search_for_vague_names_finds_them():

@@ -78,7 +78,7 @@ class BenchmarkView(RunView):
             form.look, **looked, **QUIET
         )
         self.starts(start, form.inputs)
-        export_outputs = [self.told, self.exported]
+        export_outputs = [self.run_message, self.exported]
         self.run.input(lambda: ("", gr.update(visible=False)), None, export_outputs, **QUIET)
         also = self._state
         self.follow([Picture("result", self.draw, REDRAW_EVERY, also=also)], self.result)

@@ -176,7 +176,7 @@ class CompareView(RunView):
         PanelView(settings, store, header)
         WordingsView(settings, store, header, self.form)
         self._connect()
-        export.click(self.export, self.run, [self.told, self.exported], **PRIVATE)
+        export.click(self.export, self.run, [self.run_message, self.exported], **PRIVATE)
         taken = [tuning.run, self.form.seed]
         tuning.used.then(self.take_plan, taken, self.form.everything, **QUIET)
         for figure in (*self.figures.maps.figures, self.figures.change.figure):

@@ -111,11 +111,11 @@ class Tools:
 
 @dataclass(frozen=True)
 class Bench:
-    """The widgets; `shown` says what is on the page (see `family_forms`)."""
+    """The widgets; the value of `forms` says what is on the page."""
 
     settings: Settings
     tools: Tools
-    shown: gr.HTML
+    forms: gr.HTML
     side: gr.Radio
     view: gr.HTML
     panel: ask.Panel
@@ -124,7 +124,7 @@ class Bench:
     def everything(self) -> list[Any]:
         """Outputs of a handler that shows another sound."""
         tools = self.tools
-        return [self.view, self.shown, tools.family, tools.seed, *self.of_family]
+        return [self.view, self.forms, tools.family, tools.seed, *self.of_family]
 
     @property
     def of_family(self) -> list[Any]:
@@ -148,7 +148,7 @@ class Bench:
         name = drawing.design.family
         return {
             self.view: value,
-            self.shown: shown_text(drawing, full_range),
+            self.forms: shown_text(drawing, full_range),
             self.tools.family: name,
             self.tools.seed: drawing.seed,
             **self.family_updates(name, drawing.task, drawing.side),
@@ -172,7 +172,7 @@ class Bench:
         page_value = form_data(page_text)
         pinned = json.dumps({**page_value, "pinned": stimulus.to_json()})
         value = clip.stimulus_value(stimulus, note=PINNED)
-        return {self.view: value, self.shown: pinned, **self.panel.updates("", page_value["task"])}
+        return {self.view: value, self.forms: pinned, **self.panel.updates("", page_value["task"])}
 
 
 def lay_out_tools(settings: Settings, first: Drawing) -> tuple[Tools, gr.HTML]:
@@ -248,7 +248,7 @@ def build(settings: Settings, header: Header, page: gr.Blocks) -> None:
 
 def _connect_live(bench: Bench) -> None:
     """Bind what the browser does by itself as a control is moved."""
-    tools, forms, task_choice = bench.tools, bench.shown, bench.panel.task
+    tools, forms, task_choice = bench.tools, bench.forms, bench.panel.task
     tools.family.input(None, [forms, tools.family], forms, js=_FAMILY_JS, **PRIVATE)
     tools.family.input(
         lambda name, task: {tools.preset: None, **bench.family_updates(name, task)},
@@ -264,7 +264,7 @@ def _connect_live(bench: Bench) -> None:
 
 
 def _connect(bench: Bench, page: gr.Blocks) -> None:
-    everything, tools, forms = bench.everything, bench.tools, bench.shown
+    everything, tools, forms = bench.everything, bench.tools, bench.forms
     tools.again.click(
         lambda text: _new_draw(bench.settings, text),
         forms,

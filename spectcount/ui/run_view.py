@@ -68,7 +68,7 @@ class RunView:
 
     run: gr.Dropdown
     message: gr.HTML
-    told: gr.HTML
+    run_message: gr.HTML
     progress: gr.HTML
     sent: gr.State
 
@@ -103,10 +103,10 @@ class RunView:
             stop = small_button("Stop", f"{self.kind}-stop")
             resume = small_button("Resume", f"{self.kind}-resume")
             more = [lay_out() for lay_out in lay_out_more]
-        self.told = live(f"{self.kind}-told")
+        self.run_message = live(f"{self.kind}-told")
         self.progress = html(f"{self.kind}-progress")
-        stop.click(self.stop, self.run, self.told, queue=False, **PRIVATE)
-        resume.click(self.resume, self.run, self.told, **PRIVATE)
+        stop.click(self.stop, self.run, self.run_message, queue=False, **PRIVATE)
+        resume.click(self.resume, self.run, self.run_message, **PRIVATE)
         return more
 
     def starts(

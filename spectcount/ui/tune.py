@@ -62,7 +62,7 @@ class TuneView(RunView):
         inputs = [self.unsure, header.base, *self.form.inputs]
         self.starts(start, inputs, self.unsure, call=self.start_sure)
         self.follow([], self.result, self.use_button, self.accuracy, self.loss)
-        outputs = [header.base, header.tuned, self.told]
+        outputs = [header.base, header.tuned, self.run_message]
         self.used = self.use_button.click(self.use, self.run, outputs, **PRIVATE)
 
     def _lay_out_form(self) -> gr.Button:

@@ -48,7 +48,7 @@ def shown_by(made, source):
     """(clip, what the page then says) of a handler's updates."""
     updates = made.show(source, False)
     assert set(updates) <= set(made.everything)
-    return json.loads(updates[made.view]), updates[made.shown]
+    return json.loads(updates[made.view]), updates[made.forms]
 
 
 @pytest.mark.parametrize("name", DRAWN)

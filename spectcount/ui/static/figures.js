@@ -126,7 +126,8 @@
       margin: { l: 10, r: 10, t: top, b: 10 },
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 12 } },
       xaxis: axis(value.x_label, { ...scale(value.x_log, value.series.flatMap((s) => s.x), value.x_range), range: ends(value.x_range, value.x_log) }),
-      yaxis: axis(value.y_label, { ...scale(value.y_log, value.series.flatMap((s) => s.y), value.y_range), range: ends(value.y_range, value.y_log), rangemode: value.y_range ? undefined : "tozero" }) }) };
+      yaxis: axis(value.y_label, { ...scale(value.y_log, value.series.flatMap((s) => s.y), value.y_range), range: ends(value.y_range, value.y_log),
+        rangemode: value.y_range ? undefined : "tozero" }) }) };
   }
 
   // Open symbols are drawn by their edge.
