@@ -225,8 +225,8 @@ class ProbeView(RunView):
         run = find_run(self.store, run_id, "probe")
         if run is None:
             return None
-        shown = parts.chosen(plan_from_dict(run.config["plan"]), part)
-        return pick_cell(run, self.feed, event, listener, shown.number)
+        part_shown = parts.chosen(plan_from_dict(run.config["plan"]), part)
+        return pick_cell(run, self.feed, event, listener, part_shown.number)
 
     def pick_level(
         self, run_id: str | None, part: str | None, level: str | None
