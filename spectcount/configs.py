@@ -140,6 +140,24 @@ class TuneConfig(RunConfig):
     regions: Sequence[Json] = ()
 
 
+@dataclass(frozen=True)
+class LadderConfig(RunConfig):
+    """What `listeners` (base first) make, stage by stage, of at most `pairs` pairs of the clips
+    that the run `source` asked by `plan`, in its `cells` (x, y; none: all of them) with the words
+    `place`. `keep` leaves the states in the run's folder."""
+
+    kind: ClassVar[str] = "ladder"
+    compares: ClassVar[bool] = True
+
+    source: str = ""
+    plan: Json = field(default_factory=dict)
+    listeners: Sequence[str] = ()
+    cells: Sequence[Sequence[int]] = ()
+    place: str = ""
+    pairs: int = 200
+    keep: bool = False
+
+
 CONFIGS: dict[str, type[RunConfig]] = {
     made.kind: made
     for made in (
@@ -151,6 +169,7 @@ CONFIGS: dict[str, type[RunConfig]] = {
         ListenConfig,
         BenchmarkConfig,
         TuneConfig,
+        LadderConfig,
     )
 }
 """Class of each kind of run."""

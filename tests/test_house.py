@@ -19,8 +19,8 @@ SOURCES = [*MODULES, *ROOT.glob("app.py")]
 LAYERS = (
     "errors interrupts visitors rates limits documents records params carriers devices settings "
     "scales stimulus synth containers clips measure spectrogram designs tasks pairs trials configs "
-    "context psychophysics listeners probing figures training benchmarks store jobs report presets "
-    "actions ui cli __main__"
+    "context psychophysics listeners probing where figures training benchmarks store jobs report "
+    "presets actions ui cli __main__"
 ).split()
 """A module imports only from its own layer and from those before it."""
 

@@ -28,6 +28,7 @@ from spectcount.cli import (
     runs,
     sounds,
     training,
+    where,
 )
 from spectcount.cli.root import app
 from spectcount.errors import UserError

@@ -60,6 +60,13 @@ def tune(context: JobContext, settings: Settings) -> Json:
         return dict(train.execute(context, settings) or {})
 
 
+def ladder(context: JobContext, settings: Settings) -> Json:
+    """Read the states of a model stage by stage."""
+    from spectcount.where import run
+
+    return run.execute(context, _listeners(context, settings))
+
+
 KINDS: dict[str, Work] = {
     "probe": ask,
     "compare": ask,
@@ -68,4 +75,5 @@ KINDS: dict[str, Work] = {
     "confirm": ask,
     "benchmark": benchmark,
     "tune": tune,
+    "ladder": ladder,
 }

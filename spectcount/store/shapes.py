@@ -46,6 +46,10 @@ CONFIG: Shapes = {
     "curriculum": dict,
     "lora": dict,
     "train": dict,
+    "cells": [[int]],
+    "place": str,
+    "pairs": int,
+    "keep": bool,
 }
 LINEAGE: Shapes = {
     "probe": _TEXT_OR_NONE,
@@ -81,6 +85,7 @@ SUMMARY: Shapes = {
     "of_steps": int,
     "final_loss": (*_NUMBER, _NONE),
     "base": dict,
+    "sentences": [str],
 }
 SHAPES = {"config": CONFIG, "lineage": LINEAGE, "summary": SUMMARY}
 _ASKED = ("plan", "listeners")
@@ -93,6 +98,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "panel": (*_ASKED, "parts"),
     "tune": ("base",),
     "benchmark": ("benchmark", "listeners"),
+    "ladder": (*_ASKED, "source"),
 }
 """What the configuration of a kind must hold for the run to be read."""
 REPORTED = {
@@ -108,7 +114,13 @@ REPORTED = {
     ),
 }
 """What a summary must hold, where there is one."""
-_N_LISTENERS = {"compare": (2, 2), "panel": (2, 2), "wordings": (1, 2), "benchmark": (1, 2)}
+_N_LISTENERS = {
+    "compare": (2, 2),
+    "panel": (2, 2),
+    "wordings": (1, 2),
+    "benchmark": (1, 2),
+    "ladder": (1, 2),
+}
 """Fewest and most listeners of kinds that do not take any number of them."""
 
 

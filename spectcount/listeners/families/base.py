@@ -36,7 +36,11 @@ class Family:
     """One architecture. `encoder`, `projector`, `llm` are regular expressions over the names of
     the modules that LoRA may adapt; `source` is where the facts come from; `end_token` ends an
     answer where the tokenizer's own does not; `bundled` is the folder within a checkpoint of an
-    adapter that belongs to the model."""
+    adapter that belongs to the model.
+
+    For reading states: `features` names the module that log-mel features enter, `mel_axis` the
+    axis of their bands; `encoder_layers`, `llm_layers` name modules that the states of each layer
+    enter, in order."""
 
     name: ClassVar[str]
     architectures: ClassVar[tuple[str, ...]]
@@ -51,6 +55,10 @@ class Family:
     end_token: ClassVar[str] = ""
     bundled: ClassVar[str | None] = None
     processor_options: ClassVar[Mapping[str, Any]] = {}
+    features: ClassVar[str] = ""
+    mel_axis: ClassVar[int] = 1
+    encoder_layers: ClassVar[str] = ""
+    llm_layers: ClassVar[str] = r"language_model\.layers\.\d+"
 
     # Loading
 
@@ -283,6 +291,13 @@ class Family:
     def logits(self, model: Any, hidden: torch.Tensor) -> torch.Tensor:
         """Logits [..., V] of hidden states."""
         return model.lm_head(hidden)
+
+    def layers(self, model: Any, part: str) -> list[Any]:
+        """The modules that the states of each layer of the "encoder" or the "llm" enter."""
+        pattern = re.compile(
+            rf".*({self.encoder_layers if part == 'encoder' else self.llm_layers})"
+        )
+        return [module for name, module in model.named_modules() if pattern.fullmatch(name)]
 
     # Tuning
 

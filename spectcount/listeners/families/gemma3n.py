@@ -31,6 +31,7 @@ class Gemma3n(Gemma4):
         r"|ffw_layer_(start|end)\.ffw_layer_(1|2)|lconv1d\.linear_(start|end))"
         r"|subsample_conv_projection\.input_proj_linear)"
     )
+    encoder_layers = r"audio_tower\.conformer\.\d+"
     source = "Google DeepMind (2025), Gemma 3n model card"
     end_token = "<end_of_turn>"
     processor_options: ClassVar[Mapping[str, Any]] = {"processor_kwargs": {"padding": True}}

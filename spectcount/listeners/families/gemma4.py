@@ -14,7 +14,7 @@ torchvision, are not loaded. Clips beyond 30 s would be cut without a word, so t
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -41,6 +41,9 @@ class Gemma4(Family):
         r"|feed_forward(1|2)\.ffw_layer_(1|2)|lconv1d\.linear_(start|end))\.linear|output_proj)"
     )
     projector = r"embed_audio\.embedding_projection"
+    features: ClassVar[str] = r"model\.audio_tower"
+    mel_axis = 2
+    encoder_layers: ClassVar[str] = r"audio_tower\.layers\.\d+"
     source = "Google DeepMind (2026), Gemma 4 model card"
     end_token = "<turn|>"
 

@@ -85,6 +85,7 @@ class Generic(Family):
             self.names.projector,
             self.names.llm,
         )
+        self.encoder_layers, self.llm_layers = _numbered(self.encoder), _numbered(self.llm)
         self.padding: Mapping[str, Any] | None = None
 
     def load(self, folder: str, device: str, dtype: torch.dtype, **options: Any) -> tuple[Any, Any]:
@@ -224,6 +225,14 @@ def names_of(auto_class: str, config: Any) -> Names:
         projector=_expression(bridge),
         llm=_expression(spoken),
     )
+
+
+def _numbered(expression: str) -> str:
+    """The layers that most linear layers of a part lie in, as a regular expression; `NOTHING` where
+    they lie in none."""
+    layers = [re.match(r".*?\\\.\\d\+", each) for each in expression.split("|")]
+    known = [match[0] for match in layers if match]
+    return max(known, key=known.count, default=NOTHING)
 
 
 def _expression(names: Sequence[str]) -> str:

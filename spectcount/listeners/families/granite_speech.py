@@ -46,6 +46,9 @@ class GraniteSpeech(Family):
         rf"projector\.(linear|qformer\.encoder\.layer\.\d+\.({_HALF}"
         r"|(intermediate|output)_query\.dense))"
     )
+    features = r"model\.encoder\.input_linear"
+    mel_axis = 2
+    encoder_layers = r"model\.encoder\.layers\.\d+"
     source = "Saon et al. (2025), arXiv 2505.08699"
     bundled = ""
 

@@ -47,6 +47,10 @@ class Phi4Multimodal(Family):
     )
     projector = r"audio_embed\.(up|down)_proj_for_speech"
     llm = r"model\.layers\.\d+\.(self_attn\.(qkv|o)_proj|mlp\.(gate_up|down)_proj)"
+    features = r"audio_embed\.encoder"
+    mel_axis = 2
+    encoder_layers = r"audio_embed\.encoder\.encoders\.\d+"
+    llm_layers = r"model\.layers\.\d+"
     source = "Abouelenin et al. (2025), arXiv 2503.01743"
     end_token = "<|end|>"
     bundled = BUNDLED["phi4_multimodal"]

@@ -35,6 +35,7 @@ class Qwen3Omni(QwenOmni):
     processor_class = "Qwen3OmniMoeProcessor"
     projector = r"audio_tower\.proj(1|2)"
     llm = r"language_model\.layers\.\d+\.self_attn\.(q|k|v|o)_proj"
+    features = r"audio_tower\.conv2d1"
     source = "Xu et al. (2025), arXiv 2509.17765"
 
     def n_audio_tokens(self, n_samples: int, processor: Any) -> int:

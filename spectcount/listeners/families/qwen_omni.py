@@ -38,6 +38,8 @@ class QwenOmni(Family):
     processor_class: ClassVar[str] = "Qwen2_5OmniProcessor"
     staged = True
     encoder = r"audio_tower\.layers\.\d+\.(self_attn\.(q|k|v|out)_proj|fc1|fc2)"
+    features: ClassVar[str] = r"audio_tower\.conv1"
+    encoder_layers = r"audio_tower\.layers\.\d+\.self_attn_layer_norm"
     projector = r"audio_tower\.proj"
     source = "Xu et al. (2025), arXiv 2503.20215"
     processor_options: ClassVar[Mapping[str, Any]] = {"processor_kwargs": {"padding": True}}

@@ -39,6 +39,8 @@ class Voxtral(Family):
     auto_class = "VoxtralForConditionalGeneration"
     staged = True
     encoder = r"audio_tower\.layers\.\d+\.(self_attn\.(q|k|v|out)_proj|fc1|fc2)"
+    features = r"audio_tower\.conv1"
+    encoder_layers = r"audio_tower\.layers\.\d+"
     projector = r"multi_modal_projector\.linear_(1|2)"
     source = "Liu et al. (2025), arXiv 2507.13264"
 

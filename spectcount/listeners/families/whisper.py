@@ -24,6 +24,8 @@ class WhisperFamily(Family):
 
     staged = True
     encoder = r"audio_tower\.layers\.\d+\.(self_attn\.(q|k|v|out)_proj|fc1|fc2)"
+    features = r"audio_tower\.conv1"
+    encoder_layers = r"audio_tower\.layers\.\d+"
 
     def n_audio_tokens(self, n_samples: int, processor: Any) -> int:
         extractor = processor.feature_extractor

@@ -58,6 +58,14 @@ def prompt_logits(
         return family.logits(model, hidden[:, batch.n_prefix - 1])
 
 
+def n_prefix(
+    family: Family, processor: Any, questions: Sequence[Sequence[Asked]], n_audio: int
+) -> int:
+    """Where `answer_log_probs` ends the prefixes of these rows: where one question has its row, the
+    place before is that of the prompt's last token."""
+    return max(len(_row(family, processor, tuple(clip), n_audio).prefix) for clip in questions)
+
+
 _rows: weakref.WeakKeyDictionary[Any, dict[Any, packing.Row]] = weakref.WeakKeyDictionary()
 """Rows by processor: what a model is asked again and again; gone when the model is."""
 ROWS_KEPT = 4096
