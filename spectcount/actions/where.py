@@ -14,6 +14,7 @@ from spectcount.configs import AskConfig, LadderConfig
 from spectcount.errors import UserError
 from spectcount.jobs.confirmations import regions_now
 from spectcount.jobs.ladders import ladder_of
+from spectcount.jobs.results import result_of
 from spectcount.listeners.spec import ListenerSpec
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
@@ -100,7 +101,7 @@ def _region(
     if number is None:
         return [], ""
     regions = regions_now(
-        store, run, listener, [t for t in store.trials(run.id) if t.listener == listener]
+        store, run, listener, lambda: result_of(store, run, lambda: store.trials(run.id))
     )
     if not 1 <= number <= len(regions):
         raise UserError(

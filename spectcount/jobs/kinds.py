@@ -54,17 +54,23 @@ def tune(context: JobContext, settings: Settings) -> Json:
     config = TuneConfig.from_json(context.config)
     if not several.leads():
         return dict(train.execute(context, settings) or {})
-    with listeners.held(settings, config.base, workload(context.config), context.run_id) as gone:
+    work = f"the fine-tune {context.run_id}"
+    with listeners.held(settings, config.base, workload(context.config), work) as gone:
         for name in gone:
             context.log(f"{name} gave way in the resident scorer, and comes back at the end")
         return dict(train.execute(context, settings) or {})
 
 
 def ladder(context: JobContext, settings: Settings) -> Json:
-    """Read the states of a model stage by stage."""
+    """Read the states of a model stage by stage, in this process: the resident scorer gives way
+    where both do not fit."""
+    from spectcount import listeners
     from spectcount.where import run
 
-    return run.execute(context, _listeners(context, settings))
+    first, *_ = context.listeners
+    with listeners.held(settings, first, {}, f"the ladder {context.run_id}"):
+        loaded = {spec: listeners.load_here(spec, settings) for spec in context.listeners}
+        return run.execute(context, loaded)
 
 
 KINDS: dict[str, Work] = {

@@ -164,8 +164,8 @@ def warm(settings: Settings) -> None:
 def held(
     settings: Settings, base: str, workload: Mapping[str, Any], work: str
 ) -> Iterator[list[str]]:
-    """Memory for a fine-tune in this process: the resident scorer gives way while open, and is
-    not started for it; what it unloaded."""
+    """Memory for `work` (in words) in this process: the resident scorer gives way while open, and
+    is not started for it; what it unloaded."""
     door = client.door(settings)
     if door is None:
         yield []
@@ -175,7 +175,7 @@ def held(
     needed = 0.0
     with suppress(UserError):  # what cannot be forecast begins as well as it may
         needed = forecast_for(base, settings, workload).bytes
-    with door.held(needed, f"the fine-tune {work}") as gone:
+    with door.held(needed, work) as gone:
         yield gone
 
 

@@ -77,10 +77,9 @@ def states_of(listener: AudioLM, questions: Sequence[Question]) -> States:
             for stage, name in enumerate(names):
                 kept[stage][i] = vectors[name][place]
 
-    lengths: dict[int, list[int]] = {}
-    for i, question in enumerate(questions):
-        lengths.setdefault(batching.n_samples(question), []).append(i)
-    batching.run(list(lengths.values()), clips, answer, listener.size)
+    groups = batching.rows_of(questions, listener.size.most_samples)
+    singles = [[i for row in group for i in row] for group in groups]
+    batching.run(singles, clips, answer, listener.size)
     vectors = tuple(np.stack([v for v in of if v is not None]) for of in kept)
     return States(names, vectors, raw)
 

@@ -72,7 +72,7 @@ def test_a_stopped_ladder_goes_on_where_it_was_and_ends_the_same(home, source, d
     )
     from spectcount import listeners
 
-    loaded = {name: listeners.load(name, home) for name in config.listeners}
+    loaded = {name: listeners.load_here(name, home) for name in config.listeners}
     context = JobContext(again, store)
     monkeypatch.setattr(context, "should_stop", lambda: len(asked) == 1)
     assert where.execute(context, loaded)["stopped"]
