@@ -53,6 +53,7 @@ SWEPT = (
     "store",
     "training",
     "ui",
+    "where",
     "visitors.py",
 )
 """Rooms whose names and prose are held by the tests at the end; more are added as they are

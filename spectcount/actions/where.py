@@ -38,27 +38,28 @@ def start_ladder(
 ) -> Run:
     """Queue the sensitivity ladder of a run that has ended, or of a probe preset or plan, which is
     asked first. `listeners` (default: the run's first two) are base and tuned; `region` numbers a
-    weak region of the first (from 1): its clips alone are read. `keep` leaves the states on disk.
+    weak region of the first (from 1), whose clips alone are read. `keep` leaves the states there.
     """
     if not LEAST_PAIRS <= pairs <= MOST_PAIRS:
         raise UserError(f"pairs={pairs} make no ladder; give {LEAST_PAIRS} to {MOST_PAIRS}")
     store = Store(settings.database)
-    asked = None
+    source_run = None
     if isinstance(source, str) and any(run.id == source for run in store.runs()):
-        asked = _ended(store, source)
+        source_run = _ended(store, source)
     elif isinstance(source, str) and source.split("-")[0] in SOURCES and source.count("-") == 3:
-        store.run(source)  # an id that is not there is refused with those that are like it
-    specs = tuple(listeners) or (asked.listeners[:2] if asked is not None else ("tiny-lalm",))
+        store.run(source)  # refused, with the ids that are like it
+    usual = source_run.listeners[:2] if source_run is not None else ("tiny-lalm",)
+    specs = tuple(listeners) or usual
     _refuse_listeners(specs)
-    if asked is None:
+    if source_run is None:
         if region is not None:
             raise UserError(f"region={region} is one of a run; give the run's id, not a plan")
-        asked = start_probe(settings, source, list(specs), seed, params)
-    mapped = AskConfig.from_json(asked.config)
-    cells, place = _region(store, asked, specs[0], region)
+        source_run = start_probe(settings, source, list(specs), seed, params)
+    mapped = AskConfig.from_json(source_run.config)
+    cells, place = _region(store, source_run, specs[0], region)
     refuse_many_trials(settings, 2 * pairs * len(specs))
     config = LadderConfig(
-        source=asked.id,
+        source=source_run.id,
         plan=mapped.plan,
         listeners=list(specs),
         cells=cells,
@@ -67,7 +68,7 @@ def start_ladder(
         keep=keep,
         seed=seed,
     )
-    return queue(settings, config, {"source": asked.id})
+    return queue(settings, config, {"source": source_run.id})
 
 
 def _ended(store: Store, run_id: str) -> Run:
@@ -115,22 +116,22 @@ def _region(
 def ladder_lines(settings: Settings, run_id: str) -> list[str]:
     """The ladder of a run in lines: a table for each listener, then what may be said. Raises
     `UserError` where the run made none."""
-    made = _made(settings, run_id)
-    lines = [made.words]
-    for name, each in made.listeners.items():
+    ladder = _stored(settings, run_id)
+    lines = [ladder.words]
+    for name, each in ladder.listeners.items():
         lines.append(f"{name}:")
         lines += [f"  {rung.words}" for rung in each.rungs]
         if each.d_prime is not None:
             lines.append(f"  answers: d' {each.d_prime}, criterion {each.criterion}")
-    return [*lines, *made.sentences]
+    return [*lines, *ladder.sentences]
 
 
-def _made(settings: Settings, run_id: str) -> Ladder:
+def _stored(settings: Settings, run_id: str) -> Ladder:
     run = Store(settings.database).run(run_id).whole()
-    made = ladder_of(run)
-    if made is None:
+    ladder = ladder_of(run)
+    if ladder is None:
         raise UserError(
             f"run {run_id} ({run.kind}, {run.state}) has no ladder of this release; make one with: "
             "ladder RUN"
         )
-    return made
+    return ladder

@@ -62,7 +62,7 @@ def states_of(listener: AudioLM, questions: Sequence[Question]) -> States:
     """States and answers of questions of one task; raises `UserError` as `AudioLM.score` does."""
     loaded, names = listener.loaded, stage_names(listener.loaded)
     answers = questions[0].answers
-    kept: list[list[np.ndarray | None]] = [[None] * len(questions) for _ in names]
+    gathered: list[list[np.ndarray | None]] = [[None] * len(questions) for _ in names]
     raw = np.zeros((len(questions), len(answers)))
 
     def clips(rows: Sequence[int]) -> np.ndarray:
@@ -75,12 +75,12 @@ def states_of(listener: AudioLM, questions: Sequence[Question]) -> States:
         for place, i in enumerate(rows):
             raw[i] = scored[place][0]
             for stage, name in enumerate(names):
-                kept[stage][i] = vectors[name][place]
+                gathered[stage][i] = vectors[name][place]
 
     groups = batching.rows_of(questions, listener.size.most_samples)
     singles = [[i for row in group for i in row] for group in groups]
     batching.run(singles, clips, answer, listener.size)
-    vectors = tuple(np.stack([v for v in of if v is not None]) for of in kept)
+    vectors = tuple(np.stack([v for v in of if v is not None]) for of in gathered)
     return States(names, vectors, raw)
 
 

@@ -125,9 +125,11 @@ class Ladder:
     def words(self) -> str:
         """The clips, and how to read the numbers."""
         groups = "clips" if self.counted else "pairs of signal and counterpart"
-        told = f"{self.split:g} or more against fewer" if self.counted else "signal and counterpart"
+        sides = (
+            f"{self.split:g} or more against fewer" if self.counted else "signal and counterpart"
+        )
         return (
-            f"{self.task}, {self.n_groups} {groups}: how well {told} can be told apart, linearly "
+            f"{self.task}, {self.n_groups} {groups}: how well {sides} can be told apart, linearly "
             "readable from mean, maximum and standard deviation over tokens, a lower bound; "
             f"intervals at 95 %; more than d_a {self.ceiling:.2f} cannot be told with so many"
         )
@@ -147,9 +149,9 @@ class Ladder:
 CLASSES: tuple[type, ...] = (Ladder, ListenerLadder, Rung, Interval, ScoreFit, Levels)
 
 
-def to_json(made: Ladder) -> str:
+def to_json(ladder_: Ladder) -> str:
     """A ladder as the text of a file."""
-    return records.dumps(made)
+    return records.dumps(ladder_)
 
 
 def from_json(text: str) -> Ladder | None:
@@ -253,12 +255,12 @@ class _Frame:
         """d_a among the clips of each condition."""
         if self.clips.counted:
             return ()
-        made = []
+        intervals = []
         for k in range(len(self.clips.condition_words)):
             units = self.units.only(self.clips.conditions == k)
             values = ladder.d_a(scores, units, self.weights)
-            made.append(ladder.alone(values, top=ladder.ceiling(units)))
-        return tuple(made)
+            intervals.append(ladder.alone(values, top=ladder.ceiling(units)))
+        return tuple(intervals)
 
 
 def _own(clips: Clips, log_probs: np.ndarray) -> np.ndarray:
@@ -378,13 +380,13 @@ def _threshold_sentence(
 
 
 def _changes(
-    names: Sequence[str], values: Sequence[np.ndarray], made: Mapping[str, ListenerLadder]
+    names: Sequence[str], values: Sequence[np.ndarray], ladders: Mapping[str, ListenerLadder]
 ) -> tuple[tuple[Interval, ...], str]:
     """The change of each stage from the first listener to the second, and its sentence."""
     if len(names) != 2 or values[0].shape != values[1].shape:
         return (), ""
     changes = ladder.together(values[1] - values[0])
-    stages = [rung.stage for rung in made[names[0]].rungs]
+    stages = [rung.stage for rung in ladders[names[0]].rungs]
     moved = [k for k, each in enumerate(changes) if each.low > 0 or each.high < 0]
     head = f"from {names[0]} to {names[1]}"
     if not moved:

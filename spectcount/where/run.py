@@ -46,8 +46,8 @@ def execute(context: RunContext, listeners: Mapping[str, Listener]) -> Json:
         if states is None:
             return {"done": 0, "total": total, "stopped": True, "sentences": []}
         heard[name] = states
-    made = ladder.ladder_of(clips, heard, config.source, config.seed, _ideal(clips))
-    write(context.folder / ladder.FILE, ladder.to_json(made).encode())
+    result = ladder.ladder_of(clips, heard, config.source, config.seed, _ideal(clips))
+    write(context.folder / ladder.FILE, ladder.to_json(result).encode())
     if not config.keep:
         shutil.rmtree(_folder(context), ignore_errors=True)
     context.progress(total, total)
@@ -56,7 +56,7 @@ def execute(context: RunContext, listeners: Mapping[str, Listener]) -> Json:
         "total": total,
         "stopped": False,
         "listeners": {name: {"fingerprint": each.fingerprint} for name, each in heard.items()},
-        "sentences": made.sentences,
+        "sentences": result.sentences,
     }
 
 
