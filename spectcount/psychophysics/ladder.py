@@ -108,7 +108,7 @@ def together(values: np.ndarray, level: float = 0.95) -> list[Interval]:
 
 
 def losses(values: np.ndarray) -> np.ndarray:
-    """What is lost behind each stage but the last, [stages - 1, 1 + draws], of d_a [stages, 1 +
+    """The loss behind each stage but the last, [stages - 1, 1 + draws], of d_a [stages, 1 +
     draws]."""
     later = np.maximum.accumulate(values[::-1], axis=0)[::-1][1:]
     return np.asarray(values[:-1] - later)

@@ -33,7 +33,7 @@ FILE = "ladder.json"
 
 @dataclass(frozen=True)
 class Heard:
-    """What one listener made of the clips: vectors [clips, width] of each stage, and log p of the
+    """All that one listener makes of the clips: vectors [clips, width] of each stage, and log p of the
     closed set [clips, answers], normalised."""
 
     fingerprint: str
@@ -199,7 +199,7 @@ def _split(numbers: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class _Frame:
-    """What all stages and listeners share: clips, units and their draws, folds, targets [G, g, 1 +
+    """The parts that all stages and listeners share: clips, units and their draws, folds, targets [G, g, 1 +
     permutations], and the units of each permutation."""
 
     clips: Clips

@@ -113,7 +113,7 @@ def test_the_stage_that_loses_is_named(mapped, place):
 
 def test_nothing_is_named_where_nothing_is_lost_and_where_nothing_is_readable(mapped):
     kept = made(mapped, heard(mapped, [2.5] * 6, readout=2.5)).listeners["base"].sentence
-    deaf = made(mapped, heard(mapped, [0.0] * 6, readout=0.0)).listeners["base"].sentence
+    deaf = made(mapped, heard(mapped, [0.0] * 6, 1, readout=0.0)).listeners["base"].sentence
     assert kept.startswith("no stage can be named: behind none")
     assert deaf.startswith("no stage can be named: nothing is linearly readable")
 
