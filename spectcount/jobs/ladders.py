@@ -10,7 +10,7 @@ KIND = LadderConfig.kind
 
 
 def ladder_of(run: Run) -> Ladder | None:
-    """The ladder that a run of kind "ladder" made; None before its end, and of an earlier release."""
+    """The ladder that a run made; None before its end, and of an earlier release."""
     try:
         return from_json((run.folder / FILE).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):

@@ -36,8 +36,8 @@ _HALF = float(np.finfo(np.float16).max)
 
 @dataclass(frozen=True)
 class States:
-    """All that one model makes of questions: `stages` in order, `vectors` of each stage [clips, width]
-    as float16, `log_probs` [clips, answers] of the closed set, not normalised."""
+    """A model's `stages` in order, `vectors` of each stage [clips, width] as float16, `log_probs`
+    [clips, answers] of the closed set, not normalised."""
 
     stages: tuple[str, ...]
     vectors: tuple[np.ndarray, ...]
@@ -235,9 +235,9 @@ def _hook_encoder(loaded: LoadedModel, reader: _Reader, before: Callable[..., No
 def _hook_stock(
     loaded: LoadedModel, reader: _Reader, before: Callable[..., None], hooks: list[Any], last: str
 ) -> None:
-    """The parts that the staged path has at hand: features and places of the audio from the batch, the
-    encoder's last states, the language model's input, its last states; then nothing more, for
-    the answers are read in forwards of their own."""
+    """Read as the staged path does: features and places of the audio from the batch, the encoder's
+    last states, the language model's input, its last states; then nothing more, for the answers
+    are read in forwards of their own."""
     family, model, processor = loaded.family, loaded.model, loaded.processor
     encoder, llm = _layers(loaded, ENCODER), _layers(loaded, LLM)
 

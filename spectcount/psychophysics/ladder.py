@@ -6,12 +6,15 @@ d_a = sqrt 2 z(AUC) (Mann-Whitney, ties 1/2); an AUC nearer to 0 or 1 than half 
 `lost` behind a stage is its d_a less the best d_a of any later stage: what a later stage tells was
 there before, so a dip that comes back is no loss. Intervals of single stages are percentiles of the
 bootstrap (Efron & Tibshirani 1993, chapter 13); those of losses and of changes hold for all stages
-together (largest studentised deviation; Westfall & Young 1993, chapter 2).
+together (largest studentised deviation; Westfall & Young 1993, chapter 2). Scores of a decoder
+depend on each other through the clips that it was fitted to, which draws of finished scores do not
+show: permuted labels scatter more than their bootstrap says, and that `extra` variance is added.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,26 +88,45 @@ def rank_correlation(scores: np.ndarray, numbers: np.ndarray, weights: np.ndarra
     return np.asarray(shared / np.sqrt(np.maximum(spread, 1e-12)))
 
 
-def alone(values: np.ndarray, level: float = 0.95, top: float = math.inf) -> Interval:
-    """The interval of one row of `d_a`, open above where the estimate lies at `top`."""
-    tail = (1 - level) / 2
-    if not np.isfinite(values[0]):
-        return Interval(math.nan, -math.inf, math.inf, level, PERCENTILE)
+def alone(
+    values: np.ndarray,
+    extra: float = 0.0,
+    top: float = math.inf,
+    level: float = 0.95,
+    rule: str = PERCENTILE,
+) -> Interval:
+    """The interval of one row of `d_a`, open above where the estimate lies at `top`; `extra`:
+    variance that the draws do not have."""
+    value, tail = float(values[0]), (1 - level) / 2
+    if not math.isfinite(value):
+        return Interval(math.nan, -math.inf, math.inf, level, rule)
     low, high = np.nanquantile(values[1:], [tail, 1 - tail])
-    high = math.inf if values[0] >= top - 1e-9 else high
-    return Interval(float(values[0]), float(low), float(high), level, PERCENTILE)
+    more = float(ndtri(1 - tail)) ** 2 * extra
+    low = value - math.sqrt(max(value - low, 0.0) ** 2 + more)
+    high = value + math.sqrt(max(high - value, 0.0) ** 2 + more)
+    return Interval(value, low, math.inf if value >= top - 1e-9 else high, level, rule)
 
 
-def together(values: np.ndarray, level: float = 0.95) -> list[Interval]:
-    """Intervals of several quantities [quantities, 1 + draws] that hold all at once."""
+def together(
+    values: np.ndarray, extra: np.ndarray | float = 0.0, level: float = 0.95
+) -> list[Interval]:
+    """Intervals of several quantities [quantities, 1 + draws] that hold all at once; `extra`
+    [quantities]: variances that the draws do not have."""
     estimate, drawn = values[:, 0], values[:, 1:]
     error = np.maximum(np.nanstd(drawn, axis=1), _LEAST_ERROR)
     furthest = np.nanmax(np.abs(drawn - estimate[:, None]) / error[:, None], axis=0)
-    reach = np.nanquantile(furthest, level) * error
+    reach = np.nanquantile(furthest, level) * np.sqrt(error**2 + extra)
     return [
         Interval(float(e), float(e - r), float(e + r), level, TOGETHER)
         for e, r in zip(estimate, reach, strict=True)
     ]
+
+
+def extra_variance(controls: np.ndarray, drawn: Sequence[np.ndarray]) -> float:
+    """Variance of d_a of permuted labels (`controls`) beyond that of their bootstrap (`drawn`, rows
+    of `d_a`)."""
+    within = float(np.mean([np.nanvar(values[1:]) for values in drawn]))
+    return max(0.0, float(np.mean(np.square(controls))) - within)
 
 
 def losses(values: np.ndarray) -> np.ndarray:

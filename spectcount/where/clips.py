@@ -100,8 +100,10 @@ def clips_of(
 def _in_turn(trials: Iterable[Trial], cells: set[tuple[int, ...]]) -> list[Trial]:
     """Trials by their number within a cell, so that conditions take turns; signal trials before
     catch trials of the same number."""
-    mine = [t for t in trials if t.stimulus is not None and (not cells or _cell(t) in cells)]
-    return sorted(mine, key=lambda t: (t.coords.get("trial", 0), t.coords.get("role") != "signal"))
+    chosen = [t for t in trials if t.stimulus is not None and (not cells or _cell(t) in cells)]
+    return sorted(
+        chosen, key=lambda t: (t.coords.get("trial", 0), t.coords.get("role") != "signal")
+    )
 
 
 def _cell(trial: Trial) -> tuple[int, int]:

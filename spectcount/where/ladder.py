@@ -28,13 +28,15 @@ VERSION = f"{spectcount.__version__}/1"
 """Raise the number behind the slash with every change of what states say."""
 READOUT, ANSWERS = "readout", "answers"
 PERMUTATIONS = 20
+BOOTSTRAPPED, DRAWS_OF_CONTROL = 2, 200
+"""Permutations of each stage, and draws of each, whose bootstrap is held against the control."""
 FILE = "ladder.json"
 
 
 @dataclass(frozen=True)
 class Heard:
-    """All that one listener makes of the clips: vectors [clips, width] of each stage, and log p of the
-    closed set [clips, answers], normalised."""
+    """The clips in one listener: vectors [clips, width] of each stage, and log p of the closed set
+    [clips, answers], normalised."""
 
     fingerprint: str
     stages: tuple[str, ...]
@@ -137,13 +139,13 @@ class Ladder:
     @property
     def sentences(self) -> list[str]:
         """All that may be said, listener by listener, the change last."""
-        own = [
+        words_of_each = [
             f"{name}: {words}"
             for name, each in self.listeners.items()
             for words in (each.sentence, each.threshold_sentence)
             if words
         ]
-        return own + ([self.change_sentence] if self.change_sentence else [])
+        return words_of_each + ([self.change_sentence] if self.change_sentence else [])
 
 
 CLASSES: tuple[type, ...] = (Ladder, ListenerLadder, Rung, Interval, ScoreFit, Levels)
@@ -171,9 +173,9 @@ def ladder_of(
     rng = np.random.default_rng([seed, 12])
     split = _split(clips.truths) if clips.counted else 0.0
     frame = _Frame.of(clips, split, rng)
-    values = {name: frame.values(each) for name, each in heard.items()}
-    listeners = {name: _listener(frame, heard[name], *values[name]) for name in heard}
-    changes, sentence = _changes(list(heard), [d for d, _ in values.values()], listeners)
+    reads = {name: frame.read(each) for name, each in heard.items()}
+    listeners = {name: _listener(frame, heard[name], reads[name]) for name in heard}
+    changes, sentence = _changes(list(heard), list(reads.values()), listeners)
     return Ladder(
         VERSION,
         source,
@@ -199,7 +201,7 @@ def _split(numbers: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class _Frame:
-    """The parts that all stages and listeners share: clips, units and their draws, folds, targets [G, g, 1 +
+    """Shared by all stages and listeners: clips, units and their draws, folds, targets [G, g, 1 +
     permutations], and the units of each permutation."""
 
     clips: Clips
@@ -226,41 +228,67 @@ class _Frame:
         top = ladder.ceiling(units[0])
         return cls(clips, units[0], weights, folds, targets, tuple(units[1:]), top)
 
-    def values(self, heard: Heard) -> tuple[np.ndarray, list[np.ndarray]]:
-        """(d_a [stages, 1 + draws], scores of each stage [clips, 1 + permutations]); of the readout
-        its own scores [clips, 1]."""
+    def read(self, heard: Heard) -> _Read:
+        """The scores of all stages of a listener, and of the control."""
         scores = []
         for vectors in heard.vectors:
             features = vectors.astype(float).reshape(len(self.folds), self.clips.size, -1)
             features = decoding.centred(features, self.clips.words)
             read = decoding.out_of_fold(features, self.targets, self.folds)
             scores.append(read.reshape(len(vectors), -1))
-        own = _own(self.clips, heard.log_probs).reshape(len(self.folds), self.clips.size, 1)
-        scores.append(decoding.centred(own, self.clips.words).reshape(-1, 1))
+        controls = np.array([self._control(s) for s in scores])
+        some = range(1, 1 + BOOTSTRAPPED)
+        drawn = [
+            ladder.d_a(s[:, k], self.shuffled[k - 1], self.weights[:DRAWS_OF_CONTROL])
+            for s in scores
+            for k in some
+        ]
+        extra = np.full(len(scores) + 1, ladder.extra_variance(controls, drawn))
+        extra[-1] = 0.0  # the readout is fitted to no clip
+        answered = _own(self.clips, heard.log_probs).reshape(len(self.folds), self.clips.size, 1)
+        scores.append(decoding.centred(answered, self.clips.words).reshape(-1, 1))
         d = np.stack([ladder.d_a(s[:, 0], self.units, self.weights) for s in scores])
-        return d, scores
+        return _Read(d, tuple(s[:, 0] for s in scores), controls, extra)
 
-    def interval(self, values: np.ndarray) -> Interval:
-        return ladder.alone(values, top=self.top)
+    def interval(self, values: np.ndarray, extra: float = 0.0) -> Interval:
+        return ladder.alone(values, extra, self.top)
 
-    def control(self, scores: np.ndarray) -> tuple[float, ...]:
+    def _control(self, scores: np.ndarray) -> list[float]:
         """d_a of the permuted labels."""
         once = self.weights[:1]
-        return tuple(
+        return [
             float(ladder.d_a(scores[:, k], units, once)[0])
-            for k, units in enumerate(self.shuffled[: scores.shape[1] - 1], start=1)
-        )
+            for k, units in enumerate(self.shuffled, start=1)
+        ]
 
-    def by_condition(self, scores: np.ndarray) -> tuple[Interval, ...]:
-        """d_a among the clips of each condition."""
+    def by_condition(self, scores: np.ndarray, extra: float) -> tuple[Interval, ...]:
+        """d_a among the clips of each condition; what clips of all of them share in `extra` grows
+        as they become fewer."""
         if self.clips.counted:
             return ()
         intervals = []
         for k in range(len(self.clips.condition_words)):
             units = self.units.only(self.clips.conditions == k)
             values = ladder.d_a(scores, units, self.weights)
-            intervals.append(ladder.alone(values, top=ladder.ceiling(units)))
+            share = len(self.units.positive) / len(units.positive)
+            intervals.append(ladder.alone(values, extra * share, ladder.ceiling(units)))
         return tuple(intervals)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """d_a [stages, 1 + draws] and scores [clips] of each stage, `controls` [stages - 1,
+    permutations], `extra` variance [stages]; the readout is the last stage."""
+
+    d: np.ndarray
+    scores: tuple[np.ndarray, ...]
+    controls: np.ndarray
+    extra: np.ndarray
+
+    @property
+    def losses(self) -> list[Interval]:
+        """The loss behind each stage but the last."""
+        return ladder.together(ladder.losses(self.d), self.extra[:-1] + self.extra[0])
 
 
 def _own(clips: Clips, log_probs: np.ndarray) -> np.ndarray:
@@ -271,40 +299,42 @@ def _own(clips: Clips, log_probs: np.ndarray) -> np.ndarray:
     return np.asarray(log_probs[:, 0] - log_probs[:, 1])
 
 
-def _listener(
-    frame: _Frame, heard: Heard, d: np.ndarray, scores: list[np.ndarray]
-) -> ListenerLadder:
-    clips, names = frame.clips, (*heard.stages, READOUT)
-    lost: list[Interval | None] = [*ladder.together(ladder.losses(d)), None]
-    numbers = clips.truths.ravel()
-    rungs = []
-    for k, name in enumerate(names):
-        score = scores[k][:, 0]
-        rank = None
-        if clips.counted:
-            drawn = ladder.rank_correlation(score, numbers, frame.weights)
-            rank = ladder.alone(drawn)
-        rungs.append(
-            Rung(
-                name,
-                frame.interval(d[k]),
-                frame.control(scores[k]),
-                lost[k],
-                rank,
-                _threshold(clips, score),
-                frame.by_condition(score),
-            )
-        )
-    d_prime, criterion, answered = _answers(clips, heard.log_probs)
-    sentence = _loss_sentence(rungs, d)
+def _listener(frame: _Frame, heard: Heard, read: _Read) -> ListenerLadder:
+    lost: list[Interval | None] = [*read.losses, None]
+    controls = [*map(tuple, read.controls.tolist()), ()]
+    rungs = tuple(
+        _rung(frame, name, read, k, controls[k], lost[k])
+        for k, name in enumerate((*heard.stages, READOUT))
+    )
+    d_prime, criterion, answered = _answers(frame.clips, heard.log_probs)
     return ListenerLadder(
         heard.fingerprint,
-        tuple(rungs),
+        rungs,
         d_prime,
         criterion,
         answered,
-        sentence,
-        _threshold_sentence(rungs, answered, clips.levels),
+        _loss_sentence(rungs, read),
+        _threshold_sentence(rungs, answered, frame.clips.levels),
+    )
+
+
+def _rung(
+    frame: _Frame, name: str, read: _Read, k: int, control: tuple[float, ...], lost: Interval | None
+) -> Rung:
+    clips, scores, extra = frame.clips, read.scores[k], float(read.extra[k])
+    rank = None
+    if clips.counted:
+        rank = ladder.alone(
+            ladder.rank_correlation(scores, clips.truths.ravel(), frame.weights), rule=ladder.RANKS
+        )
+    return Rung(
+        name,
+        frame.interval(read.d[k], extra),
+        control,
+        lost,
+        rank,
+        _threshold(clips, scores),
+        frame.by_condition(scores, extra),
     )
 
 
@@ -332,11 +362,10 @@ def _answers(
     return sdt.d_prime(*counts), sdt.criterion(*counts), fit
 
 
-def _loss_sentence(rungs: Sequence[Rung], values: np.ndarray) -> str:
-    """The largest loss whose interval excludes 0, or that none can be named; `values` as of
-    `losses`."""
+def _loss_sentence(rungs: Sequence[Rung], read: _Read) -> str:
+    """The largest loss whose interval excludes 0, or that none can be named."""
     best = max(rungs, key=lambda rung: float(rung.d_a.value))
-    if ladder.largest(ladder.together(values)) is None:
+    if ladder.largest(ladder.together(read.d, read.extra)) is None:
         return (
             "no stage can be named: nothing is linearly readable at any stage (largest d_a "
             f"{best.d_a}, {best.stage})"
@@ -380,12 +409,13 @@ def _threshold_sentence(
 
 
 def _changes(
-    names: Sequence[str], values: Sequence[np.ndarray], ladders: Mapping[str, ListenerLadder]
+    names: Sequence[str], reads: Sequence[_Read], ladders: Mapping[str, ListenerLadder]
 ) -> tuple[tuple[Interval, ...], str]:
     """The change of each stage from the first listener to the second, and its sentence."""
-    if len(names) != 2 or values[0].shape != values[1].shape:
+    if len(names) != 2 or reads[0].d.shape != reads[1].d.shape:
         return (), ""
-    changes = ladder.together(values[1] - values[0])
+    base, tuned = reads
+    changes = ladder.together(tuned.d - base.d, base.extra + tuned.extra)
     stages = [rung.stage for rung in ladders[names[0]].rungs]
     moved = [k for k, each in enumerate(changes) if each.low > 0 or each.high < 0]
     head = f"from {names[0]} to {names[1]}"
