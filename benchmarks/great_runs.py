@@ -99,7 +99,7 @@ def summary(settings: Settings, run: Run) -> None:
     """Analyse the run as its end does, and keep it."""
     from spectcount.jobs import results
     from spectcount.probing.analysis import running, settled
-    from spectcount.probing.summary import summarise
+    from spectcount.probing.kinds import summarise
 
     store = Store(settings.database)
     analysis = settled(running(run.kind, run.config, run.lineage, store.trials(run.id)))

@@ -173,3 +173,10 @@ CONFIGS: dict[str, type[RunConfig]] = {
     )
 }
 """Class of each kind of run."""
+
+
+def ask_config(kind: str, values: Mapping[str, Any]) -> AskConfig:
+    """The configuration of a run of a kind that asks, from plain data."""
+    of_kind = CONFIGS[kind]
+    assert issubclass(of_kind, AskConfig)
+    return of_kind.from_json(values)

@@ -13,8 +13,7 @@ from benchmarks.sentence_rows import Row, row
 from benchmarks.sentence_rows.simulate import Sheet, sheet
 from spectcount.probing.difference import change_over
 from spectcount.probing.maps import pool
-from spectcount.probing.panel import Panel
-from spectcount.probing.panel_table import panel_result
+from spectcount.probing.panel import Panel, panel_result
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.threshold_changes import changes_of
 from spectcount.probing.verdict import IMPROVED, WORSE

@@ -1,15 +1,17 @@
 """You as the listener: a person takes a plan, question by question, on page or terminal.
 
 Conventions: a session is a run of kind `listen` in state `open`: no worker, it waits for a person,
-and every answer is a trial of the run at once, so that it can be left and resumed. Nothing of it
-leaves the machine that holds the store.
+and every answer is a trial of the run at once, so that it can be left and resumed. The plan hands
+out the same questions as to any listener; what was answered before is replayed, so that a session
+goes on where it was left, adaptive plans included. Nothing of it leaves the machine that holds the
+store.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +23,17 @@ from spectcount.listeners.observers.observer import Human
 from spectcount.params import Declared, param
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
-from spectcount.trials import Question, Trial
+from spectcount.trials import Question, Trial, make_trial
 
 if TYPE_CHECKING:
-    from spectcount.probing.session import Session
+    from spectcount.probing.base import Plan
+    from spectcount.probing.draws import PlannedQuestion
 
 KIND = "listen"
 _PRACTICE_SEED = 7919
 """Added to the seed for the practice block, whose sounds are then not those of the test."""
+_LONGEST_S = 86_400.0
+"""Time of an answer beyond which it is refused: a day."""
 _sessions: dict[str, Session] = {}
 _lock = threading.RLock()
 
@@ -157,7 +162,6 @@ def _person(name: str) -> str:
 def _open(settings: Settings, run_id: str) -> tuple[Run, Session]:
     """An open session, replayed from its trials where this process does not know it yet."""
     from spectcount.probing.plan import plan_from_dict
-    from spectcount.probing.session import Session
 
     store = Store(settings.database)
     run = store.run(run_id)
@@ -187,7 +191,7 @@ def _finish(
 ) -> Run:
     from spectcount.jobs import results
     from spectcount.probing.analysis import analyse
-    from spectcount.probing.summary import summarise
+    from spectcount.probing.kinds import summarise
 
     store = Store(settings.database)
     if run.state == "open":
@@ -206,3 +210,67 @@ def _finish(
         )
     _sessions.pop(run.id, None)
     return store.run(run.id)
+
+
+class Session:
+    """One person's way through a plan at a seed; `trials` are those answered so far, in order."""
+
+    def __init__(
+        self, plan: Plan, seed: int, person: Human, answered: Iterable[Trial] = ()
+    ) -> None:
+        self.plan = plan
+        self.person = person
+        self.trials: list[Trial] = []
+        self._known = {t.key: t for t in answered}
+        self._asking = plan.ask(seed)
+        self._batch = next(self._asking, None)
+        self._taken: list[Trial] = []
+        self._replay()
+
+    @property
+    def current(self) -> PlannedQuestion | None:
+        """The question to be answered now; None at the end."""
+        return self._batch[len(self._taken)] if self._batch else None
+
+    def answer(self, answer: str, seconds: float | None = None) -> Trial:
+        """Answer the current question, `seconds` after its sound began; the trial. Raises
+        `UserError` for an answer outside the closed set, or at the end."""
+        planned = self.current
+        if planned is None:
+            raise UserError("every question of this session is answered; start another one")
+        if seconds is not None and not 0 <= seconds <= _LONGEST_S:
+            raise UserError(
+                f"seconds={seconds} is no time of an answer; give 0 to {_LONGEST_S:g}, or leave it "
+                "out"
+            )
+        question = planned.question
+        self.person.answer(question, answer)
+        scores = self.person.score([question])
+        timed = {} if seconds is None else {"seconds": round(float(seconds), 3)}
+        trial = make_trial(
+            question,
+            scores.log_probs[0],
+            float(scores.mass[0]),
+            fingerprint=self.person.fingerprint,
+            listener=self.person.name,
+            coords={**planned.coords, **timed},
+            reply=answer,
+        )
+        self._take(trial)
+        self._replay()
+        return trial
+
+    def _take(self, trial: Trial) -> None:
+        self.trials.append(trial)
+        self._taken.append(trial)
+        if self._batch is not None and len(self._taken) == len(self._batch):
+            try:
+                self._batch = self._asking.send(self._taken)
+            except StopIteration:
+                self._batch = None
+            self._taken = []
+
+    def _replay(self) -> None:
+        """Go on through what is answered already."""
+        while (planned := self.current) is not None and planned.question.key in self._known:
+            self._take(self._known[planned.question.key])

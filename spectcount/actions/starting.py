@@ -20,7 +20,7 @@ from spectcount.store import Run, Store
 def start(settings: Settings, config: AskConfig, lineage: Mapping[str, Any]) -> Run:
     """Queue a run that asks, after its number of trials and its listeners were looked at; its
     lineage says what a comparison shares with how its adapter was made."""
-    from spectcount.probing.asked import plan_of
+    from spectcount.probing.kinds import plan_of
 
     refuse_many_trials(settings, plan_of(config).n_trials * len(config.listeners))
     for spec in config.listeners:

@@ -28,7 +28,7 @@ from spectcount.probing.difference import Difference
 from spectcount.probing.maps import Cells
 from spectcount.probing.marks import front_end_marks
 from spectcount.probing.weakness import CONFIRMED, NOT_CONFIRMED, Region
-from spectcount.probing.wording_table import Robustness, Worded
+from spectcount.probing.wordings import Robustness, Worded
 from spectcount.probing.words import is_of_frequency
 from spectcount.psychophysics.sdt import Interval
 

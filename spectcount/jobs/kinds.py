@@ -20,7 +20,7 @@ Work = Callable[[JobContext, Settings], Json]
 
 
 def ask(context: JobContext, settings: Settings) -> Json:
-    """Ask every listener of a run the questions of its plan (see `spectcount.probing.asked`), and
+    """Ask every listener of a run the questions of its plan (see `spectcount.probing.kinds`), and
     keep what the answers say in the run's folder."""
     from spectcount.jobs import results
     from spectcount.probing import run

@@ -15,30 +15,40 @@ import importlib.resources
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import spectcount
 from spectcount import records
 from spectcount.configs import (
-    CONFIGS,
     AskConfig,
     CompareConfig,
     ConfirmConfig,
     PanelConfig,
     WordingsConfig,
+    ask_config,
 )
-from spectcount.probing import comparison, heldout, panel_table, wording_table
+from spectcount.probing import heldout
 from spectcount.probing.base import Plan
 from spectcount.probing.difference import Change, Difference, difference, under
 from spectcount.probing.maps import Cells, Confusion, Pooled, confusion, measure_map, pool
-from spectcount.probing.plan import PLANS, AnyPlan, Interleaved, parts_of, plan_from_dict
+from spectcount.probing.panel import Panel, PanelResult, Row, panel_result
+from spectcount.probing.plan import PLANS, AnyPlan, parts_of, plan_from_dict
 from spectcount.probing.procedure import Procedure
 from spectcount.probing.replay import track_state
 from spectcount.probing.shortcuts import Audit, Floor, audit
 from spectcount.probing.threshold_changes import ThresholdChange, changes_of
 from spectcount.probing.thresholds import Threshold, thresholds
+from spectcount.probing.trained import Trained
 from spectcount.probing.verdict import Measure, Verdict, first_named
 from spectcount.probing.weakness import Confirmed, Region, find_weakness
+from spectcount.probing.wordings import (
+    Crossed,
+    Robustness,
+    Worded,
+    WordedChange,
+    robustness,
+    worded_change,
+)
 from spectcount.psychophysics import (
     crossed,
     efficiency,
@@ -58,6 +68,7 @@ from spectcount.trials import Trial
 SOURCES = ("psychophysics", "probing", "listeners/observers", "tasks.py", "trials.py", "records.py")
 """Folders and files of the package that decide what the trials of a run say."""
 T = TypeVar("T")
+C = TypeVar("C", bound=AskConfig)
 Trials = Mapping[str, Sequence[Trial]]
 """Trials by listener name."""
 State = Mapping[str, Any]
@@ -188,71 +199,146 @@ class Analysis:
     n_trials: int
     interleaved: bool
     parts: Sequence[PartAnalysis]
-    panel: panel_table.PanelResult | None
+    panel: PanelResult | None
     held_out: Sequence[heldout.Part]
-    worded: Mapping[str, wording_table.Robustness]
-    worded_change: wording_table.WordedChange | None
+    worded: Mapping[str, Robustness]
+    worded_change: WordedChange | None
 
 
-class Running:
+class Running(Generic[C]):
     """The same of a run that goes on, from its configuration, lineage and trials so far."""
 
-    def __init__(self, config: AskConfig, lineage: Mapping[str, Any], trials: Trials) -> None:
+    compares: ClassVar[bool] = True
+    """Whether two listeners of it are before and after."""
+    seeks: ClassVar[bool] = True
+    """Whether weak regions are looked for."""
+
+    def __init__(self, config: C, lineage: Mapping[str, Any], trials: Trials) -> None:
         self.version = version()
         self.config, self.lineage, self.trials = config, lineage, trials
         self.n_trials = sum(map(len, trials.values()))
         self.plan: AnyPlan = plan_from_dict(config.plan)
-        self.interleaved = isinstance(self.plan, Interleaved)
+        self.interleaved = self.plan.interleaved
 
     @functools.cached_property
     def parts(self) -> Sequence[RunningPart]:
         plan = self.plan
-        by_name = {name: parts_of(plan, mine) for name, mine in self.trials.items()}
-        compares = not isinstance(self.config, WordingsConfig | ConfirmConfig)
-        seeks = not isinstance(self.config, ConfirmConfig)
+        by_name = {name: parts_of(plan, listed) for name, listed in self.trials.items()}
         return [
-            RunningPart(part, {name: mine[k][1] for name, mine in by_name.items()}, compares, seeks)
-            for k, (part, _) in enumerate(parts_of(plan, ()))
+            RunningPart(
+                part,
+                {name: shares[k][1] for name, shares in by_name.items()},
+                self.compares,
+                self.seeks,
+            )
+            for k, part in enumerate(plan.parts)
         ]
 
-    @functools.cached_property
-    def panel(self) -> panel_table.PanelResult | None:
-        if not isinstance(self.config, PanelConfig):
-            return None
-        return comparison.panel(self.config, self.trials)
+    @property
+    def panel(self) -> PanelResult | None:
+        return None
+
+    @property
+    def held_out(self) -> Sequence[heldout.Part]:
+        return []
+
+    @property
+    def worded(self) -> Mapping[str, Robustness]:
+        return {}
+
+    @property
+    def worded_change(self) -> WordedChange | None:
+        return None
+
+    def of_two(self) -> list[list[Trial]]:
+        """The trials of base and tuned."""
+        return [[*self.trials.get(name, [])] for name in self.config.listeners[:2]]
+
+
+class RunningComparison(Running[CompareConfig]):
+    """Base and tuned, whose lineage may say ("trained", `Trained.to_dict`) what the adapter was
+    made from."""
 
     @functools.cached_property
     def held_out(self) -> Sequence[heldout.Part]:
-        if not isinstance(self.config, CompareConfig) or isinstance(self.config, PanelConfig):
+        """The trained and the never trained part, of each plan that is not led by the answers;
+        none where the lineage does not tell."""
+        if "trained" not in self.lineage:
             return []
-        return comparison.parts_of(self.config, self.lineage, self.trials)
+        trained = Trained.from_dict(self.lineage["trained"])
+        base, tuned = (parts_of(self.plan, listed) for listed in self.of_two())
+        return [
+            part
+            for (plan, before), (_, after) in zip(base, tuned, strict=True)
+            if not plan.adaptive
+            for part in heldout.split(plan, before, after, trained)
+        ]
+
+
+class RunningPanel(Running[PanelConfig]):
+    """Base and tuned on the parts of a forgetting panel."""
 
     @functools.cached_property
-    def worded(self) -> Mapping[str, wording_table.Robustness]:
-        if not isinstance(self.config, WordingsConfig):
-            return {}
-        plan = comparison.crossed(self.config)
-        by_name = {name: wording_table.robustness(plan, mine) for name, mine in self.trials.items()}
+    def panel(self) -> PanelResult | None:
+        config = self.config
+        base, tuned = self.of_two()
+        parts = Panel.from_list(config.parts)
+        return panel_result(parts, base, tuned, config.regions, margin=config.margin)
+
+
+class RunningWordings(Running[WordingsConfig]):
+    """Every stimulus in several wordings."""
+
+    compares = False
+
+    @functools.cached_property
+    def worded(self) -> Mapping[str, Robustness]:
+        plan = crossed_plan(self.config)
+        by_name = {name: robustness(plan, listed) for name, listed in self.trials.items()}
         return {name: each for name, each in by_name.items() if each is not None}
 
     @functools.cached_property
-    def worded_change(self) -> wording_table.WordedChange | None:
-        if not isinstance(self.config, WordingsConfig) or len(self.trials) != 2:
+    def worded_change(self) -> WordedChange | None:
+        if len(self.trials) != 2:
             return None
-        return wording_table.worded_change(comparison.crossed(self.config), *self.trials.values())
+        return worded_change(crossed_plan(self.config), *self.trials.values())
+
+
+class RunningConfirmation(Running[ConfirmConfig]):
+    """New questions about regions that a map suspected."""
+
+    compares = False
+    seeks = False
+
+
+def crossed_plan(config: WordingsConfig) -> Crossed:
+    """The plan of a run over wordings."""
+    return Crossed.from_config(config.plan, config.wordings)
+
+
+RUNNING: dict[str, type[Running[Any]]] = {
+    CompareConfig.kind: RunningComparison,
+    PanelConfig.kind: RunningPanel,
+    WordingsConfig.kind: RunningWordings,
+    ConfirmConfig.kind: RunningConfirmation,
+}
+"""Kinds of run that say more than each plan does by itself."""
 
 
 def running(
     kind: str, config: Mapping[str, Any], lineage: Mapping[str, Any], trials: Iterable[Trial]
-) -> Running:
+) -> Running[Any]:
     """What the trials so far of a run of a kind say, from its configuration as it is stored."""
-    made = CONFIGS[kind].from_json(config)
-    assert isinstance(made, AskConfig)
-    return Running(made, lineage, by_listener(made, trials))
+    of_kind = ask_config(kind, config)
+    return _running(of_kind, lineage, by_listener(of_kind, trials))
+
+
+def _running(config: AskConfig, lineage: Mapping[str, Any], trials: Trials) -> Running[Any]:
+    return RUNNING.get(config.kind, Running)(config, lineage, trials)
 
 
 AnyPart = PartAnalysis | RunningPart
-Result = Analysis | Running
+Result = Analysis | Running[Any]
 """A whole run, ended or not."""
 
 
@@ -266,16 +352,16 @@ def by_listener(config: AskConfig, trials: Iterable[Trial]) -> dict[str, list[Tr
 
 def analyse(config: AskConfig, lineage: Mapping[str, Any], trials: Trials) -> Analysis:
     """Everything that the trials of a run say."""
-    return settled(Running(config, lineage, trials))
+    return settled(_running(config, lineage, trials))
 
 
-def settled(running: Running) -> Analysis:
+def settled(running: Running[Any]) -> Analysis:
     """Everything that the trials so far say, computed."""
     parts = [_settled(PartAnalysis, part) for part in running.parts]
     return dataclasses.replace(_settled(Analysis, running), parts=parts)
 
 
-def _settled(whole: type[T], running: Running | RunningPart) -> T:
+def _settled(whole: type[T], running: Running[Any] | RunningPart) -> T:
     """The same as plain values."""
     values = {f.name: getattr(running, f.name) for f in dataclasses.fields(whole)}  # type: ignore[arg-type]
     return whole(**{k: dict(v) if isinstance(v, Each) else v for k, v in values.items()})
@@ -318,11 +404,11 @@ CLASSES: tuple[type, ...] = (
     Verdict,
     Measure,
     heldout.Part,
-    panel_table.PanelResult,
-    panel_table.Row,
-    wording_table.Robustness,
-    wording_table.Worded,
-    wording_table.WordedChange,
+    PanelResult,
+    Row,
+    Robustness,
+    Worded,
+    WordedChange,
     crossed.Effect,
     crossed.CochranQ,
     crossed.Shares,

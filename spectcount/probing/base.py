@@ -58,6 +58,8 @@ class Plan(Declared):
     """Whether the next question depends on the answers so far."""
     fitted: ClassVar[bool] = False
     """Whether psychometric functions are fitted to its answers."""
+    interleaved: ClassVar[bool] = False
+    """Whether it is several plans."""
     undeclared: ClassVar[tuple[str, ...]] = ("design", "draw")
     """Fields that have no place in a form."""
 
@@ -115,6 +117,11 @@ class Plan(Declared):
     )
     design: Mapping[str, Any] = field(default_factory=dict, hash=False)
     draw: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def parts(self) -> tuple[Plan, ...]:
+        """Every plan that is asked: this one."""
+        return (self,)
 
     @property
     def asked(self) -> Task:

@@ -16,16 +16,15 @@ import functools
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from spectcount.configs import ConfirmConfig, Json
 from spectcount.probing.draws import PlannedQuestion, seed_of
 from spectcount.probing.grid import BATCH, GridPlan
-from spectcount.probing.interleave import PART
 from spectcount.probing.maps import background_of, hit
-from spectcount.probing.plan import Interleaved, parts_of, plan_from_dict
+from spectcount.probing.plan import PART, parts_of, plan_from_dict
 from spectcount.probing.shortfall import Criterion, Judge
 from spectcount.probing.weakness import CONFIRMED, Confirmed, Region, find_weakness
 from spectcount.psychophysics import sdt
@@ -60,16 +59,18 @@ class Target:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """New questions about suspected regions: `trials` signal trials each."""
+    """New questions about suspected regions: `trials` signal trials each. The map that found them
+    was asked already, so little mass stops nothing."""
 
     targets: tuple[Target, ...]
     trials: int = TRIALS
+    adaptive: ClassVar[bool] = False
+    low_mass: ClassVar[bool] = True
 
     @classmethod
     def from_config(cls, config: ConfirmConfig) -> Confirmation:
         """What a run's configuration asks."""
-        plan = plan_from_dict(config.plan)
-        plans: Sequence[Any] = plan.parts if isinstance(plan, Interleaved) else [plan]
+        plans = plan_from_dict(config.plan).parts
         targets = []
         for values in config.targets:
             counts = tuple((tuple(b), tuple(n)) for b, n in values["map_counts"])
@@ -140,7 +141,7 @@ def targets_of(
     for number, (part, mine) in enumerate(parts):
         if not isinstance(part, GridPlan):
             continue
-        several = isinstance(plan, Interleaved)
+        several = plan.interleaved
         counts: dict[tuple[int, ...], list[int]] = {}
         for t in (t for t in mine if t.coords.get("role") == "signal"):
             background = background_of(part, (int(t.coords["x"]), int(t.coords["y"])))

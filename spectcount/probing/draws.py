@@ -40,6 +40,14 @@ class AskedPlan(Protocol):
     """What a runner needs of a plan."""
 
     @property
+    def adaptive(self) -> bool:
+        """Whether the next question depends on the answers so far."""
+
+    @property
+    def low_mass(self) -> bool:
+        """Whether a model goes on that gives the closed answers little of its probability."""
+
+    @property
     def n_trials(self) -> int:
         """Trials asked of each listener, at most."""
 

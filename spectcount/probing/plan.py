@@ -3,15 +3,22 @@
 
 A plan is built from plain data (`plan_from_dict({"kind": "map", "x": "time", ...})`), says what
 it costs, and hands out the same questions to every listener. See `spectcount.probing.base` for
-the conventions.
+the conventions. Of interleaved plans each goes its own way and none knows of the others: a part
+hands out batches of its own, each of which must be answered in full before the next; the rounds of
+the whole take from each part its share, so that all end at about the same time. Within a round the
+order is random, from the seed.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
+
+import numpy as np
 
 from spectcount.errors import UserError
 from spectcount.limits import MAX_PLANS
@@ -21,10 +28,74 @@ from spectcount.probing.axes import AXIS_NAMES, Axis, cell_axis, declaration, le
 from spectcount.probing.base import Plan
 from spectcount.probing.draws import CLIPS_PER_S, Cost, PlannedQuestion, cost_of, seed_of
 from spectcount.probing.grid import BATCH, GridPlan
-from spectcount.probing.interleave import Asking, Part, shuffled_together, trials_of_part
 from spectcount.psychophysics.psychometric import FUNCTIONS
 from spectcount.tasks import MAX_COUNT
 from spectcount.trials import Trial
+
+Asking = Generator[list[PlannedQuestion], list[Trial], None]
+PART = "plan"
+"""Name of the coordinate that says which part a trial belongs to."""
+
+
+class Part:
+    """One part as it goes: what it has asked, what it waits for."""
+
+    def __init__(self, index: int, asking: Asking, n_trials: int) -> None:
+        self.index = index
+        self.n_trials = n_trials
+        self.given = 0
+        self._asking = asking
+        self._batch: list[PlannedQuestion] | None = next(asking, None)
+        self._asked = 0
+        self._answered: list[Trial] = []
+
+    @property
+    def open(self) -> bool:
+        """Whether it has more to ask."""
+        return self._batch is not None
+
+    def take(self, n: int) -> list[PlannedQuestion]:
+        """Up to `n` more questions, fewer where the next ones wait for answers."""
+        found = (self._batch or [])[self._asked : self._asked + max(n, 0)]
+        self._asked += len(found)
+        self.given += len(found)
+        return [dataclasses.replace(p, coords={**p.coords, PART: self.index}) for p in found]
+
+    def receive(self, trials: Sequence[Trial]) -> None:
+        """The answers to what was taken, in its order."""
+        self._answered.extend(trials)
+        if self._batch is not None and len(self._answered) == len(self._batch):
+            try:
+                self._batch = self._asking.send(self._answered)
+            except StopIteration:
+                self._batch = None
+            self._asked, self._answered = 0, []
+
+
+def shuffled_together(parts: Sequence[Part], n_rounds: int, seed: int) -> Asking:
+    """Batches that hold of every part what is due in a round; `n_rounds` if none ends early."""
+    done = 0
+    while any(part.open for part in parts):
+        done += 1
+        share = min(done / n_rounds, 1.0)
+        taken = [(p, q) for p in parts for q in p.take(_due(p, share))]
+        if not taken:
+            continue
+        order = np.random.default_rng(seed_of(seed, "together", done)).permutation(len(taken))
+        answered = yield [taken[int(i)][1] for i in order]
+        found = dict(zip((int(i) for i in order), answered, strict=True))
+        for part in parts:
+            part.receive([found[i] for i, (owner, _) in enumerate(taken) if owner is part])
+
+
+def trials_of_part(trials: Iterable[Trial], index: int) -> list[Trial]:
+    """The trials that belong to part number `index`."""
+    return [t for t in trials if t.coords.get(PART) == index]
+
+
+def _due(part: Part, share: float) -> int:
+    """How many more questions are due once `share` of the rounds is over."""
+    return math.ceil(share * part.n_trials) - part.given
 
 
 @dataclass(frozen=True)
@@ -209,6 +280,7 @@ class Interleaved(Declared):
     kind: ClassVar[str] = "interleaved"
     title: ClassVar[str] = "Interleaved plans"
     adaptive: ClassVar[bool] = True
+    interleaved: ClassVar[bool] = True
 
     plans: tuple[Mapping[str, Any], ...] = ()
 
@@ -230,7 +302,7 @@ class Interleaved(Declared):
                 made = plan_from_dict(values)
             except UserError as error:
                 raise UserError(f"plan {i + 1}: {error}") from None
-            if isinstance(made, Interleaved):
+            if made.interleaved:
                 raise UserError(f"plan {i + 1} is interleaved itself; list its plans directly")
             found.append(made)
         return tuple(found)
@@ -248,6 +320,11 @@ class Interleaved(Declared):
     def to_dict(self) -> dict[str, Any]:
         """Everything needed to build the plan again: JSON and YAML ready."""
         return {"kind": self.kind, "plans": [dict(values) for values in self.plans]}
+
+    @property
+    def low_mass(self) -> bool:
+        """Whether every plan goes on with little mass."""
+        return all(part.low_mass for part in self.parts)
 
     @property
     def n_trials(self) -> int:
@@ -304,10 +381,11 @@ def plan_from_dict(values: Mapping[str, Any]) -> Any:
 
 def parts_of(plan: AnyPlan, trials: Iterable[Trial]) -> list[tuple[Plan, list[Trial]]]:
     """Each plan that is asked, with its trials: one, or all that are interleaved."""
-    if not isinstance(plan, Interleaved):
-        return [(plan, list(trials))]
     listed = list(trials)
-    return [(part, trials_of_part(listed, i)) for i, part in enumerate(plan.parts)]
+    return [
+        (part, trials_of_part(listed, i) if plan.interleaved else listed)
+        for i, part in enumerate(plan.parts)
+    ]
 
 
 __all__ = [

@@ -11,15 +11,17 @@ blocks of ten. Coords of a trial: `x` track, `level` (and `second`), `role`, `tr
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
+from spectcount.errors import UserError
 from spectcount.params import param
 from spectcount.probing.axes import AXIS_NAMES, Axis, declaration, level_axis
-from spectcount.probing.base import Plan
+from spectcount.probing.base import Plan, refuse_idle
 from spectcount.probing.conditions import (
     NO_CONDITION,
     Condition,
@@ -28,7 +30,7 @@ from spectcount.probing.conditions import (
     conditions_of,
 )
 from spectcount.probing.draws import Cell, PlannedQuestion, seed_of, words_shared
-from spectcount.probing.level_checks import check_levels
+from spectcount.probing.ideal_level import ideal_d_prime
 from spectcount.probing.tracks import CATCH, RunningTrack, Stopping, catch_before, role_of
 from spectcount.psychophysics.adaptive.base import Track
 from spectcount.psychophysics.psychometric import FUNCTIONS
@@ -37,6 +39,8 @@ from spectcount.stimulus import Stimulus
 from spectcount.trials import Trial
 
 LOW, HIGH = "low", "high"
+WRONG_WAY = 2.0
+"""How many times the ideal observer's d' may be larger at the end that is said to be harder."""
 Level = tuple[float, ...]
 
 
@@ -398,3 +402,39 @@ class Procedure(Plan):
         )
         words = self.tracks[index].words
         return f"track {index + 1}" + (f" ({words})" if words else "") + f" at {levels}"
+
+
+def check_levels(plan: Procedure) -> None:
+    """Raises `UserError` for tracked parameters that have no level, that something else changes,
+    that change nothing, or whose harder end is clearly the other one."""
+    for index, name in enumerate(plan.tracked):
+        if name == "mel_channel":
+            raise UserError(
+                "mel_channel is drawn anew for each event and has no level; follow frequency"
+            )
+        if name in plan.draw:
+            raise UserError(f"draw {name} would undo the track; draw another parameter")
+        pairs = {tuple(one.hash for one in plan.at(0, ends)) for ends in _ends(plan, index)}
+        if len(pairs) == 1:
+            refuse_idle(name)
+    _refuse_wrong_way(plan)
+
+
+def _ends(plan: Procedure, index: int) -> list[tuple[float, ...]]:
+    """The lowest and the highest level of one parameter, the others at their highest."""
+    level = [axis.edges[1] for axis in plan.levels]
+    return [(*level[:index], end, *level[index + 1 :]) for end in plan.ends(index)]
+
+
+def _refuse_wrong_way(plan: Procedure) -> None:
+    """The ideal observer's word on which end is harder, where it has one."""
+    if not plan.asked.two_class:
+        return
+    low, high = (ideal_d_prime(plan.at(0, end)[0], plan.asked) for end in _ends(plan, 0))
+    hard, easy = (high, low) if plan.falling else (low, high)
+    if math.isfinite(hard) and math.isfinite(easy) and hard > WRONG_WAY * max(easy, 1e-9):
+        other = "low" if plan.falling else "high"
+        raise UserError(
+            f"harder={plan.harder}, but the ideal observer finds {plan.parameter} harder at its "
+            f"{other} end (d' {easy:.3g} there, {hard:.3g} at the other); set harder={other}"
+        )

@@ -22,8 +22,8 @@ from spectcount.listeners import may_share, score_together
 from spectcount.listeners.base import LEAST_MASS, Listener, Scores
 from spectcount.listeners.spec import ListenerSpec
 from spectcount.probing.analysis import Analysis, analyse
-from spectcount.probing.asked import KINDS, Answers
 from spectcount.probing.draws import AskedPlan, PlannedQuestion
+from spectcount.probing.kinds import KINDS, Answers
 from spectcount.trials import Trial, make_trial
 
 TO_WEIGH = 16
@@ -78,9 +78,9 @@ def ask_all(
     plan.refuse_infeasible()
     seats = _seats(context, plan, seed, listeners)
     total = plan.n_trials * len(seats)
-    most = "at most " if getattr(plan, "adaptive", False) else ""
+    most = "at most " if plan.adaptive else ""
     context.log(f"{most}{plan.n_trials} trials for each of {len(seats)} listener(s), seed {seed}")
-    stopped = _run(context, seats, total, _allows_low_mass(plan))
+    stopped = _run(context, seats, total, plan.low_mass)
     done = sum(len(seat.trials) for seat in seats)
     if not stopped and done < total:
         total = done
@@ -155,12 +155,6 @@ def _run(context: RunContext, seats: list[_Seat], total: int, low_mass: bool) ->
                 left_min = (total - done) / rate / 60
                 context.log(f"{rate:.1f} clips/s with {seat.name}: about {left_min:.1f} min left")
     return False
-
-
-def _allows_low_mass(plan: AskedPlan) -> bool:
-    """Whether a plan, or all of those that it interleaves, goes on with little mass."""
-    parts = getattr(plan, "parts", ()) or [p for p in (getattr(plan, "plan", None),) if p]
-    return all(map(_allows_low_mass, parts)) if parts else bool(getattr(plan, "low_mass", True))
 
 
 def _refuse_low_mass(seat: _Seat) -> None:

@@ -25,7 +25,7 @@ import numpy as np
 from spectcount.listeners.observers.shortcuts import CUES, Cues, cues_of, reached
 from spectcount.probing.base import Plan
 from spectcount.probing.draws import PlannedQuestion
-from spectcount.probing.plan import AnyPlan, Interleaved
+from spectcount.probing.plan import AnyPlan
 from spectcount.psychophysics.sdt import Interval, interval_of, wilson
 from spectcount.stimulus import Stimulus
 from spectcount.synth import synthesise
@@ -220,10 +220,11 @@ def floor_lines(found: Audit | None) -> list[tuple[float, str]]:
 def clips_of(plan: AnyPlan, seed: int) -> Iterator[tuple[Plan, list[tuple[Stimulus, str]]]]:
     """Each plan that is asked, and its clips with their true answers. A plan that follows the
     answers gets such as are right three times in four."""
-    if isinstance(plan, Interleaved):
-        for part in plan.parts:
-            yield from clips_of(part, seed)
-        return
+    for part in plan.parts:
+        yield part, _clips_of(part, seed)
+
+
+def _clips_of(plan: Plan, seed: int) -> list[tuple[Stimulus, str]]:
     rng = np.random.default_rng(seed)
     asking, clips = plan.ask(seed), []
     batch = next(asking, None)
@@ -234,7 +235,7 @@ def clips_of(plan: AnyPlan, seed: int) -> Iterator[tuple[Plan, list[tuple[Stimul
             batch = asking.send([_answered(planned, rng) for planned in batch])
         except StopIteration:
             batch = None
-    yield plan, clips
+    return clips
 
 
 def _audited(task_name: str, truth: str) -> bool:

@@ -11,6 +11,10 @@ measurable says why. Each track (condition) has its own; a curve is one track of
   the share of right answers that d' = 1 stands for, Phi(1 / sqrt 2).
 - `scores`, `area`: d' = 1 (AUC 0.76) from log p(yes) - log p(no), yes/no tasks only.
 - `surface`: thresholds along a second parameter.
+
+Of a yes/no task the catch trials stand apart in a fit, whatever their level; in forced choice every
+trial moves the track, whichever of its two sounds was right. Trials stand in the order in which
+they were answered: a listener may change on the way.
 """
 
 from __future__ import annotations
@@ -34,8 +38,7 @@ from spectcount.probing.procedure import Procedure
 from spectcount.probing.repeats import counted, left_out_words
 from spectcount.probing.replay import level_of, presentations, replayed
 from spectcount.probing.sensitivity import for_wordings
-from spectcount.probing.series import Series, series_of
-from spectcount.probing.tracks import CATCH, succeeded
+from spectcount.probing.tracks import CATCH, SIGNAL, succeeded
 from spectcount.psychophysics.adaptive.quest_plus import QuestPlusEstimate
 from spectcount.psychophysics.adaptive.staircase import Staircase
 from spectcount.psychophysics.efficiency import Efficiency
@@ -47,6 +50,48 @@ from spectcount.psychophysics.sdt import Interval, interval_text
 from spectcount.psychophysics.surface import Surface
 from spectcount.records import NOT_STORED
 from spectcount.trials import Trial
+
+
+@dataclass(frozen=True)
+class Series:
+    """The trials of one track: `levels` [n] of the trials that move it, their `success`, and for
+    yes/no the catch trials."""
+
+    declared: Param
+    levels: np.ndarray
+    success: np.ndarray
+    trials: tuple[Trial, ...]
+    catch: tuple[Trial, ...]
+    log: bool
+    falling: bool
+
+    @property
+    def catch_counts(self) -> tuple[int, int]:
+        """ "Yes" answers to catch trials, and catch trials."""
+        return sum(t.answer == t.answers[0] for t in self.catch), len(self.catch)
+
+
+def series_of(plan: Curve, trials: Iterable[Trial]) -> Series:
+    """A curve over exact levels as one track; which end is harder, the answers say where the plan
+    does not."""
+    declared = plan.axes[0].declared
+    kept = sorted(trials, key=lambda t: (t.at, t.key))
+    catch = tuple(t for t in kept if plan.asked.has_alarms and t.coords["role"] == CATCH)
+    roles = (SIGNAL, CATCH) if plan.asked.forced_choice else (SIGNAL,)
+    moving = tuple(t for t in kept if t.coords["role"] in roles)
+    levels = np.array([float(t.coords["x_value"]) for t in moving])
+    success = np.array([succeeded(plan.asked, t) for t in moving])
+    log = declared.log and bool(np.all(levels > 0))
+    falling = _falls(levels, success) if plan.harder == "auto" else plan.harder == "high"
+    return Series(declared, levels, success, moving, catch, log, falling)
+
+
+def _falls(levels: np.ndarray, success: np.ndarray) -> bool:
+    """Whether successes become rarer with the level."""
+    if len(levels) < 2:
+        return False
+    return float(np.mean((levels - levels.mean()) * (success - success.mean()))) < 0
+
 
 PC_AT_D_PRIME_1 = float(ndtr(1 / math.sqrt(2)))
 """Share of right answers of an unbiased listener of d' = 1 in forced choice: 0.760."""

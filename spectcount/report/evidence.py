@@ -21,13 +21,13 @@ from spectcount.probing.base import Plan
 from spectcount.probing.difference import Change, Difference
 from spectcount.probing.heldout import Part
 from spectcount.probing.maps import Cells, Confusion, Pooled
-from spectcount.probing.panel_table import PanelResult
+from spectcount.probing.panel import PanelResult
 from spectcount.probing.plan import AnyPlan, CountConfusion, parts_of, plan_from_dict
 from spectcount.probing.shortcuts import Audit
 from spectcount.probing.threshold_changes import ThresholdChange
 from spectcount.probing.thresholds import Threshold
 from spectcount.probing.weakness import Region
-from spectcount.probing.wording_table import Robustness, WordedChange
+from spectcount.probing.wordings import Robustness, WordedChange
 from spectcount.report.selection import RunTrials, Selection
 from spectcount.store import LogEvent, Metric, Run, Store
 

@@ -15,8 +15,7 @@ from typing import Any
 
 import spectcount
 from spectcount.configs import Json
-from spectcount.probing.cell_changes import BY_SCORES
-from spectcount.probing.difference import CHANGE_OF_D_PRIME, MCNEMAR
+from spectcount.probing.difference import BY_SCORES, CHANGE_OF_D_PRIME, MCNEMAR
 from spectcount.psychophysics.paired import SMOOTHED
 from spectcount.stimulus import VERSION
 from spectcount.store import Run

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from spectcount.configs import Json
-from spectcount.probing.interleave import PART
 from spectcount.probing.maps import parsed
+from spectcount.probing.plan import PART
 from spectcount.report.facts import Digest
 from spectcount.store import Store
 from spectcount.trials import Trial, remember, stimulus_hash

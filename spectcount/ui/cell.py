@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from spectcount import actions
 from spectcount.errors import UserError
-from spectcount.probing.interleave import trials_of_part
+from spectcount.probing.plan import trials_of_part
 from spectcount.probing.replay import presentations
 from spectcount.settings import Settings
 from spectcount.stimulus import Stimulus

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spectcount.probing.base import Plan
-from spectcount.probing.interleave import trials_of_part
-from spectcount.probing.plan import AnyPlan, Interleaved
+from spectcount.probing.plan import AnyPlan, Interleaved, trials_of_part
 from spectcount.probing.procedure import Procedure
 from spectcount.trials import Trial
 

@@ -12,8 +12,7 @@ from spectcount.errors import UserError
 from spectcount.listeners.observers.simulated import SimulatedThreshold
 from spectcount.probing import run
 from spectcount.probing.draws import seed_of
-from spectcount.probing.interleave import Part, shuffled_together
-from spectcount.probing.plan import Interleaved, parts_of, plan_from_dict
+from spectcount.probing.plan import Interleaved, Part, parts_of, plan_from_dict, shuffled_together
 
 SHORT = {"duration_s": 1.0}
 LEVEL = {"parameter": "level_dbfs", "low": -80, "high": -20, "design": SHORT}

@@ -13,9 +13,9 @@ from spectcount.configs import PanelConfig
 from spectcount.errors import UserError
 from spectcount.listeners.base import Scores
 from spectcount.listeners.observers.simulated import SimulatedObserver
-from spectcount.probing import comparison, run
-from spectcount.probing.panel import Panel
-from spectcount.probing.panel_table import panel_result
+from spectcount.probing import run
+from spectcount.probing.analysis import RunningPanel
+from spectcount.probing.panel import Panel, panel_result
 
 PRESETS = sorted(
     (Path(__file__).resolve().parents[2] / "spectcount" / "presets" / "panels").glob("*.yaml")
@@ -103,7 +103,7 @@ def test_a_loss_is_found_where_it_is_and_repair_is_no_loss(context):
     base = Mixed("base", (4, 0), 5, weak=0.3)
     tuned = Mixed("tuned", (0.8, 0), 5, weak=5)
     config, trials = asked(context, base, tuned, regions=[HIGH])
-    found = comparison.panel(config, trials)
+    found = RunningPanel(config, {}, trials).panel
     rows = {row.name: row for row in found.rows}
     assert list(rows) == [
         "Detecting",
@@ -128,7 +128,7 @@ def test_nothing_forgotten_is_said_with_the_largest_loss(context):
     config, trials = asked(
         context, Mixed("base", (3, 0), 4), Mixed("tuned", (3, 0), 4, seed=2), margin=4.0
     )
-    found = comparison.panel(config, trials)
+    found = RunningPanel(config, {}, trials).panel
     assert found.sentence.startswith("Nothing forgotten shown in ")
     assert "the largest loss is " in found.sentence and " at 99 %, picked from 5" in found.sentence
     assert "A loss of d' of 4 or more is excluded in 1 of 1." in found.sentence
@@ -139,7 +139,7 @@ def test_all_rows_have_intervals_at_one_level(context):
     """6 rows, 1 of them changed: 1 - 1 x 0.05 / 6; more changes, a lower level."""
     base, poor = Mixed("base", (4, 0), 5), Mixed("tuned", (0.5, 0), 0.2)
     config, trials = asked(context, base, poor)
-    found = comparison.panel(config, trials)
+    found = RunningPanel(config, {}, trials).panel
     levels = {row.verdict.interval.level for row in found.rows}
     assert len(levels) == 1
     changed = sum(row.verdict.kind in ("improved", "worse") for row in found.rows)
@@ -150,18 +150,18 @@ def test_all_rows_have_intervals_at_one_level(context):
 def test_what_was_not_fine_before_cannot_be_forgotten(context):
     deaf = Mixed("base", (0.2, 0), 0.1)
     config, trials = asked(context, deaf, Mixed("tuned", (0.1, 0), 0.1, seed=3))
-    found = comparison.panel(config, trials)
+    found = RunningPanel(config, {}, trials).panel
     assert all(not row.fine_before for row in found.rows if row.name != "Silence")
     assert found.sentence == "Nothing can be said: no row of the panel was fine before."
     config, trials = asked(context, Mixed("b", (3, 0), 0.1), Mixed("t", (3, 0), 0.1, seed=3))
-    found = comparison.panel(config, trials)
+    found = RunningPanel(config, {}, trials).panel
     assert "Not fine before, so not counted: Counting; Lengths: clip 1 s;" in found.sentence
     assert panel_result(Panel.from_list(PARTS), [], []).rows == ()
 
 
 def test_more_false_alarms_are_a_loss(context):
     config, trials = asked(context, Mixed("base", (3, 0), 4), Mixed("tuned", (3, -1.6), 4))
-    found = comparison.panel(config, trials)
+    found = RunningPanel(config, {}, trials).panel
     row = found.rows[-1]
     assert row.name == "Silence" and row.verdict.kind == "worse" and row.forgotten
     assert row.verdict.measure.name == "false-alarm rate" and row.verdict.n == 80
@@ -180,7 +180,7 @@ def test_a_stopped_panel_goes_on_where_it_was(context):
     assert run.execute(first, who)["stopped"]
     half = {n: [t for t in first.ledger.trials("run") if t.listener == n] for n in who}
     assert 0 < len(half["base"]) < panel.plan.n_trials
-    assert comparison.panel(PanelConfig.from_json(config), half).rows
+    assert RunningPanel(PanelConfig.from_json(config), {}, half).panel.rows
     again = context(config, ledger=first.ledger)
     summary = run.execute(again, who)
     assert summary["done"] == 2 * panel.plan.n_trials
@@ -213,10 +213,8 @@ def test_every_panel_preset_can_be_asked(path, settings, context):
     ctx = context({"plan": made.plan.to_dict(), "parts": small, "listeners": ["base", "tuned"]})
     run.execute(ctx, ideal)
     trials = ctx.ledger.trials("run")
-    found = comparison.panel(
-        PanelConfig.from_json(ctx.config),
-        {n: [t for t in trials if t.listener == n] for n in ("base", "tuned")},
-    )
+    by_name = {n: [t for t in trials if t.listener == n] for n in ("base", "tuned")}
+    found = RunningPanel(PanelConfig.from_json(ctx.config), {}, by_name).panel
     assert len(found.rows) >= len(small)
 
 

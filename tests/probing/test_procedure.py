@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from spectcount import actions
+from spectcount.actions.listening import Session
 from spectcount.errors import UserError
 from spectcount.listeners import load
 from spectcount.listeners.observers.observer import Human
@@ -15,7 +16,6 @@ from spectcount.listeners.observers.simulated import SimulatedThreshold
 from spectcount.probing import maps, run
 from spectcount.probing.plan import QuestPlan, StaircasePlan, SurfacePlan, plan_from_dict
 from spectcount.probing.replay import track_state
-from spectcount.probing.session import Session
 from spectcount.settings import load_settings
 from tests.probing.quick import without_analysis
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from spectcount.actions.listening import Session
 from spectcount.errors import UserError
 from spectcount.listeners.observers.observer import Human
 from spectcount.probing.plan import plan_from_dict
-from spectcount.probing.session import Session
 
 PLAN = {
     "kind": "curve",

@@ -11,11 +11,16 @@ from spectcount.configs import WordingsConfig
 from spectcount.errors import UserError
 from spectcount.listeners.base import Scores
 from spectcount.listeners.observers.simulated import SimulatedObserver
-from spectcount.probing import comparison, run
-from spectcount.probing.analysis import Running
-from spectcount.probing.summary import wordings_summary
-from spectcount.probing.wording_table import robustness, worded_change
-from spectcount.probing.wordings import Crossed, by_stimulus, chosen_wordings
+from spectcount.probing import run
+from spectcount.probing.analysis import RunningWordings, crossed_plan
+from spectcount.probing.kinds import wordings_summary
+from spectcount.probing.wordings import (
+    Crossed,
+    by_stimulus,
+    chosen_wordings,
+    robustness,
+    worded_change,
+)
 from spectcount.psychophysics import sdt
 from spectcount.tasks import TASKS
 
@@ -47,7 +52,7 @@ def asked(context, listeners, plan=MAP, wordings=WORDINGS, **kwargs):
     config = {"plan": plan, "wordings": list(wordings), "seed": 5, "listeners": list(listeners)}
     ctx = context(config, **kwargs)
     config = WordingsConfig.from_json(config)
-    _, trials = run.ask_all(ctx, comparison.crossed(config), listeners)
+    _, trials = run.ask_all(ctx, crossed_plan(config), listeners)
     return ctx, config, trials
 
 
@@ -91,7 +96,7 @@ def test_each_wording_has_its_own_numbers_and_the_spread_is_found(context):
     shift = dict(zip(WORDINGS, (-0.8, -0.4, 0.0, 0.4, 0.8), strict=True))
     listener = Worded("w", lambda w: 1.5, shift.get)
     _, config, trials = asked(context, {"w": listener}, {**MAP, "trials": 30, "catch_trials": 120})
-    found = robustness(comparison.crossed(config), trials["w"])
+    found = robustness(crossed_plan(config), trials["w"])
     for worded in found.by_wording:
         mine = [t for t in trials["w"] if t.wording == worded.wording]
         hits, n, alarms, m = (
@@ -119,10 +124,10 @@ def test_each_wording_has_its_own_numbers_and_the_spread_is_found(context):
 def test_wordings_that_do_not_matter_are_not_said_to(context):
     listener = Worded("w", lambda w: 1.5, lambda w: 0.0)
     _, config, trials = asked(context, {"w": listener})
-    found = robustness(comparison.crossed(config), trials["w"])
+    found = robustness(crossed_plan(config), trials["w"])
     assert found.q.p > 0.001 and found.main.true_sd < 0.4
     fixed = robustness(
-        comparison.crossed(config), asked(context, {"i": SimulatedObserver(9, 0, 1)})[2]["i"]
+        crossed_plan(config), asked(context, {"i": SimulatedObserver(9, 0, 1)})[2]["i"]
     )
     assert "does not matter here" in fixed.sentence and fixed.main.sd == 0
 
@@ -134,7 +139,7 @@ def test_a_change_that_rests_on_one_wording_is_not_shown(context):
     one = Worded("tuned", lambda w: 4.0 if w == 0 else 1.0, lambda w: 0.0)
     all_of = Worded("tuned", lambda w: 1.8, lambda w: 0.0)
     _, config, trials = asked(context, {"base": base, "tuned": one}, {**MAP, "trials": 40})
-    crossed = comparison.crossed(config)
+    crossed = crossed_plan(config)
     found = worded_change(crossed, trials["base"], trials["tuned"])
     assert found.main.these.low > 0 > found.main.like_these.low
     assert found.verdicts()[0].kind == "no change shown"
@@ -148,7 +153,7 @@ def test_a_change_that_rests_on_one_wording_is_not_shown(context):
 def test_counting_and_forced_choice(context):
     plan = {**MAP, "task": "count", "catch_trials": 0, "count_high": 4}
     _, config, trials = asked(context, {"s": SimulatedObserver(3, 0, 1)}, plan)
-    found = robustness(comparison.crossed(config), trials["s"])
+    found = robustness(crossed_plan(config), trials["s"])
     assert (
         found.measure == "accuracy" and found.bias is None and found.by_wording[0].d_prime is None
     )
@@ -156,7 +161,7 @@ def test_counting_and_forced_choice(context):
     assert found.main.these.value == pytest.approx(np.mean(right))
     plan = {**MAP, "task": "interval", "trials": 30, "catch_trials": 120}
     _, config, trials = asked(context, {"s": SimulatedObserver(1.2, 0, 1)}, plan, (0, 1, 2, 6, 7))
-    found = robustness(comparison.crossed(config), trials["s"])
+    found = robustness(crossed_plan(config), trials["s"])
     assert found.main.like_these.low <= 1.2 <= found.main.like_these.high
 
 
@@ -165,13 +170,13 @@ def test_a_stopped_run_goes_on_and_says_nothing_too_early(context):
     config = {"plan": MAP, "wordings": list(WORDINGS), "seed": 5, "listeners": ["s"]}
     first, stored = context(config, stop_after=40), config
     config = WordingsConfig.from_json(stored)
-    report, trials = run.ask_all(first, comparison.crossed(config), {"s": listener})
+    report, trials = run.ask_all(first, crossed_plan(config), {"s": listener})
     assert report["stopped"] and 40 <= len(trials["s"]) < 390
     assert len(by_stimulus(trials["s"], WORDINGS, "signal")) < 12
-    early = Running(config, {}, {"s": trials["s"][:6]})
+    early = RunningWordings(config, {}, {"s": trials["s"][:6]})
     assert wordings_summary(early)["wordings"] == {"s": None}
     again = context(stored, ledger=first.ledger)
-    report, trials = run.ask_all(again, comparison.crossed(config), {"s": listener})
+    report, trials = run.ask_all(again, crossed_plan(config), {"s": listener})
     assert len(trials["s"]) == report["done"] == 390
 
 

@@ -11,7 +11,7 @@ import pytest
 from spectcount.configs import CompareConfig
 from spectcount.errors import UserError
 from spectcount.listeners.observers.simulated import SimulatedObserver
-from spectcount.probing.analysis import Running
+from spectcount.probing.analysis import RunningComparison
 from spectcount.probing.difference import difference
 from spectcount.probing.plan import plan_from_dict
 from spectcount.probing.trained import trained_of
@@ -64,14 +64,14 @@ def pair_of(base, tuned, plan=PLAN, lineage=None, **config):
     config, lineage = {**CONFIG, "plan": plan.to_dict(), **config}, lineage or {}
     trials = {"base": base, "tuned": tuned}
     made = CompareConfig.from_json(config)
-    return Pair(made, lineage, Running(made, lineage, trials))
+    return Pair(made, lineage, RunningComparison(made, lineage, trials))
 
 
 def words_of(config, lineage, base, tuned):
     """The page's words on a comparison."""
     trials = {"base": base, "tuned": tuned}
     made = CompareConfig.from_json(config)
-    return comparison_html(made, lineage, Running(made, lineage, trials))
+    return comparison_html(made, lineage, RunningComparison(made, lineage, trials))
 
 
 @pytest.fixture(scope="module")
