@@ -18,7 +18,7 @@ from spectcount.errors import UserError
 from spectcount.pairs import pair_of
 from spectcount.probing.plan import AnyPlan, Curve, Interleaved, Plan
 from spectcount.probing.procedure import Procedure
-from spectcount.probing.series import series_of
+from spectcount.probing.thresholds import series_of
 from spectcount.stimulus import Stimulus
 from spectcount.trials import Question, Trial
 
