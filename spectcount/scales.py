@@ -22,18 +22,29 @@ above 8 kHz and fold back, of one at 7.99 kHz -14 dB."""
 SAMPLE_RATE = 16_000
 
 
-def hz_to_mel(f_hz: Any, htk: bool = False) -> Any:
-    """Hz -> mel; Slaney's formula (linear below 1 kHz), or HTK's."""
-    import librosa
+_HZ_PER_MEL = 200 / 3
+_LINEAR_TO_HZ = 1000.0
+_LINEAR_TO_MEL = _LINEAR_TO_HZ / _HZ_PER_MEL
+_LOG_PER_MEL = np.log(6.4) / 27
 
-    return librosa.hz_to_mel(f_hz, htk=htk)
+
+def hz_to_mel(f_hz: Any, htk: bool = False) -> Any:
+    """Hz -> mel; Slaney's formula (linear below 1 kHz), or HTK's; the numbers are those of librosa,
+    whose import takes longer than the first answers of a run."""
+    f_hz = np.asarray(f_hz, float)
+    if htk:
+        return 2595.0 * np.log10(1.0 + f_hz / 700.0)
+    above = _LINEAR_TO_MEL + np.log(np.maximum(f_hz, 1.0) / _LINEAR_TO_HZ) / _LOG_PER_MEL
+    return np.where(f_hz >= _LINEAR_TO_HZ, above, f_hz / _HZ_PER_MEL)[()]
 
 
 def mel_to_hz(mel: Any, htk: bool = False) -> Any:
     """mel -> Hz, the inverse of `hz_to_mel`."""
-    import librosa
-
-    return librosa.mel_to_hz(mel, htk=htk)
+    mel = np.asarray(mel, float)
+    if htk:
+        return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
+    above = _LINEAR_TO_HZ * np.exp(_LOG_PER_MEL * (np.minimum(mel, 1e4) - _LINEAR_TO_MEL))
+    return np.where(mel >= _LINEAR_TO_MEL, above, _HZ_PER_MEL * mel)[()]
 
 
 @functools.cache

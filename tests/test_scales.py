@@ -53,3 +53,14 @@ def test_energy_over_noise_density():
     assert scales.e_n0_db(energy, 0.0) == np.inf
     paper = 0.5 * 0.1**2 * (0.04 - 2 / 3 * 0.013)
     assert scales.e_n0_db(paper, 1e-3) == pytest.approx(61, abs=0.05)
+
+
+def test_mel_is_that_of_librosa_to_the_bit():
+    import librosa
+
+    f_hz = np.concatenate([np.random.default_rng(0).uniform(0, 8000, 20_001), [0, 1000, 999.999]])
+    for htk in (False, True):
+        mel = librosa.hz_to_mel(f_hz, htk=htk)
+        assert (scales.hz_to_mel(f_hz, htk) == mel).all()
+        assert (scales.mel_to_hz(mel, htk) == librosa.mel_to_hz(mel, htk=htk)).all()
+        assert scales.hz_to_mel(440.0, htk) == librosa.hz_to_mel(440.0, htk=htk)

@@ -1,4 +1,4 @@
-"""`models`: the list and what fits, `models show`, `forecast`, `get`, `check`."""
+"""`models`: the list and what fits; `show`, `forecast`, `get`, `check`, `loaded`, `unload`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 from spectcount import interrupts
 from spectcount.cli.output import bar, show
 from spectcount.cli.root import Json, app
+from spectcount.errors import UserError
 
 models_app = typer.Typer(help="Models: the list, what fits here, getting and checking one.")
 app.add_typer(models_app, name="models")
@@ -104,6 +105,40 @@ def models_check(
             context.obj, where, lambda words, done, total: step(done, total, words)
         )
     show(report, as_json)
+
+
+@models_app.command("loaded")
+def models_loaded(context: typer.Context, as_json: Json = False) -> None:
+    """The models that the resident scorer holds in memory, the last used first."""
+    from spectcount import actions
+
+    rows = actions.models_in_memory(context.obj)
+    if as_json:
+        show(rows, True)
+    elif not rows:
+        typer.echo("no model is in memory; the next question loads one")
+    for row in [] if as_json else rows:
+        adapters = f", {row.adapters} adapters" if row.adapters else ""
+        size = f"{row.bytes / 1e6:.0f} MB on {row.device}"
+        typer.echo(f"{row.name}  {size}, {row.dtype}, {row.path} path{adapters}")
+
+
+@models_app.command("unload")
+def models_unload(
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Argument(help="A model's name; none: all, and the scorer ends.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Free the memory of a model; the next question loads it again."""
+    from spectcount import actions
+
+    gone = actions.unload_models(context.obj, name)
+    if name and not gone:
+        raise UserError(f"{name} is not in memory, so there is nothing to unload")
+    ended = not name and actions.end_scorer(context.obj)
+    show({"unloaded": gone, "scorer_ended": bool(ended)}, as_json)
 
 
 def _table(rows: list[Any]) -> list[str]:

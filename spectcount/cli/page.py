@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from spectcount import interrupts
+from spectcount import interrupts, listeners
 from spectcount.cli.root import DEVICE_HELP, HOME_HELP, app, warn_of_damage
 from spectcount.settings import load_settings
 
@@ -32,6 +32,7 @@ def page(
     before = context.parent.params if context.parent else {}
     settings = load_settings(mode, home or before.get("home"), device or before.get("device"))
     warn_of_damage(settings)
+    listeners.warm(settings, listeners.EMBEDDED)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     from spectcount.ui.app import serve
 

@@ -94,6 +94,9 @@ def ask(
     as_json: Json = False,
 ) -> None:
     """Ask about one clip: answer, truth, probabilities, mass, fingerprint."""
+    from spectcount import listeners
+
+    listeners.warm(context.obj, *listener)
     from spectcount import actions
     from spectcount.trials import Question
 

@@ -10,6 +10,7 @@ the options of `SimulatedThreshold`.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -154,10 +155,20 @@ def end_scorer(settings: Settings) -> bool:
     return door is not None and door.end()
 
 
-def warm(settings: Settings) -> None:
-    """Start the resident scorer where there is none, and do not wait for it."""
-    if (door := client.door(settings)) is not None:
-        door.warm()
+def warm(settings: Settings, *specs: str) -> None:
+    """Have the resident scorer load some models, behind whatever else is going on; what goes
+    wrong is told where they are asked."""
+    door = client.door(settings)
+    wanted = [spec for spec in specs if not ListenerSpec.parse(spec).is_formula]
+    if door is None or not wanted:
+        return
+
+    def load_all() -> None:
+        with suppress(Exception):
+            for spec in wanted:
+                load(spec, settings)
+
+    threading.Thread(target=load_all, name="warm", daemon=True).start()
 
 
 @contextmanager

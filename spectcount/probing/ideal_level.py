@@ -15,7 +15,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import brentq
 
 from spectcount.errors import UserError
 from spectcount.listeners.observers.ideal import d_prime_ideal, pair_d_prime
@@ -55,6 +54,8 @@ def ideal_threshold(d_prime_at: Sensitivity, declared: Param) -> float:
 
 def _crossing(d_prime_at: Sensitivity, declared: Param, a: float, b: float) -> float:
     """The level between two places where d' is 1."""
+    from scipy.optimize import brentq
+
     close = _CLOSE * abs(b - a)
     place = brentq(lambda u: _db(d_prime_at, declared, u), a, b, xtol=close, rtol=1e-4)
     return float(_level(declared, place))

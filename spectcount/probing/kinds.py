@@ -3,14 +3,15 @@
 Conventions: `plan` gives what is asked of every listener; `summary` gives the few numbers of a run
 that its row keeps, as plain data, from what the trials say, and works on incomplete runs. Lineage
 keys: "trained" (`Trained.to_dict`) where the tuned listener's adapter says what it was made from,
-"seen" (sentences) what a comparison shares with that.
+"seen" (sentences) what a comparison shares with that. Statistics are imported when there is
+something to say: a run asks its first questions without them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spectcount.configs import (
     AskConfig,
@@ -21,11 +22,11 @@ from spectcount.configs import (
     ProbeConfig,
     WordingsConfig,
 )
-from spectcount.probing import confirm
-from spectcount.probing.analysis import AnyPart, Result, Trials, crossed_plan, verdicts
 from spectcount.probing.draws import AskedPlan
 from spectcount.probing.plan import plan_from_dict
-from spectcount.probing.shortfall import Criterion
+
+if TYPE_CHECKING:
+    from spectcount.probing.analysis import AnyPart, Result, Trials
 
 MAX_REGIONS = 20
 NO_LINEAGE = (
@@ -71,6 +72,8 @@ def _probe(config: AskConfig, answers: Answers) -> Json:
 
 def _compare(config: CompareConfig, answers: Answers) -> Json:
     """What may be said, first of all; then the parts trained and never trained."""
+    from spectcount.probing.analysis import verdicts
+
     result, lineage = answers.result, answers.lineage
     seen = list(lineage.get("seen", [] if "trained" in lineage else [NO_LINEAGE]))
     held_out = {"seen": seen, "parts": [part.to_dict() for part in result.held_out]}
@@ -88,8 +91,22 @@ def _wordings(config: WordingsConfig, answers: Answers) -> Json:
     return wordings_summary(answers.result)
 
 
+def _crossed(config: WordingsConfig) -> AskedPlan:
+    from spectcount.probing.analysis import crossed_plan
+
+    return crossed_plan(config)
+
+
 def _confirm(config: ConfirmConfig, answers: Answers) -> Json:
+    from spectcount.probing import confirm
+
     return confirm.summary(config, answers.trials, answers.run)
+
+
+def _again(config: ConfirmConfig) -> AskedPlan:
+    from spectcount.probing import confirm
+
+    return confirm.Confirmation.from_config(config)
 
 
 KINDS = {
@@ -98,8 +115,8 @@ KINDS = {
         Kind(ProbeConfig, _plan, _probe),
         Kind(CompareConfig, _plan, _compare),
         Kind(PanelConfig, _plan, _panel),
-        Kind(WordingsConfig, crossed_plan, _wordings),
-        Kind(ConfirmConfig, confirm.Confirmation.from_config, _confirm),
+        Kind(WordingsConfig, _crossed, _wordings),
+        Kind(ConfirmConfig, _again, _confirm),
     )
 }
 
@@ -128,6 +145,8 @@ def summarise(result: Result) -> Json:
 
 
 def _of_part(part: AnyPart) -> Json:
+    from spectcount.probing.shortfall import Criterion
+
     regions = {
         name: [region.to_dict() for region in part.regions.get(name, ())[:MAX_REGIONS]]
         for name in part.n

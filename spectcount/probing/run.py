@@ -13,7 +13,7 @@ import json
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spectcount.configs import AskConfig
 from spectcount.context import RunContext
@@ -21,10 +21,12 @@ from spectcount.errors import UserError
 from spectcount.listeners import may_share, score_together
 from spectcount.listeners.base import LEAST_MASS, Listener, Scores
 from spectcount.listeners.spec import ListenerSpec
-from spectcount.probing.analysis import Analysis, analyse
 from spectcount.probing.draws import AskedPlan, PlannedQuestion
 from spectcount.probing.kinds import KINDS, Answers
 from spectcount.trials import Trial, make_trial
+
+if TYPE_CHECKING:
+    from spectcount.probing.analysis import Analysis
 
 TO_WEIGH = 16
 """Trials after which the mass is looked at."""
@@ -63,6 +65,8 @@ def execute(
     kind = KINDS[context.kind]
     config = kind.config.from_json(context.config)
     report, trials = ask_all(context, kind.plan(config), listeners)
+    from spectcount.probing.analysis import analyse
+
     analysis = analyse(config, context.lineage, trials)
     keep(analysis)
     answers = Answers(trials, analysis, context.lineage, context.run_id)

@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
-from scipy.stats import beta, rankdata
 
 from spectcount.errors import UserError
 
@@ -248,6 +247,8 @@ def resolved(
 
 def _exact_z(k: ArrayLike, n: ArrayLike, level: float) -> tuple[np.ndarray, np.ndarray]:
     """z of the exact bounds of a rate; infinite at 0 and 1."""
+    from scipy.stats import beta  # half a second of imports, which who only asks does without
+
     k, n = np.broadcast_arrays(np.asarray(k, float), np.asarray(n, float))
     tail = tails(level)[0]
     with np.errstate(invalid="ignore"):
@@ -264,6 +265,8 @@ def auc(signal_scores: ArrayLike, noise_scores: ArrayLike, level: float = 0.95) 
     trials in the place of each (Newcombe 2006, method 5), so that it has a width at AUC = 0 and 1
     too.
     """
+    from scipy.stats import rankdata
+
     signal, noise = np.asarray(signal_scores, float), np.asarray(noise_scores, float)
     if signal.ndim == 0 or noise.ndim == 0 or not (signal.shape[-1] and noise.shape[-1]):
         raise UserError("an AUC of 0 trials is undefined; give at least 1 signal and 1 catch score")

@@ -28,7 +28,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, logit
-from scipy.stats import norm
 
 from spectcount.errors import UserError
 from spectcount.psychophysics.psychometric import Shape, from_axis, shape, to_axis
@@ -94,6 +93,8 @@ class SurfaceModel:
     def priors(self) -> Priors:
         free = [GUESS_PRIOR] if self.guess is None else []
         free += [LAPSE_PRIOR] if self.lapse is None else []
+        from scipy.stats import norm
+
         roughness = ROUGHNESS if self.nodes > 1 else ROUGHNESS[:1]
         means, covariances, shares = [], [], []
         for (length, sd), width in itertools.product(roughness, WIDTHS):

@@ -142,11 +142,6 @@ class Door:
                 gone = []
             yield gone
 
-    def warm(self) -> None:
-        """Start a scorer where none lives, and do not wait for it."""
-        with contextlib.suppress(Unavailable, UserError):
-            self._keep(self._connection())
-
     def request(self, message: Message) -> Iterator[Message]:
         """All messages of an answer; of a scorer that dies and of the next one, where it does.
         Raises what went wrong there: `UserError`, `Superseded`, `MemoryError` or `RuntimeError`."""
