@@ -10,8 +10,12 @@ import pytest
 HEAVY = ("torch", "transformers", "peft", "gradio")
 
 
-def loaded(statement: str) -> list[str]:
-    code = f"{statement}\nimport sys; print(*[m for m in {HEAVY!r} if m in sys.modules])"
+SLOW = ("scipy.stats", "numba", "pandas", "matplotlib")
+"""Half a second each."""
+
+
+def loaded(statement: str, modules: tuple[str, ...] = HEAVY) -> list[str]:
+    code = f"{statement}\nimport sys; print(*[m for m in {modules!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout.split()
 
@@ -22,6 +26,11 @@ def loaded(statement: str) -> list[str]:
 )
 def test_importing_is_light(module):
     assert loaded(f"import spectcount.{module}") == []
+
+
+@pytest.mark.parametrize("module", ["cli", "actions", "jobs.worker", "probing.run"])
+def test_who_only_asks_imports_no_statistics(module):
+    assert loaded(f"import spectcount.{module}", SLOW) == []
 
 
 def test_checking_every_kind_of_preset_is_light():
