@@ -29,13 +29,15 @@ from pathlib import Path
 
 import psutil
 
-from spectcount import actions, jobs, listeners
-from spectcount.listeners.scorer import client
-from spectcount.settings import Settings, load_settings
-from spectcount.store import Store
-from spectcount.trials import Question
-
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from spectcount import actions, jobs, listeners  # noqa: E402
+from spectcount.listeners.scorer import client  # noqa: E402
+from spectcount.settings import Settings, load_settings  # noqa: E402
+from spectcount.store import Store  # noqa: E402
+from spectcount.trials import Question  # noqa: E402
+
 BOTH = ("tiny-lalm", "tiny-lalm@example")
 WAYS = {"scorer": "900", "alone": "0"}
 Times = dict[str, dict[str, list[float]]]
@@ -66,7 +68,7 @@ def quick_map(settings: Settings, seed: int) -> tuple[float, float]:
     start, first, store = time.perf_counter(), 0.0, Store(settings.database)
     run = actions.start_probe(settings, "quick-map", "tiny-lalm", seed)
     while not store.run(run.id).ended:
-        if not first and store.n_trials_since(run.id)[0]:
+        if not first and store.n_trials_since(run.id)[1]:
             first = time.perf_counter() - start
         jobs.tend(store, settings)
         time.sleep(0.02)
