@@ -6,19 +6,19 @@ Conventions: settings come first; bad input raises `UserError`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spectcount.actions.runs import start_probe
 from spectcount.actions.starting import queue, refuse_many_trials
 from spectcount.configs import AskConfig, LadderConfig
 from spectcount.errors import UserError
 from spectcount.jobs.confirmations import regions_now
-from spectcount.jobs.ladders import ladder_of
-from spectcount.jobs.results import result_of
 from spectcount.listeners.spec import ListenerSpec
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
-from spectcount.where.ladder import Ladder
+
+if TYPE_CHECKING:
+    from spectcount.where.ladder import Ladder
 
 PAIRS = 200
 LEAST_PAIRS, MOST_PAIRS = 20, 5000
@@ -101,6 +101,8 @@ def _region(
     """(cells, words) of a region of the map; nothing without a number."""
     if number is None:
         return [], ""
+    from spectcount.jobs.results import result_of
+
     regions = regions_now(
         store, run, listener, lambda: result_of(store, run, lambda: store.trials(run.id))
     )
@@ -127,6 +129,8 @@ def ladder_lines(settings: Settings, run_id: str) -> list[str]:
 
 
 def _stored(settings: Settings, run_id: str) -> Ladder:
+    from spectcount.jobs.ladders import ladder_of
+
     run = Store(settings.database).run(run_id).whole()
     ladder = ladder_of(run)
     if ladder is None:
