@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import gradio as gr
+from gradio.state_holder import StateHolder
 from markupsafe import Markup
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -28,6 +30,7 @@ from spectcount.ui import (
     models_panel,
     probe,
     runs,
+    sessions,
     signatures,
     theme,
     tune,
@@ -79,6 +82,8 @@ def build_app(settings: Settings) -> gr.Blocks:
         api.build(settings, store)
     page.public = settings.demo
     page.queue(max_size=32, api_open=False, default_concurrency_limit=4)
+    # Statistics that nobody sees, over the last 10,000 events after each event.
+    page._queue.ANALYTICS_MAX_EVENTS, page._queue.ANAYLTICS_CACHE_FREQUENCY = 1, sys.maxsize
     return page
 
 
@@ -102,6 +107,16 @@ class Page(gr.Blocks):
         super().__init__(**more)
         self.upload_file_set: set[str] = Uploads()
         self.temp_file_sets[0] = self.upload_file_set
+
+    @property
+    def state_holder(self) -> sessions.Sessions:
+        """The sessions of browsers; the framework's own become the page's bounded ones."""
+        return self._sessions
+
+    @state_holder.setter
+    def state_holder(self, holder: StateHolder) -> None:
+        holder.__class__ = sessions.Sessions
+        self._sessions = holder
 
     async def process_api(
         self, block_fn: Any, inputs: list[Any], *args: Any, **more: Any

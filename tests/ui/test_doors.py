@@ -21,6 +21,7 @@ from spectcount.settings import load_settings
 from spectcount.store import Store
 from spectcount.ui import doors, signatures
 from spectcount.ui.app import build_app, launch_options
+from spectcount.ui.sessions import MOST_SESSIONS
 
 HOST = "http://127.0.0.1:7860"
 SECRET = "zorblax"
@@ -499,6 +500,26 @@ def test_answers_that_nobody_fetches_are_dropped(public):
     kept["short"].put_nowait("answer")
     public.post(JOIN, json={}, headers=browser(public))
     assert (kept.pop("short").qsize(), kept.pop("long").qsize()) == (1, 0)
+
+
+def test_sessions_are_few_and_small_and_a_flood_costs_the_one_who_makes_it(public_page, demo):
+    """The framework keeps 10,000, each with a copy of the page (0.6 MB at its begin)."""
+    app = client_of(public_page, doors.Policy()).app
+    with visitors.acting_for("a"):
+        app.state_holder["of-a"].state_data[1] = "hidden"
+    queue = public_page._queue
+    with visitors.acting_for("b"):
+        for i in range(MOST_SESSIONS + 100):
+            queue.pending_event_ids_session[f"s{i}"] = {"done"}
+            app.state_holder[f"s{i}"]
+    kept = app.state_holder.session_data
+    assert len(kept) == MOST_SESSIONS == len(app.state_holder.time_last_used)
+    assert kept["of-a"].state_data == {1: "hidden"} and "s0" not in kept
+    assert not {"s0", "s99"} & queue.pending_event_ids_session.keys()
+    families = next(fn for fn in handlers(public_page) if fn.api_name == "families")
+    session = kept["of-a"]
+    asyncio.run(public_page.process_api(families, [], state=session, request=request_of("a")))
+    assert not session.config_values
 
 
 def test_allowances_fill_again():
