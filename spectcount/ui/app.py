@@ -21,6 +21,7 @@ from spectcount.store import Store
 from spectcount.ui import (
     api,
     benchmark_tab,
+    bodies,
     clip,
     compare,
     design,
@@ -205,6 +206,7 @@ def serve(settings: Settings, host: str | None, port: int | None) -> None:
         prevent_thread_lock=True,
         **launch_options(settings, policy),
     )
+    bodies.close_quiet_connections(page.server)
     if policy.token is not None:
         print(f"Open it with its key: {page.local_url}?token={policy.token}", flush=True)
     page.block_thread()

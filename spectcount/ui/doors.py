@@ -27,16 +27,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from gradio.route_utils import FnIndexInferError
 from starlette.exceptions import HTTPException
 
 from spectcount import documents, visitors
 from spectcount.errors import UserError
 from spectcount.rates import PUBLIC, Rates, TooMany
 from spectcount.settings import Settings
+from spectcount.ui import bodies
+from spectcount.ui.bodies import Message, Receive, Refusal
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -78,6 +79,8 @@ _MULTIPART_BYTES = 4096
 """What a form adds around one file."""
 _SESSION_FIELDS = ("session_hash", "event_id", "upload_id")
 _MOST_SESSIONS = 100_000
+_NAME_LETTERS = 100
+"""The longest name of a session, event or upload; the page's own have 11 to 32 letters."""
 _MOST_UNREAD = 500
 """Answers that wait to be fetched, of all sessions together; a page fetches its own at once."""
 _VISITOR = "spectcount.visitor"
@@ -133,14 +136,6 @@ def _secret(home: Path) -> bytes:
     return secret
 
 
-class Refusal(UserError):
-    """A request that is not let in: status and sentence."""
-
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status = status
-
-
 class Doors:
     """The middleware. Checks in order: name, origin, token, visitor, rate, size."""
 
@@ -178,6 +173,9 @@ class Doors:
         except Exception as error:
             if isinstance(error.__cause__, HTTPException):  # of a stream that had begun
                 await outgoing.refuse(error.__cause__.status_code, str(error.__cause__.detail))
+                return
+            if _is_unknown_function(scope["path"], error):
+                await outgoing.refuse(404, _no_such_function(scope))
                 return
             await outgoing.refuse(400, unexpected(error, f"{scope['method']} {scope['path'][:80]}"))
 
@@ -248,6 +246,8 @@ class Doors:
         key, _, signature = _cookie(headers, _KEY_COOKIE).partition(".")
         who = key if key and _same(signature, self._sign(key)) else ""
         for name in _session_names(scope, sent):
+            if len(name) > _NAME_LETTERS:
+                raise Refusal(422, f"a name of {len(name)} letters; give {_NAME_LETTERS} at most")
             owner = self._sessions.setdefault(name, who) if who else self._sessions.get(name, "")
             if owner != who:
                 raise Refusal(403, "this session is another visitor's; open the page itself")
@@ -268,14 +268,14 @@ class Doors:
         most = self.policy.upload_bytes if upload else self.policy.json_bytes
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > most:
-            raise _too_large(length, most)
+            raise bodies.too_large(length, most)
         if upload:
             if form != "multipart/form-data":
                 raise Refusal(415, f"content type {form[:80]!r} is no upload; send a form")
-            return _counted(receive, most, self._spender(visitor))
+            return bodies.counted(receive, most, self._spender(visitor))
         if _is_place(scope["path"], _JSON_PLACES) and form != "application/json":
             raise Refusal(415, f"content type {form[:80]!r} is not read here; send JSON as such")
-        body = await _read(receive, most)
+        body = await bodies.read(receive, most)
         if form == "application/json":
             text = documents.decode(body, "the request")
             content = documents.from_json(text, "the request", most)
@@ -283,7 +283,7 @@ class Doors:
                 if content.get("session_hash") == "":
                     raise Refusal(422, "session_hash is empty; give a name, or leave it out")
                 self._keep_apart(scope, headers, content)
-        return _replay(body, receive)
+        return bodies.replay(body, receive)
 
     def _spender(self, visitor: str | None) -> Callable[[int], None]:
         """A function that counts the bytes of an upload."""
@@ -307,7 +307,25 @@ def unexpected(error: Exception, what: str) -> str:
     words = " ".join(f"{type(error).__name__}: {error}".split())[:200]
     _log.warning("%s failed at %s: %s", what, place, words)
     _log.debug("traceback", exc_info=error)
-    return f"this could not be answered ({words}); reload the page, or correct what was sent"
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    if isinstance(error, KeyError):
+        reason = f"there is no {reason}"
+    return f"this could not be answered ({reason}); reload the page, or correct what was sent"
+
+
+def _is_unknown_function(path: str, error: Exception) -> bool:
+    """True where the framework looked for a function by name or number and has none."""
+    places = ("/call/", "/run/", "/api/", "/queue/join")
+    return _is_place(path, places) and isinstance(error, KeyError | FnIndexInferError)
+
+
+def _no_such_function(scope: Scope) -> str:
+    fns = scope["app"].get_blocks().fns.values()
+    names = ", ".join(str(fn.api_name) for fn in fns if fn.api_visibility == "public")
+    return (
+        f"{scope['path'][:80]!r} asks for no function of this page; there are {names} (their "
+        "arguments: /gradio_api/info), and an open page that is older than the app is reloaded"
+    )
 
 
 class _Outgoing:
@@ -353,6 +371,8 @@ class _Outgoing:
             return
         body = json.dumps({"error": sentence, "detail": sentence}).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        if status in (408, 413):  # the rest of the body is not waited for
+            headers.append((b"connection", b"close"))
         await self._start({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
 
@@ -435,7 +455,12 @@ def _queue_of(scope: Scope) -> Any:
 
 def _drop_unread(queue: Any) -> None:
     """Empty the longest lists of answers that nobody fetches; the framework keeps them for good."""
-    waiting = [] if queue is None else list(queue.pending_messages_per_session.values())
+    if queue is None:
+        return
+    sessions = queue.pending_messages_per_session
+    for name in [n for n in queue.pending_event_ids_session if n not in sessions]:
+        del queue.pending_event_ids_session[name]
+    waiting = list(sessions.values())
     waiting.sort(key=lambda messages: messages.qsize())
     unread = sum(messages.qsize() for messages in waiting)
     while unread > _MOST_UNREAD:
@@ -488,50 +513,3 @@ def _visitor_cookie(value: str, scope: Scope, headers: dict[str, str]) -> str:
     secure = "https" in (scope.get("scheme"), headers.get("x-forwarded-proto", "").split(",")[0])
     kind = "SameSite=None; Secure; Partitioned" if secure else "SameSite=Strict"
     return f"{_KEY_COOKIE}={value}; Path=/; HttpOnly; Max-Age=2592000; {kind}"
-
-
-def _too_large(length: str, most: int) -> Refusal:
-    return Refusal(413, f"the request has {length[:20]} bytes, the limit is {most}; send less")
-
-
-async def _read(receive: Receive, most: int) -> bytes:
-    """The whole body, of at most `most` bytes."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Refusal(400, "the request ended before its end; send it again")
-        body += message.get("body", b"")
-        if len(body) > most:
-            raise _too_large(f"more than {most}", most)
-        if not message.get("more_body"):
-            return bytes(body)
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """The body once, then whatever the connection says."""
-    left = [body]
-
-    async def again() -> Message:
-        if left:
-            return {"type": "http.request", "body": left.pop(), "more_body": False}
-        return await receive()
-
-    return again
-
-
-def _counted(receive: Receive, most: int, spend: Callable[[int], None]) -> Receive:
-    """The stream, ended where it grows beyond `most` bytes or beyond what the visitor has left."""
-    total = 0
-
-    async def counted() -> Message:
-        nonlocal total
-        message = await receive()
-        n = len(message.get("body", b""))
-        total += n
-        if total > most:
-            raise _too_large(f"more than {most}", most)
-        spend(n)
-        return message
-
-    return counted

@@ -6,11 +6,15 @@ import asyncio
 import itertools
 import json
 import re
+import socket
+import threading
+import time
 from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
 import pytest
+import uvicorn
 from gradio.state_holder import SessionState
 from starlette.testclient import TestClient
 
@@ -19,7 +23,7 @@ from spectcount.errors import UserError
 from spectcount.rates import PUBLIC, Rate, Rates, TooMany
 from spectcount.settings import load_settings
 from spectcount.store import Store
-from spectcount.ui import doors, signatures
+from spectcount.ui import bodies, doors, signatures
 from spectcount.ui.app import build_app, launch_options
 from spectcount.ui.sessions import MOST_SESSIONS
 
@@ -193,6 +197,77 @@ def test_an_upload_beyond_the_limit_ends_while_it_arrives(local_page):
 
 
 # Another visitor
+
+
+def test_an_unknown_function_is_named_and_the_known_are_listed(local):
+    for place in ("call", "call/v2", "run", "api"):
+        answer = local.post(f"/gradio_api/{place}/zzz", json={"data": []})
+        assert answer.status_code == 404, place
+        assert "zzz' asks for no function" in answer.text and "probe_status" in answer.text
+    answer = local.post(JOIN, json={"data": [], "fn_index": 99_999, "session_hash": "s"})
+    assert answer.status_code == 404 and "KeyError" not in answer.text
+
+
+def answer_to_parts(pause_s, n_parts):
+    """The doors' first message to a body of `n_parts` bytes, one each `pause_s` seconds."""
+    sent, sent_parts = [], []
+
+    async def receive():
+        await asyncio.sleep(pause_s)
+        sent_parts.append(b" ")
+        return {"body": b" ", "type": "http.request", "more_body": len(sent_parts) < n_parts}
+
+    async def send(message):
+        sent.append(message)
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    scope = {"type": "http", "method": "POST", "path": "/x", "query_string": b""}
+    scope["headers"] = [(b"host", b"localhost"), (b"content-length", b"100")]
+    asyncio.run(doors.Doors(app, doors.Policy())(scope, receive, send))
+    return sent[0]
+
+
+def test_a_body_that_drips_in_is_ended(monkeypatch):
+    monkeypatch.setattr(bodies, "GRACE_S", 0.1)
+    assert answer_to_parts(0.0, 5)["status"] == 200
+    dripped = answer_to_parts(0.4, 100)
+    assert dripped["status"] == 408 and (b"connection", b"close") in dripped["headers"]
+    assert answer_to_parts(30.0, 1)["status"] == 408
+
+
+def test_a_connection_that_sends_no_whole_request_is_closed(monkeypatch):
+    """Also one whose first request was answered; one that waits for its answer is left alone."""
+    monkeypatch.setattr(bodies, "QUIET_S", 0.5)
+
+    async def app(scope, receive, send):
+        if scope["type"] == "http":
+            await asyncio.sleep(1.5 if scope["path"] == "/slow" else 0)
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"done"})
+
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    bodies.close_quiet_connections(server)
+    address = server.servers[0].sockets[0].getsockname()
+    begun = b"GET /%s HTTP/1.1\r\nHost: x\r\n"
+    sockets = [socket.create_connection(address, timeout=60) for _ in range(4)]
+    for connection, data in zip(
+        sockets,
+        (b"", begun % b"", begun % b"" + b"\r\nGET", begun % b"slow" + b"\r\n"),
+        strict=True,
+    ):
+        connection.sendall(data)
+    answers = [b"".join(iter(lambda c=c: c.recv(1000), b"")) for c in sockets]
+    server.should_exit = True
+    thread.join(30)
+    assert answers[:2] == [b"", b""]
+    assert all(b"done" in answer for answer in answers[2:])
 
 
 def server_call(client, name, data):
