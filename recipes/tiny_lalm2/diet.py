@@ -143,6 +143,7 @@ class Draw:
 
 
 Clip = tuple[Stimulus, tuple[str, ...]]
+PAIR_TASKS = ("higher", "louder", "longer")
 
 
 def pulses(d: Draw) -> Stimulus:
@@ -308,6 +309,40 @@ def two_tones(d: Draw) -> Clip:
     return replace(clip, events=events), (kind,)
 
 
+def all_differ(d: Draw) -> Clip:
+    """Two tones that differ in frequency, level and length at once, each either way."""
+    base_ms, gap_ms = d.log(60, 300), d.uniform(150, 500)
+    difference, percent, db = d.hard(1200, 10), d.hard(300, 5), d.hard(20, 0.7)
+    centre = d.uniform(-44 + db / 2, -4 - db / 2)
+    design = FrequencyDiscrimination(
+        duration_s=d.duration_s,
+        onset_s=d.uniform(0.02, max(0.03, d.duration_s - 0.05 - (4.2 * base_ms + gap_ms) / 1000)),
+        gap_ms=gap_ms,
+        frequency_hz=d.hz(margin_cam=difference / 200),
+        difference=difference,
+        event_duration_ms=base_ms,
+        level_dbfs=centre,
+        noise_sigma=d.log(1e-4, 1e-3),
+    )
+    first, second = d.either(design, "higher").events
+    louder, longer = d.rng.permuted([-0.5, 0.5]), d.rng.permuted([1, 1 + percent / 100])
+    lengths_s = longer * base_ms / 1000
+    second_s = first.onset_s + lengths_s[0] + gap_ms / 1000
+    events = (
+        replace(first, duration_s=lengths_s[0], level_dbfs=centre + louder[0] * db),
+        replace(
+            second,
+            onset_s=second_s,
+            duration_s=lengths_s[1],
+            level_dbfs=centre + louder[1] * db,
+        ),
+    )
+    if second_s + lengths_s[1] > d.duration_s:
+        raise UserError(f"two tones of {lengths_s.sum():.2f} s do not fit {d.duration_s:g} s")
+    noise_seed = int(d.rng.integers(2**31))
+    return Stimulus(d.duration_s, events, design.noise_sigma, noise_seed), PAIR_TASKS
+
+
 def order(d: Draw) -> Clip:
     """A low and a high tone that end together."""
     asynchrony_ms = d.hard(350, d.diet.asynchrony_low_ms)
@@ -431,19 +466,20 @@ def cued_once(d: Draw) -> Clip:
 
 
 SHARES: dict[Callable[[Draw], Clip], float] = {
-    counting: 0.17,
-    presence: 0.07,
-    halves: 0.06,
-    tone_in_noise: 0.09,
+    counting: 0.16,
+    presence: 0.05,
+    halves: 0.05,
+    tone_in_noise: 0.07,
     after_noise: 0.05,
-    silence: 0.08,
-    fluctuation: 0.06,
-    two_tones: 0.2,
-    order: 0.06,
-    rhythm: 0.06,
-    limping: 0.04,
+    silence: 0.07,
+    fluctuation: 0.07,
+    two_tones: 0.14,
+    all_differ: 0.1,
+    order: 0.07,
+    rhythm: 0.07,
+    limping: 0.05,
     galloping: 0.02,
-    cued: 0.05,
+    cued: 0.06,
     cued_once: 0.03,
 }
 """Which share of the clips each function draws."""

@@ -1,12 +1,13 @@
 """Make the embedded model from a seed.
 
-    python recipes/tiny_lalm2/make.py [--out tiny-lalm] [--seed 0] [--steps 14000] [--threads 2]
+    python recipes/tiny_lalm2/make.py [--out tiny-lalm] [--seed 0] [--steps 12000] [--threads 2]
         [--state FOLDER] [--resume]
 
-Two objectives share each step. Answers: cross-entropy on the answer's tokens, on clips of the
-alignment diet, every clip asked in several wordings that share its audio. Hearing: `hearing.py`,
-on clips of both diets. Every draw of step i depends on (seed, i) alone. `--state` keeps weights,
-optimiser and step every few minutes; `--resume` goes on from there.
+Three objectives share each step. Answers: cross-entropy on the answer's tokens, on clips of the
+alignment diet, every clip asked in several wordings that share its audio. Running: `running.py`,
+on the same clips. Hearing: `hearing.py`, on clips of both diets. Every draw of step i depends on
+(seed, i) alone. `--state` keeps weights, optimiser and step every few minutes; `--resume` goes on
+from there.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from recipes.tiny_lalm2 import diet, hearing  # noqa: E402
+from recipes.tiny_lalm2 import diet, hearing, running  # noqa: E402
 from recipes.tiny_lalm2 import model as untrained  # noqa: E402
 from recipes.tiny_lalm2.wordings import worded  # noqa: E402
 from spectcount.errors import UserError  # noqa: E402
@@ -41,9 +42,9 @@ from spectcount.synth import synthesise  # noqa: E402
 from spectcount.tasks import TASKS  # noqa: E402
 
 FAMILY = FAMILIES["qwen2-audio"]
-WEIGHTS = {"onset": 16.0, "sound": 16.0, "channel": 16.0, "level": 1.0}
+WEIGHTS = {"onset": 16.0, "sound": 16.0, "channel": 16.0, "level": 1.0, "running": 1.0}
 WARM_STEPS = 200
-REACH_SHARE = 0.2
+REACH_SHARE = 0.3
 """By this share of the steps the differences reach the diet's hardest end."""
 DECAY_SHARE = 0.35
 """Over this last share of the steps the learning rate falls to 0."""
@@ -56,7 +57,7 @@ class MakeOptions(Declared):
     """How the embedded model is made; the defaults made the one that is shipped."""
 
     seed: int = param(0, "Seed of weights and data.", low=0, high=2**31 - 1)
-    steps: int = param(14_000, "Optimiser steps.", low=1, high=1_000_000)
+    steps: int = param(12_000, "Optimiser steps.", low=1, high=1_000_000)
     batch: int = param(12, "Clips that are asked about, per step.", low=1, high=4096)
     wordings: int = param(3, "Questions on each of them.", low=1, high=64)
     hearing_batch: int = param(5, "Clips for the encoder only, per step.", low=0, high=4096)
@@ -80,6 +81,7 @@ class Batch:
     """One step's data: clips with questions first, then clips for the encoder only."""
 
     asked: list[list[Asked]]
+    tasks: list[tuple[str, ...]]
     waveforms: np.ndarray
     stimuli: list[Stimulus]
 
@@ -89,7 +91,7 @@ def draw_batch(options: MakeOptions, step: int) -> Batch:
     rng = np.random.default_rng([options.seed, step])
     reach = min(1.0, (step + 1) / (REACH_SHARE * options.steps))
     duration_s = _duration_s(rng, reach)
-    stimuli, waves, asked = [], [], []
+    stimuli, waves, asked, all_tasks = [], [], [], []
     while len(stimuli) < options.batch + options.hearing_batch:
         answered = len(stimuli) < options.batch
         wanted = diet.ALIGNMENT if answered else diet.HEARING
@@ -102,7 +104,8 @@ def draw_batch(options: MakeOptions, step: int) -> Batch:
         stimuli.append(stimulus)
         if answered:
             asked.append(_questions(stimulus, tasks, options.wordings, rng))
-    return Batch(asked, np.stack(waves), stimuli)
+            all_tasks.append(tasks)
+    return Batch(asked, all_tasks, np.stack(waves), stimuli)
 
 
 def _duration_s(rng: np.random.Generator, reach: float) -> float:
@@ -167,8 +170,11 @@ def pack(asked: list[list[Asked]], processor: Any) -> Packed:
     )
 
 
-def answer_losses(model: Any, packed: Packed, audio: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy over the answer's tokens of every question, [B, K]."""
+def answer_losses(
+    model: Any, packed: Packed, audio: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean cross-entropy over the answer's tokens of every question, [B, K], and the states of the
+    audio tokens before the last layer, [B, tokens, width]."""
     n, k, length = packed.ids.shape
     embed = model.get_input_embeddings()
     before, after = (embed(ids).expand(n, -1, -1) for ids in (packed.before, packed.after))
@@ -179,15 +185,23 @@ def answer_losses(model: Any, packed: Packed, audio: torch.Tensor) -> torch.Tens
         embeds.device
     )
     mask = _tree_mask(packed.mask, prefix, embeds.dtype)
-    hidden = FAMILY.hidden(model, embeds, mask, positions[None].expand(n, -1))
-    hidden = hidden[:, prefix:].reshape(n, k, length, -1)
+    out = FAMILY.language_model(model)(
+        inputs_embeds=embeds,
+        attention_mask=mask,
+        position_ids=positions[None].expand(n, -1),
+        use_cache=False,
+        output_hidden_states=True,
+    )
+    start = packed.before.shape[1]
+    states = out.hidden_states[-2][:, start : start + audio.shape[1]]
+    hidden = out.last_hidden_state[:, prefix:].reshape(n, k, length, -1)
     taught = packed.labels != -100
     logits = FAMILY.logits(model, hidden[taught]).float()
     losses = torch.nn.functional.cross_entropy(logits, packed.labels[taught], reduction="none")
     sums = torch.zeros(n, k, device=losses.device)
     row, column, _ = taught.nonzero(as_tuple=True)
     sums = sums.index_put((row, column), losses, accumulate=True)
-    return sums / taught.sum(-1)
+    return sums / taught.sum(-1), states
 
 
 def _tree_mask(real: torch.Tensor, prefix: int, dtype: torch.dtype) -> torch.Tensor:
@@ -217,7 +231,8 @@ class Trainer:
         # the fused attention's backward in bfloat16 takes as long as all the rest on a CPU
         self.model.set_attn_implementation("eager")
         self.head = hearing.Head(untrained.WIDTH).to(device)
-        modules = (self.model, self.head)
+        self.running = running.Head(untrained.WIDTH).to(device)
+        modules = (self.model, self.head, self.running)
         self.weights = [p for m in modules for p in m.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(
             self.weights, lr=options.learning_rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True
@@ -243,7 +258,9 @@ class Trainer:
         wanted = hearing.targets(batch.stimuli, states.shape[1])
         heard = self.head.losses(states, wanted)
         audio = FAMILY.project(self.model, states[: len(batch.asked)])
-        each = answer_losses(self.model, pack(batch.asked, self.processor), audio)
+        each, carried = answer_losses(self.model, pack(batch.asked, self.processor), audio)
+        clips = list(zip(batch.stimuli, batch.tasks, strict=False))
+        heard["running"] = self.running.loss(carried, running.targets(clips, audio.shape[1]))
         total = each.mean() + options.hearing_weight * sum(
             WEIGHTS[name] * loss for name, loss in heard.items()
         )
@@ -263,6 +280,7 @@ class Trainer:
             "cpu_s": self.cpu_s + time.process_time(),
             "model": self.model.state_dict(),
             "head": self.head.state_dict(),
+            "running": self.running.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
         torch.save(state, folder / "state.part")
@@ -274,6 +292,7 @@ class Trainer:
         self.step, self.cpu_s = state["step"], state.get("cpu_s", 0.0)
         self.model.load_state_dict(state["model"])
         self.head.load_state_dict(state["head"])
+        self.running.load_state_dict(state["running"])
         self.optimiser.load_state_dict(state["optimiser"])
 
     def save(self, out: Path) -> None:

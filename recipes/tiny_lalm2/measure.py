@@ -102,6 +102,7 @@ def _tasks_of(kind: Any) -> tuple[str, ...]:
         diet.silence: ("gap",),
         diet.fluctuation: ("modulated",),
         diet.two_tones: ("higher", "louder", "longer"),
+        diet.all_differ: diet.PAIR_TASKS,
         diet.order: ("order",),
         diet.rhythm: ("jitter",),
         diet.limping: ("jitter",),

@@ -149,7 +149,7 @@ def test_questions_that_share_their_audio_lose_what_each_loses_alone(options):
     with torch.no_grad():
         states = family.audio_states(model, torch.from_numpy(batch.waveforms[:3]), processor)
         audio = family.project(model, states)
-        together = make.answer_losses(model, make.pack(batch.asked, processor), audio)
+        together, _ = make.answer_losses(model, make.pack(batch.asked, processor), audio)
         for i, questions in enumerate(batch.asked):
             for k, question in enumerate(questions):
                 alone = answer_batch(
