@@ -8,6 +8,7 @@ asks about once, and is thrown away. It sees the alignment diet only, as the ans
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,8 +60,11 @@ def targets(clips: Sequence[tuple[Stimulus, Sequence[str]]], n_tokens: int) -> R
 
 
 def _broken(stimulus: Stimulus) -> bool:
-    """Whether a sound is interrupted or fluctuates, so that it may be counted as one or many."""
-    return any(e.gap_ms > 0 or e.am_depth > 0 or e.broadband for e in stimulus.events)
+    """Whether events overlap, or one is interrupted, fluctuates or is noise, so that what is heard
+    may be counted in several ways; the answers never count those either."""
+    events = stimulus.events
+    overlap = any(b.onset_s < a.offset_s for a, b in itertools.pairwise(events))
+    return overlap or any(e.gap_ms > 0 or e.am_depth > 0 or e.broadband for e in events)
 
 
 class Head(torch.nn.Module):
