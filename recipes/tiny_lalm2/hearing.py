@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from spectcount.scales import N_MELS, mel_centres_hz
+from spectcount.scales import N_MELS, erb_number, mel_centres_hz
 from spectcount.stimulus import Event, Stimulus
 from spectcount.synth import _envelope
 
@@ -23,6 +23,7 @@ FRAMES = 4
 FRAME_S = 0.01
 RATE = 1000
 SOUNDING = 0.3
+FULL = 0.7
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,32 @@ class Targets:
     sound: torch.Tensor
     channel: torch.Tensor
     level: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Loudest:
+    """Of the loudest sound that fills a token [B, tokens]: `pitch` (0 at 18 Cam, 1 at 26) and
+    `loudness` (0 at -30 dBFS, 1 at -10), NaN where there is none; noises have no pitch."""
+
+    pitch: torch.Tensor
+    loudness: torch.Tensor
+
+
+def loudest(stimuli: list[Stimulus], n_tokens: int) -> Loudest:
+    """One number for pitch and one for loudness, whatever the band: what comparisons need."""
+    pitch = np.full((len(stimuli), n_tokens), np.nan, np.float32)
+    loudness = np.full((len(stimuli), n_tokens), np.nan, np.float32)
+    for b, stimulus in enumerate(stimuli):
+        for event in sorted(stimulus.sounds, key=lambda e: e.level_dbfs):
+            first, heard = envelope(event, n_tokens * FRAMES)
+            full = np.zeros(n_tokens * FRAMES, bool)
+            full[first : first + len(heard)] = heard > FULL
+            filled = full.reshape(n_tokens, FRAMES).sum(axis=1) >= FRAMES - 1
+            tonal = event.wave in ("sine", "harmonic")
+            cam = (erb_number(event.frequency_hz) - 18) / 8 if tonal else np.nan
+            pitch[b, filled] = cam
+            loudness[b, filled] = (event.level_dbfs + 30) / 20
+    return Loudest(torch.from_numpy(pitch), torch.from_numpy(loudness))
 
 
 def targets(stimuli: list[Stimulus], n_tokens: int) -> Targets:
@@ -97,6 +124,30 @@ class Head(torch.nn.Module):
             "channel": _bce(channel, wanted.channel, 4.0),
             "level": error.sum() / heard.sum().clamp(min=1),
         }
+
+
+class Scalars(torch.nn.Module):
+    """The linear read-out of pitch and loudness."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.linear = torch.nn.Linear(width, 2)
+
+    def losses(self, states: torch.Tensor, wanted: Loudest) -> dict[str, torch.Tensor]:
+        """Mean error where there is something to tell, smoothed below a twentieth."""
+        pitch, loudness = self.linear(states).float().unbind(-1)
+        return {
+            "pitch": _error(pitch, wanted.pitch),
+            "loudness": _error(loudness, wanted.loudness),
+        }
+
+
+def _error(values: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    known = ~wanted.isnan()
+    errors = torch.nn.functional.smooth_l1_loss(
+        values, wanted.nan_to_num(), beta=0.05, reduction="none"
+    )
+    return (errors * known).sum() / known.sum().clamp(min=1)
 
 
 def _bce(logits: torch.Tensor, wanted: torch.Tensor, weight: float) -> torch.Tensor:

@@ -42,13 +42,23 @@ from spectcount.synth import synthesise  # noqa: E402
 from spectcount.tasks import TASKS  # noqa: E402
 
 FAMILY = FAMILIES["qwen2-audio"]
-WEIGHTS = {"onset": 16.0, "sound": 16.0, "channel": 16.0, "level": 1.0, "running": 1.0}
+WEIGHTS = {
+    "onset": 16.0,
+    "sound": 16.0,
+    "channel": 16.0,
+    "level": 1.0,
+    "running": 1.0,
+    "pitch": 4.0,
+    "loudness": 4.0,
+}
 WARM_STEPS = 200
 REACH_SHARE = 0.3
 """By this share of the steps the differences reach the diet's hardest end."""
 DECAY_SHARE = 0.35
 """Over this last share of the steps the learning rate falls to 0."""
 STATE_S = 240.0
+SCALARS_FROM = 2000
+"""From this step on the encoder also tells pitch and loudness, each as one number."""
 LONG_SHARE = 0.08
 
 
@@ -232,7 +242,8 @@ class Trainer:
         self.model.set_attn_implementation("eager")
         self.head = hearing.Head(untrained.WIDTH).to(device)
         self.running = running.Head(untrained.WIDTH).to(device)
-        modules = (self.model, self.head, self.running)
+        self.scalars = hearing.Scalars(untrained.WIDTH).to(device)
+        modules = (self.model, self.head, self.running, self.scalars)
         self.weights = [p for m in modules for p in m.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(
             self.weights, lr=options.learning_rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True
@@ -257,6 +268,8 @@ class Trainer:
         states = FAMILY.audio_states(self.model, waves, self.processor)
         wanted = hearing.targets(batch.stimuli, states.shape[1])
         heard = self.head.losses(states, wanted)
+        if self.step >= SCALARS_FROM:
+            heard |= self.scalars.losses(states, hearing.loudest(batch.stimuli, states.shape[1]))
         audio = FAMILY.project(self.model, states[: len(batch.asked)])
         each, carried = answer_losses(self.model, pack(batch.asked, self.processor), audio)
         clips = list(zip(batch.stimuli, batch.tasks, strict=False))
@@ -281,6 +294,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "head": self.head.state_dict(),
             "running": self.running.state_dict(),
+            "scalars": self.scalars.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
         torch.save(state, folder / "state.part")
@@ -293,6 +307,7 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.head.load_state_dict(state["head"])
         self.running.load_state_dict(state["running"])
+        self.scalars.load_state_dict(state["scalars"])
         self.optimiser.load_state_dict(state["optimiser"])
 
     def save(self, out: Path) -> None:
