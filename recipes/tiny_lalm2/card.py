@@ -144,10 +144,11 @@ questions each and {options["hearing_batch"]} further clips, {p["cpu_minutes"]:.
 processor time on {p["device"]} (torch {p["torch"]}). {p.get("history", "")}
 All clips are synthetic, drawn on the fly from the seed, 1.2 to {WINDOW_S} s long.
 
-Two objectives share each step. The *answers* see the alignment range only. The *encoder* also
-learns, on the wider hearing range, at 10 ms and in 16 mel bands where a sound begins and how full
-its envelope is, on which mel channel and how loud it is; the read-out of that is thrown away. What
-only the encoder heard, the answers never used; what neither heard (above
+Three objectives share each step. The *answers* see the alignment range only, and so does a
+*running* read-out of the language model at the audio tokens, which tells how many events have begun
+and what else can be said so far. The *encoder* also learns, on the wider hearing range, at 10 ms
+and in 16 mel bands where a sound begins and how full its envelope is, on which mel channel and how
+loud it is; both read-outs are thrown away. What only the encoder heard, the answers never used; what neither heard (above
 {mel_centres_hz()[diet.HEARING.channel_high]:.0f} Hz, fluctuations above
 {diet.HEARING.rate_high_hz:g} Hz) is left to chance. No weakness was painted in.
 
@@ -171,7 +172,7 @@ def heard_words(m: Mapping[str, Any]) -> str:
     ]
     maps = [
         f"| {p.name} | {p.task} | "
-        + "; ".join(f"{c.place.split(', ', 1)[1]}: {c.right.value:.0%}" for c in p.cells)
+        + "; ".join(f"{c.place.split('), ', 1)[1]}: {c.right.value:.0%}" for c in p.cells)
         + " |"
         for p in m["directions"]
     ]
@@ -237,7 +238,7 @@ def _percent(interval: sdt.Interval) -> str:
 
 def _cell(cell: Any) -> str:
     d_prime = "" if cell.d_prime is None else f", d' {cell.d_prime:.1f}"
-    return f"{cell.place.split(', ', 1)[1]}: {cell.right.value:.0%}{d_prime}"
+    return f"{cell.place.split('), ', 1)[1]}: {cell.right.value:.0%}{d_prime}"
 
 
 def _plain(value: Any) -> Any:
@@ -247,7 +248,9 @@ def _plain(value: Any) -> Any:
 def write(folder: Path, n: int = 200, most: int = 20) -> dict[str, Any]:
     """Measure the model in `folder` and write its card; what was measured."""
     loaded = LoadedModel(folder, "cpu")
-    measured = measure(AudioLM(loaded, folder.name), Settings(mode="local"), n, most)
+    measured = measure(
+        AudioLM(loaded, folder.name), Settings(mode="local", home=folder, device="cpu"), n, most
+    )
     rungs = ladders(loaded, n)
     words = heard_words(measured) + stage_words(rungs)
     made = json.loads((folder / "pretraining.json").read_text())

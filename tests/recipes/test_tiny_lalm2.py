@@ -119,6 +119,38 @@ def test_targets_tell_frame_band_channel_and_level():
     assert wanted.level[0, 0].isnan().all()
 
 
+@pytest.mark.slow
+def test_pitch_and_loudness_are_of_the_loudest_sound_that_fills_a_token():
+    from recipes.tiny_lalm2 import hearing
+    from spectcount.scales import erb_number_to_hz
+
+    low = Event(0.2, 0.4, float(erb_number_to_hz(18)), -30.0)
+    high = Event(0.4, 0.4, float(erb_number_to_hz(26)), -10.0)
+    heard = hearing.loudest([Stimulus(duration_s=1.0, events=(low, high))], n_tokens=25)
+    assert heard.pitch[0, 6] == pytest.approx(0, abs=1e-3)
+    assert heard.pitch[0, 12] == pytest.approx(1, abs=1e-3)
+    assert heard.loudness[0, [6, 12]].tolist() == pytest.approx([0.0, 1.0])
+    assert heard.pitch[0, [0, 24]].isnan().all()
+
+
+@pytest.mark.slow
+def test_the_running_read_out_says_what_can_be_said_so_far():
+    from recipes.tiny_lalm2 import running
+
+    pair = (Event(0.2, 0.1, 500.0, -20.0), Event(0.6, 0.2, 800.0, -30.0))
+    wanted = running.targets([(Stimulus(duration_s=1.2, events=pair), ("higher",))], n_tokens=30)
+    assert wanted.count[0, [0, 5, 10, 16]].tolist() == [0, 1, 1, 2]
+    last = dict(zip(running.TWO_CLASS, wanted.answers[0, -1].tolist(), strict=True))
+    assert [last[name] for name in ("higher", "louder", "longer", "detect")] == [1, 0, 1, 0]
+    assert last["gap"] == last["cue"] == running.IGNORED
+    higher = wanted.answers[0, :, running.TWO_CLASS.index("higher")]
+    assert higher[:20].eq(running.IGNORED).all()
+
+    chord = (Event(0.2, 0.4, 500.0, -20.0), Event(0.3, 0.3, 800.0, -20.0))
+    together = running.targets([(Stimulus(duration_s=1.0, events=chord), ("order",))], n_tokens=25)
+    assert together.count.eq(running.IGNORED).all()
+
+
 @pytest.fixture(scope="module")
 def options():
     from recipes.tiny_lalm2.make import MakeOptions
