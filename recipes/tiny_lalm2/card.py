@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from recipes.tiny_lalm2 import diet, stages  # noqa: E402
+from recipes.tiny_lalm2.make import SCALARS_FROM  # noqa: E402
 from recipes.tiny_lalm2.measure import HELD_OUT_SEED, PlanRates, measure  # noqa: E402
 from recipes.tiny_lalm2.model import WINDOW_S  # noqa: E402
 from spectcount.designs import Modulation, OnsetAsynchrony, Pulses, draw  # noqa: E402
@@ -148,7 +149,8 @@ Three objectives share each step. The *answers* see the alignment range only, an
 *running* read-out of the language model at the audio tokens, which tells how many events have begun
 and what else can be said so far. The *encoder* also learns, on the wider hearing range, at 10 ms
 and in 16 mel bands where a sound begins and how full its envelope is, on which mel channel and how
-loud it is; both read-outs are thrown away. What only the encoder heard, the answers never used; what neither heard (above
+loud it is (from step {SCALARS_FROM} on also as one number each, whatever the band). Both read-outs
+are thrown away. What only the encoder heard, the answers never used; what neither heard (above
 {mel_centres_hz()[diet.HEARING.channel_high]:.0f} Hz, fluctuations above
 {diet.HEARING.rate_high_hz:g} Hz) is left to chance. No weakness was painted in.
 
