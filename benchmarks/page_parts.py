@@ -46,9 +46,9 @@ RECOVERY = Page(
     """# Recovery of simulated listeners
 
 How often a sentence is said when it is untrue, and how far a threshold lies off: measured on
-listeners whose truth is known, by two commands, each of which writes its part of this page.
+listeners whose truth is known, by commands, each of which writes its part of this page.
 """,
-    ("sentences", "recovery"),
+    ("sentences", "recovery", "planted_losses", "sentences_ladder"),
 )
 
 

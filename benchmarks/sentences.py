@@ -33,7 +33,7 @@ from benchmarks.page_parts import RECOVERY, table  # noqa: E402
 from benchmarks.sentence_rows import LIMIT, Row, load_rows  # noqa: E402
 from spectcount.psychophysics.sdt import Interval  # noqa: E402
 
-TEXT = """## Sentences
+TEXT = """## Sentences{about}
 
 Made by `{command}`.
 
@@ -90,7 +90,7 @@ class Rows:
             file.write(json.dumps(line) + "\n")
 
 
-def page(measured: list[Row], command: str) -> str:
+def page(measured: list[Row], command: str, about: str = "") -> str:
     """The part of the docs."""
     untrue = [row for row in measured if not row.power]
     beyond = [f"{row.sentence} ({row.truth})" for row in untrue if not row.holds]
@@ -99,6 +99,7 @@ def page(measured: list[Row], command: str) -> str:
         verdict = f"Beyond the limit: {'; '.join(beyond)}."
     return TEXT.format(
         command=command,
+        about=about,
         limit=100 * LIMIT,
         verdict=verdict,
         untrue=table(
@@ -144,7 +145,12 @@ def main() -> None:
     if options.write:
         command = f"python benchmarks/sentences.py --runs {options.runs} --seed {options.seed}"
         command += f" --only {options.only}" if options.only else ""
-        RECOVERY.write("sentences", page([measured[name] for name in names], f"{command} --write"))
+        rows = [measured[name] for name in names]
+        part = options.only.rstrip(".")
+        RECOVERY.write(
+            f"sentences_{part}" if part else "sentences",
+            page(rows, f"{command} --write", f": {part}" if part else ""),
+        )
 
 
 if __name__ == "__main__":

@@ -158,6 +158,23 @@ class LadderConfig(RunConfig):
     keep: bool = False
 
 
+@dataclass(frozen=True)
+class PatchConfig(RunConfig):
+    """States of counterparts replaced by those of signals in one listener, for at most `pairs`
+    pairs of the clips that the run `source` asked by `plan` (in its `cells`); audio in so many
+    `stretches`."""
+
+    kind: ClassVar[str] = "patch"
+
+    source: str = ""
+    plan: Json = field(default_factory=dict)
+    listeners: Sequence[str] = ()
+    cells: Sequence[Sequence[int]] = ()
+    place: str = ""
+    pairs: int = 8
+    stretches: int = 12
+
+
 CONFIGS: dict[str, type[RunConfig]] = {
     made.kind: made
     for made in (
@@ -170,6 +187,7 @@ CONFIGS: dict[str, type[RunConfig]] = {
         BenchmarkConfig,
         TuneConfig,
         LadderConfig,
+        PatchConfig,
     )
 }
 """Class of each kind of run."""

@@ -67,5 +67,5 @@ from spectcount.actions.sounds import (
     sent_stimulus,
 )
 from spectcount.actions.starting import refuse_many_trials
-from spectcount.actions.where import ladder_lines, start_ladder
+from spectcount.actions.where import start_ladder, start_patch, where_lines
 from spectcount.pairs import COUNTERPART, SIDES, SIGNAL, pair_tasks, usual_task

@@ -87,11 +87,14 @@ def audiofolder(
 
 
 def _evidence(settings: Settings, run_id: str) -> Evidence:
+    from spectcount.jobs import ladders
     from spectcount.report.evidence import load
     from spectcount.report.reproduce import COMMANDS
 
     store = Store(settings.database)
     run = store.run(run_id).whole()
+    if run.kind in ladders.KINDS:  # a part of what the run says whose clips they are of
+        run = store.run(run.config["source"]).whole()
     if run.kind == "benchmark":
         raise UserError(
             f"run {run_id} is a benchmark, which has a report of its own: use `benchmark report "

@@ -6,22 +6,21 @@ Conventions: settings come first; bad input raises `UserError`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from spectcount.actions.runs import start_probe
 from spectcount.actions.starting import queue, refuse_many_trials
-from spectcount.configs import AskConfig, LadderConfig
+from spectcount.configs import AskConfig, Json, LadderConfig, PatchConfig
 from spectcount.errors import UserError
 from spectcount.jobs.confirmations import regions_now
 from spectcount.listeners.spec import ListenerSpec
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 
-if TYPE_CHECKING:
-    from spectcount.where.ladder import Ladder
-
 PAIRS = 200
 LEAST_PAIRS, MOST_PAIRS = 20, 5000
+PATCHED_PAIRS, MOST_PATCHED = 8, 200
+STRETCHES, MOST_STRETCHES = 12, 60
 SOURCES = ("probe", "compare", "panel", "wordings", "confirm")
 
 
@@ -42,33 +41,67 @@ def start_ladder(
     """
     if not LEAST_PAIRS <= pairs <= MOST_PAIRS:
         raise UserError(f"pairs={pairs} make no ladder; give {LEAST_PAIRS} to {MOST_PAIRS}")
+    clips = _clips(settings, source, listeners, region, seed, params, most=2)
+    refuse_many_trials(settings, 2 * pairs * len(clips["listeners"]))
+    config = LadderConfig(**clips, pairs=pairs, keep=keep, seed=seed)
+    return queue(settings, config, {"source": config.source})
+
+
+def start_patch(
+    settings: Settings,
+    source: str | Mapping[str, Any],
+    listener: str | None = None,
+    *,
+    region: int | None = None,
+    pairs: int = PATCHED_PAIRS,
+    stretches: int = STRETCHES,
+    seed: int = 0,
+    params: Mapping[str, Any] | None = None,
+) -> Run:
+    """Queue patching in one listener (default: the run's first) for at most `pairs` pairs of a
+    run's clips, audio in so many `stretches`; a run or a plan as in `start_ladder`."""
+    if not 1 <= pairs <= MOST_PATCHED:
+        raise UserError(f"pairs={pairs} cannot be patched; give 1 to {MOST_PATCHED}")
+    if not 2 <= stretches <= MOST_STRETCHES:
+        raise UserError(f"stretches={stretches} make no map; give 2 to {MOST_STRETCHES}")
+    specs = () if listener is None else (listener,)
+    clips = _clips(settings, source, specs, region, seed, params, most=1)
+    config = PatchConfig(**clips, pairs=pairs, stretches=stretches, seed=seed)
+    return queue(settings, config, {"source": config.source})
+
+
+def _clips(
+    settings: Settings,
+    source: str | Mapping[str, Any],
+    listeners: Sequence[str],
+    region: int | None,
+    seed: int,
+    params: Mapping[str, Any] | None,
+    most: int,
+) -> Json:
+    """The run whose clips are taken (a plan is asked first), its plan, cells, and the listeners:
+    fields of a configuration."""
     store = Store(settings.database)
     source_run = None
     if isinstance(source, str) and any(run.id == source for run in store.runs()):
         source_run = _ended(store, source)
     elif isinstance(source, str) and source.split("-")[0] in SOURCES and source.count("-") == 3:
         store.run(source)  # refused, with the ids that are like it
-    usual = source_run.listeners[:2] if source_run is not None else ("tiny-lalm",)
+    usual = source_run.listeners[:most] if source_run is not None else ("tiny-lalm",)
     specs = tuple(listeners) or usual
     _refuse_listeners(specs)
     if source_run is None:
         if region is not None:
             raise UserError(f"region={region} is one of a run; give the run's id, not a plan")
         source_run = start_probe(settings, source, list(specs), seed, params)
-    mapped = AskConfig.from_json(source_run.config)
     cells, place = _region(store, source_run, specs[0], region)
-    refuse_many_trials(settings, 2 * pairs * len(specs))
-    config = LadderConfig(
-        source=source_run.id,
-        plan=mapped.plan,
-        listeners=list(specs),
-        cells=cells,
-        place=place,
-        pairs=pairs,
-        keep=keep,
-        seed=seed,
-    )
-    return queue(settings, config, {"source": source_run.id})
+    return {
+        "source": source_run.id,
+        "plan": AskConfig.from_json(source_run.config).plan,
+        "listeners": list(specs),
+        "cells": cells,
+        "place": place,
+    }
 
 
 def _ended(store: Store, run_id: str) -> Run:
@@ -115,27 +148,16 @@ def _region(
     return [list(map(int, cell)) for cell in chosen.cells], chosen.place
 
 
-def ladder_lines(settings: Settings, run_id: str) -> list[str]:
-    """The ladder of a run in lines: a table for each listener, then what may be said. Raises
+def where_lines(settings: Settings, run_id: str) -> list[str]:
+    """The ladder or patching of a run in lines: its tables, then what may be said. Raises
     `UserError` where the run made none."""
-    ladder = _stored(settings, run_id)
-    lines = [ladder.words]
-    for name, each in ladder.listeners.items():
-        lines.append(f"{name}:")
-        lines += [f"  {rung.words}" for rung in each.rungs]
-        if each.d_prime is not None:
-            lines.append(f"  answers: d' {each.d_prime}, criterion {each.criterion}")
-    return [*lines, *ladder.sentences]
-
-
-def _stored(settings: Settings, run_id: str) -> Ladder:
-    from spectcount.jobs.ladders import ladder_of
+    from spectcount.jobs.ladders import made_by
 
     run = Store(settings.database).run(run_id).whole()
-    ladder = ladder_of(run)
-    if ladder is None:
+    result = made_by(run)
+    if result is None:
         raise UserError(
-            f"run {run_id} ({run.kind}, {run.state}) has no ladder of this release; make one with: "
-            "ladder RUN"
+            f"run {run_id} ({run.kind}, {run.state}) has no ladder or patching of this release; "
+            "make one with: ladder RUN, or patch RUN"
         )
-    return ladder
+    return result.lines

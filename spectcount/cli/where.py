@@ -1,4 +1,4 @@
-"""`ladder`: at which stage a model loses a sound."""
+"""`ladder`: at which stage a model loses a sound; `patch`: which states carry it to the answer."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Models = Annotated[
     list[str] | None,
     typer.Option("--listener", help="Base, and a second time tuned; default: those of the run."),
 ]
+Source = Annotated[str, typer.Argument(help="A run that has ended, or a probe preset or its YAML.")]
+Region = Annotated[
+    int | None, typer.Option(min=1, help="Number of a weak region of the run: its clips alone.")
+]
 
 
 @app.command()
 def ladder(
     context: typer.Context,
-    source: Annotated[
-        str, typer.Argument(help="A run that has ended, or a probe preset or its YAML.")
-    ],
+    source: Source,
     listener: Models = None,
-    region: Annotated[
-        int | None, typer.Option(min=1, help="Number of a weak region of the run: its clips alone.")
-    ] = None,
+    region: Region = None,
     pairs: Annotated[int, typer.Option(help="Most pairs of clips.")] = 200,
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the states (float16) in the run's folder.")
@@ -48,7 +48,45 @@ def ladder(
         seed=seed,
         params=split_assignments(set_ or []),
     )
-    follow(context.obj, run.id, wait, as_json)
+    _finish(context, run.id, wait, as_json)
+
+
+@app.command()
+def patch(
+    context: typer.Context,
+    source: Source,
+    listener: Annotated[
+        str | None, typer.Option("--listener", help="Default: the first of the run.")
+    ] = None,
+    region: Region = None,
+    pairs: Annotated[int, typer.Option(help="Most pairs of clips.")] = 8,
+    stretches: Annotated[int, typer.Option(help="Stretches of the clip's audio.")] = 12,
+    set_: Sets = None,
+    seed: Seed = 0,
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
+    """Replace a counterpart's states by the signal's, layer by layer; prints what comes back."""
+    from spectcount import actions
+
+    run = actions.start_patch(
+        context.obj,
+        source,
+        listener,
+        region=region,
+        pairs=pairs,
+        stretches=stretches,
+        seed=seed,
+        params=split_assignments(set_ or []),
+    )
+    _finish(context, run.id, wait, as_json)
+
+
+def _finish(context: typer.Context, run_id: str, wait: bool, as_json: bool) -> None:
+    """Follow the run, and end with what it says."""
+    from spectcount import actions
+
+    follow(context.obj, run_id, wait, as_json)
     if wait and not as_json:
-        for line in actions.ladder_lines(context.obj, run.id):
+        for line in actions.where_lines(context.obj, run_id):
             typer.echo(line)

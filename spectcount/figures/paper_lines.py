@@ -43,7 +43,10 @@ def draw(figure: Figure, axes: Axes, spec: Spec) -> list[Any]:
         if spec[f"{name}_log"]:
             _logarithmic(axes, name)
     _range(axes, spec)
-    _whole_numbers(axes, spec)
+    if spec.get("x_ticks"):
+        _named(axes, spec["x_ticks"])
+    else:
+        _whole_numbers(axes, spec)
     for level in spec["levels"]:
         axes.axhline(level["y"], color=style.FAINT, linewidth=0.9, linestyle=":", zorder=1)
         axes.annotate(
@@ -128,6 +131,13 @@ def _range(axes: Axes, spec: Spec) -> None:
         return
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, 0.0), max(high, 0.0))
+
+
+def _named(axes: Axes, names: Sequence[str]) -> None:
+    """Words at the whole numbers of the axis across, slanted."""
+    axes.set_xticks(range(len(names)), [words(name) for name in names], parse_math=False)
+    for label in axes.get_xticklabels():
+        label.set(rotation=30, ha="right", rotation_mode="anchor")
 
 
 def _whole_numbers(axes: Axes, spec: Spec) -> None:

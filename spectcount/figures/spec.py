@@ -122,13 +122,14 @@ def lines_value(
     x_log: bool = False,
     y_log: bool = False,
     x_range: tuple[float, float] | None = None,
+    x_ticks: Sequence[str] | None = None,
     levels: Sequence[tuple[float, str]] = (),
     title: str = "",
     note: str = "",
     key: str = "",
 ) -> Spec:
     """A chart of lines; `levels` are horizontal reference lines (height, words). Ranges are in the
-    unit of the axis, on a logarithmic one too."""
+    unit of the axis, on a logarithmic one too. `x_ticks`: words at 0, 1, 2, ... of the axis."""
     numbers = ("x", "y", "low", "high", "n", "sizes")
     return {
         "series": [
@@ -138,6 +139,7 @@ def lines_value(
         "x_label": x_label,
         "y_label": y_label,
         "x_range": list(x_range) if x_range else None,
+        "x_ticks": list(x_ticks) if x_ticks is not None else None,
         "y_range": list(y_range) if y_range else None,
         "x_log": x_log,
         "y_log": y_log,

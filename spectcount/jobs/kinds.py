@@ -5,7 +5,8 @@ lineage: "trained", "seen".
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from spectcount.configs import Json
@@ -64,13 +65,28 @@ def tune(context: JobContext, settings: Settings) -> Json:
 def ladder(context: JobContext, settings: Settings) -> Json:
     """Read the states of a model stage by stage, in this process: the resident scorer gives way
     where both do not fit."""
-    from spectcount import listeners
     from spectcount.where import run
 
-    first, *_ = context.listeners
-    with listeners.held(settings, first, {}, f"the ladder {context.run_id}"):
-        loaded = {spec: listeners.load_here(spec, settings) for spec in context.listeners}
+    with _here(context, settings) as loaded:
         return run.execute(context, loaded)
+
+
+def patch(context: JobContext, settings: Settings) -> Json:
+    """Replace states of one model by others, in this process."""
+    from spectcount.where import patching
+
+    with _here(context, settings) as loaded:
+        return patching.execute(context, loaded)
+
+
+@contextmanager
+def _here(context: JobContext, settings: Settings) -> Iterator[dict[str, Listener]]:
+    """The models of a run, their weights in this process."""
+    from spectcount import listeners
+
+    first, *_ = context.listeners
+    with listeners.held(settings, first, {}, f"the {context.kind} {context.run_id}"):
+        yield {spec: listeners.load_here(spec, settings) for spec in context.listeners}
 
 
 KINDS: dict[str, Work] = {
@@ -82,4 +98,5 @@ KINDS: dict[str, Work] = {
     "benchmark": benchmark,
     "tune": tune,
     "ladder": ladder,
+    "patch": patch,
 }

@@ -1,23 +1,26 @@
-"""The ladder that a run made, and the one of another run's clips."""
+"""Ladders and patchings: that a run made, and those of another run's clips."""
 
 from __future__ import annotations
 
-from spectcount.configs import LadderConfig
+from spectcount.configs import LadderConfig, PatchConfig
 from spectcount.store import Run, Store
-from spectcount.where.ladder import FILE, Ladder, from_json
+from spectcount.where import ladder, patching
 
-KIND = LadderConfig.kind
+KINDS = (LadderConfig.kind, PatchConfig.kind)
+Made = ladder.Ladder | patching.Patching
 
 
-def ladder_of(run: Run) -> Ladder | None:
-    """The ladder that a run made; None before its end, and of an earlier release."""
+def made_by(run: Run) -> Made | None:
+    """The ladder or patching of a run; None before its end, and of an earlier release."""
+    room = ladder if run.kind == LadderConfig.kind else patching
     try:
-        return from_json((run.folder / FILE).read_text(encoding="utf-8"))
+        return room.from_json((run.folder / room.FILE).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         return None
 
 
-def ladder_runs(store: Store, source: str) -> list[Run]:
-    """Ended ladders of a run's clips, the newest first."""
-    runs = store.runs(KIND, states=("done",))
-    return [run for run in runs if LadderConfig.from_json(run.config).source == source]
+def made_of(store: Store, source: str) -> list[Made]:
+    """All ladders and patchings of a run's clips, the newest first of each kind."""
+    runs = [run for kind in KINDS for run in store.runs(kind, states=("done",))]
+    asked_of = [run for run in runs if run.config.get("source") == source]
+    return [each for run in asked_of if (each := made_by(run)) is not None]

@@ -18,7 +18,8 @@ import numpy as np
 FOLDS = 5
 PENALTIES = np.logspace(-5, 1, 13)
 """Shares of the number of training clips, which is the trace of the kernel."""
-_SMALLEST_SPREAD = 1e-7
+STEP = 2.0**-10
+SMALLEST_SPREAD = 1e-7
 
 
 def deal_folds(
@@ -43,12 +44,21 @@ def centred(features: np.ndarray, words: np.ndarray) -> np.ndarray:
     return moved
 
 
-def out_of_fold(features: np.ndarray, targets: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Scores [G, g, t] of every clip by a decoder that was fitted to the other folds."""
+def rounding(vectors: np.ndarray) -> float:
+    """Half precision's step at the usual size of a stage's states: what moves less between clips
+    would drown in the rounding of the model itself, and is no feature."""
+    return float(STEP * np.median(np.abs(vectors.astype(float))))
+
+
+def out_of_fold(
+    features: np.ndarray, targets: np.ndarray, folds: np.ndarray, floor: float = 0.0
+) -> np.ndarray:
+    """Scores [G, g, t] of every clip by a decoder that was fitted to the other folds; features
+    whose sd is not above `floor` are left out."""
     scores = np.zeros(targets.shape)
     for fold in np.unique(folds):
         test = folds == fold
-        raw = _read(features[~test], targets[~test], features[test])
+        raw = _read(features[~test], targets[~test], features[test], floor)
         spread = raw.std(axis=(0, 1))
         scores[test] = (raw - raw.mean(axis=(0, 1))) / np.where(spread > 0, spread, 1.0)
     return scores
@@ -62,12 +72,12 @@ def permuted(labels: np.ndarray, rng: np.random.Generator, n: int) -> np.ndarray
     return np.where(swapped[:, None], labels[:, ::-1, None], labels[:, :, None])
 
 
-def _read(train: np.ndarray, targets: np.ndarray, test: np.ndarray) -> np.ndarray:
+def _read(train: np.ndarray, targets: np.ndarray, test: np.ndarray, floor: float) -> np.ndarray:
     """Values [H, g, t] at test clips of the ridge regression of targets on training clips."""
     size, width, n_targets = train.shape[1], train.shape[2], targets.shape[2]
     flat = train.reshape(-1, width)
     mean, spread = flat.mean(axis=0), flat.std(axis=0)
-    usable = spread > _SMALLEST_SPREAD * max(spread.max(initial=0.0), 1e-12)
+    usable = spread > max(floor, SMALLEST_SPREAD * spread.max(initial=0.0))
     if not usable.any():
         return np.zeros((*test.shape[:2], n_targets))
     mean, scale = mean[usable], spread[usable] * np.sqrt(usable.sum())

@@ -7,6 +7,7 @@ RUN/
   trials.csv, trials.jsonl    one row per trial; trials.json explains the columns
   stimuli.jsonl               every clip as data, by hash
   figures/                    each as SVG, PNG, interactive HTML, and JSON with its source
+  stages/                     ladders and patchings of the run's clips
   metrics.csv, log.txt        learning curves, what the run said
   adapter/                    of a fine-tune
   clips/                      when asked for: HASH.wav (32-bit float) and HASH.json of each clip
@@ -30,6 +31,7 @@ from spectcount.report.rows import csv_text, legend, stimuli_jsonl, trials_csv, 
 from spectcount.report.sounds import wav_bytes
 from spectcount.stimulus import Stimulus
 from spectcount.store import Run
+from spectcount.where import ladder, patching
 
 
 def export(evidence: Evidence, out_dir: str | Path, clips: bool = False) -> Path:
@@ -75,6 +77,9 @@ def contents(evidence: Evidence, clips: bool = False) -> Iterator[tuple[str, Con
     for figure in figures:
         for name, content in figure.files(evidence):
             yield f"figures/{name}", content
+    for k, each in enumerate(evidence.stages, start=1):
+        room = patching if isinstance(each, patching.Patching) else ladder
+        yield f"stages/{k}-{room.FILE}", room.to_json(each)
     if evidence.metrics:
         yield "metrics.csv", csv_text([asdict(m) for m in evidence.metrics])
     if clips:

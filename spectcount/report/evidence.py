@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from spectcount.configs import AskConfig, PanelConfig, RunConfig, WordingsConfig
 from spectcount.jobs.confirmations import KIND, regions_again
+from spectcount.jobs.ladders import Made, made_of
 from spectcount.jobs.results import result_of
 from spectcount.probing.analysis import AnyPart, Result, State
 from spectcount.probing.base import Plan
@@ -41,7 +42,7 @@ class Evidence:
     """A run (or a part of it) with its trials, metrics and events, and what the trials say;
     `plan` and `result` are None for a fine-tune; `label` tells the parts of a run apart
     ("plan 1"), `number` is their place; `again`: the regions of listeners that were asked about on
-    new seeds."""
+    new seeds; `stages`: ladders and patchings of its clips."""
 
     run: Run
     plan: AnyPlan | None
@@ -52,6 +53,7 @@ class Evidence:
     label: str = ""
     again: Mapping[str, list[Region]] = field(default_factory=dict, repr=False)
     number: int = 0
+    stages: Sequence[Made] = field(default=(), repr=False)
 
     @functools.cached_property
     def parts(self) -> list[Evidence]:
@@ -240,4 +242,5 @@ def load(run: Run, store: Store) -> Evidence:
         tuple(store.events_since(run.id)[1]),
         result_of(store, run, trials.held) if body else None,
         again=regions_again(store, run),
+        stages=made_of(store, run.id),
     )

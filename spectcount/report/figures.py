@@ -31,13 +31,17 @@ from spectcount.figures.tracks import (
     surface_value,
     tracks_value,
 )
+from spectcount.figures.where import ladder_value, patching_value, thresholds_value
 from spectcount.probing.plan import Curve
 from spectcount.probing.procedure import Procedure
 from spectcount.probing.shortcuts import floor_lines
 from spectcount.report.evidence import Evidence
 from spectcount.report.rows import trials_csv, trials_jsonl
 from spectcount.report.run_figure import RunFigure, slug
+from spectcount.where.patching import Patching
 
+WHERE = "where it is lost"
+"""The part of the figures that are of the run as a whole: its stages."""
 MEASURES = {"d_prime": "d-prime", "auc": "auc", "rate": "rate"}
 
 
@@ -46,7 +50,7 @@ def figures_of(evidence: Evidence) -> list[RunFigure]:
     if evidence.plan is None:
         return list(_of_learning(evidence))
     parts = [_labelled(f, part.label) for part in evidence.parts for f in _of_part(part)]
-    return _named_apart([*_of_wordings(evidence), *parts])
+    return _named_apart([*_of_wordings(evidence), *parts, *_of_stages(evidence)])
 
 
 def figure_called(evidence: Evidence, name: str) -> RunFigure:
@@ -221,6 +225,21 @@ def _of_wordings(evidence: Evidence) -> Iterator[RunFigure]:
         yield RunFigure(
             slug(f"spread {name}"), heading, spread_value(robustness, title=name), trials
         )
+
+
+def _of_stages(evidence: Evidence) -> Iterator[RunFigure]:
+    """Ladders and patchings of the run's clips."""
+    for each in evidence.stages:
+        if isinstance(each, Patching):
+            heading = f"Where the states of a signal bring the answer back, {each.listener}"
+            yield RunFigure("patching", heading, patching_value(each), evidence.trials, part=WHERE)
+            continue
+        heading = "What each stage tells, from the features to the answer"
+        yield RunFigure("ladder", heading, ladder_value(each), evidence.trials, part=WHERE)
+        levels = thresholds_value(each)
+        if levels is not None:
+            heading = "The threshold of each stage"
+            yield RunFigure("ladder-thresholds", heading, levels, evidence.trials, part=WHERE)
 
 
 def _of_learning(evidence: Evidence) -> Iterator[RunFigure]:

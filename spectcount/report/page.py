@@ -16,6 +16,7 @@ from spectcount.report import sentences
 from spectcount.report.caveats import caveats
 from spectcount.report.evidence import Evidence
 from spectcount.report.facts import RULES, digest, versions
+from spectcount.report.figures import WHERE
 from spectcount.report.html import (
     Html,
     bullets,
@@ -45,6 +46,7 @@ from spectcount.report.results import (
 from spectcount.report.run_figure import RunFigure
 from spectcount.report.stimuli import question_words, stimuli_html
 from spectcount.report.training import learning_html, training_html
+from spectcount.report.where import where_html
 
 STYLE = Path(__file__).with_name("style.css")
 Numbered = Sequence[tuple[int, RunFigure]]
@@ -192,6 +194,7 @@ def _results(evidence: Evidence, figures: Numbered) -> list[Html]:
         wordings_html(evidence),
         *(_results_of(part, figures, len(evidence.parts) > 1) for part in evidence.parts),
         Html(tag("h3", "Trained and never trained") + bullets(apart)) if apart else Html(""),
+        where_html(evidence.stages, [(k, f) for k, f in figures if f.part == WHERE]),
     ]
 
 

@@ -50,6 +50,7 @@ CONFIG: Shapes = {
     "place": str,
     "pairs": int,
     "keep": bool,
+    "stretches": int,
 }
 LINEAGE: Shapes = {
     "probe": _TEXT_OR_NONE,
@@ -99,6 +100,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "tune": ("base",),
     "benchmark": ("benchmark", "listeners"),
     "ladder": (*_ASKED, "source"),
+    "patch": (*_ASKED, "source"),
 }
 """What the configuration of a kind must hold for the run to be read."""
 REPORTED = {
@@ -120,6 +122,7 @@ _N_LISTENERS = {
     "wordings": (1, 2),
     "benchmark": (1, 2),
     "ladder": (1, 2),
+    "patch": (1, 1),
 }
 """Fewest and most listeners of kinds that do not take any number of them."""
 

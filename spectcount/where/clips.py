@@ -68,10 +68,14 @@ class Clips:
 
 
 def clips_of(
-    plan: AnyPlan, trials: Iterable[Trial], n: int, cells: Sequence[Sequence[int]] = ()
+    plan: AnyPlan,
+    trials: Iterable[Trial],
+    n: int,
+    cells: Sequence[Sequence[int]] = (),
+    least: int = LEAST_GROUPS,
 ) -> Clips:
     """At most `n` groups of the clips that `trials` of a plan were about; those in `cells` (x, y)
-    alone where some are given. Raises `UserError` where they are too few or have no counterpart."""
+    alone where some are given. Raises `UserError` where fewer than `least` can be drawn again."""
     if isinstance(plan, Interleaved):
         raise UserError(
             "the run interleaves several plans, whose clips do not make one ladder; run one of "
@@ -89,10 +93,10 @@ def clips_of(
             known.setdefault((group[0].key, group[-1].key), (trial, group))
         if len(known) == n:
             break
-    if len(known) < LEAST_GROUPS:
+    if len(known) < least:
         raise UserError(
             f"{len(known)} different {'clips' if counting else 'pairs'} of this run can be drawn "
-            f"again, a ladder needs {LEAST_GROUPS}; take a run or a region with more trials"
+            f"again, {least} are needed; take a run or a region with more trials"
         )
     return _whole(plan, list(known.values()))
 

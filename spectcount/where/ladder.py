@@ -137,6 +137,16 @@ class Ladder:
         )
 
     @property
+    def lines(self) -> list[str]:
+        """A table for each listener, then what may be said."""
+        lines = [self.words]
+        for name, each in self.listeners.items():
+            lines += [f"{name}:", *(f"  {rung.words}" for rung in each.rungs)]
+            if each.d_prime is not None:
+                lines.append(f"  answers: d' {each.d_prime}, criterion {each.criterion}")
+        return [*lines, *self.sentences]
+
+    @property
     def sentences(self) -> list[str]:
         """All that may be said, listener by listener, the change last."""
         words_of_each = [
@@ -234,7 +244,8 @@ class _Frame:
         for vectors in heard.vectors:
             features = vectors.astype(float).reshape(len(self.folds), self.clips.size, -1)
             features = decoding.centred(features, self.clips.words)
-            read = decoding.out_of_fold(features, self.targets, self.folds)
+            floor = decoding.rounding(vectors)
+            read = decoding.out_of_fold(features, self.targets, self.folds, floor)
             scores.append(read.reshape(len(vectors), -1))
         controls = np.array([self._control(s) for s in scores])
         some = range(1, 1 + BOOTSTRAPPED)

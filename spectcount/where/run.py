@@ -35,7 +35,7 @@ def execute(context: RunContext, listeners: Mapping[str, Listener]) -> Json:
     """The ladder of a run of kind "ladder"; the run's summary. Raises `UserError` for listeners
     without stages, and for clips that make no ladder."""
     config = LadderConfig.from_json(context.config)
-    models = {name: _model(name, listener) for name, listener in listeners.items()}
+    models = {name: model_of(name, listener) for name, listener in listeners.items()}
     trials = context.ledger.trials(config.source)
     clips = clips_of(plan_from_dict(config.plan), trials, config.pairs, config.cells)
     total = len(clips.questions) * len(models)
@@ -60,7 +60,7 @@ def execute(context: RunContext, listeners: Mapping[str, Listener]) -> Json:
     }
 
 
-def _model(name: str, listener: Listener) -> Any:
+def model_of(name: str, listener: Listener) -> Any:
     """The listener, if it is a model that hears; raises `UserError` for others."""
     if not hasattr(listener, "loaded"):
         raise UserError(

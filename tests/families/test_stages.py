@@ -65,3 +65,23 @@ def test_the_states_of_a_clip_do_not_depend_on_its_batch(model, family, clips):
         alone = states_of(listener, [question])
         for name, one, many in zip(together.stages, alone.vectors, together.vectors, strict=True):
             np.testing.assert_allclose(one[0], many[k], rtol=5e-3, atol=2e-3, err_msg=name)
+
+
+def test_patching_everything_is_the_signal_and_nothing_the_counterpart(model, family, clips):
+    from spectcount.errors import UserError
+    from spectcount.listeners.audio_lm import AudioLM
+    from spectcount.listeners.patching import patched, places_of
+
+    listener, (signal, other) = AudioLM(model(family), "random"), clips.groups[0]
+    if listener.loaded.path != "staged":
+        with pytest.raises(UserError, match="cannot be replaced"):
+            places_of(listener, signal, 4)
+        return
+    places = places_of(listener, signal, 4)
+    values = patched(listener, signal, other, places)
+    scores = listener.score([other, signal]).log_probs
+    np.testing.assert_allclose(values[:2], scores[:, 0] - scores[:, 1], atol=1e-4)
+    rows = values[2:].reshape(len(places.layers), -1)
+    np.testing.assert_allclose(rows[:, -1], values[1], atol=1e-3)
+    nothing = patched(listener, other, other, places)
+    np.testing.assert_allclose(nothing[np.isfinite(nothing)], nothing[0], atol=1e-4)

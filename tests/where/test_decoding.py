@@ -151,3 +151,14 @@ def test_intervals_of_single_stages_cover():
         found = ladder.alone(ladder.d_a(scores, pairs(60), ladder.draws_of(60, rng, 300)))
         inside += found.low <= 1 <= found.high
     assert 0.9 <= inside / 200 <= 0.99
+
+
+def test_what_rounding_would_drown_is_not_read():
+    """A difference of a millionth beside states of size 1, and the same a thousand times larger."""
+    features, labels, conditions, rng = clips(6, d=0.0)
+    states = 1.0 + 0.0 * features
+    folds = decoding.deal_folds(conditions, rng)
+    for size, heard in ((1e-6, False), (1e-2, True)):
+        states[:, :, 3] = 1.0 + size * labels
+        floor = decoding.rounding(states)
+        assert decoding.out_of_fold(states, labels[:, :, None], folds, floor).any() == heard

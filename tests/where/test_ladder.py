@@ -96,7 +96,7 @@ def test_a_region_is_its_cells_alone():
 
 def test_too_few_clips_are_refused_with_the_number():
     plan, trials = trials_of(MAP)
-    with pytest.raises(UserError, match=r"8 different pairs .* needs 20"):
+    with pytest.raises(UserError, match=r"8 different pairs .* again, 20 are needed"):
         clips_of(plan, [t for t in trials if t.coords["role"] == "signal"], 1000, [[0, 1]])
 
 

@@ -9,7 +9,7 @@ from spectcount import actions, jobs
 from spectcount.configs import LadderConfig
 from spectcount.errors import UserError
 from spectcount.jobs.context import JobContext
-from spectcount.jobs.ladders import ladder_of, ladder_runs
+from spectcount.jobs.ladders import made_by, made_of
 from spectcount.store import Store
 
 pytestmark = pytest.mark.slow
@@ -47,14 +47,14 @@ def done(home, source):
 
 def test_a_ladder_of_a_run(home, source, done):
     assert (done.state, done.done, done.total) == ("done", 192, 192)
-    made = ladder_of(done)
+    made = made_by(done)
     assert list(made.listeners) == ["tiny-lalm", "tiny-lalm@example"]
     assert len(made.changes) == len(made.stages) == 9
     assert made.ideal.low > 2
     assert done.summary["sentences"] == made.sentences
-    assert [run.id for run in ladder_runs(Store(home.database), source.id)] == [done.id]
+    assert made_of(Store(home.database), source.id)[-1].sentences == made.sentences
     assert len(list((done.folder / "states").glob("*.npz"))) == 4
-    lines = actions.ladder_lines(home, done.id)
+    lines = actions.where_lines(home, done.id)
     assert sum("d_a" in line for line in lines) >= 18
 
 
@@ -112,8 +112,8 @@ def test_what_makes_no_ladder_is_refused(home, source, listeners, how, reason):
 def test_runs_of_other_kinds_are_refused(home, done):
     with pytest.raises(UserError, match="is a ladder; a ladder takes the clips of"):
         actions.start_ladder(home, done.id)
-    with pytest.raises(UserError, match="has no ladder of this release"):
-        actions.ladder_lines(home, Store(home.database).run(done.id).config["source"])
+    with pytest.raises(UserError, match="has no ladder or patching"):
+        actions.where_lines(home, Store(home.database).run(done.id).config["source"])
 
 
 def test_the_command_line_prints_the_sentences(home, source):
@@ -129,3 +129,18 @@ def test_the_command_line_prints_the_sentences(home, source):
     last = Store(home.database).runs("ladder")[0]
     assert not (last.folder / "states").exists()
     assert json.loads((last.folder / "ladder.json").read_text())["$"] == "Ladder"
+
+
+def test_report_and_bundle_of_the_source_tell_where_it_is_lost(home, source, done, tmp_path):
+    import zipfile
+
+    names = actions.figure_names(home, done.id)
+    assert "ladder" in names
+    text = actions.write_report(home, done.id, tmp_path).read_text()
+    assert "Where it is lost" in text
+    for sentence in made_by(done).sentences:
+        assert sentence.partition(":")[0] in text
+    bundle = zipfile.ZipFile(actions.export(home, source.id, tmp_path))
+    inside = {name.partition("/")[2] for name in bundle.namelist()}
+    assert {"figures/ladder.svg", "figures/ladder.html", "stages/1-ladder.json"} <= inside
+    assert bundle.read(f"{source.id}/stages/1-ladder.json").decode().startswith("{")

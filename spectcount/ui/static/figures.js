@@ -125,7 +125,8 @@
     return { data, layout: layout(value, { shapes, annotations, hovermode: "closest", showlegend: true,
       margin: { l: 10, r: 10, t: top, b: 10 },
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 12 } },
-      xaxis: axis(value.x_label, { ...scale(value.x_log, value.series.flatMap((s) => s.x), value.x_range), range: ends(value.x_range, value.x_log) }),
+      xaxis: axis(value.x_label, { ...scale(value.x_log, value.series.flatMap((s) => s.x), value.x_range), range: ends(value.x_range, value.x_log),
+        ...(value.x_ticks ? ticks(value.x_ticks, value.x_ticks, value.x_ticks.length) : {}) }),
       yaxis: axis(value.y_label, { ...scale(value.y_log, value.series.flatMap((s) => s.y), value.y_range), range: ends(value.y_range, value.y_log),
         rangemode: value.y_range ? undefined : "tozero" }) }) };
   }
