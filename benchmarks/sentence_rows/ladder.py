@@ -100,9 +100,9 @@ def _named(name: str, function) -> None:
 
 
 _named("deaf", _names([0.0] * 6, 0.0, "nothing is readable at any stage"))
-_named("even", _names([2.0] * 6, 1.3, "d' 2 at all stages, the readout as good as the decoder"))
-_named("apart", _names([2.0] * 6, 1.3, "the same, every stage with noise of its own", latent=0.0))
-_named("dip", _names([2.0, 0.5, 2.0, 0.5, 2.0, 2.0], 1.3, "dips that come back"))
+_named("even", _names([2.0] * 6, 2.0, "d' 2 at all stages, the readout too"))
+_named("apart", _names([2.0] * 6, 2.0, "the same, every stage with noise of its own", latent=0.0))
+_named("dip", _names([2.0, 0.5, 2.0, 0.5, 2.0, 2.0], 2.0, "dips that come back"))
 _named(
     "other",
     _names(

@@ -46,7 +46,7 @@ class Places:
 
 
 def places_of(listener: AudioLM, question: Question, stretches: int) -> Places:
-    """What can be patched for clips like that of a question. Raises `UserError` for models that are
+    """The places to patch in clips like that of a question. Raises `UserError` for models that are
     not staged, or whose language model's layers are not known."""
     loaded = listener.loaded
     if loaded.path != "staged":

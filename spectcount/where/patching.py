@@ -1,4 +1,4 @@
-"""Which layer and which stretch of a clip carries the answer: patching, averaged over pairs.
+"""Layers and stretches of a clip that carry the answer: patching, averaged over pairs.
 
 *Conventions*: a share is (patched - counterpart) / (signal - counterpart) of the log odds of the
 first answer, sums over pairs above sums over pairs: 1 is the whole difference, 0 nothing. Shares of
