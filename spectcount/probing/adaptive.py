@@ -17,7 +17,8 @@ from typing import Any, ClassVar, Self, cast
 
 from spectcount.errors import UserError
 from spectcount.params import param
-from spectcount.probing.axes import AXIS_NAMES, Axis
+from spectcount.probing.axes import Axis
+from spectcount.probing.base import axis_name, limit, whole
 from spectcount.probing.conditions import numbers
 from spectcount.probing.procedure import Procedure
 from spectcount.psychophysics.adaptive.base import Track
@@ -37,6 +38,17 @@ _AIMS = {"threshold": ("threshold",), "threshold and width": ("threshold", "widt
 
 _ALWAYS_STORED = {"min_trials", "interval_width", "condition_values", "lapse", "conditions", "draw"}
 """What a plan that was stored names in any case, and a preset that people write never does."""
+
+
+def _checks(default: int) -> Any:
+    return whole(
+        default,
+        "After so many trials comes one at an easy level, where slips show, and answers that "
+        "fall again; 0: never, as published.",
+        (0, 50),
+        "Trials per easy one",
+        group="steps",
+    )
 
 
 class _Checked(Procedure):
@@ -98,9 +110,7 @@ class StaircasePlan(_Checked):
         label="Target",
         group="steps",
     )
-    start: float | None = param(
-        None, "First level; empty: the easiest.", kind=float, label="Start", group="steps"
-    )
+    start: float | None = limit("First level; empty: the easiest.", "Start", "steps")
     steps: str = param(
         "",
         "Step sizes in turn, the last one kept: 8, 4, 2. On a logarithmic axis they are "
@@ -108,35 +118,18 @@ class StaircasePlan(_Checked):
         label="Steps",
         group="steps",
     )
-    reversals_per_step: int = param(
-        2,
-        "Reversals before the next step size.",
-        low=1,
-        high=20,
-        step=1,
-        label="Reversals per step",
-        group="steps",
+    reversals_per_step: int = whole(
+        2, "Reversals before the next step size.", (1, 20), "Reversals per step", group="steps"
     )
-    reversals: int = param(
+    reversals: int = whole(
         12,
         "A track ends after this many reversals.",
-        low=2,
-        high=200,
-        step=1,
-        label="Reversals at most",
+        (2, 200),
+        "Reversals at most",
         slider_high=40,
         group="stop",
     )
-    checks: int = param(
-        5,
-        "After so many trials comes one at an easy level, where slips show, and answers that "
-        "fall again; 0: never, as published.",
-        low=0,
-        high=50,
-        step=1,
-        label="Trials per easy one",
-        group="steps",
-    )
+    checks: int = _checks(5)
 
     @property
     def step_sizes(self) -> tuple[float, ...]:
@@ -207,27 +200,18 @@ class StaircasePlan(_Checked):
 class _TwoParameters(Procedure):
     """A procedure that can follow a second parameter too."""
 
-    second: str = param(
+    second: str = axis_name(
         NO_SECOND,
         "A second parameter whose level follows the answers; the threshold of the first "
         "is sought as it depends on it.",
-        choices=(NO_SECOND, *AXIS_NAMES),
-        label="Second parameter",
-        group="axes",
+        "Second parameter",
+        NO_SECOND,
     )
-    second_low: float | None = param(
-        None,
-        "Lowest level of the second; empty: as declared.",
-        kind=float,
-        label="Second from",
-        group="axes",
+    second_low: float | None = limit(
+        "Lowest level of the second; empty: as declared.", "Second from"
     )
-    second_high: float | None = param(
-        None,
-        "Highest level of the second; empty: as declared.",
-        kind=float,
-        label="Second to",
-        group="axes",
+    second_high: float | None = limit(
+        "Highest level of the second; empty: as declared.", "Second to"
     )
 
     @property
@@ -276,16 +260,7 @@ class QuestPlan(_TwoParameters, _Checked):
         label="Aim",
         group="steps",
     )
-    checks: int = param(
-        4,
-        "After so many trials comes one at an easy level, where slips show, and answers that "
-        "fall again; 0: never, as published.",
-        low=0,
-        high=50,
-        step=1,
-        label="Trials per easy one",
-        group="steps",
-    )
+    checks: int = _checks(4)
 
     @property
     def rule_words(self) -> str:
@@ -336,37 +311,22 @@ class SurfacePlan(_TwoParameters):
     title: ClassVar[str] = "Threshold surface"
     estimate_of: ClassVar[str] = "surface"
 
-    trials: int = param(
+    trials: int = whole(
         200,
         "At most this many trials in each track, catch trials among them.",
-        low=5,
-        high=2000,
-        step=1,
-        label="Trials per track",
+        (5, 2000),
+        "Trials per track",
         slider_high=600,
-        group="task",
     )
-    parameter: str = param(
-        "gap_ms",
-        "The parameter whose threshold is sought.",
-        choices=AXIS_NAMES,
-        label="Parameter",
-        group="axes",
+    parameter: str = axis_name("gap_ms", "The parameter whose threshold is sought.", "Parameter")
+    second: str = axis_name(
+        "frequency", "The parameter that the threshold depends on.", "Second parameter"
     )
-    second: str = param(
-        "frequency",
-        "The parameter that the threshold depends on.",
-        choices=AXIS_NAMES,
-        label="Second parameter",
-        group="axes",
-    )
-    nodes: int = param(
+    nodes: int = whole(
         10,
         "Places along the second parameter where the threshold is reported.",
-        low=2,
-        high=40,
-        step=1,
-        label="Places",
+        (2, 40),
+        "Places",
         group="steps",
     )
     precision: float | None = param(

@@ -23,7 +23,7 @@ from spectcount.designs import FAMILIES, Design
 from spectcount.errors import UserError
 from spectcount.pairs import draw_pair
 from spectcount.params import Declared, param
-from spectcount.probing.axes import SEQUENCE_AXES, SPREAD_AXES, Axis
+from spectcount.probing.axes import AXIS_NAMES, SEQUENCE_AXES, SPREAD_AXES, Axis
 from spectcount.probing.draws import (
     CLIPS_PER_S,
     Cell,
@@ -35,6 +35,7 @@ from spectcount.probing.draws import (
     seed_of,
     words_in_turn,
 )
+from spectcount.psychophysics.psychometric import FUNCTIONS
 from spectcount.stimulus import Stimulus
 from spectcount.tasks import MAX_COUNT, TASKS, Task, task
 from spectcount.trials import Question, Trial
@@ -46,6 +47,63 @@ PROBE_DESIGN = {
     "level_dbfs": -14.0,
     "noise_sigma": 0.001,
 }
+
+
+def whole(
+    default: int,
+    text: str,
+    ends: tuple[int, int],
+    label: str,
+    slider_high: int | None = None,
+    group: str = "task",
+) -> Any:
+    """Declare a number of trials, events, cells, ... within `ends`."""
+    return param(
+        default,
+        text,
+        low=ends[0],
+        high=ends[1],
+        step=1,
+        label=label,
+        slider_high=slider_high,
+        group=group,
+    )
+
+
+def axis_name(default: str, text: str, label: str, *others: str) -> Any:
+    """Declare the choice of an axis, or of one of some other words."""
+    return param(default, text, choices=(*others, *AXIS_NAMES), label=label, group="axes")
+
+
+def limit(text: str, label: str, group: str = "axes") -> Any:
+    """Declare a value of an axis that may be left empty."""
+    return param(None, text, kind=float, label=label, group=group)
+
+
+def fitted_function() -> Any:
+    """Declare the psychometric function of a plan that is fitted."""
+    return param(
+        "gaussian",
+        "Psychometric function of the fit.",
+        choices=tuple(FUNCTIONS),
+        label="Function",
+        group="fit",
+    )
+
+
+def compare_at() -> Any:
+    """Declare the d' at which two listeners' thresholds are compared."""
+    return param(
+        None,
+        "The d' whose level is compared between two listeners where the task is yes or no; "
+        "empty: the first of 1, 1.5, 2, 2.5 and 3 that both listeners' trials hold.",
+        kind=float,
+        low=0.1,
+        high=4,
+        step=0.1,
+        label="Compared at d'",
+        group="fit",
+    )
 
 
 @dataclass(frozen=True)
@@ -70,34 +128,11 @@ class Plan(Declared):
         label="Task",
         group="task",
     )
-    trials: int = param(
-        8,
-        "Signal trials in each cell.",
-        low=1,
-        high=1000,
-        step=1,
-        label="Trials per cell",
-        slider_high=50,
-        group="task",
+    trials: int = whole(
+        8, "Signal trials in each cell.", (1, 1000), "Trials per cell", slider_high=50
     )
-    count_low: int = param(
-        1,
-        "Fewest events of a counting trial.",
-        low=0,
-        high=MAX_COUNT,
-        step=1,
-        label="Count from",
-        group="task",
-    )
-    count_high: int = param(
-        5,
-        "Most events of a counting trial.",
-        low=0,
-        high=MAX_COUNT,
-        step=1,
-        label="Count to",
-        group="task",
-    )
+    count_low: int = whole(1, "Fewest events of a counting trial.", (0, MAX_COUNT), "Count from")
+    count_high: int = whole(5, "Most events of a counting trial.", (0, MAX_COUNT), "Count to")
     wordings: str = param(
         "training",
         "Which wordings are used in turn: those of training, held-out ones, or all.",

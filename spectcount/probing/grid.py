@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from spectcount.errors import UserError
-from spectcount.params import param
-from spectcount.probing.base import Plan, refuse_idle
+from spectcount.probing.base import Plan, refuse_idle, whole
 from spectcount.probing.draws import Cell, PlannedQuestion, corners, seed_of
 from spectcount.stimulus import Stimulus
 from spectcount.trials import Trial
@@ -28,16 +27,13 @@ BATCH = 32
 class GridPlan(Plan):
     """Base of the plans that fill cells."""
 
-    catch_trials: int = param(
+    catch_trials: int = whole(
         100,
         "Trials for which the other answer is true, shared by all cells with the same "
         "background; without any event where the task is to detect or to count.",
-        low=0,
-        high=5000,
-        step=1,
-        label="Catch trials",
+        (0, 5000),
+        "Catch trials",
         slider_high=500,
-        group="task",
     )
 
     def check(self) -> None:

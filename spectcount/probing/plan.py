@@ -24,11 +24,10 @@ from spectcount.errors import UserError
 from spectcount.limits import MAX_PLANS
 from spectcount.params import Declared, param
 from spectcount.probing.adaptive import QuestPlan, StaircasePlan, SurfacePlan
-from spectcount.probing.axes import AXIS_NAMES, Axis, cell_axis, declaration, level_axis
-from spectcount.probing.base import Plan
+from spectcount.probing.axes import Axis, cell_axis, declaration, level_axis
+from spectcount.probing.base import Plan, axis_name, compare_at, fitted_function, limit, whole
 from spectcount.probing.draws import CLIPS_PER_S, Cost, PlannedQuestion, cost_of, seed_of
 from spectcount.probing.grid import BATCH, GridPlan
-from spectcount.psychophysics.psychometric import FUNCTIONS
 from spectcount.tasks import MAX_COUNT
 from spectcount.trials import Trial
 
@@ -105,38 +104,19 @@ class DetectionMap(GridPlan):
     kind: ClassVar[str] = "map"
     title: ClassVar[str] = "Map"
 
-    x: str = param("time", "Axis across.", choices=AXIS_NAMES, label="Across", group="axes")
-    y: str = param("mel_channel", "Axis up.", choices=AXIS_NAMES, label="Up", group="axes")
-    x_low: float | None = param(
-        None,
-        "Where the axis across starts; empty: as declared.",
-        kind=float,
-        label="Across from",
-        group="axes",
-    )
-    x_high: float | None = param(
-        None,
+    x: str = axis_name("time", "Axis across.", "Across")
+    y: str = axis_name("mel_channel", "Axis up.", "Up")
+    x_low: float | None = limit("Where the axis across starts; empty: as declared.", "Across from")
+    x_high: float | None = limit(
         "Where the axis across ends; empty: as declared (time: the last onset that fits).",
-        kind=float,
-        label="Across to",
-        group="axes",
+        "Across to",
     )
-    y_low: float | None = param(
-        None,
-        "Where the axis up starts; empty: as declared.",
-        kind=float,
-        label="Up from",
-        group="axes",
+    y_low: float | None = limit("Where the axis up starts; empty: as declared.", "Up from")
+    y_high: float | None = limit(
+        "Where the axis up ends; empty: as declared (time: the last onset that fits).", "Up to"
     )
-    y_high: float | None = param(
-        None,
-        "Where the axis up ends; empty: as declared (time: the last onset that fits).",
-        kind=float,
-        label="Up to",
-        group="axes",
-    )
-    nx: int = param(8, "Cells across.", low=1, high=128, step=1, label="Cells across", group="axes")
-    ny: int = param(12, "Cells up.", low=1, high=128, step=1, label="Cells up", group="axes")
+    nx: int = whole(8, "Cells across.", (1, 128), "Cells across", group="axes")
+    ny: int = whole(12, "Cells up.", (1, 128), "Cells up", group="axes")
 
     def check(self) -> None:
         if self.x == self.y:
@@ -181,25 +161,10 @@ class Curve(GridPlan):
     title: ClassVar[str] = "Curve"
     fitted: ClassVar[bool] = True
 
-    parameter: str = param(
-        "level_dbfs",
-        "The parameter that changes.",
-        choices=AXIS_NAMES,
-        label="Parameter",
-        group="axes",
-    )
+    parameter: str = axis_name("level_dbfs", "The parameter that changes.", "Parameter")
     start: float = param(-60.0, "First level.", label="From", group="axes")
     stop: float = param(-14.0, "Last level.", label="To", group="axes")
-    levels: int = param(
-        8,
-        "Number of levels.",
-        low=2,
-        high=128,
-        step=1,
-        label="Levels",
-        slider_high=30,
-        group="axes",
-    )
+    levels: int = whole(8, "Number of levels.", (2, 128), "Levels", slider_high=30, group="axes")
     harder: str = param(
         "auto",
         "At which end of the parameter the task is harder; auto: as the answers say.",
@@ -207,24 +172,8 @@ class Curve(GridPlan):
         label="Harder end",
         group="fit",
     )
-    function: str = param(
-        "gaussian",
-        "Psychometric function of the fit.",
-        choices=tuple(FUNCTIONS),
-        label="Function",
-        group="fit",
-    )
-    compare_at: float | None = param(
-        None,
-        "The d' whose level is compared between two listeners where the task is yes or no; "
-        "empty: the first of 1, 1.5, 2, 2.5 and 3 that both listeners' trials hold.",
-        kind=float,
-        low=0.1,
-        high=4,
-        step=0.1,
-        label="Compared at d'",
-        group="fit",
-    )
+    function: str = fitted_function()
+    compare_at: float | None = compare_at()
 
     @property
     def axis_names(self) -> tuple[str, ...]:
@@ -244,22 +193,15 @@ class CountConfusion(GridPlan):
     title: ClassVar[str] = "Count confusion"
 
     task: str = param("count", "How many?", choices=("count",), label="Task", group="task")
-    catch_trials: int = param(
+    catch_trials: int = whole(
         0,
         "Trials without any event, beside those of count 0.",
-        low=0,
-        high=5000,
-        step=1,
-        label="Catch trials",
+        (0, 5000),
+        "Catch trials",
         slider_high=500,
-        group="task",
     )
-    count_low: int = param(
-        0, "Fewest events.", low=0, high=MAX_COUNT, step=1, label="Count from", group="task"
-    )
-    count_high: int = param(
-        MAX_COUNT, "Most events.", low=0, high=MAX_COUNT, step=1, label="Count to", group="task"
-    )
+    count_low: int = whole(0, "Fewest events.", (0, MAX_COUNT), "Count from")
+    count_high: int = whole(MAX_COUNT, "Most events.", (0, MAX_COUNT), "Count to")
 
     @property
     def axis_names(self) -> tuple[str, ...]:

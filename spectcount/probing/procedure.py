@@ -20,8 +20,16 @@ import numpy as np
 
 from spectcount.errors import UserError
 from spectcount.params import param
-from spectcount.probing.axes import AXIS_NAMES, Axis, declaration, level_axis
-from spectcount.probing.base import Plan, refuse_idle
+from spectcount.probing.axes import Axis, declaration, level_axis
+from spectcount.probing.base import (
+    Plan,
+    axis_name,
+    compare_at,
+    fitted_function,
+    limit,
+    refuse_idle,
+    whole,
+)
 from spectcount.probing.conditions import (
     NO_CONDITION,
     Condition,
@@ -33,7 +41,6 @@ from spectcount.probing.draws import Cell, PlannedQuestion, seed_of, words_share
 from spectcount.probing.ideal_level import ideal_d_prime
 from spectcount.probing.tracks import CATCH, RunningTrack, Stopping, catch_before, role_of
 from spectcount.psychophysics.adaptive.base import Track
-from spectcount.psychophysics.psychometric import FUNCTIONS
 from spectcount.psychophysics.sdt import Interval
 from spectcount.stimulus import Stimulus
 from spectcount.trials import Trial
@@ -55,15 +62,12 @@ class Procedure(Plan):
     """The part of a threshold that a track estimates by itself."""
     undeclared: ClassVar[tuple[str, ...]] = ("design", "draw", "conditions")
 
-    trials: int = param(
+    trials: int = whole(
         80,
         "At most this many trials in each track, catch trials among them.",
-        low=5,
-        high=1000,
-        step=1,
-        label="Trials per track",
+        (5, 1000),
+        "Trials per track",
         slider_high=300,
-        group="task",
     )
     catch_share: float = param(
         0.2,
@@ -74,19 +78,11 @@ class Procedure(Plan):
         label="Catch share",
         group="task",
     )
-    parameter: str = param(
-        "level_dbfs",
-        "The parameter whose threshold is sought.",
-        choices=AXIS_NAMES,
-        label="Parameter",
-        group="axes",
+    parameter: str = axis_name(
+        "level_dbfs", "The parameter whose threshold is sought.", "Parameter"
     )
-    low: float | None = param(
-        None, "Lowest level; empty: as declared.", kind=float, label="From", group="axes"
-    )
-    high: float | None = param(
-        None, "Highest level; empty: as declared.", kind=float, label="To", group="axes"
-    )
+    low: float | None = limit("Lowest level; empty: as declared.", "From")
+    high: float | None = limit("Highest level; empty: as declared.", "To")
     harder: str = param(
         LOW,
         "At which end of the parameter the task is harder. Refused where the ideal observer "
@@ -95,12 +91,11 @@ class Procedure(Plan):
         label="Harder end",
         group="axes",
     )
-    condition: str = param(
+    condition: str = axis_name(
         NO_CONDITION,
         "A parameter that has a track for each of its values, all interleaved.",
-        choices=(NO_CONDITION, *AXIS_NAMES),
-        label="Condition",
-        group="axes",
+        "Condition",
+        NO_CONDITION,
     )
     condition_values: str = param(
         "",
@@ -108,13 +103,7 @@ class Procedure(Plan):
         label="Condition values",
         group="axes",
     )
-    function: str = param(
-        "gaussian",
-        "Psychometric function of the fit.",
-        choices=tuple(FUNCTIONS),
-        label="Function",
-        group="fit",
-    )
+    function: str = fitted_function()
     guess: float | None = param(
         None,
         "Rate of successes by guessing; empty: 1/2 in forced choice, else free.",
@@ -135,24 +124,12 @@ class Procedure(Plan):
         label="Lapse rate",
         group="fit",
     )
-    compare_at: float | None = param(
-        None,
-        "The d' whose level is compared between two listeners where the task is yes or no; "
-        "empty: the first of 1, 1.5, 2, 2.5 and 3 that both listeners' trials hold.",
-        kind=float,
-        low=0.1,
-        high=4,
-        step=0.1,
-        label="Compared at d'",
-        group="fit",
-    )
-    min_trials: int = param(
+    compare_at: float | None = compare_at()
+    min_trials: int = whole(
         20,
         "Trials without catch trials before the interval may end a track.",
-        low=1,
-        high=1000,
-        step=1,
-        label="Trials at least",
+        (1, 1000),
+        "Trials at least",
         slider_high=100,
         group="stop",
     )
