@@ -23,6 +23,18 @@ class RunConfig:
     kind: ClassVar[str] = ""
     compares: ClassVar[bool] = False
     """Whether two listeners of it are base and tuned."""
+    judged: ClassVar[bool] = False
+    """Whether verdicts on the change from base to tuned are its result."""
+    tabled: ClassVar[bool] = False
+    """Whether a table of the whole run is its result."""
+    mapped: ClassVar[bool] = False
+    """Whether it may find regions that new questions can confirm."""
+    confirms: ClassVar[bool] = False
+    """Whether it is those new questions."""
+    trains: ClassVar[bool] = False
+    """Whether it makes an adapter, in steps."""
+    by_person: ClassVar[bool] = False
+    """Whether a person answers."""
 
     seed: int = 0
 
@@ -51,6 +63,7 @@ class ProbeConfig(AskConfig):
     """One plan, one listener or several."""
 
     kind: ClassVar[str] = "probe"
+    mapped: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -58,6 +71,8 @@ class CompareConfig(AskConfig):
     """The same questions for base and tuned; changes inside ±`margin` count as equivalent."""
 
     kind: ClassVar[str] = "compare"
+    judged: ClassVar[bool] = True
+    mapped: ClassVar[bool] = True
     compares: ClassVar[bool] = True
 
     margin: float | None = None
@@ -69,6 +84,8 @@ class PanelConfig(CompareConfig):
     `regions` that the adapter was made from."""
 
     kind: ClassVar[str] = "panel"
+    tabled: ClassVar[bool] = True
+    mapped: ClassVar[bool] = False
 
     parts: Sequence[Json] = ()
     regions: Sequence[Json] = ()
@@ -79,6 +96,7 @@ class WordingsConfig(AskConfig):
     """A plan whose every stimulus is asked in each of `wordings` (indices)."""
 
     kind: ClassVar[str] = "wordings"
+    tabled: ClassVar[bool] = True
     compares: ClassVar[bool] = True
 
     wordings: Sequence[int] = ()
@@ -90,6 +108,7 @@ class ConfirmConfig(AskConfig):
     at `map_seed`: `trials` signal trials of each, held against `criterion`."""
 
     kind: ClassVar[str] = "confirm"
+    confirms: ClassVar[bool] = True
 
     source: str = ""
     targets: Sequence[Json] = ()
@@ -103,6 +122,7 @@ class ListenConfig(AskConfig):
     """A person's session; see `actions.ListenOptions`."""
 
     kind: ClassVar[str] = "listen"
+    by_person: ClassVar[bool] = True
 
     practice: int = 0
     feedback: bool = False
@@ -132,6 +152,7 @@ class TuneConfig(RunConfig):
     """A fine-tune of `base` on a curriculum, with more of its weak `regions`."""
 
     kind: ClassVar[str] = "tune"
+    trains: ClassVar[bool] = True
 
     base: str = ""
     curriculum: Json = field(default_factory=dict)

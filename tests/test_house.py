@@ -241,6 +241,21 @@ def test_names_and_docstrings_say_what_a_thing_is(room):
     assert (vague, questions) == ([], [])
 
 
+PLANS_AND_RUNS = re.compile(
+    r"isinstance\([^()]*\b(Interleaved|Procedure|Curve|GridPlan|DetectionMap|CountConfusion|Plan"
+    r"|[A-Z]\w+Config)\b|\brun\.kind (==|!=|in|not in) "
+)
+"""Lines that ask a plan or a run which one it is; plans and configurations say what follows."""
+
+
+def test_plans_and_runs_answer_for_themselves():
+    """What is left refuses a run of another kind, or finds one in the store."""
+    lines = [line for path in MODULES for line in path.read_text().splitlines()]
+    assert len([line for line in lines if PLANS_AND_RUNS.search(line)]) <= 7
+    assert PLANS_AND_RUNS.search("if isinstance(part.plan, Procedure):")
+    assert PLANS_AND_RUNS.search('if evidence.run.kind == "panel":')
+
+
 def test_the_formatter_decides_how_a_line_looks():
     mark = "# fmt" + ": skip"
     sources = [p for p in project_files() if p.suffix == ".py"]

@@ -71,7 +71,7 @@ def start_confirm(
 
 def _mapped(store: Store, run_id: str) -> Run:
     run = store.run(run_id).whole()
-    if run.kind not in MAPPED:
+    if not run.of_kind.mapped:
         raise UserError(
             f"run {run_id} is a {run.kind}; the regions to confirm are those of a "
             + " or ".join(MAPPED)

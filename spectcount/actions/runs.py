@@ -142,19 +142,19 @@ def training_config(
 def weak_regions(store: Store, run_id: str, listener: str) -> list[Json]:
     """The weak regions of `listener` that a probe or comparison found, as plain data: those that
     its confirmation confirmed, all that are suspected where nobody has asked again yet."""
-    from spectcount.jobs.confirmations import KIND, confirmation_run
+    from spectcount.jobs.confirmations import confirmation_run
     from spectcount.probing.weakness import CONFIRMED
 
     run = store.run(run_id).whole()
-    again = run if run.kind == KIND else confirmation_run(store, run_id, listener)
+    again = run if run.of_kind.confirms else confirmation_run(store, run_id, listener)
     source = again if again is not None and again.state == "done" else run
     by_listener = (source.summary or {}).get("regions", {})
     regions = list(by_listener.get(listener, []))
-    if source.kind == KIND:
+    if source.of_kind.confirms:
         regions = [region for region in regions if region["status"] == CONFIRMED]
     if not regions:
         of = f" of {listener}" if by_listener else ""
-        verb = "confirmed" if source.kind == KIND else "found"
+        verb = "confirmed" if source.of_kind.confirms else "found"
         raise UserError(
             f"run {source.id} ({source.kind}, {source.state}) has {verb} no weak regions{of}; give "
             f"a probe of {listener} that has, or leave the weakness out"

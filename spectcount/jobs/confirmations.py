@@ -31,7 +31,7 @@ def regions_again(store: Store, run: Run) -> dict[str, list[Region]]:
 
     by_listener: dict[str, list[Region]] = {}
     for name in run.listeners:
-        asked_again = run if run.kind == KIND else confirmation_run(store, run.id, name)
+        asked_again = run if run.of_kind.confirms else confirmation_run(store, run.id, name)
         if asked_again is not None and asked_again.state == "done":
             listed = (asked_again.summary or {}).get("regions", {}).get(name, [])
             by_listener[name] = [Region.from_dict(values) for values in listed]
@@ -46,6 +46,6 @@ def regions_now(
     from spectcount.probing.analysis import suspected
 
     again = regions_again(store, run).get(listener)
-    if again is not None or run.kind == KIND:
+    if again is not None or run.of_kind.confirms:
         return again or []
     return suspected(result(), listener)

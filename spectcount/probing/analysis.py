@@ -145,7 +145,7 @@ class RunningPart:
 
     def __init__(self, plan: Plan, trials: Trials, compares: bool, seeks: bool) -> None:
         none: Trials = {}
-        procedure = plan if isinstance(plan, Procedure) else None
+        procedure = plan.procedure
         self.plan, self._trials = plan, trials
         base, tuned = trials.values() if compares and len(trials) == 2 else (None, None)
         self._pair = None if base is None or tuned is None else (base, tuned)

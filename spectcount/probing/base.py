@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -39,6 +39,11 @@ from spectcount.psychophysics.psychometric import FUNCTIONS
 from spectcount.stimulus import Stimulus
 from spectcount.tasks import MAX_COUNT, TASKS, Task, task
 from spectcount.trials import Question, Trial
+
+if TYPE_CHECKING:
+    from spectcount.probing.grid import GridPlan
+    from spectcount.probing.plan import Curve
+    from spectcount.probing.procedure import Procedure
 
 PROBE_DESIGN = {
     "duration_s": 4.0,
@@ -116,6 +121,10 @@ class Plan(Declared):
     """Whether the next question depends on the answers so far."""
     fitted: ClassVar[bool] = False
     """Whether psychometric functions are fitted to its answers."""
+    matrix: ClassVar[bool] = False
+    """Whether its result is a confusion matrix."""
+    least_cells: ClassVar[int] = 0
+    """Fewest cells that a part of it has; 0: it has no parts along its axes."""
     interleaved: ClassVar[bool] = False
     """Whether it is several plans."""
     undeclared: ClassVar[tuple[str, ...]] = ("design", "draw")
@@ -157,6 +166,26 @@ class Plan(Declared):
     def parts(self) -> tuple[Plan, ...]:
         """Every plan that is asked: this one."""
         return (self,)
+
+    @property
+    def grid(self) -> GridPlan | None:
+        """This plan, where it fills cells."""
+        return None
+
+    @property
+    def curve(self) -> Curve | None:
+        """This plan, where it is a curve."""
+        return None
+
+    @property
+    def procedure(self) -> Procedure | None:
+        """This plan, where it follows the answers."""
+        return None
+
+    def within(self, spans: Sequence[tuple[float, float, int]]) -> Plan:
+        """The plan over part of its axes: of each the lowest and highest value, and the number of
+        cells. Raises `UserError` for one that has no such parts."""
+        raise UserError(f"a plan of kind {self.kind} has no cells to split; give a map or a curve")
 
     @property
     def asked(self) -> Task:

@@ -138,8 +138,9 @@ def targets_of(
     asked at `seed`."""
     found = []
     parts = parts_of(plan, trials)
-    for number, (part, mine) in enumerate(parts):
-        if not isinstance(part, GridPlan):
+    for number, (asked, mine) in enumerate(parts):
+        part = asked.grid
+        if part is None:
             continue
         several = plan.interleaved
         counts: dict[tuple[int, ...], list[int]] = {}

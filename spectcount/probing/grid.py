@@ -36,6 +36,10 @@ class GridPlan(Plan):
         slider_high=500,
     )
 
+    @property
+    def grid(self) -> GridPlan:
+        return self
+
     def check(self) -> None:
         super().check()
         if self.asked.two_class and self.catch_trials < self._n_backgrounds:

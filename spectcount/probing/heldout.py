@@ -9,7 +9,6 @@ part whose clips sound like it.
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,12 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from spectcount.errors import UserError
 from spectcount.probing.axes import Axis
 from spectcount.probing.base import Plan
 from spectcount.probing.difference import Change, change_of
 from spectcount.probing.pairing import Pair, pairs_of
-from spectcount.probing.plan import Curve, DetectionMap
 from spectcount.probing.trained import (
     CLIP_LEVEL,
     INSIDE,
@@ -109,8 +106,8 @@ def held_out_plans(lineage: Mapping[str, Any] | Trained, plan: Plan) -> HeldOutP
     """Plans for a test inside and a test outside the trained ranges of an adapter, from a map or
     a curve. Raises `UserError` for other plans."""
     trained = lineage if isinstance(lineage, Trained) else trained_of(lineage)
-    if not isinstance(plan, (DetectionMap, Curve)):
-        raise UserError(f"a plan of kind {plan.kind} has no cells to split; give a map or a curve")
+    if not plan.least_cells:
+        plan.within(())  # refused
     elsewhere = _elsewhere(plan, trained)
     runs = [_runs(axis, trained) for axis in plan.axes]
     inner = [[run for run in axis if run[0] == INSIDE] for axis in runs]
@@ -224,7 +221,7 @@ def _boxes(plan: Plan, inner: list, outer: list) -> tuple[list, list]:
 
 def _askable(plan: Plan, boxes: list) -> list:
     """Without those that make no plan: a curve has two levels or more."""
-    return [box for box in boxes if not isinstance(plan, Curve) or _size(box) > 1]
+    return [box for box in boxes if _size(box) >= plan.least_cells]
 
 
 def _size(box: Sequence[tuple[int, int]]) -> int:
@@ -233,15 +230,12 @@ def _size(box: Sequence[tuple[int, int]]) -> int:
 
 def _part_of(plan: Plan, box: Sequence[tuple[int, int]]) -> Plan:
     """The plan with those cells of its axes alone."""
-    changes: dict[str, Any] = {}
-    for axis, (first, last), name in zip(plan.axes, box, ("x", "y"), strict=False):
-        low, high = axis.bounds(first)[0], axis.bounds(last)[1]
-        n = last - first + 1
-        if isinstance(plan, Curve):
-            changes |= {"start": low, "stop": high, "levels": n}
-        else:
-            changes |= {f"{name}_low": low, f"{name}_high": high, f"n{name}": n}
-    return dataclasses.replace(plan, **changes)
+    return plan.within(
+        [
+            (axis.bounds(first)[0], axis.bounds(last)[1], last - first + 1)
+            for axis, (first, last) in zip(plan.axes, box, strict=True)
+        ]
+    )
 
 
 def _split_words(plan: Plan, trained: Trained, elsewhere: tuple[str, ...]) -> str:

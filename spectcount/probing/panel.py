@@ -22,7 +22,6 @@ from spectcount.errors import UserError
 from spectcount.params import Declared, param
 from spectcount.probing.axes import Axis
 from spectcount.probing.base import Plan
-from spectcount.probing.grid import GridPlan
 from spectcount.probing.maps import background_of, hit, plain
 from spectcount.probing.pairing import Pair, Pairs, false_alarm_table, hit_table, pairs_of
 from spectcount.probing.plan import Interleaved, plan_from_dict
@@ -73,7 +72,7 @@ class Part(Declared):
         if not self.name.strip():
             raise UserError("a part of a panel has no name; say in a few words what it asks")
         made = self.made
-        if not isinstance(made, GridPlan):
+        if made.interleaved or made.grid is None:
             raise UserError(
                 f"{self.name}: a plan of kind {made.kind} asks each listener its own questions; "
                 "give a map, a curve or a confusion"

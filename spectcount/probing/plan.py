@@ -103,6 +103,7 @@ class DetectionMap(GridPlan):
 
     kind: ClassVar[str] = "map"
     title: ClassVar[str] = "Map"
+    least_cells: ClassVar[int] = 1
 
     x: str = axis_name("time", "Axis across.", "Across")
     y: str = axis_name("mel_channel", "Axis up.", "Up")
@@ -139,6 +140,12 @@ class DetectionMap(GridPlan):
             self._axis(self.y, self.y_low, self.y_high, self.ny),
         )
 
+    def within(self, spans: Sequence[tuple[float, float, int]]) -> Plan:
+        (x_low, x_high, nx), (y_low, y_high, ny) = spans
+        return dataclasses.replace(
+            self, x_low=x_low, x_high=x_high, nx=nx, y_low=y_low, y_high=y_high, ny=ny
+        )
+
     def _axis(self, name: str, low: float | None, high: float | None, n: int) -> Axis:
         if name in ("time", "onset_s") and high is None and self.family == "pulses":
             high = self._last_onset_s()
@@ -159,6 +166,7 @@ class Curve(GridPlan):
 
     kind: ClassVar[str] = "curve"
     title: ClassVar[str] = "Curve"
+    least_cells: ClassVar[int] = 2
     fitted: ClassVar[bool] = True
 
     parameter: str = axis_name("level_dbfs", "The parameter that changes.", "Parameter")
@@ -184,6 +192,14 @@ class Curve(GridPlan):
         declared = declaration(self.parameter, self._family)
         return (level_axis(declared, self.start, self.stop, self.levels),)
 
+    @property
+    def curve(self) -> Curve:
+        return self
+
+    def within(self, spans: Sequence[tuple[float, float, int]]) -> Plan:
+        ((start, stop, levels),) = spans
+        return dataclasses.replace(self, start=start, stop=stop, levels=levels)
+
 
 @dataclass(frozen=True)
 class CountConfusion(GridPlan):
@@ -191,6 +207,7 @@ class CountConfusion(GridPlan):
 
     kind: ClassVar[str] = "confusion"
     title: ClassVar[str] = "Count confusion"
+    matrix: ClassVar[bool] = True
 
     task: str = param("count", "How many?", choices=("count",), label="Task", group="task")
     catch_trials: int = whole(
@@ -223,6 +240,7 @@ class Interleaved(Declared):
     title: ClassVar[str] = "Interleaved plans"
     adaptive: ClassVar[bool] = True
     interleaved: ClassVar[bool] = True
+    matrix: ClassVar[bool] = False
 
     plans: tuple[Mapping[str, Any], ...] = ()
 

@@ -145,6 +145,10 @@ class Procedure(Plan):
     )
     conditions: tuple[Mapping[str, Any], ...] = ()
 
+    @property
+    def procedure(self) -> Procedure:
+        return self
+
     def make_track(self, index: int) -> Track:
         """A fresh track for condition number `index`."""
         raise NotImplementedError(type(self).__name__)

@@ -134,14 +134,15 @@ def threshold_changes(
     """The change of each threshold of the plan; none for plans without thresholds
     and for surfaces."""
     base, tuned = list(base), list(tuned)
-    if isinstance(plan, Curve):
-        return _of_curve(plan, base, tuned, level)
-    if not isinstance(plan, Procedure):
+    procedure, curve = plan.procedure, plan.curve
+    if curve is not None:
+        return _of_curve(curve, base, tuned, level)
+    if procedure is None:
         return []
     found = zip(thresholds(plan, base, level), thresholds(plan, tuned, level), strict=True)
     graded = _graded(plan, base, tuned)
     return [
-        _changed(plan, before, after, 0.0, min(before.n, after.n), False, graded)
+        _changed(procedure, before, after, 0.0, min(before.n, after.n), False, graded)
         for before, after in found
         if before.surface is None and after.surface is None
     ]

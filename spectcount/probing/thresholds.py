@@ -214,12 +214,13 @@ def thresholds(plan: Plan, trials: Iterable[Trial], level: float = 0.95) -> list
     """The thresholds of one listener: one for each track of a procedure, one for a curve, none for
     other plans. Pure: the same trials give the same result, whatever their order."""
     listed = list(trials)
-    if isinstance(plan, Procedure):
-        return [_of_track(plan, i, listed, level) for i in range(len(plan.tracks))]
-    if isinstance(plan, Curve):
+    procedure, curve = plan.procedure, plan.curve
+    if procedure is not None:
+        return [_of_track(procedure, i, listed, level) for i in range(len(procedure.tracks))]
+    if curve is not None:
         n = len(listed)
-        listed = counted(plan, listed)
-        found = _of_curve(plan, listed, level)
+        listed = counted(curve, listed)
+        found = _of_curve(curve, listed, level)
         return [dataclasses.replace(found, repeated=n - len(listed))]
     return []
 

@@ -55,8 +55,9 @@ STIMULUS = "stimulus"
 def crossable(plan: AnyPlan) -> GridPlan:
     """The plan, if it can be asked in several wordings; raises `UserError` for one that follows
     the answers, or has several plans."""
-    if isinstance(plan, GridPlan):
-        return plan
+    grid = None if plan.interleaved else plan.parts[0].grid
+    if grid is not None:
+        return grid
     why = (
         f"{len(plan.parts)} plans cannot be crossed with wordings; each has its own"
         if plan.interleaved

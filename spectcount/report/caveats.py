@@ -75,7 +75,7 @@ def _functions(part: Evidence) -> Iterator[str]:
 def _shortcuts(part: Evidence) -> Iterator[str]:
     """Cues that answer the same clips by themselves."""
     audit = part.shortcuts
-    if audit is None or part.run.kind == "panel":
+    if audit is None or part.in_panel:
         return
     for floor in audit.above:
         remedy = floor.theory or "vary it from clip to clip before calling this hearing"
@@ -91,7 +91,7 @@ def _unfinished(evidence: Evidence) -> Iterator[str]:
     if run.state != "done":
         yield (
             f"The run is {run.state} at {run.done} of {run.total} "
-            f"{'steps' if run.kind == 'tune' else 'trials'}; what follows covers what there is."
+            f"{'steps' if run.of_kind.trains else 'trials'}; what follows covers what there is."
         )
 
 
@@ -215,7 +215,7 @@ def _perfect(evidence: Evidence) -> Iterator[str]:
 
 
 def _who(evidence: Evidence) -> Iterator[str]:
-    if evidence.run.kind == "listen":
+    if evidence.run.of_kind.by_person:
         yield (
             "A person answered over equipment that was not calibrated: levels at the ear are "
             "unknown, and thresholds in dBFS hold for that equipment alone."

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from spectcount.configs import AskConfig, PanelConfig, RunConfig, WordingsConfig
-from spectcount.jobs.confirmations import KIND, regions_again
+from spectcount.configs import AskConfig, PanelConfig, RunConfig
+from spectcount.jobs.confirmations import regions_again
 from spectcount.jobs.ladders import Made, made_of
 from spectcount.jobs.results import result_of
 from spectcount.probing.analysis import AnyPart, Result, State
@@ -23,7 +23,7 @@ from spectcount.probing.difference import Change, Difference
 from spectcount.probing.heldout import Part
 from spectcount.probing.maps import Cells, Confusion, Pooled
 from spectcount.probing.panel import PanelResult
-from spectcount.probing.plan import AnyPlan, CountConfusion, parts_of, plan_from_dict
+from spectcount.probing.plan import AnyPlan, plan_from_dict
 from spectcount.probing.shortcuts import Audit
 from spectcount.probing.threshold_changes import ThresholdChange
 from spectcount.probing.thresholds import Threshold
@@ -33,8 +33,6 @@ from spectcount.report.selection import RunTrials, Selection
 from spectcount.store import LogEvent, Metric, Run, Store
 
 T = TypeVar("T")
-COMPARED = ("compare", "panel")
-"""Kinds of run whose two listeners are before and after."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Evidence:
         """The run's plans, each with its trials: one, or all that are interleaved."""
         if self.plan is None:
             return []
-        if isinstance(self.plan, Plan):
+        if not self.plan.interleaved:
             return [self]
         named = [part["name"] for part in PanelConfig.from_json(self.run.config).parts]
         return [
@@ -75,14 +73,15 @@ class Evidence:
                     for name, regions in self.again.items()
                 },
             )
-            for k, (plan, _) in enumerate(parts_of(self.plan, ()))
+            for k, plan in enumerate(self.plan.parts)
         ]
 
     @property
     def asked_plan(self) -> Plan:
         """The plan of a part."""
-        assert isinstance(self.plan, Plan)
-        return self.plan
+        assert self.plan is not None
+        (plan,) = self.plan.parts
+        return plan
 
     @property
     def seed(self) -> int:
@@ -110,17 +109,22 @@ class Evidence:
     @property
     def gridded(self) -> bool:
         """True where the plan fills cells with the same number of trials each: a map, a curve."""
-        return isinstance(self.plan, Plan) and not self.plan.adaptive
+        return self.plan is not None and not self.plan.adaptive
 
     @property
     def tabled(self) -> bool:
         """True where a table of the whole run is the result, and figures are in the bundle only."""
-        return self.run.kind in (PanelConfig.kind, WordingsConfig.kind)
+        return self.run.of_kind.tabled
+
+    @property
+    def in_panel(self) -> bool:
+        """True of the parts of a table of changes."""
+        return self.tabled and self.run.of_kind.judged
 
     @property
     def counted(self) -> bool:
         """True of a count confusion."""
-        return isinstance(self.plan, CountConfusion)
+        return self.plan is not None and self.plan.matrix
 
     @property
     def _part(self) -> AnyPart:
@@ -152,7 +156,7 @@ class Evidence:
         there is one."""
         return {
             name: self.again.get(name, [])
-            if name in self.again or self.run.kind == KIND
+            if name in self.again or self.run.of_kind.confirms
             else self._part.regions.get(name, ())
             for name in self.names
         }
@@ -180,7 +184,7 @@ class Evidence:
     @property
     def compared(self) -> bool:
         """True where base and tuned have both answered."""
-        return self.run.kind in COMPARED and len(self.names) == 2
+        return self.run.of_kind.judged and len(self.names) == 2
 
     @property
     def difference(self) -> Difference | None:

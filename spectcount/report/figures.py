@@ -32,8 +32,6 @@ from spectcount.figures.tracks import (
     tracks_value,
 )
 from spectcount.figures.where import ladder_value, patching_value, thresholds_value
-from spectcount.probing.plan import Curve
-from spectcount.probing.procedure import Procedure
 from spectcount.probing.shortcuts import floor_lines
 from spectcount.report.evidence import Evidence
 from spectcount.report.rows import trials_csv, trials_jsonl
@@ -173,17 +171,17 @@ def _of_curves(evidence: Evidence) -> Iterator[RunFigure]:
             evidence.trials,
             primary=measure != "rate" or len(_measures(evidence)) == 1,
         )
-    plan = evidence.plan
+    plan = evidence.asked_plan
     first = {name: listed[0] for name, listed in evidence.thresholds.items()}
-    spec_or_none = functions_value(first, share_words(plan)) if isinstance(plan, Curve) else None
+    spec_or_none = functions_value(first, share_words(plan)) if plan.curve else None
     if spec_or_none:
         heading = "Psychometric functions and the answers they were fitted to"
         yield RunFigure("functions", heading, spec_or_none, evidence.trials)
 
 
 def _of_tracks(evidence: Evidence) -> Iterator[RunFigure]:
-    plan = evidence.plan
-    assert isinstance(plan, Procedure)
+    plan = evidence.asked_plan.procedure
+    assert plan is not None
     for name, states in evidence.tracks.items():
         trials = evidence.by_listener[name]
         track = tracks_value(plan, states, title=name)

@@ -15,7 +15,6 @@ from spectcount.probing.difference import (
     N_RESAMPLES_OVERALL,
 )
 from spectcount.probing.marks import SILENT_BELOW_DB
-from spectcount.probing.procedure import Procedure
 from spectcount.report.evidence import Evidence
 from spectcount.report.facts import versions
 from spectcount.report.html import plain
@@ -83,7 +82,7 @@ def _wording_words(plan: Plan, evidence: Evidence) -> str:
     n = len({wording for wording, _ in used})
     both = len({reverse for _, reverse in used}) > 1
     orders = ", each with its options named in both orders," if both else ","
-    if evidence.run.kind == "wordings":
+    if evidence.tabled and not evidence.in_panel:
         return (
             f"Every clip was asked about in each of {n} wordings, held-out ones among them; the "
             "order of the options alternated over clips and wordings."
@@ -96,7 +95,7 @@ def _wording_words(plan: Plan, evidence: Evidence) -> str:
 
 
 def _answer_words(evidence: Evidence) -> str:
-    if evidence.run.kind == "listen":
+    if evidence.run.of_kind.by_person:
         return "The person answered by key, without time pressure."
     return (
         "A model's answer is the option to which it gave the highest probability; the "
@@ -107,8 +106,8 @@ def _answer_words(evidence: Evidence) -> str:
 
 def design_words(plan: Plan) -> str:
     """Layout of the trials."""
-    if isinstance(plan, Procedure):
-        return procedure_words(plan)
+    if plan.procedure is not None:
+        return procedure_words(plan.procedure)
     axes = " × ".join(f"{axis.label}: {_axis_words(axis)}" for axis in plan.axes)
     within = (
         "at its exact level"

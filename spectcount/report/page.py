@@ -210,7 +210,7 @@ def _results_of(part: Evidence, figures: Numbered, titled: bool) -> Html:
         + thresholds_table(part)
         + shortcuts_html(part)
         + _figures(numbered)
-        + (regions_html(part) if part.run.kind != "panel" else "")
+        + (regions_html(part) if not part.in_panel else "")
         + counts_html(part)
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from spectcount.probing.base import Plan
-from spectcount.probing.plan import Curve
 from spectcount.probing.procedure import Procedure
 from spectcount.probing.thresholds import PC_AT_D_PRIME_1
 
@@ -29,7 +28,8 @@ def procedure_words(plan: Procedure) -> str:
 
 def threshold_words(plan: Plan) -> str:
     """Definition of a threshold, and its estimation."""
-    if not isinstance(plan, Procedure | Curve):
+    fitted = plan.curve or plan.procedure
+    if fitted is None:
         return ""
     yes_no = plan.asked.has_alarms
     guess = (
@@ -46,7 +46,7 @@ def threshold_words(plan: Plan) -> str:
         else ""
     )
     return (
-        f"The psychometric function is {_NAMES.get(plan.function, plan.function)}; its threshold "
+        f"The psychometric function is {_NAMES.get(fitted.function, fitted.function)}; its threshold "
         "lies where F = 0.5, halfway between guessing and the best that the listener does. It was "
         "fitted to all answers on a Bayesian grid (Schütt, Harmeling, Macke & Wichmann, 2016); "
         "intervals are equal-tailed at 95 %. " + guess + " A threshold is called not measurable "

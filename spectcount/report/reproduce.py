@@ -33,7 +33,7 @@ END = "END_OF_FILE"
 
 def input_file(run: Run) -> tuple[str, str]:
     """(name, text) of the preset file that the commands read."""
-    if run.kind == TuneConfig.kind:
+    if run.of_kind.trains:
         names: tuple[str, ...] = ("curriculum", "lora", "train")
         parts = {name: run.config[name] for name in names if name in run.config}
         return TRAINING_FILE, _yaml(run, "Training", parts)
@@ -130,12 +130,12 @@ def needs(evidence: Evidence) -> list[str]:
 
 def how_exact(run: Run) -> str:
     """To which digit the numbers come back."""
-    if run.kind == "listen":
+    if run.of_kind.by_person:
         return (
             "The questions come back exactly. The answers were a person's: another sitting gives "
             "other numbers, and the intervals say by how much."
         )
-    if run.kind == "tune":
+    if run.of_kind.trains:
         return (
             "Every clip, every step and every random number comes from the seed, on a fixed number "
             "of threads. The same machine with the same versions gives the same adapter; other "

@@ -12,7 +12,7 @@ from spectcount.report.evidence import Evidence
 
 def verdicts(part: Evidence) -> list[str]:
     """Verdicts on the change from base to tuned in one plan."""
-    if part.run.kind != "compare" or not part.compared:
+    if part.tabled or not part.compared:
         return []
     lines = [change.sentence for change in part.threshold_changes]
     whole, cells = part.change, part.difference
@@ -27,7 +27,7 @@ def verdicts(part: Evidence) -> list[str]:
 
 def held_out(evidence: Evidence) -> list[str]:
     """The comparison where training was and where it never was, and what was seen before."""
-    if evidence.run.kind != "compare":
+    if evidence.tabled or not evidence.run.of_kind.judged:
         return []
     return [_sentence(part.sentence) for part in evidence.held_out] + evidence.seen
 

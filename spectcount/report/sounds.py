@@ -32,7 +32,7 @@ def wav_bytes(stimulus: Stimulus, subtype: str = "FLOAT") -> bytes:
 def example_html(evidence: Evidence) -> Html:
     """One signal of a plan with its counterpart: spectrograms and two players. A panel of many
     plans has none, so that the page stays small."""
-    trial = None if evidence.run.kind == "panel" else evidence.trials.middle_signal()
+    trial = None if evidence.in_panel else evidence.trials.middle_signal()
     if trial is None:
         return esc("")
     task = evidence.asked_plan.asked

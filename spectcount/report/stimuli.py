@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from spectcount.designs import FAMILIES
 from spectcount.probing.axes import Axis
 from spectcount.probing.base import Plan
-from spectcount.probing.procedure import Procedure
 from spectcount.report.evidence import Evidence
 from spectcount.report.html import Html, details, paragraphs, plain, prose, table
 from spectcount.report.sounds import example_html
@@ -35,7 +34,7 @@ def question_words(part: Evidence) -> str:
 
 def _levels(plan: Plan) -> tuple[Axis, ...]:
     """Axes that a procedure follows; none of other plans."""
-    return plan.levels if isinstance(plan, Procedure) else ()
+    return () if plan.procedure is None else plan.procedure.levels
 
 
 def stimuli_html(part: Evidence) -> Html:
@@ -64,7 +63,7 @@ def _varied(plan: Plan) -> Iterator[list[str]]:
     for axis in plan.axes:
         low, high = axis.bounds(0)[0], axis.bounds(axis.n - 1)[1]
         levels = ", ".join(f"{m:.4g}" for m in axis.middles)
-        if not isinstance(plan, Procedure) or axis.n > 1:
+        if not plan.adaptive or axis.n > 1:
             how = levels if axis.points else f"{low:.4g} to {high:.4g} in {axis.n} cells"
             yield [axis.label, how]
     for name, ends in plan.draw.items():

@@ -57,11 +57,16 @@ class Run:
         return self.state in ENDED
 
     @property
+    def of_kind(self) -> type[RunConfig]:
+        """What is so of every run of its kind."""
+        return CONFIGS.get(self.kind, RunConfig)
+
+    @property
     def roles(self) -> dict[str, str]:
         """{"base": listener, "tuned": listener} of a run that compares two, in any order of
         their names; empty for others."""
         names = self.listeners
-        if not CONFIGS.get(self.kind, RunConfig).compares or len(names) != 2:
+        if not self.of_kind.compares or len(names) != 2:
             return {}
         return {"base": names[0], "tuned": names[1]}
 

@@ -20,7 +20,6 @@ from spectcount.figures.tracks import share_words, tracks_value
 from spectcount.probing.analysis import AnyPart, Result
 from spectcount.probing.base import Plan
 from spectcount.probing.plan import AnyPlan
-from spectcount.probing.procedure import Procedure
 from spectcount.store import ACTIVE, Run, Store
 from spectcount.ui.parts import Part, plans_of
 from spectcount.ui.pieces import Updates, chart_box, html, joined, notice, render
@@ -85,9 +84,11 @@ class Results:
         who, first = next(iter(parts.items()))
         plan = first.plan
         answering = {name: part for name, part in parts.items() if part.n[name]}
-        if isinstance(plan, Procedure):
+        if plan.procedure is not None:
             states = states_of(Part(plan, number), first.tracks[who]) if first.n[who] else {}
-            tracks = tracks_value(plan, states, title=who, part=number) if states else None
+            tracks = (
+                tracks_value(plan.procedure, states, title=who, part=number) if states else None
+            )
             return self._charts(tracks=tracks, function=_functions(plan, answering))
         if len(plan.axes) != 1:
             return self._charts()

@@ -20,7 +20,7 @@ from spectcount.errors import UserError
 from spectcount.figures.counts import accuracy_value, confusion_value
 from spectcount.figures.maps import curves_value, difference_value, map_value
 from spectcount.probing.analysis import Result
-from spectcount.probing.plan import AnyPlan, CountConfusion, Interleaved, plan_from_dict
+from spectcount.probing.plan import AnyPlan, plan_from_dict
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.ui import cell, plan_form, room
@@ -122,14 +122,14 @@ class PairFigures:
         if not pair.answered:
             return {}
         plan, part = pair.plan, pair.result.parts[0]
-        if plan.adaptive or isinstance(plan, Interleaved):
+        if plan.adaptive:
             return hidden
-        if isinstance(plan, CountConfusion):
+        if plan.matrix:
             tables = part.confusions
             both = [confusion_value(tables[name], title=name) for name in pair.names]
             return hidden | self.maps.show(*both) | self.chart.show(accuracy_value(tables))
         rocs, colour = roc_figure(part, measure), map_colour(measure)
-        if len(plan.axes) == 1:
+        if len(part.plan.axes) == 1:
             return hidden | self.chart.show(rocs or curves_value(part.cells, colour))
         both = [map_value(part.cells[name], colour, title=name) for name in pair.names]
         assert part.difference is not None, "a map of two listeners"
@@ -142,7 +142,7 @@ def pair_words(pair: Pair) -> Markup:
     if not pair.answered:
         return notice(NO_CHANGE)
     words = comparison_html(pair.config, pair.lineage, pair.result)
-    if not isinstance(pair.plan, CountConfusion):
+    if not pair.plan.matrix:
         return words
     tables = pair.result.parts[0].confusions
     lines = ((name, confusion_words(tables[name])) for name in pair.names)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spectcount.probing.base import Plan
-from spectcount.probing.plan import AnyPlan, Interleaved, trials_of_part
-from spectcount.probing.procedure import Procedure
+from spectcount.probing.plan import AnyPlan, trials_of_part
 from spectcount.trials import Trial
 
 
@@ -38,9 +37,7 @@ class Part:
 
 def plans_of(plan: AnyPlan) -> list[Part]:
     """Every plan of a run as a whole."""
-    if not isinstance(plan, Interleaved):
-        return [Part(plan)]
-    return [Part(each, i) for i, each in enumerate(plan.parts)]
+    return [Part(each, i if plan.interleaved else None) for i, each in enumerate(plan.parts)]
 
 
 def choices(plan: AnyPlan) -> list[tuple[str, str]]:
@@ -57,15 +54,16 @@ def chosen(plan: AnyPlan, choice: Any) -> Part:
     known = plans_of(plan)
     head, _, track = str(choice or "0").partition(".")
     part = known[int(head)] if head.isdigit() and int(head) < len(known) else known[0]
-    if not (isinstance(part.plan, Procedure) and track.isdigit()):
+    procedure = part.plan.procedure
+    if procedure is None or not track.isdigit():
         return part
     index = int(track)
-    return Part(part.plan, part.number, index if index < len(part.plan.tracks) else None)
+    return Part(part.plan, part.number, index if index < len(procedure.tracks) else None)
 
 
 def _choices(part: Part) -> list[tuple[str, str]]:
     head = "" if part.number is None else f"Plan {part.number + 1}, {part.plan.kind}"
-    tracks = part.plan.tracks if isinstance(part.plan, Procedure) else ()
+    tracks = () if part.plan.procedure is None else part.plan.procedure.tracks
     if len(tracks) < 2:
         return [(head, part.choice)]
     colon = f"{head}: " if head else ""

@@ -157,7 +157,7 @@ def run_subject(run: Run) -> str:
         or (config.get("plan") or {}).get("kind", "")
     )
     heard = " + ".join(config.get("listeners") or [])
-    if run.kind == "tune":
+    if run.of_kind.trains:
         return f"tune {config.get('base', '')}".strip()
     return " · ".join(part for part in (f"{run.kind} {plan}".strip(), heard) if part)
 

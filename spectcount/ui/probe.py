@@ -15,7 +15,6 @@ from spectcount.probing.analysis import AnyPart
 from spectcount.probing.maps import of_listener
 from spectcount.probing.marks import front_end_marks
 from spectcount.probing.plan import plan_from_dict
-from spectcount.probing.procedure import Procedure
 from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.ui import cell, parts, plan_form, procedures, room
@@ -203,7 +202,7 @@ class ProbeView(RunView):
         marked = self.marked(run, part)
         grid = self.grid.show(part_shown.plan, result, name, measure, run.ended, again, marked)
         grid[self.grid.findings] += summary_notices(run, part_shown)
-        tracked = isinstance(part_shown.plan, Procedure)
+        tracked = part_shown.plan.adaptive
         trials = of_listener(part_shown.mine(self.feed.trials(run.id)), name) if tracked else []
         return {
             **grid,

@@ -15,8 +15,7 @@ from spectcount.figures.words import MEASURES, regions_html
 from spectcount.probing.analysis import AnyPart
 from spectcount.probing.base import Plan
 from spectcount.probing.maps import Confusion
-from spectcount.probing.plan import AnyPlan, CountConfusion
-from spectcount.probing.procedure import Procedure
+from spectcount.probing.plan import AnyPlan
 from spectcount.probing.repeats import left_out_words
 from spectcount.probing.shortfall import Criterion
 from spectcount.probing.weakness import Region, percent
@@ -80,9 +79,9 @@ class GridFigures:
             self.level: gr.update(visible=False),
             self.findings: "",
         }
-        if isinstance(plan, Procedure):
+        if plan.adaptive:
             return updates
-        if isinstance(plan, CountConfusion):
+        if plan.matrix:
             return updates | self._confusions(part, listener)
         criterion = Criterion()
         regions = part.regions[listener] if again is None else again
@@ -128,14 +127,14 @@ def roc_figure(part: AnyPart, measure: str) -> Any:
 
 def measure_update(plan: AnyPlan, visible: bool = True) -> dict[str, Any]:
     """The choice of a measure: those that the plan's task has. Counting has its accuracy alone."""
-    if isinstance(plan, Plan) and not plan.asked.two_class:
+    if not plan.interleaved and not plan.parts[0].asked.two_class:
         return gr.update(choices=[("Accuracy", "rate")], value="rate", visible=visible)
     return gr.update(choices=[*MEASURES.items(), *ROCS.items()], visible=visible)
 
 
 def has_marks(plan: Plan) -> bool:
     """True where a plan's picture shows marks of the front end: maps do."""
-    return len(plan.axes) == 2 and not isinstance(plan, Procedure | CountConfusion)
+    return len(plan.axes) == 2 and not (plan.adaptive or plan.matrix)
 
 
 def pick_cell(

@@ -23,7 +23,6 @@ from spectcount.figures.tracks import (
     surface_value,
     tracks_value,
 )
-from spectcount.probing.plan import Curve
 from spectcount.probing.procedure import Procedure
 from spectcount.probing.replay import presentations
 from spectcount.probing.thresholds import Threshold
@@ -74,15 +73,16 @@ class Panel:
         """Updates of the tracks of one listener, of what is known after each trial, and of the
         trials to hear."""
         boxes = (self.tracks, self.surface, self.threshold, self.width)
-        if not isinstance(part.plan, Procedure):
+        procedure = part.plan.procedure
+        if procedure is None:
             hidden = {each.column: gr.update(visible=False) for each in boxes}
             return {**hidden, self.trial: gr.update(visible=False)}
         states = states_of(part, tracks)
         free = next((m for m in MARGINALS if any(marginal_of(s, m) for s in states.values())), "")
         known = any(s["posterior"] for s in states.values())
         return {
-            **self.tracks.show(tracks_value(part.plan, states, title, part.number)),
-            **self.surface.show(surface_value(part.plan, states, title, part.number)),
+            **self.tracks.show(tracks_value(procedure, states, title, part.number)),
+            **self.surface.show(surface_value(procedure, states, title, part.number)),
             **self.threshold.show(posterior_value(states) if known else None),
             **self.width.show(posterior_value(states, free) if free else None),
             self.trial: gr.update(choices=trial_choices(part, trials), visible=bool(trials)),
@@ -92,7 +92,7 @@ class Panel:
         self, part: Part, all_of: Mapping[str, Sequence[Threshold]], listener: str
     ) -> Updates:
         """Updates of the functions of a listener, and of the thresholds of all."""
-        if not isinstance(part.plan, Procedure | Curve):
+        if not part.plan.fitted:
             return {**self.function.show(None), self.words: ""}
         thresholds = [t for t in all_of[listener] if part.track in (None, t.track)]
         named = {t.condition if len(thresholds) > 1 else "": t for t in thresholds}
@@ -113,10 +113,11 @@ def states_of(part: Part, tracks: Sequence[State]) -> dict[str, State]:
 
 def trial_choices(part: Part, trials: Sequence[Trial]) -> list[tuple[str, str]]:
     """(words, pick) of every presentation of the tracks that are looked at, the newest first."""
-    assert isinstance(part.plan, Procedure)
-    indices = range(len(part.plan.tracks)) if part.track is None else [part.track]
+    procedure = part.plan.procedure
+    assert procedure is not None
+    indices = range(len(procedure.tracks)) if part.track is None else [part.track]
     return [
-        (_trial_words(part.plan, index, trial), pick_of(index, k, part.number))
+        (_trial_words(procedure, index, trial), pick_of(index, k, part.number))
         for index in indices
         for k, trial in reversed(list(enumerate(presentations(trials, index))))
     ]

@@ -16,7 +16,6 @@ from spectcount.probing import analysis
 from spectcount.probing.analysis import Result
 from spectcount.probing.difference import Difference
 from spectcount.probing.heldout import Part
-from spectcount.probing.plan import CountConfusion
 from spectcount.probing.verdict import (
     CHANGED,
     EQUIVALENT,
@@ -50,7 +49,7 @@ def comparison_html(config: CompareConfig, lineage: Mapping[str, Any], result: R
     cells = [
         part.difference
         for part in result.parts
-        if part.difference is not None and not isinstance(part.plan, CountConfusion)
+        if part.difference is not None and not part.plan.matrix
     ]
     base, tuned = config.listeners[:2]
     parts = result.held_out if "trained" in lineage else None

@@ -16,8 +16,7 @@ import numpy as np
 
 from spectcount.errors import UserError
 from spectcount.pairs import pair_of
-from spectcount.probing.plan import AnyPlan, Curve, Interleaved, Plan
-from spectcount.probing.procedure import Procedure
+from spectcount.probing.plan import AnyPlan, Plan
 from spectcount.probing.thresholds import series_of
 from spectcount.stimulus import Stimulus
 from spectcount.trials import Question, Trial
@@ -76,11 +75,12 @@ def clips_of(
 ) -> Clips:
     """At most `n` groups of the clips that `trials` of a plan were about; those in `cells` (x, y)
     alone where some are given. Raises `UserError` where fewer than `least` can be drawn again."""
-    if isinstance(plan, Interleaved):
+    if plan.interleaved:
         raise UserError(
             "the run interleaves several plans, whose clips do not make one ladder; run one of "
             "them by itself"
         )
+    (plan,) = plan.parts
     counting = plan.task == _COUNT
     if not counting and not plan.asked.two_class:
         raise UserError(
@@ -153,20 +153,21 @@ def _whole(plan: Plan, rows: list[tuple[Trial, tuple[Question, ...]]]) -> Clips:
 
 
 def _cell_words(plan: Plan, cell: tuple[int, int]) -> str:
-    if isinstance(plan, Procedure):
-        return plan.tracks[cell[0]].words
+    if plan.procedure is not None:
+        return plan.procedure.tracks[cell[0]].words
     return plan.cell_text(cell).partition(", ")[2]
 
 
 def _levels(plan: Plan, trials: list[Trial]) -> Levels | None:
     """Of a curve over levels, and of a procedure of one track and one parameter."""
-    if isinstance(plan, Curve):
-        series = series_of(plan, trials)
+    curve, procedure = plan.curve, plan.procedure
+    if curve is not None:
+        series = series_of(curve, trials)
         values = np.array([float(t.coords["x_value"]) for t in trials])
         declared = series.declared
         return Levels(values, declared.name, declared.unit, series.log, series.falling)
-    if isinstance(plan, Procedure) and len(plan.tracks) == 1 and "second" not in trials[0].coords:
-        values = np.array([float(t.coords["level"]) for t in trials])
-        declared = plan.levels[0].declared
-        return Levels(values, declared.name, declared.unit, plan.log, plan.falling)
-    return None
+    if procedure is None or len(procedure.tracks) > 1 or "second" in trials[0].coords:
+        return None
+    values = np.array([float(t.coords["level"]) for t in trials])
+    declared = procedure.levels[0].declared
+    return Levels(values, declared.name, declared.unit, procedure.log, procedure.falling)
