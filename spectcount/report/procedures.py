@@ -45,9 +45,10 @@ def threshold_words(plan: Plan) -> str:
         if yes_no
         else ""
     )
+    function = _NAMES.get(fitted.function, fitted.function)
     return (
-        f"The psychometric function is {_NAMES.get(fitted.function, fitted.function)}; its threshold "
-        "lies where F = 0.5, halfway between guessing and the best that the listener does. It was "
+        f"The psychometric function is {function}; its threshold lies where F = 0.5, halfway "
+        "between guessing and the best that the listener does. It was "
         "fitted to all answers on a Bayesian grid (Schütt, Harmeling, Macke & Wichmann, 2016); "
         "intervals are equal-tailed at 95 %. " + guess + " A threshold is called not measurable "
         "where the answers do not depend on the level, never cross the criterion in the tested "
