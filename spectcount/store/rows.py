@@ -58,7 +58,7 @@ class Run:
 
     @property
     def of_kind(self) -> type[RunConfig]:
-        """What is so of every run of its kind."""
+        """The configuration class of its kind."""
         return CONFIGS.get(self.kind, RunConfig)
 
     @property
