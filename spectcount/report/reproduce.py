@@ -37,7 +37,7 @@ def input_file(run: Run) -> tuple[str, str]:
         names: tuple[str, ...] = ("curriculum", "lora", "train")
         parts = {name: run.config[name] for name in names if name in run.config}
         return TRAINING_FILE, _yaml(run, "Training", parts)
-    if run.kind == PanelConfig.kind:
+    if run.of_kind.tabled and run.of_kind.judged:
         return PANEL_FILE, _yaml(run, "Panel", {"parts": PanelConfig.from_json(run.config).parts})
     return PLAN_FILE, _yaml(run, "Plan", {"plan": AskConfig.from_json(run.config).plan})
 
