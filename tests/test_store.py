@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import sqlite3
@@ -15,7 +16,7 @@ import pytest
 
 from spectcount.errors import UserError
 from spectcount.stimulus import Event, Stimulus
-from spectcount.store import SCHEMA_VERSION, Store
+from spectcount.store import SCHEMA_VERSION, Store, schema
 from spectcount.trials import Question, make_trial
 
 
@@ -294,3 +295,15 @@ def test_time_worked_adds_up_over_attempts(store):
     store.update(run.id, state="stopped", ended_at=started + 40)
     assert store.requeue(run.id, ["stopped"])
     assert store.run(run.id).worked_s == pytest.approx(40)
+
+
+def test_a_locked_store_says_that_it_is_waited_for(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "store.sqlite"
+    Store(path)
+    monkeypatch.setattr(schema, "BUSY_S", 0.5)
+    monkeypatch.setattr(schema, "WAIT_SAID_S", 0.1)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        Store(path)
+    assert f"waiting for the store {path}" in capsys.readouterr().err

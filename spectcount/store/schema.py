@@ -13,6 +13,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ from spectcount.errors import UserError
 SCHEMA_VERSION = 2
 BUSY_S = 30.0
 """How long a call waits for another process that writes."""
+WAIT_SAID_S = 2.0
+"""How long a call waits without a word."""
 _TABLES = {
     "runs": """
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, device TEXT NOT NULL, state TEXT NOT NULL,
@@ -75,7 +78,8 @@ def prepare(path: Path) -> bool:
     n_folders = len(list((path.parent / "runs").glob("*/")))
     empty = not path.exists() or path.stat().st_size == 0
     try:
-        _bring_up(path)
+        with _said_after(WAIT_SAID_S, _waiting(path)):
+            _bring_up(path)
         if empty and n_folders:
             print(lost(path, n_folders), file=sys.stderr, flush=True)
     except sqlite3.OperationalError as error:
@@ -89,6 +93,18 @@ def prepare(path: Path) -> bool:
         except OSError as refused:
             raise unusable(path, refused) from None
     return True
+
+
+@contextlib.contextmanager
+def _said_after(seconds: float, sentence: str) -> Iterator[None]:
+    """Print a sentence on stderr where what is done inside takes longer than `seconds`."""
+    timer = threading.Timer(seconds, print, (sentence,), {"file": sys.stderr, "flush": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _readable_still(path: Path) -> bool:
@@ -119,6 +135,10 @@ def unusable(path: Path, error: Exception) -> UserError:
         f"the store {path} cannot be used ({error}); free its disk or its lock, or give another "
         "home with --home"
     )
+
+
+def _waiting(path: Path) -> str:
+    return f"waiting for the store {path}, which another program holds: {BUSY_S:g} s at most"
 
 
 def lost(path: Path, n_runs: int) -> str:
