@@ -118,7 +118,7 @@ def test_the_terminal_takes_a_session(settings, tmp_path, monkeypatch, capsys):
     assert "state: done" in printed.out
 
 
-@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1.0, 1e9])
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1.0, 1e9, "x", True, [1]])
 def test_a_time_that_is_none_is_refused(settings, seconds):
     run = actions.start_listening(settings, "listen-level", options={"practice": 0})
     question = actions.next_question(settings, run.id).question

@@ -38,7 +38,9 @@ def test_scores_that_say_nothing_are_refused(log_probs, mass):
         make_trial(question, np.array(log_probs), mass, fingerprint="f", listener="broken")
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+cmd", "-2+3", "@SUM(A1)", "\tx"])
+@pytest.mark.parametrize(
+    "name", ["=1+1", "+cmd", "-2+3", "@SUM(A1)", "\tx", "\n=1", "  =1", "\uff1d1+1", "\ufeff=1"]
+)
 def test_no_cell_begins_a_formula(name):
     row = next(csv.DictReader(io.StringIO(csv_text([{"listener": name, "score": -1.5}]))))
     assert row == {"listener": f"'{name}", "score": "-1.5"}

@@ -238,9 +238,10 @@ class Session:
         planned = self.current
         if planned is None:
             raise UserError("every question of this session is answered; start another one")
-        if seconds is not None and not 0 <= seconds <= _LONGEST_S:
+        number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+        if seconds is not None and not (number and 0 <= seconds <= _LONGEST_S):
             raise UserError(
-                f"seconds={seconds} is no time of an answer; give 0 to {_LONGEST_S:g}, or leave it "
+                f"seconds={seconds!r} is no time of an answer; give 0 to {_LONGEST_S:g}, or leave it "
                 "out"
             )
         question = planned.question

@@ -116,8 +116,8 @@ def legend(run: Run, trials: Selection) -> Json:
     }
 
 
-_FORMULA = tuple("=+-@\t\r")
-"""How cells begin that spreadsheets compute."""
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""How cells begin that spreadsheets compute, also after spaces: signs, full-width ones, breaks."""
 
 
 def json_lines(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -151,4 +151,6 @@ def _csv_lines(columns: list[str], rows: Iterable[Mapping[str, Any]]) -> Iterato
 
 def _cell(value: Any) -> Any:
     """A text that a spreadsheet would take for a formula is marked as text by an apostrophe."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value
+    if isinstance(value, str) and value.lstrip(" \ufeff\u200b\u00a0")[:1] in _FORMULA:
+        return f"'{value}"
+    return value
