@@ -241,8 +241,8 @@ class Session:
         number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
         if seconds is not None and not (number and 0 <= seconds <= _LONGEST_S):
             raise UserError(
-                f"seconds={seconds!r} is no time of an answer; give 0 to {_LONGEST_S:g}, or leave it "
-                "out"
+                f"seconds={seconds!r} is no time of an answer; give 0 to {_LONGEST_S:g}, or leave "
+                "it out"
             )
         question = planned.question
         self.person.answer(question, answer)
