@@ -14,7 +14,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from spectcount.errors import UserError
+from spectcount.errors import UserError, choice
 from spectcount.stimulus import Event, Stimulus
 
 MAX_COUNT = 10
@@ -486,5 +486,5 @@ TASKS = {
 def task(name: str) -> Task:
     """The task called `name`; unknown names are refused."""
     if name not in TASKS:
-        raise UserError(f"task {name!r} is not known; choose one of {', '.join(TASKS)}")
+        raise UserError(f"task {name!r} is not known; {choice(name, TASKS)}")
     return TASKS[name]

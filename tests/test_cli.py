@@ -181,6 +181,8 @@ def test_every_verb_has_help_and_json():
         "export",
         "figure",
         "audiofolder",
+        "rename",
+        "rm",
     }
     assert group.pop("app").help, "the page prints its address, no result"
     groups = [c for c in group.values() if hasattr(c, "commands")]

@@ -180,7 +180,7 @@ def test_the_command_line_ends_with_what_may_be_said(call, tmp_path):
     panel.write_text(yaml.safe_dump({**head, "parts": PANEL[:1]}))
     who = ("--base", "sim:d=2,seed=1", "--tuned", "sim:d=2,seed=1,c=1")
     code, out, _ = call("compare", probe, *who, "--set", "trials=20", "--seed", 2)
-    assert code == 0 and "\nno change shown: d_a " in out and "] at 95 %, 80 paired signal" in out
+    assert code == 0 and "\nNO CHANGE SHOWN  d_a " in out and "] at 95 %, 80 paired signal" in out
     code, out, _ = call("panel", panel, *who, "--json")
     assert code == 0 and json.loads(out)["summary"]["panel"]["rows"][0]["name"] == "Detecting"
     code, out, _ = call("wordings", probe, "--listener", "sim:d=2", "--count", 2)

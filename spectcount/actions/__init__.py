@@ -40,6 +40,7 @@ from spectcount.actions.models import (
     refuse_tuning_too_large,
     unload_models,
 )
+from spectcount.actions.presets import PresetRow, preset_rows
 from spectcount.actions.questions import (
     AskResult,
     ask,
@@ -67,5 +68,6 @@ from spectcount.actions.sounds import (
     sent_stimulus,
 )
 from spectcount.actions.starting import refuse_many_trials
+from spectcount.actions.tidying import remove_runs, rename_run, run_called
 from spectcount.actions.where import start_ladder, start_patch, where_lines
 from spectcount.pairs import COUNTERPART, SIDES, SIGNAL, pair_tasks, usual_task

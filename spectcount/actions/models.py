@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spectcount import listeners
-from spectcount.errors import UserError
+from spectcount.errors import UserError, choice
 from spectcount.settings import Settings
 
 Report = Callable[[str, int, int], None]
@@ -119,8 +119,8 @@ def model_facts(settings: Settings, name: str) -> dict[str, Any]:
 
     row = next((row for row in models(settings) if row.name == model_name(name)), None)
     if row is None:
-        known = ", ".join(row.name for row in models(settings))
-        raise UserError(f"model {name!r} is not known; choose one of {known}")
+        hint = choice(name, [row.name for row in models(settings)])
+        raise UserError(f"model {name!r} is not known; {hint}")
     card, folder = cards(settings).get(row.name), listeners.models(settings).get(row.name)
     facts = dataclasses.asdict(row)
     facts["folder"] = str(folder) if folder else None

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import sys
+import warnings
 
 import typer
 
@@ -34,6 +35,8 @@ from spectcount.cli.root import app
 from spectcount.errors import UserError
 
 FAILED, REFUSED = 1, 2
+QUIET = {"HF_HUB_VERBOSITY": "error", "TRANSFORMERS_VERBOSITY": "error"}
+"""Settings by which libraries keep to themselves what no user can act on; one that is set stays."""
 
 
 def main() -> None:
@@ -41,6 +44,7 @@ def main() -> None:
     is full or a file that cannot be read or written one sentence and exit code 1, a signal one
     sentence and exit code 128 + its number. A reader that has read enough (`| head`) is no fault
     and ends the command without a word."""
+    _quieten()
     try:
         try:
             app()
@@ -56,6 +60,16 @@ def main() -> None:
         if isinstance(error, OSError):
             sys.exit(_say("" if error.errno == errno.EPIPE else _words_of(error), FAILED))
         raise
+
+
+def _quieten() -> None:
+    """Keep warnings of libraries off the terminal, in workers and the scorer too; PYTHONWARNINGS
+    or `python -W` brings them back."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+        os.environ.setdefault("PYTHONWARNINGS", "ignore")
 
 
 def _words_of(error: OSError) -> str:

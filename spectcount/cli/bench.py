@@ -8,11 +8,17 @@ from typing import Annotated
 
 import typer
 
-from spectcount.cli.root import Json, Listener, Sets, app
+from spectcount.cli.root import Json, Listener, Sets, app, examples
 from spectcount.params import split_assignments
 
-bench_app = typer.Typer(help="Measure speeds, as ratios against named alternatives.")
-app.add_typer(bench_app, name="bench")
+bench_app = typer.Typer(
+    help="Measure speeds, as ratios against named alternatives.",
+)
+app.add_typer(
+    bench_app,
+    name="bench",
+    epilog=examples("bench --listener tiny-lalm", "bench train --listener tiny-lalm"),
+)
 
 
 @bench_app.callback(invoke_without_command=True)

@@ -8,20 +8,37 @@ from typing import Annotated
 
 import typer
 
+from spectcount.cli import terminal
 from spectcount.cli.output import show
-from spectcount.cli.root import Json, Listener, Seed, Wait, app
+from spectcount.cli.root import Json, Listener, RunId, Seed, Verbose, Wait, app, examples
 from spectcount.cli.runs import follow
 
-benchmark_app = typer.Typer(no_args_is_help=True, help="Transfer to real benchmarks.")
-app.add_typer(benchmark_app, name="benchmark")
+benchmark_app = typer.Typer(
+    no_args_is_help=True,
+    help="Ask real benchmarks: does it carry over?",
+)
+app.add_typer(
+    benchmark_app,
+    name="benchmark",
+    epilog=examples(
+        "benchmark list",
+        "benchmark run mmau --path FOLDER --listener tiny-lalm --tuned tiny-lalm@example",
+    ),
+)
 
 
 @benchmark_app.command("list")
-def benchmark_list(context: typer.Context, as_json: Json = False) -> None:
-    """The benchmarks, the files that each needs, and its prompts."""
+def benchmark_list(context: typer.Context, as_json: Json = False, verbose: Verbose = False) -> None:
+    """The benchmarks and the files that each needs; --verbose: prompts, official rule, gotchas."""
     from spectcount import actions
 
-    show(actions.benchmarks(context.obj), as_json)
+    listed = actions.benchmarks(context.obj)
+    if as_json or verbose:
+        show(listed, as_json)
+        return
+    rows = [(b["name"], b["title"], ", ".join(b["files"]), b["prompts"][0]) for b in listed]
+    terminal.table(("benchmark", "title", "official files", "prompt"), rows, fold=(2,))
+    terminal.say_next("benchmark", "run", rows[0][0], "--path", "FOLDER")
 
 
 @benchmark_app.command("run")
@@ -67,7 +84,7 @@ def benchmark_run(
 
 
 @benchmark_app.command("report")
-def benchmark_report(context: typer.Context, run_id: str, as_json: Json = False) -> None:
+def benchmark_report(context: typer.Context, run_id: RunId, as_json: Json = False) -> None:
     """The results of a run: scores, floors, categories, what changed, and the official gotchas."""
     from spectcount import actions
 
@@ -81,7 +98,7 @@ def benchmark_report(context: typer.Context, run_id: str, as_json: Json = False)
 @benchmark_app.command("export")
 def benchmark_export(
     context: typer.Context,
-    run_id: str,
+    run_id: RunId,
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
     as_json: Json = False,
 ) -> None:
@@ -95,7 +112,7 @@ def benchmark_export(
     show(written, as_json)
 
 
-def _followed(context: typer.Context, run_id: str) -> None:
+def _followed(context: typer.Context, run_id: RunId) -> None:
     """Wait for a run; print its report in words."""
     from spectcount import actions
     from spectcount.cli.runs import FAILED, wait_for

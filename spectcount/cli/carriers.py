@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from spectcount.cli.output import show
-from spectcount.cli.root import Json, app
+from spectcount.cli.root import Json, app, examples
 
 
-@app.command()
+@app.command(epilog=examples("carrier bark.wav", "carrier"))
 def carrier(
     context: typer.Context,
     file: Annotated[

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from spectcount.cli.root import Json, Listener, Sets, Wait, app
+from spectcount.cli.listing import list_option
+from spectcount.cli.root import Json, Listener, Sets, Verbose, Wait, app, examples
 from spectcount.cli.runs import follow
 from spectcount.params import split_assignments
 from spectcount.settings import Settings
@@ -24,7 +25,13 @@ Margin = Annotated[
 SEED = 1000
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "compare --list",
+        "compare count-map --base tiny-lalm --tuned tiny-lalm@example --seed 1",
+        "compare count-map --tuned tiny-lalm@TUNE --only never-trained --margin 0.1",
+    )
+)
 def compare(
     context: typer.Context,
     preset: Preset,
@@ -36,10 +43,12 @@ def compare(
         str, typer.Option(help="all, or the part of a map or curve: trained, never-trained.")
     ] = "all",
     margin: Margin = None,
+    listing: Annotated[bool, list_option("probes", "compare")] = False,
     wait: Wait = True,
     as_json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Ask two listeners the same questions; prints the run's id, summary and verdicts."""
+    """Ask two listeners the same questions; prints the verdict, and the cells that changed."""
     from spectcount import actions
 
     run = actions.start_compare(
@@ -52,10 +61,12 @@ def compare(
         only=only,
         margin=margin,
     )
-    _finish(context.obj, run, wait, as_json)
+    _finish(context.obj, run, wait, as_json, verbose)
 
 
-@app.command()
+@app.command(
+    epilog=examples("panel --list", "panel embedded --base tiny-lalm --tuned tiny-lalm@example")
+)
 def panel(
     context: typer.Context,
     preset: Annotated[str, typer.Argument(help="A panel preset, or the path of its YAML.")],
@@ -63,17 +74,21 @@ def panel(
     tuned: Tuned = "tiny-lalm@example",
     seed: HeldOutSeed = SEED,
     margin: Margin = None,
+    listing: Annotated[bool, list_option("panels", "panel")] = False,
     wait: Wait = True,
     as_json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Ask two listeners what was fine before; prints the table and what was forgotten."""
+    """Ask two listeners what was fine before; prints what was forgotten, and the table."""
     from spectcount import actions
 
     run = actions.start_panel(context.obj, preset, base, tuned, seed, margin=margin)
-    _finish(context.obj, run, wait, as_json)
+    _finish(context.obj, run, wait, as_json, verbose)
 
 
-@app.command()
+@app.command(
+    epilog=examples("wordings --list", "wordings count-map --listener tiny-lalm --set trials=4")
+)
 def wordings(
     context: typer.Context,
     preset: Preset,
@@ -84,8 +99,10 @@ def wordings(
     ] = 5,
     set_: Sets = None,
     seed: HeldOutSeed = SEED,
+    listing: Annotated[bool, list_option("probes", "wordings")] = False,
     wait: Wait = True,
     as_json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Ask every stimulus in several wordings; prints how much the wording matters."""
     from spectcount import actions
@@ -93,7 +110,7 @@ def wordings(
     run = actions.start_wordings(
         context.obj, preset, listener, tuned, seed, split_assignments(set_ or []), n_wordings=count
     )
-    _finish(context.obj, run, wait, as_json)
+    _finish(context.obj, run, wait, as_json, verbose)
 
 
 def sentences(summary: dict[str, Any] | None) -> list[str]:
@@ -117,14 +134,14 @@ def sentences(summary: dict[str, Any] | None) -> list[str]:
     return [line for line in lines if line]
 
 
-def _finish(settings: Settings, run: Any, wait: bool, as_json: bool) -> None:
-    """Warn of what was seen before, follow the run, and end with what may be said."""
+def _finish(settings: Settings, run: Any, wait: bool, as_json: bool, verbose: bool) -> None:
+    """Warn of what was seen before, follow the run; --verbose ends with what may be said."""
     from spectcount.store import Store
 
     for warning in run.lineage.get("seen", []):
         typer.echo(f"note: {warning}", err=True)
-    follow(settings, run.id, wait, as_json)
-    if wait and not as_json:
+    follow(settings, run.id, wait, as_json, verbose)
+    if wait and verbose and not as_json:
         for sentence in sentences(Store(settings.database).run(run.id).summary):
             typer.echo(sentence)
 

@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from spectcount import interrupts
+from spectcount.cli.listing import list_option
 from spectcount.cli.output import brief, show
-from spectcount.cli.root import Json, Seed, Sets, app
+from spectcount.cli.results import show_run
+from spectcount.cli.root import Json, Seed, Sets, Verbose, app, examples
 from spectcount.params import split_assignments
 
 
-@app.command()
+@app.command(epilog=examples("listen --list", "listen listen-level", "listen --resume RUN"))
 def listen(
     context: typer.Context,
     preset: Annotated[
@@ -26,7 +28,9 @@ def listen(
     out: Annotated[Path, typer.Option(help="Where each clip is written.")] = Path("listen.wav"),
     set_: Sets = None,
     seed: Seed = 0,
+    listing: Annotated[bool, list_option("probes", "listen")] = False,
     as_json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Take a plan yourself: each clip is written to --out, your answer is read from the terminal.
     An empty answer leaves the session, to be resumed."""
@@ -37,12 +41,9 @@ def listen(
     if (preset is None) == (resume is None):
         raise UserError("give a preset to start a session, or --resume RUN to go on with one")
     options = {"practice": practice, "feedback": feedback}
-    run_id = (
-        resume
-        or actions.start_listening(
-            context.obj, str(preset), seed, split_assignments(set_ or []), options, name
-        ).id
-    )
+    run_id = (resume and actions.run_called(context.obj, resume).id) or actions.start_listening(
+        context.obj, str(preset), seed, split_assignments(set_ or []), options, name
+    ).id
     interrupts.hint(f"left; go on with: listen --resume {run_id}")
     typer.echo(f"session {run_id}; set a comfortable level first, loud sounds can hurt", err=True)
     practised = 0
@@ -65,7 +66,10 @@ def listen(
             right = "right" if answer == question.truth else f"it was {question.truth}"
             typer.echo(right, err=True)
         practised += int(step.practice)
-    show(brief(step.run), as_json)
+    if as_json or verbose:
+        show(brief(step.run), as_json)
+    else:
+        show_run(context.obj, step.run)
 
 
 def _typed() -> str:

@@ -7,17 +7,25 @@ from typing import Annotated, Any
 import typer
 
 from spectcount import interrupts
-from spectcount.cli.output import bar, show
-from spectcount.cli.root import Json, app
+from spectcount.cli import terminal
+from spectcount.cli.output import show
+from spectcount.cli.root import Json, Verbose, app, examples
 from spectcount.errors import UserError
 
-models_app = typer.Typer(help="Models: the list, what fits here, getting and checking one.")
-app.add_typer(models_app, name="models")
+models_app = typer.Typer(
+    help="Models: the list, what fits here, getting and checking one.",
+)
+app.add_typer(
+    models_app,
+    name="models",
+    epilog=examples("models", "models show qwen2-audio-7b-instruct", "models check tiny-lalm"),
+)
+HEAD = ("model", "family", "parameters", "needs", "fits here", "on disk", "licence")
 Name = Annotated[str, typer.Argument(help="A model's name, path:/FOLDER or OWNER/NAME#COMMIT.")]
 
 
 @models_app.callback(invoke_without_command=True)
-def models(context: typer.Context, as_json: Json = False) -> None:
+def models(context: typer.Context, as_json: Json = False, verbose: Verbose = False) -> None:
     """The models, what each needs, and whether it fits this device."""
     if context.invoked_subcommand is not None:
         return
@@ -27,8 +35,15 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         show(rows, True)
         return
-    for line in _table(rows):
-        typer.echo(line)
+    if verbose:
+        terminal.table(HEAD, [_cells(row) for row in rows], right=(2, 3))
+        return
+    terminal.table(
+        ("model", "parameters", "needs", "fits", "here", "licence"),
+        [_brief(row) for row in rows],
+        right=(1, 2),
+    )
+    terminal.say_next("models", "show", rows[0].name)
 
 
 @models_app.command("show")
@@ -84,7 +99,7 @@ def models_get(
     from spectcount import actions
 
     interrupts.hint(f"what was fetched stays; go on with: models get {name}")
-    with bar(None) as step:
+    with terminal.progress() as step:
         folder = actions.get_model(
             context.obj, name, revision, lambda words, done, total: step(done, total, words)
         )
@@ -100,7 +115,7 @@ def models_check(
     """Load a model, try whether it hears and which scoring path it takes."""
     from spectcount import actions
 
-    with bar(None) as step:
+    with terminal.progress() as step:
         report = actions.check_model(
             context.obj, where, lambda words, done, total: step(done, total, words)
         )
@@ -141,13 +156,10 @@ def models_unload(
     show({"unloaded": gone, "scorer_ended": bool(ended)}, as_json)
 
 
-def _table(rows: list[Any]) -> list[str]:
-    """The list in columns, then what the columns say."""
-    head = ("model", "family", "parameters", "needs", "fits here", "on disk", "licence")
-    cells = [head, *(_cells(row) for row in rows)]
-    widths = [max(len(line[k]) for line in cells) for k in range(len(head))]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) for line in cells]
-    return [line.rstrip() for line in lines]
+def _brief(row: Any) -> tuple[str, ...]:
+    """A line of the list without family, conditions and size to fetch."""
+    name, _, parameters, needs, fits, here, _ = _cells(row)
+    return name, parameters, needs, fits, here.partition(" ")[0], row.licence.partition(" (")[0]
 
 
 def _cells(row: Any) -> tuple[str, ...]:

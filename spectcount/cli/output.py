@@ -5,32 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import typer
-
-
-@contextmanager
-def bar(total: int | None) -> Iterator[Callable[[int, int, str], None]]:
-    """A progress bar on stderr; yields show(done, total, words). Hidden where stderr is no
-    terminal."""
-    words_now = ""
-    bar: Any
-    with typer.progressbar(
-        length=total or 1, file=sys.stderr, item_show_func=lambda _: words_now
-    ) as bar:
-
-        def step(done: int, total: int, words: str) -> None:
-            nonlocal words_now
-            words_now = words
-            bar.length = max(total, 1)
-            bar.update(done - bar.pos)
-
-        yield step
 
 
 def brief(run: Any) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from spectcount import interrupts, listeners
-from spectcount.cli.root import DEVICE_HELP, HOME_HELP, app, warn_of_damage
+from spectcount.cli.root import DEVICE_HELP, HOME_HELP, app, examples, warn_of_damage
 from spectcount.settings import load_settings
 
 
-@app.command("app")
+@app.command("app", epilog=examples("app", "app --port 8000"))
 def page(
     context: typer.Context,
     host: Annotated[

@@ -7,30 +7,39 @@ from typing import Annotated
 
 import typer
 
+from spectcount.cli.listing import list_option
 from spectcount.cli.output import show
-from spectcount.cli.root import Json, Listener, Seed, Sets, Wait, app
+from spectcount.cli.root import Json, Listener, RunId, Seed, Sets, Verbose, Wait, app, examples
 from spectcount.cli.runs import follow
 from spectcount.params import split_assignments
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "probe --list",
+        "probe count-map --listener tiny-lalm --seed 11",
+        "probe gap-curve --listener ideal --set trials=10",
+    )
+)
 def probe(
     context: typer.Context,
     preset: Annotated[str, typer.Argument(help="A probe preset, or the path of its YAML.")],
     listener: Listener = "tiny-lalm",
     set_: Sets = None,
     seed: Seed = 0,
+    listing: Annotated[bool, list_option("probes", "probe")] = False,
     wait: Wait = True,
     as_json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Probe one listener; prints the run's id and summary."""
+    """Ask one listener a plan's questions; prints its map or curve, weak regions, thresholds."""
     from spectcount import actions
 
     run = actions.start_probe(context.obj, preset, listener, seed, split_assignments(set_ or []))
-    follow(context.obj, run.id, wait, as_json)
+    follow(context.obj, run.id, wait, as_json, verbose)
 
 
-@app.command()
+@app.command(epilog=examples("shortcuts count-map", "shortcuts gap-curve --verbose"))
 def shortcuts(
     context: typer.Context,
     preset: Annotated[
@@ -40,7 +49,8 @@ def shortcuts(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Score one cue alone (energy, sounding time, ...) reaches on a preset's clips; asks nobody."""
+    """Tell how far one cue alone (energy, sounding time, ...) gets on a preset's clips; asks
+    nobody."""
     from spectcount import actions
 
     audits = actions.shortcuts(context.obj, preset, seed, split_assignments(set_ or []))
@@ -56,10 +66,10 @@ def shortcuts(
             )
 
 
-@app.command()
+@app.command(epilog=examples("confirm RUN", "confirm RUN --trials 120"))
 def confirm(
     context: typer.Context,
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A probe with suspected regions.")],
+    run_id: RunId,
     listener: Annotated[
         str | None, typer.Option(help="Whose regions; the run's first listener unless given.")
     ] = None,
@@ -67,14 +77,10 @@ def confirm(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the new questions.")] = 2000,
     wait: Wait = True,
     as_json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Ask anew about a map's suspected regions; prints which are confirmed, with estimates."""
     from spectcount import actions
-    from spectcount.store import Store
 
     run = actions.start_confirm(context.obj, run_id, listener, seed, trials)
-    follow(context.obj, run.id, wait, as_json)
-    if wait and not as_json:
-        summary = Store(context.obj.database).run(run.id).summary or {}
-        for sentence in summary.get("confirmation", {}).values():
-            typer.echo(sentence)
+    follow(context.obj, run.id, wait, as_json, verbose)

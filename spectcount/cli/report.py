@@ -7,17 +7,18 @@ from typing import Annotated
 
 import typer
 
-from spectcount.cli.output import bar, show
-from spectcount.cli.root import Json, app
+from spectcount.cli import terminal
+from spectcount.cli.output import show
+from spectcount.cli.root import Json, RunId, app, examples
 from spectcount.cli.runs import runs_app
 
 Out = Annotated[Path, typer.Option(help="Folder to write into.")]
 
 
-@app.command()
+@app.command(epilog=examples("report RUN --out report.html"))
 def report(
     context: typer.Context,
-    run_id: str,
+    run_id: RunId,
     out: Annotated[
         Path, typer.Option(help="The file (FILE.html), or a folder for RUN.html.")
     ] = Path("."),
@@ -33,7 +34,7 @@ def report(
 @runs_app.command("export")
 def runs_export(
     context: typer.Context,
-    run_id: str,
+    run_id: RunId,
     out: Out = Path("."),
     clips: Annotated[bool, typer.Option("--clips", help="Add every clip as WAV.")] = False,
     as_json: Json = False,
@@ -48,7 +49,7 @@ def runs_export(
 @runs_app.command("figure")
 def runs_figure(
     context: typer.Context,
-    run_id: str,
+    run_id: RunId,
     name: Annotated[str, typer.Argument(help="Which figure; without one they are listed.")] = "",
     out: Out = Path("."),
     as_json: Json = False,
@@ -66,14 +67,14 @@ def runs_figure(
 @runs_app.command("audiofolder")
 def runs_audiofolder(
     context: typer.Context,
-    run_id: str,
+    run_id: RunId,
     out: Annotated[Path, typer.Option(help="A new or empty folder.")] = Path("audiofolder"),
     as_json: Json = False,
 ) -> None:
     """Write a run's questions and clips as a Hugging Face audiofolder."""
     from spectcount import actions
 
-    with bar(None) as step:
+    with terminal.progress() as step:
         folder = actions.audiofolder(
             context.obj, run_id, out, lambda done, total: step(done, total, "clips")
         )

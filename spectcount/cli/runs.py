@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from spectcount import interrupts
-from spectcount.cli.output import bar, brief, show
-from spectcount.cli.root import Json, Wait, app
+from spectcount.cli import terminal
+from spectcount.cli.output import brief, show
+from spectcount.cli.results import show_run, what
+from spectcount.cli.root import Json, RunId, Verbose, Wait, app, examples
+from spectcount.errors import UserError
 from spectcount.settings import Settings
 
-runs_app = typer.Typer(no_args_is_help=True, help="List, show, cancel, resume and export runs.")
-app.add_typer(runs_app, name="runs")
+if TYPE_CHECKING:
+    from spectcount.store import Run
+
+runs_app = typer.Typer(
+    no_args_is_help=True, help="List, show, name, cancel, resume, export and remove runs."
+)
+app.add_typer(
+    runs_app,
+    name="runs",
+    epilog=examples("runs list", "runs show RUN", "runs rename RUN 'first map'", "runs rm RUN"),
+)
 
 FAILED = 1
 
@@ -28,29 +41,52 @@ def run(context: typer.Context, run_id: str) -> None:
 
 
 @runs_app.command("list")
-def runs_list(context: typer.Context, as_json: Json = False) -> None:
+def runs_list(context: typer.Context, as_json: Json = False, verbose: Verbose = False) -> None:
     """Every run, newest first."""
     store = tended(context.obj)
     listed = store.runs()
     if as_json:
         show([r.to_dict() for r in listed], as_json)
-        return
-    for r in listed:
-        typer.echo(f"{r.id:32} {r.state:12} {r.done}/{r.total}  {r.reason}".rstrip())
-    if not listed:
+    elif verbose:
+        for r in listed:
+            typer.echo(f"{r.id:32} {r.state:12} {r.done}/{r.total}  {r.reason}".rstrip())
+    elif listed:
+        head = ("run", "kind", "what", "listeners", "state", "progress", "when")
+        terminal.table(head, [_row(r) for r in listed], right=(5,), fold=(2, 3))
+    if not listed and not as_json:
         typer.echo("no runs yet; start one with: probe quick-map", err=True)
 
 
-@runs_app.command("show")
-def runs_show(context: typer.Context, run_id: str, as_json: Json = False) -> None:
-    """One run: state, reason, configuration, summary and the end of its log."""
+def _row(run: Run) -> tuple[Any, ...]:
+    """One run of the list."""
+    name = run.lineage.get("name")
+    who = run.listeners or tuple(filter(None, [run.config.get("base")]))
+    return (
+        run.id,
+        run.kind,
+        ", ".join(filter(None, [f'"{name}"' if name else "", what(run)])) or "-",
+        ", ".join(map(str, who)) or "-",
+        run.state,
+        str(run.total) if run.state == "done" else f"{run.done}/{run.total}",
+        terminal.ago(run.created_at),
+    )
+
+
+@runs_app.command("show", epilog=examples("runs show RUN", "runs show RUN --json"))
+def runs_show(
+    context: typer.Context, run_id: RunId, as_json: Json = False, verbose: Verbose = False
+) -> None:
+    """One run: state and results; --verbose: configuration, summary and the end of its log."""
     record = tended(context.obj).run(run_id)
-    show({**record.to_dict(), "log_tail": record.log_tail()}, as_json)
+    if as_json or verbose:
+        show({**record.to_dict(), "log_tail": record.log_tail()}, as_json)
+    else:
+        show_run(context.obj, record)
 
 
 @runs_app.command("cancel")
 def runs_cancel(
-    context: typer.Context, run_id: str, wait: Wait = False, as_json: Json = False
+    context: typer.Context, run_id: RunId, wait: Wait = False, as_json: Json = False
 ) -> None:
     """Ask a run to stop: it finishes its step, saves and ends as stopped."""
     from spectcount import actions
@@ -63,13 +99,61 @@ def runs_cancel(
 
 @runs_app.command("resume")
 def runs_resume(
-    context: typer.Context, run_id: str, wait: Wait = False, as_json: Json = False
+    context: typer.Context, run_id: RunId, wait: Wait = False, as_json: Json = False
 ) -> None:
     """Queue a stopped, interrupted or failed run again; it goes on where it was."""
     from spectcount import actions
 
     actions.resume(context.obj, run_id)
     follow(context.obj, run_id, wait, as_json)
+
+
+@runs_app.command("rename", epilog=examples("runs rename RUN 'high tones, first try'"))
+def runs_rename(
+    context: typer.Context,
+    run_id: RunId,
+    name: Annotated[str, typer.Argument(help="The new name; '' takes the name away.")],
+    as_json: Json = False,
+) -> None:
+    """Give a run a name, by which every verb finds it; its id stays."""
+    from spectcount import actions
+
+    record = actions.rename_run(context.obj, run_id, name)
+    if as_json:
+        show(brief(record), as_json)
+    else:
+        terminal.say(f"{record.id} is called {record.lineage.get('name') or record.id}")
+
+
+@runs_app.command("rm", epilog=examples("runs rm RUN", "runs rm RUN1 RUN2 --yes"))
+def runs_rm(
+    context: typer.Context,
+    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids or names.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Adapters, too, that other runs have asked.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove runs that have ended, with their answers, figures and adapters."""
+    from spectcount import actions
+
+    tended(context.obj)
+    ids = [actions.run_called(context.obj, name).id for name in names]
+    if not yes:
+        _sure(ids)
+    removed = actions.remove_runs(context.obj, ids, force=force)
+    if as_json:
+        show({"removed": [run.id for run in removed]}, as_json)
+    else:
+        terminal.say(f"removed {', '.join(run.id for run in removed)}")
+
+
+def _sure(ids: list[str]) -> None:
+    """Ask on a terminal; without one there is nobody to ask."""
+    if not sys.stdin.isatty():
+        raise UserError(f"nobody can be asked whether to remove {', '.join(ids)}; give --yes")
+    typer.confirm(f"remove {', '.join(ids)} with all that they hold?", abort=True, err=True)
 
 
 def tended(settings: Settings) -> Any:
@@ -82,12 +166,17 @@ def tended(settings: Settings) -> Any:
     return store
 
 
-def follow(settings: Settings, run_id: str, wait: bool, as_json: bool) -> None:
+def follow(
+    settings: Settings, run_id: str, wait: bool, as_json: bool, verbose: bool = False
+) -> None:
     """Print a run, after its end when `wait`; exit 1 when it did not end well."""
     from spectcount.store import Store
 
     record = wait_for(settings, run_id) if wait else Store(settings.database).run(run_id)
-    show(brief(record), as_json)
+    if as_json or verbose:
+        show(brief(record), as_json)
+    else:
+        show_run(settings, record)
     if record.state in ("failed", "interrupted") or (wait and record.state != "done"):
         raise typer.Exit(FAILED)
 
@@ -98,7 +187,7 @@ def wait_for(settings: Settings, run_id: str) -> Any:
     from spectcount.store import Store
 
     typer.echo(run_id, err=True)
-    with bar(None) as step:
+    with terminal.progress() as step:
         ended = jobs.wait(
             Store(settings.database),
             settings,

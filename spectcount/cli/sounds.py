@@ -12,8 +12,10 @@ from typing import Annotated, Any
 
 import typer
 
+from spectcount.cli import terminal
+from spectcount.cli.answers import show_answers
 from spectcount.cli.output import show
-from spectcount.cli.root import Json, Seed, Sets, app
+from spectcount.cli.root import Json, Seed, Sets, Verbose, app, examples
 from spectcount.errors import UserError
 from spectcount.params import split_assignments
 from spectcount.settings import Settings
@@ -35,7 +37,9 @@ class Sound:
     notes: tuple[str, ...] = ()
 
 
-@app.command()
+@app.command(
+    epilog=examples("render wide --out clip", "render --family pulses --set n_events=3 --out clip")
+)
 def render(
     context: typer.Context,
     preset: Annotated[
@@ -75,7 +79,12 @@ def render(
     show(result, as_json)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "ask --preset wide --task count --listener tiny-lalm --listener ideal",
+        "ask --wav my.wav --task detect --listener tiny-lalm",
+    )
+)
 def ask(
     context: typer.Context,
     listener: Annotated[list[str], typer.Option(help="Whom to ask; may be given several times.")],
@@ -92,8 +101,9 @@ def ask(
     wording: Annotated[int, typer.Option(help="Which wording of the task.")] = 0,
     question: Annotated[str, typer.Option(help="Your own words instead of a wording.")] = "",
     as_json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Ask about one clip: answer, truth, probabilities, mass, fingerprint."""
+    """Ask about one clip: who answers what, right or wrong, with which probability."""
     from spectcount import listeners
 
     listeners.warm(context.obj, *listener)
@@ -114,18 +124,49 @@ def ask(
     name = task or usual_task(context.obj, preset, family, other, sound.stimulus)
     query = Question(sound.stimulus, name, wording, text=question, waveform=sound.waveform)
     answers = actions.ask_each(context.obj, listener, query)
+    if not (as_json or verbose):
+        show_answers(answers, query.clip_hash)
+        return
     notes = [[*sound.notes, *filter(None, [answer.caution])] for answer in answers]
     results = [{**a.to_dict(), "notes": remarks} for a, remarks in zip(answers, notes, strict=True)]
     show(results[0] if len(results) == 1 else results, as_json)
 
 
-@app.command()
-def families(as_json: Json = False) -> None:
-    """List what can be drawn: every family with its tasks and its parameters."""
+@app.command(epilog=examples("families", "families gap"))
+def families(
+    name: Annotated[str | None, typer.Argument(help="A family, for its parameters.")] = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """List what can be drawn: every family with its tasks; of one family, its parameters."""
     from spectcount import actions
+    from spectcount.designs import family
 
     listed = actions.describe_families()
-    show(listed if as_json else [_brief(family) for family in listed], as_json)
+    if name is not None:
+        family(name)  # refuses an unknown one
+        listed = [each for each in listed if each["family"] == name]
+    if as_json or verbose:
+        show(listed if as_json else [_brief(each) for each in listed], as_json)
+    elif name is not None:
+        _parameters(listed[0])
+    else:
+        rows = [
+            (each["family"], each["title"], ", ".join(t["task"] for t in each["tasks"]))
+            for each in listed
+        ]
+        terminal.table(("family", "sound", "tasks"), rows)
+        terminal.say_next("families", rows[0][0], why="its parameters")
+
+
+def _parameters(family: dict[str, Any]) -> None:
+    """One family: its tasks, and a table of what can be set."""
+    terminal.say((family["title"], "bold"), f"   {family['family']}")
+    for task in family["tasks"]:
+        terminal.say(f"{task['task']}: {task['title']}")
+    rows = [(p["name"], p["default"], p["help"]) for p in family["parameters"]]
+    terminal.table(("--set", "default", "what it is"), rows)
+    terminal.say_next("render", "--family", family["family"], "--out", "clip")
 
 
 def drawn(

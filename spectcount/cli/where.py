@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from spectcount.cli.root import Json, Seed, Sets, Wait, app
+from spectcount.cli.root import Json, Seed, Sets, Verbose, Wait, app, examples
 from spectcount.cli.runs import follow
 from spectcount.params import split_assignments
 
@@ -20,7 +20,7 @@ Region = Annotated[
 ]
 
 
-@app.command()
+@app.command(epilog=examples("ladder count-map --listener tiny-lalm", "ladder RUN --region 1"))
 def ladder(
     context: typer.Context,
     source: Source,
@@ -34,6 +34,7 @@ def ladder(
     seed: Seed = 0,
     wait: Wait = True,
     as_json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Read what each stage of a model tells of a run's clips; prints where it is lost."""
     from spectcount import actions
@@ -48,10 +49,10 @@ def ladder(
         seed=seed,
         params=split_assignments(set_ or []),
     )
-    _finish(context, run.id, wait, as_json)
+    follow(context.obj, run.id, wait, as_json, verbose)
 
 
-@app.command()
+@app.command(epilog=examples("patch count-map --listener tiny-lalm", "patch RUN --region 1"))
 def patch(
     context: typer.Context,
     source: Source,
@@ -65,6 +66,7 @@ def patch(
     seed: Seed = 0,
     wait: Wait = True,
     as_json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Replace a counterpart's states by the signal's, layer by layer; prints what comes back."""
     from spectcount import actions
@@ -79,14 +81,4 @@ def patch(
         seed=seed,
         params=split_assignments(set_ or []),
     )
-    _finish(context, run.id, wait, as_json)
-
-
-def _finish(context: typer.Context, run_id: str, wait: bool, as_json: bool) -> None:
-    """Follow the run, and end with what it says."""
-    from spectcount import actions
-
-    follow(context.obj, run_id, wait, as_json)
-    if wait and not as_json:
-        for line in actions.where_lines(context.obj, run_id):
-            typer.echo(line)
+    follow(context.obj, run.id, wait, as_json, verbose)

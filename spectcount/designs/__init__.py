@@ -16,7 +16,7 @@ from spectcount.designs.real_sound import RealSound
 from spectcount.designs.rhythm import Rhythm
 from spectcount.designs.streaming import Streaming
 from spectcount.designs.tone_in_noise import ToneInNoise
-from spectcount.errors import UserError
+from spectcount.errors import UserError, choice
 
 FAMILIES: dict[str, type[Design]] = {
     design.family: design
@@ -41,5 +41,5 @@ FAMILIES: dict[str, type[Design]] = {
 def family(name: str) -> type[Design]:
     """The design class called `name`; unknown names are refused."""
     if not isinstance(name, str) or name not in FAMILIES:
-        raise UserError(f"family {name!r} is not known; choose one of {', '.join(FAMILIES)}")
+        raise UserError(f"family {name!r} is not known; {choice(name, FAMILIES)}")
     return FAMILIES[name]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from spectcount import visitors
 from spectcount.configs import Json
-from spectcount.errors import UserError
+from spectcount.errors import UserError, choice
 from spectcount.listeners.base import Listener, Report, Resident, Scores
 from spectcount.listeners.checkpoints.files import json_object, skip, text_of
 from spectcount.listeners.checkpoints.names import (
@@ -222,9 +222,9 @@ def adapter_folder(spec: str | ListenerSpec, settings: Settings) -> Path | None:
     known = adapters(listener, settings)
     if listener.adapter not in known:
         _refuse_broken(listener.adapter, settings)
-        listed = ", ".join(known) or "none yet: tune first"
+        listed = choice(listener.adapter, known, "known:") if known else "none yet: tune first"
         raise UserError(
-            f"adapter {listener.adapter!r} of {model} is not known; known: {listed}; from "
+            f"adapter {listener.adapter!r} of {model} is not known; {listed}; from "
             f"elsewhere: {model}@path:/FOLDER, {model}@OWNER/NAME#COMMIT"
         )
     return known[listener.adapter]

@@ -15,7 +15,6 @@ a YAML file works as well as a name.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from typing import Any
 
 from spectcount import documents
 from spectcount.designs import Design, family
-from spectcount.errors import UserError
+from spectcount.errors import UserError, choice
 from spectcount.params import Declared
 from spectcount.settings import Settings, typed_path
 from spectcount.tasks import task
@@ -96,9 +95,7 @@ def refuse_unknown(data: Mapping[str, Any], known: Iterable[str], where: str) ->
     known = tuple(known)
     for key in data:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {near[0]}?" if near else "known: " + ", ".join(known)
-            raise UserError(f"{where} has an unknown key {key!r}; {hint}")
+            raise UserError(f"{where} has an unknown key {key!r}; {choice(key, known, 'known:')}")
 
 
 def _check_stimulus(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,8 +182,7 @@ def _find(kind: str, name_or_path: str | Path, settings: Settings) -> Path:
         return path
     known = names(kind, settings)
     if text not in known:
-        near = difflib.get_close_matches(text, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else "known: " + ", ".join(known)
+        hint = choice(text, known, "known:")
         raise UserError(f"there is no preset {text!r} among the {kind}; {hint}")
     file_name = text if kind == "models" else f"{text}.yaml"
     return next(f / file_name for f in _folders(kind, settings) if (f / file_name).exists())

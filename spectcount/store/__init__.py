@@ -292,6 +292,27 @@ class Store:
             return
         self.transition(run_id, ["running"], state="stopping", stop_requested_at=now)
 
+    def delete_run(self, run_id: str) -> bool:
+        """Delete an ended run with its links, metrics and events, and the trials that no other run
+        has; False where it has not ended. Its folder stays."""
+        names = {"run": run_id, "ended": json.dumps(list(ENDED)), "visitor": visitors.acting()}
+        with self._write() as db:
+            deleted = db.execute(
+                f"DELETE FROM runs WHERE id = :run AND {_THEIRS} "
+                "AND state IN (SELECT value FROM json_each(:ended))",
+                names,
+            ).rowcount
+            if not deleted:
+                return False
+            db.execute(
+                "DELETE FROM trials WHERE row IN (SELECT trial FROM run_trials WHERE run = :run) "
+                "AND row NOT IN (SELECT trial FROM run_trials WHERE run != :run)",
+                names,
+            )
+            for table in ("run_trials", "metrics", "events"):
+                db.execute(f"DELETE FROM {table} WHERE run = :run", names)
+        return True
+
     # Trials: the Ledger of context.py
 
     def known_trials(self, fingerprint: str, keys: Sequence[str]) -> dict[str, Trial]:

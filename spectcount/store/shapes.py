@@ -53,6 +53,7 @@ CONFIG: Shapes = {
     "stretches": int,
 }
 LINEAGE: Shapes = {
+    "name": str,
     "probe": _TEXT_OR_NONE,
     "panel": _TEXT_OR_NONE,
     "training": _TEXT_OR_NONE,

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spectcount.errors import UserError
+from spectcount.errors import UserError, choice
 from spectcount.listeners.checkpoints import files
 from spectcount.listeners.checkpoints.cards import HUB_ID, Card, cards, check_revision
 from spectcount.listeners.checkpoints.files import revision_of
 from spectcount.listeners.checkpoints.hashes import BUNDLED
-from spectcount.listeners.spec import PATH, ListenerSpec
+from spectcount.listeners.spec import FORMULAS, PATH, ListenerSpec
 from spectcount.settings import Settings, typed_path
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -159,10 +159,13 @@ def _missing(name: str, model: str, known: dict[str, Path], listed: dict[str, Ca
     """The reason that `model`, which is called `name` here, has no folder, and the remedy."""
     card = listed.get(name)
     if card is None and "/" not in model:
-        more = ", ".join([*known, *(n for n in listed if n not in known), "ideal", "dsp"])
+        names = [*known, *(n for n in listed if n not in known), *FORMULAS]
+        hint = choice(model, names)
+        if hint.startswith("did"):
+            return f"listener {model!r} is not known; {hint}"
         return (
-            f"listener {model!r} is not known; choose one of {more}, first, silence:MODEL, "
-            "sim:d=1,c=0, path:/FOLDER, OWNER/NAME#COMMIT"
+            f"listener {model!r} is not known; {hint}, silence:MODEL, sim:d=1,c=0, path:/FOLDER, "
+            "OWNER/NAME#COMMIT"
         )
     what = card.hub if card else model
     size = f", {card.disk_gb:g} GB, licence {card.licence}" if card else ""
