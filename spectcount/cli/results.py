@@ -29,6 +29,7 @@ from spectcount.settings import Settings
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from spectcount.probing.procedure import Procedure
     from spectcount.report.evidence import Evidence
     from spectcount.store import Run
 
