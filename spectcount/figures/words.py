@@ -1,14 +1,12 @@
 """Words of figures: measures, intervals, trials per cell, weak regions.
 
-Conventions: an interval is never without its level, a number never without its n; HTML is escaped
-here.
+Conventions: an interval is never without its level, a number never without its n.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -74,36 +72,20 @@ def axis_ticks(axis: Axis) -> list[str]:
     return [cell_words(axis, i) for i in range(axis.n)]
 
 
-def sentence_of(region: Region | Mapping[str, Any]) -> str:
-    """A region in words."""
-    return region.sentence if isinstance(region, Region) else str(region.get("sentence", ""))
-
-
-def regions_html(regions: Sequence[Region | Mapping[str, Any]], criterion: str, done: bool) -> str:
-    """The weak regions in words, the worst first (HTML)."""
-    if not regions:
-        words = (
-            f"No cell is shown to be {criterion}, at a false-discovery rate of 5 % over the cells."
-            if done
-            else "Suspected regions appear here as soon as enough trials are in."
-        )
-        return f'<div class="findings"><p>{escape(words)}</p></div>'
-    items = "".join(f"<li>{escape(sentence_of(region))}</li>" for region in regions)
-    return (
-        f'<div class="findings"><h3>{escape(regions_title(regions, criterion))}</h3>'
-        f'<ol class="regions">{items}</ol></div>'
-    )
-
-
-def regions_title(regions: Sequence[Region | Mapping[str, Any]], criterion: str) -> str:
+def regions_title(regions: Sequence[Region]) -> str:
     """Title of a list of regions: suspicions of a map, or what new questions said of them."""
-    status = [r.status if isinstance(r, Region) else r.get("status") for r in regions]
-    if set(status) == {SUSPECTED}:
+    return "Suspected regions, worst first" if _suspected(regions) else "Regions asked about again"
+
+
+def regions_rule(regions: Sequence[Region], criterion: str) -> str:
+    """The rule behind a list of regions."""
+    if _suspected(regions):
         return (
-            f"Suspected regions, worst first ({criterion}; false-discovery rate 5 % over the "
-            "cells; no estimates before they are confirmed on new seeds)"
+            f"{criterion}; false-discovery rate 5 % over the cells; no estimates before they are "
+            "confirmed on new seeds"
         )
-    return (
-        f"Regions asked about again on new seeds ({criterion}; Holm's correction over the "
-        "regions, intervals at 95 %)"
-    )
+    return f"{criterion}; on new seeds; Holm's correction over the regions, intervals at 95 %"
+
+
+def _suspected(regions: Sequence[Region]) -> bool:
+    return {region.status for region in regions} == {SUSPECTED}

@@ -60,10 +60,11 @@ def build_app(settings: Settings) -> gr.Blocks:
         with gr.Tabs(elem_id="places") as places:
             with gr.Tab("Design", id="design"):
                 _heading("Design")
-                design.build(settings, who, page)
+                bench = design.build(settings, who, page)
             with gr.Tab("Probe", id="probe"):
                 _heading("Probe")
                 probing = probe.ProbeView(settings, store, who)
+                probing.open_design(bench, places)
             with gr.Tab("Tune", id="tune"):
                 _heading("Tune")
                 tuning = tune.TuneView(settings, store, who)

@@ -86,6 +86,18 @@ class CurriculumForm:
         return [self.source, self.regions, self.preset, self.seed, *self.options]
 
     @property
+    def chosen(self) -> list[gr.components.Component]:
+        """The widgets that say whose regions are trained, and which."""
+        return [self.source, self.picked, self.regions, self.shown]
+
+    def choose(self, run: Run, base: str, sentence: str) -> Updates:
+        """Updates that offer the regions of a run and choose the one of that sentence; all of
+        them where there is none such."""
+        names = [region["sentence"] for region in regions_of(self.feed, run, base)]
+        chosen = [name for name in names if name == sentence]
+        return {self.regions: self._offer(names, base, chosen or names), self.shown: names}
+
+    @property
     def options(self) -> list[gr.components.Component]:
         """The widgets of the training's options."""
         return [widget for part in self.forms.values() for widget in part.inputs]
@@ -158,11 +170,11 @@ class CurriculumForm:
         names = [region["sentence"] for region in known]
         if names == current:
             return gr.skip(), gr.skip()
-        return self._offer(names, base), names
+        return self._offer(names, base, names), names
 
-    def _offer(self, names: list[str], base: str) -> Any:
+    def _offer(self, names: list[str], base: str, chosen: list[str]) -> Any:
         label = f"Weak regions of {base} in this map" if names else NO_REGIONS
-        return gr.update(choices=names, value=names, label=label, visible=True)
+        return gr.update(choices=names, value=chosen, label=label, visible=True)
 
     @refusing
     def preview(self, base: str, *values: Any) -> str:

@@ -163,6 +163,14 @@ class Bench:
             **self.panel.updates(name, task_name),
         }
 
+    def show_stimulus(self, stimulus: Stimulus, page_text: str) -> Updates:
+        """Updates that show a stimulus: as a design where one draws exactly it, else pinned."""
+        drawing = link.drawing_of(stimulus)
+        if drawing is None:
+            return self.pin(stimulus, page_text)
+        full_range = bool(form_data(page_text).get("full"))
+        return self.show(lambda: (drawing, "", ""), full_range)
+
     def only_view(self, value: str) -> Updates:
         """Updates that leave all as it is but the clip."""
         return {self.view: value}
@@ -223,8 +231,8 @@ def _side_label(task_name: str) -> str:
     return f"Which answer is true of “{task(task_name).title}”"
 
 
-def build(settings: Settings, header: Header, page: gr.Blocks) -> None:
-    """The Design tab, inside its `gr.Tab`."""
+def build(settings: Settings, header: Header, page: gr.Blocks) -> Bench:
+    """The Design tab, inside its `gr.Tab`; its widgets."""
     first = Drawing()
 
     def redraw(page_text: str) -> str:
@@ -244,6 +252,7 @@ def build(settings: Settings, header: Header, page: gr.Blocks) -> None:
     bench = Bench(settings, tools, forms, side, view, panel)
     _connect_live(bench)
     _connect(bench, page)
+    return bench
 
 
 def _connect_live(bench: Bench) -> None:
@@ -278,8 +287,8 @@ def _connect(bench: Bench, page: gr.Blocks) -> None:
         **QUIET,
     )
     tools.upload.upload(
-        lambda path, text, full: _open(bench, Path(path), text, full),
-        [tools.upload, forms, tools.full_range],
+        lambda path, text: _open(bench, Path(path), text),
+        [tools.upload, forms],
         everything,
         **_FILE,
     )
@@ -351,13 +360,9 @@ def _carrier(settings: Settings, path: str | None, page_text: str) -> tuple[Draw
     return with_carrier(form_data(page_text), digest), "; ".join(notes), ""
 
 
-def _open(bench: Bench, path: Path, page_text: str, full_range: bool) -> Updates:
-    """Show an uploaded stimulus: as a design where one draws exactly it, else pinned as it is."""
+def _open(bench: Bench, path: Path, page_text: str) -> Updates:
+    """Show an uploaded stimulus."""
     try:
-        stimulus = actions.read_stimulus(path, bench.settings)
-        drawing = link.drawing_of(stimulus)
-        if drawing is None:
-            return bench.pin(stimulus, page_text)
+        return bench.show_stimulus(actions.read_stimulus(path, bench.settings), page_text)
     except UserError as error:
         return bench.only_view(clip.error_value(error))
-    return bench.show(lambda: (drawing, "", ""), full_range)

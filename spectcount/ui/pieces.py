@@ -39,6 +39,19 @@ element.addEventListener('click', (event) => {
 });
 """
 """Makes a click on a row of a list the component's `select` event."""
+
+
+def acts(*names: str) -> str:
+    """A script that makes a click on a button with `data-act` the component's event of that name,
+    one of `names`; the button's value is the event's."""
+    return f"""/* {names!r} */
+element.addEventListener('click', (event) => {{
+  const button = event.target.closest('[data-act]');
+  if (button) trigger(button.dataset.act, {{ value: button.value, index: button.value }});
+}});
+"""
+
+
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -87,9 +100,22 @@ def refusing(handler: Callable[P, str]) -> Callable[P, str]:
     return answer
 
 
-def html(elem_id: str | None = None, value: str = "", *, script: str | None = None) -> gr.HTML:
-    """A place for HTML of ours; `script` is run when it is laid out."""
-    return gr.HTML(value, elem_id=elem_id, apply_default_css=False, js_on_load=script)
+def html(
+    elem_id: str | None = None,
+    value: str = "",
+    *,
+    script: str | None = None,
+    after: bool = False,
+) -> gr.HTML:
+    """A place for HTML of ours; `script` is run when it is laid out. On a small screen it stands
+    `after` the details of the figure above it."""
+    return gr.HTML(
+        value,
+        elem_id=elem_id,
+        apply_default_css=False,
+        js_on_load=script,
+        elem_classes="after" if after else None,
+    )
 
 
 def live(elem_id: str, value: str = "") -> gr.HTML:
@@ -102,9 +128,17 @@ def section_head(title: str, intro: str) -> None:
     html(value=Markup("<h2>{}</h2><p class='about'>{}</p>").format(title, intro))
 
 
-def small_button(label: str, elem_id: str, min_width: int = 90, scale: int | None = 0) -> gr.Button:
+def small_button(
+    label: str,
+    elem_id: str,
+    min_width: int = 90,
+    scale: int | None = 0,
+    visible: bool = True,
+) -> gr.Button:
     """A button beside what it is about."""
-    return gr.Button(label, elem_id=elem_id, size="sm", min_width=min_width, scale=scale)
+    return gr.Button(
+        label, elem_id=elem_id, size="sm", min_width=min_width, scale=scale, visible=visible
+    )
 
 
 def files(label: str, elem_id: str) -> gr.File:

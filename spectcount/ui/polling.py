@@ -16,6 +16,7 @@ from typing import Any
 from markupsafe import Markup
 
 from spectcount.errors import UserError
+from spectcount.jobs.queue import RESUMABLE
 from spectcount.jobs.results import analysis_of
 from spectcount.probing.analysis import Result, Running, running
 from spectcount.store import LogEvent, Metric, Run, Store
@@ -135,6 +136,16 @@ def find_run(store: Store, run_id: str | None, kind: str | None = None) -> Run |
     if kind is not None and run.damage:
         return None
     return run if kind is None or run.kind == kind else None
+
+
+def can_stop(run: Run) -> bool:
+    """True for a run that goes on or waits."""
+    return not run.ended and run.state != "stopping"
+
+
+def can_resume(run: Run) -> bool:
+    """True for a run that ended before its end."""
+    return run.state in RESUMABLE
 
 
 def run_choices(store: Store, kind: str) -> list[tuple[str, str]]:

@@ -1,4 +1,5 @@
-"""Maps, curves and confusion matrices of a run: what Probe and Compare show of plans with cells."""
+"""Maps, curves and confusion matrices of a run: the figures that Probe and Compare show of plans
+with cells."""
 
 from __future__ import annotations
 
@@ -11,43 +12,44 @@ from markupsafe import Markup
 from spectcount.figures.counts import accuracy_value, confusion_value
 from spectcount.figures.maps import curves_value, map_value
 from spectcount.figures.roc import ROCS, roc_value
-from spectcount.figures.words import MEASURES, regions_html
+from spectcount.figures.words import MEASURES
 from spectcount.probing.analysis import AnyPart
 from spectcount.probing.base import Plan
 from spectcount.probing.maps import Confusion
 from spectcount.probing.plan import AnyPlan
 from spectcount.probing.repeats import left_out_words
-from spectcount.probing.shortfall import Criterion
 from spectcount.probing.weakness import Region, percent
 from spectcount.probing.words import cell_words, is_of_frequency, quantity
 from spectcount.psychophysics.sdt import interval_of
 from spectcount.store import Run
 from spectcount.ui.figures import heatmap
 from spectcount.ui.parts import Part
-from spectcount.ui.pieces import Box, Updates, chart_box, joined, live, notice, render
+from spectcount.ui.pieces import Box, Updates, chart_box, joined, notice, render
 from spectcount.ui.polling import Feed
 
 NO_CELLS = "The map or the track fills in here, trial by trial, once a probe is started."
 
 
-def measure_choice(where: str) -> gr.Radio:
+def measure_choice(where: str) -> gr.Dropdown:
     """The choice of what colours a map, or of a chart instead."""
     choices = [*MEASURES.items(), *ROCS.items()]
-    label = "Measure or chart"
-    return gr.Radio(choices, value="d_prime", label=label, elem_id=f"{where}-measure")
+    return gr.Dropdown(
+        choices,
+        value="d_prime",
+        label="Measure or chart",
+        elem_id=f"{where}-measure",
+        min_width=150,
+    )
 
 
 class GridFigures:
-    """Map and curve with their boxes, the level to hear, and what was found."""
+    """Map and curve with their boxes, and the level to hear."""
 
     def __init__(self, where: str) -> None:
         with gr.Column() as column:
-            heat = heatmap("Probe map", empty=NO_CELLS, elem_id=f"{where}-map")
+            heat = heatmap("Probe map", empty=NO_CELLS, height=380, elem_id=f"{where}-map")
         self.heat = Box(column, (heat,))
         self.chart = chart_box("Probe curve", f"{where}-curve", empty=NO_CELLS)
-
-    def lay_out_findings(self, where: str) -> None:
-        """Lay out what stands below all figures."""
         self.level = gr.Dropdown(
             [],
             label="Hear a level of the curve",
@@ -55,11 +57,10 @@ class GridFigures:
             allow_custom_value=True,
             elem_id=f"{where}-level",
         )
-        self.findings = live(f"{where}-findings")
 
     @property
     def outputs(self) -> list[Any]:
-        return [*self.heat.outputs, *self.chart.outputs, self.level, self.findings]
+        return [*self.heat.outputs, *self.chart.outputs, self.level]
 
     def show(
         self,
@@ -67,49 +68,41 @@ class GridFigures:
         part: AnyPart,
         listener: str,
         measure: str,
-        ended: bool,
-        again: Sequence[Region] | None = None,
+        regions: Sequence[Region],
         marked: bool = True,
     ) -> Updates:
-        """Updates of everything. `again`: the regions as their confirmation left them, None
-        before; `marked`: with the marks of the front end."""
-        updates = {
+        """Updates of everything. `regions` are outlined; `marked`: with the marks of the front
+        end."""
+        hidden = {
             **self.heat.show(None),
             **self.chart.show(None),
             self.level: gr.update(visible=False),
-            self.findings: "",
         }
         if plan.adaptive:
-            return updates
+            return hidden
         if plan.matrix:
-            return updates | self._confusions(part, listener)
-        criterion = Criterion()
-        regions = part.regions[listener] if again is None else again
-        updates[self.findings] = Markup(regions_html(regions, criterion.words(plan.task), ended))
-        colour = map_colour(measure)
-        rocs = roc_figure(part, measure)
+            return hidden | self._confusions(part, listener)
+        colour, rocs = map_colour(measure), roc_figure(part, measure)
         if len(plan.axes) == 1:
-            levels = gr.update(choices=_levels(plan), visible=True)
-            return (
-                updates
-                | self.chart.show(rocs or curves_value(part.cells, colour))
-                | {self.level: levels}
-            )
+            curves = self.chart.show(rocs or curves_value(part.cells, colour))
+            return hidden | curves | {self.level: gr.update(choices=_levels(plan), visible=True)}
         value = map_value(part.cells[listener], colour, regions, title=listener, marked=marked)
-        return updates | self.heat.show(value) | self.chart.show(rocs)
+        return hidden | self.heat.show(value) | self.chart.show(rocs)
 
     def _confusions(self, part: AnyPart, listener: str) -> Updates:
-        """Matrix of one listener, accuracy of all, the sums in words."""
-        tables = {name: part.confusions[name] for name, n in part.n.items() if n}
+        """Matrix of one listener, accuracy of all."""
+        tables = answered_tables(part)
         if listener not in tables:
-            empty = {self.heat.column: gr.update(visible=True), **self.heat.blank()}
-            return {**empty, self.findings: notice("No trial answered yet.")}
-        words = " ".join(f"{name}: {confusion_words(t)}." for name, t in tables.items())
+            return {self.heat.column: gr.update(visible=True), **self.heat.blank()}
         return {
             **self.heat.show(confusion_value(tables[listener], title=listener)),
             **self.chart.show(accuracy_value(tables)),
-            self.findings: notice(words),
         }
+
+
+def answered_tables(part: AnyPart) -> dict[str, Confusion]:
+    """The confusion matrices of the listeners that answered."""
+    return {name: part.confusions[name] for name, n in part.n.items() if n}
 
 
 def map_colour(measure: str) -> str:
@@ -126,9 +119,10 @@ def roc_figure(part: AnyPart, measure: str) -> Any:
 
 
 def measure_update(plan: AnyPlan, visible: bool = True) -> dict[str, Any]:
-    """The choice of a measure: those that the plan's task has. Counting has its accuracy alone."""
+    """The choice of a measure: those that the plan's task has. Counting has its accuracy alone,
+    and no choice."""
     if not plan.interleaved and not plan.parts[0].asked.two_class:
-        return gr.update(choices=[("Accuracy", "rate")], value="rate", visible=visible)
+        return gr.update(choices=[("Accuracy", "rate")], value="rate", visible=False)
     return gr.update(choices=[*MEASURES.items(), *ROCS.items()], visible=visible)
 
 
@@ -152,7 +146,7 @@ def pick_cell(
     part = feed.result(run).parts[number or 0]
     among = {} if number is None else {"plan": number}
     if not part.confusions:
-        return {"cell": [column, row], **among}
+        return {"cells": [[column, row]], **among}
     names = list(part.confusions)
     table = part.confusions[listener if listener in names else names[0]]
     if row >= len(table.truths) or column >= len(table.answers):
@@ -180,9 +174,9 @@ def summary_notices(run: Run, part: Part) -> Markup:
         return Markup()
     overall = of_part.get("overall", {})
     heads = [f"{name}: {o['words']}." for name, o in overall.items() if "words" in o]
-    if "shortcuts" in of_part:
-        heads.append(f"Floors: {of_part['shortcuts']['sentence']}.")
-    return joined(map(notice, heads))
+    floors = [of_part["shortcuts"]["sentence"]] if "shortcuts" in of_part else []
+    folded = render("figures.folded", title="Floors: what one cue alone reaches", words=floors)
+    return joined([*map(notice, heads), folded if floors else ""])
 
 
 def audit_html(audit: Mapping[str, Any]) -> Markup:
@@ -190,7 +184,9 @@ def audit_html(audit: Mapping[str, Any]) -> Markup:
     floors = [
         f"{floor['words']}: {percent(interval_of(floor['rate']))}" for floor in audit["floors"]
     ]
-    return notice(f"{audit['sentence']}.") + render("figures.floors", floors=floors)
+    return notice(f"{audit['sentence']}.") + render(
+        "figures.folded", title="Every cue, 95 %", words=floors
+    )
 
 
 def _levels(plan: Plan) -> list[tuple[str, str]]:

@@ -28,7 +28,7 @@ from spectcount.probing.replay import presentations
 from spectcount.probing.thresholds import Threshold
 from spectcount.trials import Trial
 from spectcount.ui.parts import Part
-from spectcount.ui.pieces import Box, Updates, chart_box, live, notice
+from spectcount.ui.pieces import LIVE, Box, Updates, chart_box, html, notice
 
 MARGINALS = ("width", "gradient")
 """Parameters whose posterior is shown beside the threshold's where they are free."""
@@ -60,7 +60,7 @@ class Panel:
         with gr.Row(equal_height=False):
             self.threshold = box("Posterior of the threshold", f"{where}-posterior", 280)
             self.width = box("Posterior of the width", f"{where}-width", 280)
-        self.words = live(f"{where}-thresholds")
+        self.words = html(f"{where}-thresholds", script=LIVE, after=True)
 
     @property
     def outputs(self) -> list[Any]:

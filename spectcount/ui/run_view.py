@@ -33,7 +33,15 @@ from spectcount.ui.pieces import (
     refusing,
     small_button,
 )
-from spectcount.ui.polling import Feed, find_run, progress_html, redraw_step, run_choices
+from spectcount.ui.polling import (
+    Feed,
+    can_resume,
+    can_stop,
+    find_run,
+    progress_html,
+    redraw_step,
+    run_choices,
+)
 from spectcount.ui.scoring import speed_html
 
 UNCHOSEN = "Choose a run first."
@@ -67,6 +75,7 @@ class RunView:
     says_speed = True
 
     run: gr.Dropdown
+    buttons: dict[gr.Button, Callable[[Run], bool]]
     message: gr.HTML
     run_message: gr.HTML
     progress: gr.HTML
@@ -100,9 +109,10 @@ class RunView:
                 allow_custom_value=True,
                 elem_id=f"{self.kind}-run",
             )
-            stop = small_button("Stop", f"{self.kind}-stop")
-            resume = small_button("Resume", f"{self.kind}-resume")
+            stop = small_button("Stop", f"{self.kind}-stop", visible=False)
+            resume = small_button("Resume", f"{self.kind}-resume", visible=False)
             more = [lay_out() for lay_out in lay_out_more]
+        self.buttons = {stop: can_stop, resume: can_resume}
         self.run_message = live(f"{self.kind}-told")
         self.progress = html(f"{self.kind}-progress")
         stop.click(self.stop, self.run, self.run_message, queue=False, **PRIVATE)
@@ -131,7 +141,7 @@ class RunView:
             self.poll,
             {
                 "inputs": [self.run, self.sent, *self.looked],
-                "outputs": [self.run, self.progress, self.sent, *more],
+                "outputs": [self.run, self.progress, self.sent, *self.buttons, *more],
             },
             self.run,
             when=changed,
@@ -222,6 +232,8 @@ class RunView:
         # What somebody has chosen is left to them, who may have chosen another meanwhile.
         update = gr.update(choices=choices, **({} if run_id else {"value": run.id}))
         yield "runs", [choices, run.id], {self.run: update}
+        may = {button: gr.update(visible=can(run)) for button, can in self.buttons.items()}
+        yield "buttons", [run.id, run.state], may
         words = progress_html(run, self.store) + self.progress_more(run)
         yield "progress", words, {self.progress: words}
 

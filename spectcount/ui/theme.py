@@ -14,7 +14,7 @@ from spectcount.figures import style
 STATIC = Path(__file__).parent / "static"
 STYLES = [
     STATIC / f"{name}.css"
-    for name in ("style", "runs", "compare", "you", "procedures", "benchmark", "models")
+    for name in ("style", "runs", "compare", "you", "procedures", "benchmark", "models", "maps")
 ]
 SCRIPTS = ("page.js", "pulse.js", "away.js", "figures.js", "form.js", "clip.js", "you.js")
 

@@ -90,21 +90,34 @@ class TuneView(RunView):
         self.loss = line_chart("Loss", empty=NO_LOSS, height=260, elem_id="tune-loss")
 
     def take_regions(self, probing: ProbeView, places: gr.Tabs) -> None:
-        """Let the button under Probe's findings open this tab with that run as the source of
-        regions."""
+        """Let the buttons beside Probe's regions open this tab with that run as the source of
+        regions, and the region that was pressed, or all of them, chosen."""
         form = self.form
 
-        def take(run_id: str | None, base: str) -> Updates:
+        def take(
+            run_id: str | None,
+            part: str | None,
+            listener: str | None,
+            base: str,
+            event: gr.SelectData,
+        ) -> Updates:
             run = find_run(self.store, run_id, "probe")
-            refused = UNCHOSEN if run is None else _no_source(run, base)
+            refused = UNCHOSEN if run is None else _no_source(run, base, listener)
             if run is None or refused:
-                return {probing.said: notice(refused, "error")}
+                return {probing.region_message: notice(refused, "error")}
+            region = probing.region_of(run, part, listener, str(event.value))
             source = gr.update(choices=source_choices(self.store, base), value=run.id)
-            updates = {places: gr.Tabs(selected="tune"), form.source: source, form.picked: True}
-            return {**updates, probing.said: ""}
+            return {
+                places: gr.Tabs(selected="tune"),
+                form.source: source,
+                form.picked: True,
+                **form.choose(run, base, region.sentence if region else ""),
+                probing.region_message: "",
+            }
 
-        outputs = [places, form.source, form.picked, probing.said]
-        probing.tune.click(take, [probing.run, self.header.base], outputs, **QUIET)
+        inputs = [probing.run, probing.part, probing.listener, self.header.base]
+        outputs = [places, *form.chosen, probing.region_message]
+        probing.findings.tune(take, inputs, outputs, **QUIET)
 
     def begin(self, base: str, *values: Any) -> Run:
         """Queue the fine-tune that the form describes."""
@@ -172,15 +185,20 @@ class TuneView(RunView):
         return memory.format(list(curve.values())[-1])
 
 
-def _no_source(run: Run, base: str) -> str:
-    """Why a probe's regions are none of the base; "" where they are."""
+def _no_source(run: Run, base: str, listener: str | None) -> str:
+    """Why the regions that are shown of a probe are none of the base; "" where they are."""
     names = run.config["listeners"]
-    if base in names:
-        return ""
-    return (
-        f"{run.id} asked {', '.join(names)}, not {base}, and a fine-tune trains the base: choose a "
-        "base that was asked at the top of the page."
-    )
+    if base not in names:
+        return (
+            f"{run.id} asked {', '.join(names)}, not {base}, and a fine-tune trains the base: "
+            "choose a base that was asked at the top of the page."
+        )
+    if listener in names and listener != base:
+        return (
+            f"These are regions of {listener}, and a fine-tune trains {base}: choose {base} as "
+            f"the listener whose map is shown, or {listener} as the base."
+        )
+    return ""
 
 
 def has_adapter(run: Run) -> bool:

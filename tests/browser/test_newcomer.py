@@ -13,8 +13,10 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import expect
 
+from spectcount import actions, jobs, listeners
 from spectcount.jobs.context import JobContext
 from spectcount.jobs.kinds import KINDS
+from spectcount.probing.run import execute
 from spectcount.settings import load_settings
 from spectcount.store import Store
 from tests.browser.page import calm, open_page, quiet, serve
@@ -23,6 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
 
 LIMIT = 60_000
 PLAN = {"kind": "map", "nx": 2, "ny": 3, "trials": 2, "catch_trials": 4}
+DESK = {"width": 1440, "height": 900}
 TABS = ("Design", "Probe", "Tune", "Compare", "Benchmark", "You", "Runs")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -179,7 +182,7 @@ def test_a_link_and_a_reload_show_the_same(browser, home, url):
         expect(page.locator("#probe-progress")).to_contain_text(older, timeout=LIMIT)
         expect(page.locator("#probe-about")).to_contain_text("nx 3 (was 8)", timeout=LIMIT)
         expect(page.locator("#tuned input")).to_have_value("none", timeout=LIMIT)
-        expect(page.locator("#probe-measure label")).not_to_have_count(1)
+        expect(page.locator("#probe-measure input")).to_have_value("Sensitivity d′")
         drawn(page, "probe-map")
         assert older[-4:] in page.locator("#probe-run input").input_value()
         assert f"probe={older}" in page.url
@@ -221,24 +224,49 @@ def test_a_choice_is_not_undone_by_an_answer_about_the_run_before(browser, home,
     page.context.close()
 
 
-def test_a_map_is_taken_to_tune_by_the_button_under_its_findings(browser, home, url):
-    store = Store(load_settings(home=home).database)
-    ends = {"state": "done", "done": 1, "total": 1, "started_at": 1.0, "ended_at": 2.0}
-    runs = [
-        store.create_run("probe", {"plan": PLAN, "listeners": ["tiny-lalm"], "seed": seed})
-        for seed in range(2)
-    ]
-    for run in runs:
-        store.update(run.id, **ends)
-    page, _ = open_page(browser, f"{url}?tab=Probe&probe={runs[0].id}")
+def mapped_by_the_deaf(home, monkeypatch):
+    """A map whose answers are a deaf simulated listener's, under the embedded model's name."""
+    settings, plan = load_settings(home=home), {**PLAN, "trials": 12, "catch_trials": 40}
+    monkeypatch.setattr(jobs, "tend", lambda *_: None)
+    store = Store(settings.database)
+    run = actions.start_probe(settings, plan, ["tiny-lalm"], 7)
+    deaf = listeners.load("sim:d=0,c=0,seed=5", settings)
+    store.claim(run.id)
+    context = JobContext(store.run(run.id), store)
+    summary = execute(context, {"tiny-lalm": deaf})
+    store.update(run.id, state="done", summary=summary, ended_at=2.0)
+    return run.id
+
+
+def test_a_region_is_heard_designed_from_and_tuned_on(browser, home, url, monkeypatch):
+    run = mapped_by_the_deaf(home, monkeypatch)
+    page, _ = open_page(browser, f"{url}?tab=Probe&probe={run}", viewport=DESK)
     page.set_default_timeout(LIMIT)
-    expect(page.locator("#probe-progress")).to_contain_text(runs[0].id)
-    page.locator("#probe-tune").click()
-    expect(page.get_by_role("tab", name="Tune", exact=True)).to_have_attribute(
-        "aria-selected", "true"
+    findings = page.locator("#probe-findings")
+    drawn(page, "probe-map")
+
+    findings.get_by_role("button", name="Hear it").first.click()
+    expect(page.locator("#probe-answers .wrong").first).to_be_visible()
+    expect(page.locator("#probe-clip-view canvas").first).to_be_visible()
+    figure, clip = (
+        page.locator(place).first.bounding_box()
+        for place in ("#probe-map .figure", "#probe-clip-view canvas")
     )
-    expect(page.locator("#tune-map input")).to_have_value(re.compile(runs[0].id[-4:]))
-    expect(page.locator("#tune-start")).to_be_visible()
+    assert clip["x"] > figure["x"] + figure["width"], "side by side"
+    assert clip["y"] + clip["height"] < DESK["height"], "in one screen"
+    heard = page.locator("#probe-clip-view .clip").get_attribute("data-clip")
+
+    findings.get_by_role("button", name="Tune on it").first.click()
+    tune = page.get_by_role("tab", name="Tune", exact=True)
+    expect(tune).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#tune-map input")).to_have_value(re.compile(run[-4:]))
+    expect(page.locator("#tune-regions input:checked")).to_have_count(1)
+
+    go(page, "Probe")
+    findings.get_by_role("button", name="Design from it").first.click()
+    design = page.get_by_role("tab", name="Design", exact=True)
+    expect(design).to_have_attribute("aria-selected", "true")
+    expect(page.locator(f'[data-clip="{heard}"]').first).to_be_visible()
     page.context.close()
 
 

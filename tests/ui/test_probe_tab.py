@@ -12,7 +12,7 @@ from spectcount.store import Store
 from spectcount.ui import cell
 from spectcount.ui.pieces import Box
 from spectcount.ui.plan_form import clip_lines, read_clip
-from spectcount.ui.probe import ProbeView, listeners_of
+from spectcount.ui.probe import REGION_ACTS, ProbeView, listeners_of
 
 SMALL_MAP = {"kind": "map", "nx": 2, "ny": 2, "trials": 4, "catch_trials": 8}
 SIMULATED = ("sim:d=0,c=0,seed=1", "sim:d=4,c=0,seed=2")
@@ -61,9 +61,68 @@ def test_map_shows_every_cell_with_n_and_interval(settings, probed, on_page):
     assert new[view.listener]["value"] == SIMULATED[0] and heat["visible"]
     assert all("of 4 signal trials right" in text for row in value["hover"] for text in row)
     assert all("at 95 %" in text for row in value["hover"] for text in row)
-    findings = new[view.grid.findings]
+    findings = new[view.findings]
     assert 48 in new[view.sent]["figures"]
     assert "Suspected regions" in findings or "No cell" in findings
+
+
+DEAF_MAP = {"kind": "map", "nx": 2, "ny": 2, "trials": 24, "catch_trials": 60}
+
+
+class Click:
+    """A click on a button with this value."""
+
+    def __init__(self, value):
+        self.value = value
+
+
+def test_a_region_has_the_buttons_that_can_be_pressed(settings, monkeypatch, on_page):
+    store, run = probe(settings, monkeypatch, DEAF_MAP)
+    view = on_page(ProbeView, settings, store=store)
+    words = view.poll(run.id, {}, SIMULATED[0], "d_prime", None)[view.findings]
+    acts = [act for act in REGION_ACTS if f'data-act="{act}"' in words]
+    assert acts == ["hear", "design", "confirm"], "nobody fine-tunes a simulated listener"
+    assert "data-act" not in view.poll(run.id, {}, SIMULATED[1], "d_prime", None)[view.findings]
+
+    view.confirm(run.id, SIMULATED[0])
+    words = view.poll(run.id, {}, SIMULATED[0], "d_prime", None)[view.findings]
+    assert 'data-act="confirm"' not in words, "a second confirmation would be a second chance"
+
+
+def test_a_region_is_heard_where_it_was_got_wrong(settings, monkeypatch, on_page):
+    store, run = probe(settings, monkeypatch, DEAF_MAP)
+    view = on_page(ProbeView, settings, store=store)
+    at = view.pick_region(run.id, None, SIMULATED[0], Click("0"))
+    region = view.region_of(run, None, SIMULATED[0], "0")
+    assert at["cells"] == [list(each) for each in region.cells]
+    groups = cell.of_cell(view.feed.trials(run.id), at)
+    rights = [next(t.correct for t in g if t.listener == SIMULATED[0]) for g in groups]
+    signals = [
+        right for right, g in zip(rights, groups, strict=True) if g[0].coords["role"] == "signal"
+    ]
+    assert False in signals and signals == sorted(signals) and rights[: len(signals)] == signals
+    assert view.pick_region(run.id, None, SIMULATED[0], Click("9")) is None
+    assert view.pick_region(run.id, None, SIMULATED[0], Click("x")) is None
+
+
+def test_buttons_that_cannot_be_pressed_are_hidden(settings, probed, on_page):
+    store, run = probed
+    view = on_page(ProbeView, settings, store=store)
+    stop, resume = view.buttons
+
+    def visible():
+        new = view.poll(run.id, {}, None, "d_prime", None)
+        return new[stop]["visible"], new[resume]["visible"]
+
+    assert visible() == (False, False)
+    for state, expected in (
+        ("running", (True, False)),
+        ("stopping", (False, False)),
+        ("stopped", (False, True)),
+    ):
+        store.update(run.id, state=state)
+        assert visible() == expected, state
+    assert view.panel.show(run.id, None)[view.panel.buttons]["visible"] is False
 
 
 def test_poll_sends_nothing_twice(settings, probed, on_page):
@@ -82,7 +141,7 @@ def test_unknown_run_is_named(settings, probed, on_page):
 def test_cell_shows_the_clip_and_both_answers(settings, probed, on_page):
     store, run = probed
     view = on_page(ProbeView, settings, store=store)
-    groups = cell.of_cell(view.feed.trials(run.id), {"cell": [1, 0]})
+    groups = cell.of_cell(view.feed.trials(run.id), {"cells": [[1, 0]]})
     assert groups[0][0].coords["role"] == "signal"
     html = cell.answers_html(groups[0])
     assert all(name in html for name in SIMULATED)
@@ -169,9 +228,10 @@ def test_tracks_are_drawn_one_and_all_and_every_trial_can_be_heard(settings, mon
     assert len(new[tracks.trial]["choices"]) == 12
 
     at = view.pick_trial(listed[3], SIMULATED[1])
-    clip, answers, now = view.panel.show(run.id, at)
-    assert clip and SIMULATED[1] in answers
-    assert now["key"] == cell.of_cell(view.feed.trials(run.id), at or {})[0][0].key
+    new = view.panel.show(run.id, at)
+    assert new[view.panel.view] and SIMULATED[1] in new[view.panel.answers]
+    assert new[view.panel.buttons]["visible"]
+    assert new[view.panel.at]["key"] == cell.of_cell(view.feed.trials(run.id), at or {})[0][0].key
     assert view.pick_trial("nonsense", None) is None
 
 
@@ -194,7 +254,7 @@ def test_a_map_and_a_track_in_one_run(settings, monkeypatch, on_page):
     assert [choice for _, choice in first[view.part]["choices"]] == ["0", "1"]
     second = view.poll(run.id, {}, None, "d_prime", "1")
     assert visible(second, view.grid) == [] and view.tracks.tracks in visible(second, view.tracks)
-    groups = cell.of_cell(view.feed.trials(run.id), {"plan": 0, "cell": [0, 0]})
+    groups = cell.of_cell(view.feed.trials(run.id), {"plan": 0, "cells": [[0, 0]]})
     assert {t.coords["plan"] for group in groups for t in group} == {0}
     at = view.pick_trial("1.0.4", SIMULATED[0])
     (head, *_), *_ = cell.of_cell(view.feed.trials(run.id), at or {})

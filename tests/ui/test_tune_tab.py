@@ -102,7 +102,6 @@ def test_no_map_is_asked_for_twice(settings, monkeypatch, on_page):
         return view.store.create_run("tune", CONFIG)
 
     monkeypatch.setattr(actions, "start_tune", start)
-    monkeypatch.setattr(room, "make_for_tuning", lambda *_: "")
     values = [w.value for w in view.form.inputs]
     values[0] = NO_MAP
     new = view.start_sure("", "tiny-lalm", *values)
