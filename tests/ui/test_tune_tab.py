@@ -10,7 +10,7 @@ from spectcount import actions
 from spectcount.store import Store
 from spectcount.training.curriculum import Sampler
 from spectcount.training.options import Curriculum
-from spectcount.ui import curriculum_form, room
+from spectcount.ui import curriculum_form
 from spectcount.ui.curriculum_form import NO_MAP, previews_html, source_choices, source_run
 from spectcount.ui.polling import Feed
 from spectcount.ui.tune import TuneView, accuracy_value, has_adapter, loss_value, result_html
