@@ -7,6 +7,7 @@ from collections import deque
 from pathlib import Path
 
 from spectcount.context import Ledger
+from spectcount.errors import UserError
 from spectcount.store import Run, Store
 
 _WRITE_EVERY_S = 0.3
@@ -71,10 +72,16 @@ class JobContext:
         )
 
     def should_stop(self) -> bool:
-        """True once somebody asked for a stop."""
+        """True once somebody asked for a stop. Raises `UserError` where the run's folder is gone:
+        with its lock others take the run for interrupted, and what it makes has no place."""
         now = time.time()
         if not self.stop_seen and now - self._looked_at >= _LOOK_EVERY_S:
             self._looked_at = now
+            if not self.folder.is_dir():
+                raise UserError(
+                    f"the run's folder {self.folder} was removed while it worked; answers so far "
+                    "are in the store: resume the run to go on"
+                )
             self.stop_seen = self._store.run(self.run_id).state != "running"
         return self.stop_seen
 
