@@ -44,7 +44,9 @@ where its interval does not lie above the limit.
 {untrue}
 
 {verdict}
+"""
 
+POWER = """
 ### Power
 
 The same sentences for listeners of whom they are true: how often they are said.
@@ -97,7 +99,8 @@ def page(measured: list[Row], command: str, about: str = "") -> str:
     verdict = f"All {len(untrue)} lines are within the limit."
     if beyond:
         verdict = f"Beyond the limit: {'; '.join(beyond)}."
-    return TEXT.format(
+    true = [row for row in measured if row.power]
+    text = TEXT.format(
         command=command,
         about=about,
         limit=100 * LIMIT,
@@ -106,11 +109,11 @@ def page(measured: list[Row], command: str, about: str = "") -> str:
             ["sentence", "when it is untrue", "how often said", "runs", "within"],
             [[*_line(row), "yes" if row.holds else "no"] for row in untrue],
         ),
-        true=table(
-            ["sentence", "when it is true", "how often said", "runs"],
-            [_line(row) for row in measured if row.power],
-        ),
     )
+    if not true:
+        return text
+    head = ["sentence", "when it is true", "how often said", "runs"]
+    return text + POWER.format(true=table(head, [_line(row) for row in true]))
 
 
 def _line(row: Row) -> list[str]:
