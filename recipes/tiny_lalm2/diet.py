@@ -13,7 +13,7 @@ to there, and reach grows over the first part of training.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -485,11 +485,24 @@ SHARES: dict[Callable[[Draw], Clip], float] = {
 """Which share of the clips each function draws."""
 
 
-def draw_clip(d: Draw) -> Clip:
+LATER_SHARES = {
+    **SHARES,
+    halves: 0.03,
+    tone_in_noise: 0.05,
+    silence: 0.05,
+    rhythm: 0.11,
+    limping: 0.08,
+    galloping: 0.06,
+    cued: 0.08,
+}
+"""The same once the easy questions are learnt."""
+
+
+def draw_clip(d: Draw, shares: Mapping[Callable[[Draw], Clip], float] = SHARES) -> Clip:
     """A clip of any family that fits the duration, inside the diet."""
-    draws, shares = list(SHARES), np.array(list(SHARES.values()))
+    draws, odds = list(shares), np.array(list(shares.values()))
     while True:
-        kind = draws[int(d.rng.choice(len(draws), p=shares / shares.sum()))]
+        kind = draws[int(d.rng.choice(len(draws), p=odds / odds.sum()))]
         for _ in range(ATTEMPTS):
             try:
                 return kind(d)

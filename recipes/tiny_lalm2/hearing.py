@@ -24,6 +24,7 @@ FRAME_S = 0.01
 RATE = 1000
 SOUNDING = 0.3
 FULL = 0.7
+TOGETHER_S = 0.005
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,21 @@ def envelope(event: Event, n_frames: int) -> tuple[int, np.ndarray]:
     return first, padded[: n_frames - first].astype(np.float32)
 
 
+def intervals(stimuli: list[Stimulus], n_tokens: int) -> torch.Tensor:
+    """[B, tokens]: log2 of the time since the onset before, over 250 ms, in the token of an onset;
+    NaN elsewhere. Onsets within 5 ms are one."""
+    wanted = np.full((len(stimuli), n_tokens), np.nan, np.float32)
+    for b, stimulus in enumerate(stimuli):
+        before_s: float | None = None
+        for onset_s in sorted(e.onset_s for e in stimulus.sounds):
+            if before_s is not None and onset_s - before_s > TOGETHER_S:
+                token = min(int(onset_s / (FRAMES * FRAME_S)), n_tokens - 1)
+                wanted[b, token] = np.log2((onset_s - before_s) / 0.25)
+            if before_s is None or onset_s - before_s > TOGETHER_S:
+                before_s = onset_s
+    return torch.from_numpy(wanted)
+
+
 class Head(torch.nn.Module):
     """The linear read-out of the encoder's states."""
 
@@ -140,6 +156,18 @@ class Scalars(torch.nn.Module):
             "pitch": _error(pitch, wanted.pitch),
             "loudness": _error(loudness, wanted.loudness),
         }
+
+
+class Intervals(torch.nn.Module):
+    """The linear read-out of the time since the onset before."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.linear = torch.nn.Linear(width, 1)
+
+    def losses(self, states: torch.Tensor, wanted: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Mean error at the onsets."""
+        return {"interval_length": _error(self.linear(states).float()[..., 0], wanted)}
 
 
 def _error(values: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:

@@ -59,6 +59,8 @@ DECAY_SHARE = 0.35
 STATE_S = 240.0
 SCALARS_FROM = 2000
 """From this step on the encoder also tells pitch and loudness, each as one number."""
+LATER_FROM = 3300
+"""From this step on it also tells the time since the last onset; later shares."""
 LONG_SHARE = 0.08
 
 
@@ -101,12 +103,13 @@ def draw_batch(options: MakeOptions, step: int) -> Batch:
     rng = np.random.default_rng([options.seed, step])
     reach = min(1.0, (step + 1) / (REACH_SHARE * options.steps))
     duration_s = _duration_s(rng, reach)
+    shares = diet.LATER_SHARES if step >= LATER_FROM else diet.SHARES
     stimuli, waves, asked, all_tasks = [], [], [], []
     while len(stimuli) < options.batch + options.hearing_batch:
         answered = len(stimuli) < options.batch
         wanted = diet.ALIGNMENT if answered else diet.HEARING
         drawing = diet.Draw(wanted, rng, duration_s, reach if answered else 1.0)
-        stimulus, tasks = diet.draw_clip(drawing)
+        stimulus, tasks = diet.draw_clip(drawing, shares)
         try:
             waves.append(synthesise(stimulus))
         except UserError:
@@ -243,7 +246,8 @@ class Trainer:
         self.head = hearing.Head(untrained.WIDTH).to(device)
         self.running = running.Head(untrained.WIDTH).to(device)
         self.scalars = hearing.Scalars(untrained.WIDTH).to(device)
-        modules = (self.model, self.head, self.running, self.scalars)
+        self.intervals = hearing.Intervals(untrained.WIDTH).to(device)
+        modules = (self.model, self.head, self.running, self.scalars, self.intervals)
         self.weights = [p for m in modules for p in m.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(
             self.weights, lr=options.learning_rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True
@@ -270,6 +274,9 @@ class Trainer:
         heard = self.head.losses(states, wanted)
         if self.step >= SCALARS_FROM:
             heard |= self.scalars.losses(states, hearing.loudest(batch.stimuli, states.shape[1]))
+        if self.step >= LATER_FROM:
+            lengths = hearing.intervals(batch.stimuli, states.shape[1])
+            heard |= self.intervals.losses(states, lengths)
         audio = FAMILY.project(self.model, states[: len(batch.asked)])
         each, carried = answer_losses(self.model, pack(batch.asked, self.processor), audio)
         clips = list(zip(batch.stimuli, batch.tasks, strict=False))
@@ -295,6 +302,7 @@ class Trainer:
             "head": self.head.state_dict(),
             "running": self.running.state_dict(),
             "scalars": self.scalars.state_dict(),
+            "intervals": self.intervals.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
         torch.save(state, folder / "state.part")
@@ -308,6 +316,7 @@ class Trainer:
         self.head.load_state_dict(state["head"])
         self.running.load_state_dict(state["running"])
         self.scalars.load_state_dict(state["scalars"])
+        self.intervals.load_state_dict(state["intervals"])
         self.optimiser.load_state_dict(state["optimiser"])
 
     def save(self, out: Path) -> None:

@@ -134,6 +134,17 @@ def test_pitch_and_loudness_are_of_the_loudest_sound_that_fills_a_token():
 
 
 @pytest.mark.slow
+def test_intervals_stand_where_onsets_are():
+    from recipes.tiny_lalm2 import hearing
+
+    onsets_s = (0.1, 0.35, 0.352, 0.85)
+    events = tuple(Event(onset_s, 0.1, 500.0, -20.0) for onset_s in onsets_s)
+    wanted = hearing.intervals([Stimulus(duration_s=1.2, events=events)], n_tokens=30)[0]
+    assert wanted.isfinite().nonzero().flatten().tolist() == [8, 21]
+    assert wanted[[8, 21]].tolist() == pytest.approx([0.0, 1.0])
+
+
+@pytest.mark.slow
 def test_the_running_read_out_says_what_can_be_said_so_far():
     from recipes.tiny_lalm2 import running
 
