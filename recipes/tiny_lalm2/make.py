@@ -50,6 +50,7 @@ WEIGHTS = {
     "running": 1.0,
     "pitch": 4.0,
     "loudness": 4.0,
+    "interval_length": 4.0,
 }
 WARM_STEPS = 200
 REACH_SHARE = 0.3
@@ -59,7 +60,7 @@ DECAY_SHARE = 0.35
 STATE_S = 240.0
 SCALARS_FROM = 2000
 """From this step on the encoder also tells pitch and loudness, each as one number."""
-LATER_FROM = 3300
+LATER_FROM = 3000
 """From this step on it also tells the time since the last onset; later shares."""
 LONG_SHARE = 0.08
 
