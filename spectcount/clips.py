@@ -34,7 +34,7 @@ _QUIET = 1e-4
 
 @dataclass(frozen=True)
 class Door:
-    """Which files are let in. `lowers_peaks`: whether a file over full scale is lowered as a whole
+    """Files that are let in. `lowers_peaks`: whether a file over full scale is lowered as a whole
     instead of refused (what was coded with loss may overshoot, and always is)."""
 
     containers: tuple[str, ...]
@@ -85,7 +85,7 @@ class _Levels:
 
     @property
     def cancels(self) -> bool:
-        """Whether the mix is 3 dB below that of unrelated channels, or 10 dB in some second that
+        """True where the mix is 3 dB below that of unrelated channels, or 10 dB in some second that
         is not much quieter than the loudest."""
         n = self.channels.shape[1]
         unrelated = self.channels.sum(axis=1) / n**2

@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What all runs have: a seed."""
+    """The base of all configurations: a seed."""
 
     kind: ClassVar[str] = ""
     compares: ClassVar[bool] = False
@@ -163,7 +163,7 @@ class TuneConfig(RunConfig):
 
 @dataclass(frozen=True)
 class LadderConfig(RunConfig):
-    """What `listeners` (base first) make, stage by stage, of at most `pairs` pairs of the clips
+    """The stages of `listeners` (base first) on at most `pairs` pairs of the clips
     that the run `source` asked by `plan`, in its `cells` (x, y; none: all of them) with the words
     `place`. `keep` leaves the states in the run's folder."""
 
@@ -197,8 +197,8 @@ class PatchConfig(RunConfig):
 
 
 CONFIGS: dict[str, type[RunConfig]] = {
-    made.kind: made
-    for made in (
+    each.kind: each
+    for each in (
         ProbeConfig,
         CompareConfig,
         PanelConfig,

@@ -106,14 +106,14 @@ def _tells_less(declared: int, there: int) -> Broken:
 
 
 def _is_placeholder(size: int, bits: int = 32) -> bool:
-    """Whether a size is what programs write that do not know it yet: zero, or close to the largest
+    """True of a size that programs write before they know it: zero, or close to the largest
     number of a signed or unsigned field."""
     tops = [2**31, 2**32] + ([2**63, 2**64] if bits == 64 else [])
     return size == 0 or any(top - 2**16 <= size <= top + 2**8 for top in tops)
 
 
 def _is_tail(data: bytes, at: int, order: str = "<") -> bool:
-    """Whether what follows the samples is no sound: chunks to the end, tags, or padding."""
+    """True where what follows the samples is no sound: chunks to the end, tags, or padding."""
     while at < len(data):
         rest = data[at : at + 12]
         left = len(data) - at
@@ -167,16 +167,16 @@ def _riff(data: bytes) -> bytes:
 def _riff_data(data: bytes, at: int, size: int, long_size: int | None, order: str) -> bytes:
     is_long = long_size is not None and size == 0xFFFFFFFF
     declared = long_size if is_long and long_size is not None else size
-    found = _sound_bytes(data, at + 8, declared, order, 64 if is_long else 32)
-    if found.declared == declared:
+    sizes = _sound_bytes(data, at + 8, declared, order, 64 if is_long else 32)
+    if sizes.declared == declared:
         return data
     mended = bytearray(data)
     if is_long:
         place = data.index(b"ds64") + 8
-        struct.pack_into("<QQ", mended, place, len(data) - 8, found.declared)
+        struct.pack_into("<QQ", mended, place, len(data) - 8, sizes.declared)
         return bytes(mended)
     struct.pack_into(order + "I", mended, 4, min(len(data) - 8, 0xFFFFFFFF))
-    struct.pack_into(order + "I", mended, at + 4, found.declared)
+    struct.pack_into(order + "I", mended, at + 4, sizes.declared)
     return bytes(mended)
 
 
@@ -226,7 +226,7 @@ def _aiff(data: bytes) -> bytes:
     return _aiff_mended(data, common, *sound)
 
 
-def _aiff_mended(data: bytes, common: int, at: int, size: int, found: _Sizes) -> bytes:
+def _aiff_mended(data: bytes, common: int, at: int, size: int, sizes: _Sizes) -> bytes:
     channels, frames, bits = struct.unpack_from(">hIh", data, common + 8)
     coding = data[common + 26 : common + 30] if data[8:12] == b"AIFC" else b"NONE"
     wide = {
@@ -242,28 +242,28 @@ def _aiff_mended(data: bytes, common: int, at: int, size: int, found: _Sizes) ->
         b"in24": 3,
         b"in32": 4,
     }.get(coding, 0) * channels
-    there = found.declared // wide if wide > 0 else frames
+    there = sizes.declared // wide if wide > 0 else frames
     if _is_placeholder(size) or _is_placeholder(frames):
         mended = bytearray(data)
         struct.pack_into(">I", mended, 4, len(data) - 8)
         struct.pack_into(">I", mended, common + 10, there)
-        struct.pack_into(">I", mended, at + 4, found.declared + 8)
+        struct.pack_into(">I", mended, at + 4, sizes.declared + 8)
         return bytes(mended)
     if frames > there:
         raise _cut(f"{frames} samples are promised, {there} are there")
     if frames < there:
-        raise _tells_less(frames * wide, found.declared)
+        raise _tells_less(frames * wide, sizes.declared)
     return data
 
 
 def _au(data: bytes) -> bytes:
     order = ">" if data[:4] == b".snd" else "<"
     start, declared = struct.unpack_from(order + "II", data, 4)
-    found = _sound_bytes(data, start, declared, order)
-    if found.declared == declared:
+    sizes = _sound_bytes(data, start, declared, order)
+    if sizes.declared == declared:
         return data
     mended = bytearray(data)
-    struct.pack_into(order + "I", mended, 8, found.declared)
+    struct.pack_into(order + "I", mended, 8, sizes.declared)
     return bytes(mended)
 
 

@@ -68,8 +68,8 @@ class Drawing:
     def stimulus(self) -> Stimulus:
         """The sound; raises `UserError` for one that cannot be drawn, or has no counterpart."""
         if self.side == COUNTERPART:
-            asked = self.task or usual_task(self.design.family, side=COUNTERPART)
-            return draw_pair(self.design, self.seed, asked)[1]
+            task_name = self.task or usual_task(self.design.family, side=COUNTERPART)
+            return draw_pair(self.design, self.seed, task_name)[1]
         if self.task in pair_tasks(self.design.family):
             try:
                 return draw_pair(self.design, self.seed, self.task)[0]
@@ -95,21 +95,21 @@ def usual_task(family_name: str, wanted: str = "", side: str = SIGNAL) -> str:
 def draw_pair(design: Design, seed: int, task_name: str) -> Pair:
     """(signal, counterpart) of `design` at `seed`. Raises `UserError` where the design has no
     such pair for the task."""
-    asked = task(task_name)
-    if not asked.two_class or task_name not in design.tasks:
+    of_task = task(task_name)
+    if not of_task.two_class or task_name not in design.tasks:
         raise UserError(
             f"{design.family} has no signal and counterpart for the task {task_name!r}; choose one "
             "of " + ", ".join(name for name in design.tasks if task(name).two_class)
         )
     drawn = draw(design, seed)
     other = design.counterpart(drawn, task_name)
-    truths = (asked.truth(drawn), asked.truth(other))
-    if truths not in (asked.answers, asked.answers[::-1]):
+    truths = (of_task.truth(drawn), of_task.truth(other))
+    if truths not in (of_task.answers, of_task.answers[::-1]):
         raise UserError(
             f"{design.family}: the answers to {task_name!r} would be {truths[0]} and {truths[1]}; "
-            f"change the design so that they are {asked.answers[0]} and {asked.answers[1]}"
+            f"change the design so that they are {of_task.answers[0]} and {of_task.answers[1]}"
         )
-    signal, counterpart = (drawn, other) if truths == asked.answers else (other, drawn)
+    signal, counterpart = (drawn, other) if truths == of_task.answers else (other, drawn)
     return _marked(signal, counterpart)
 
 

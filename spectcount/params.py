@@ -26,7 +26,7 @@ from spectcount.errors import UserError
 
 @dataclass(frozen=True)
 class Param:
-    """What is known about one parameter.
+    """The declaration of one parameter.
 
     `kind` is the Python type of its value (float, int, str or bool); `slider_high` is where the
     page's slider ends when that is below the limit `high`; `log` asks for a logarithmic axis.
@@ -208,8 +208,10 @@ class Declared:
     @classmethod
     def params(cls) -> Mapping[str, Param]:
         """Name -> declaration, in the order of declaration; read-only."""
-        found: Any = cls  # a class is hashable, though its instances' __hash__ hides it from mypy
-        return _declarations(found)
+        hashable: Any = (
+            cls  # a class is hashable, though its instances' __hash__ hides it from mypy
+        )
+        return _declarations(hashable)
 
     @classmethod
     def param(cls, name: str) -> Param:

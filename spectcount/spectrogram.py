@@ -75,8 +75,8 @@ def stft_power(waveform: np.ndarray) -> tuple[np.ndarray, int]:
 
 def power_db(power: np.ndarray) -> np.ndarray:
     """Power re a full-scale sine in dB, no less than `STFT_FLOOR_DB`."""
-    kept = np.maximum(power, np.float32(10 ** (STFT_FLOOR_DB / 10)))
-    return np.maximum(10 * np.log10(kept), np.float32(STFT_FLOOR_DB))
+    values = np.maximum(power, np.float32(10 ** (STFT_FLOOR_DB / 10)))
+    return np.maximum(10 * np.log10(values), np.float32(STFT_FLOOR_DB))
 
 
 def log_mel(

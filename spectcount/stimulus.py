@@ -148,7 +148,7 @@ class Event:
 
     @property
     def n_components(self) -> int:
-        """How many sines or noises are summed for it: what its synthesis costs a sample."""
+        """Number of sines or noises summed for it: what its synthesis costs a sample."""
         if self.wave == "harmonic":
             return self.n_harmonics
         if self.wave == "noise":
@@ -162,7 +162,7 @@ class Event:
 
     @property
     def broadband(self) -> bool:
-        """Whether it has no frequency of its own: white noise, or a clip."""
+        """True where it has no frequency of its own: white noise, or a clip."""
         return self.wave in ("white", "clip")
 
     @property
@@ -354,7 +354,7 @@ class Stimulus:
         groups = {name: [e.heard(rate, n) for e in getattr(self, name)] for name in _GROUPS}
         data = {
             **self.to_dict(),
-            **{name: found for name, found in groups.items() if found},
+            **{name: events for name, events in groups.items() if events},
             "duration_s": round(n / rate, 9),
             "noise_seed": self.noise_seed if self.noise_sigma > 0 else 0,
         }
@@ -406,7 +406,7 @@ def _round_fields(spec: Any) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it is a number that a float can hold."""
+    """True where it is a number that a float can hold."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
         return False
     return not isinstance(value, int) or abs(value) < 1e300
@@ -421,9 +421,9 @@ def _refuse_outside(name: str, value: float, low: float, high: float, unit: str 
 
 def _sparse(spec: Any) -> dict[str, Any]:
     """A dataclass as plain data, without the later fields that are at their default."""
-    kept = [
+    fields = [
         f
         for f in _fields(spec.__class__)
         if not ("later" in f.metadata and getattr(spec, f.name) == f.default)
     ]
-    return {f.name: getattr(spec, f.name) for f in kept}
+    return {f.name: getattr(spec, f.name) for f in fields}

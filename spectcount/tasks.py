@@ -118,7 +118,7 @@ class Task:
 
     @property
     def reversible(self) -> bool:
-        """Whether the order of the options can be swapped."""
+        """True where the order of the options can be swapped."""
         return len(self.options) == 2
 
 
@@ -132,7 +132,7 @@ def _count_truth(stimulus: Stimulus) -> str | None:
 
 
 def _interval_truth(stimulus: Stimulus) -> str | None:
-    """Which half of the clip holds the event(s); None when neither or both do."""
+    """The half of the clip that holds the event(s); None when neither or both do."""
     halves = {
         int(2 * (e.onset_s + e.duration_s / 2) >= stimulus.duration_s) for e in stimulus.events
     }
@@ -143,8 +143,8 @@ def parse_one_of(words: tuple[str, ...]) -> Callable[[str], str | None]:
     """A parser that finds exactly one of `words` in a reply; none or several is unparsed."""
 
     def parse(reply: str) -> str | None:
-        found = {w for w in re.findall(r"[a-z]+", reply.lower()) if w in words}
-        return found.pop() if len(found) == 1 else None
+        matches = {w for w in re.findall(r"[a-z]+", reply.lower()) if w in words}
+        return matches.pop() if len(matches) == 1 else None
 
     return parse
 
@@ -156,10 +156,10 @@ def parse_count(reply: str) -> str | None:
     words = {str(NUMBER_WORDS.index(w)) for w in re.findall(r"[a-z]+", text) if w in NUMBER_WORDS}
     if re.search(r"-\d|\d\.\d", text):
         return None
-    found = {str(int(d)) for d in digits} | words
-    if len(found) != 1:
+    numbers = {str(int(d)) for d in digits} | words
+    if len(numbers) != 1:
         return None
-    number = found.pop()
+    number = numbers.pop()
     return number if number in COUNTS else None
 
 
@@ -175,7 +175,7 @@ def _pair(
 
 
 def _order_truth(stimulus: Stimulus) -> str | None:
-    """Whether the higher or the lower of two events began first."""
+    """True where the higher or the lower of two events began first."""
     events = stimulus.events
     if len(events) != 2 or events[1].onset_s - events[0].onset_s < SAME_S:
         return None
@@ -191,7 +191,7 @@ def steps_less_rests_s(onsets_s: Sequence[float]) -> list[float]:
 
 
 def _jitter_truth(stimulus: Stimulus) -> str | None:
-    """Whether the onsets of three or more events lie at unequal distances, rests aside; None where
+    """Yes where the onsets of three or more events lie at unequal distances, rests aside; None if
     events begin together."""
     onsets_s = [e.onset_s for e in stimulus.events]
     if len(onsets_s) < 3 or len(set(onsets_s)) < len(onsets_s):
@@ -200,9 +200,9 @@ def _jitter_truth(stimulus: Stimulus) -> str | None:
     return "yes" if max(steps_s) - min(steps_s) > SAME_S else "no"
 
 
-def _any_truth(found: Callable[[Event], bool]) -> Callable[[Stimulus], str | None]:
+def _any_truth(holds: Callable[[Event], bool]) -> Callable[[Stimulus], str | None]:
     """ "yes" where any event has it; None where there is no event to ask about."""
-    return lambda s: ("yes" if any(map(found, s.events)) else "no") if s.events else None
+    return lambda s: ("yes" if any(map(holds, s.events)) else "no") if s.events else None
 
 
 DETECT = Task(

@@ -136,20 +136,20 @@ def pack(stimulus: dict[str, Any]) -> bytes:
 
 
 def unpack(packed: bytes) -> Any:
-    """What was packed."""
+    """The inverse of `pack`."""
     packer = zlib.decompressobj(wbits=-15, zdict=_usual())
     return json.loads(packer.decompress(packed))
 
 
 @functools.cache
 def _usual() -> bytes:
-    """What the text of a stimulus repeats: names of fields and usual values."""
+    """The text that stimuli repeat: names of fields and usual values."""
     events = tuple(Event(0.2 + k, 0.05, 1000.0, -14.0) for k in range(2))
     return json.dumps(Stimulus(2.0, events, 0.001).to_dict()).encode()
 
 
 class _Remembering:
-    """What `remembered` keeps of a trial: (name, value, name, value, ...)."""
+    """The values that `remembered` keeps of a trial: (name, value, name, value, ...)."""
 
     __slots__ = ("_known",)
     _known: tuple[Any, ...]

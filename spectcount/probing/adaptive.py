@@ -281,7 +281,7 @@ class QuestPlan(_TwoParameters, _Checked):
         """Grids and stopping rules."""
         two = self.second != NO_SECOND
         aim = (*_AIMS[self.aim], "gradient") if two and self.aim != "all" else _AIMS[self.aim]
-        found = standard_options(
+        usual = standard_options(
             *self.ends(),
             second=self.ends(1) if two else None,
             guess=self.guess_rate,
@@ -296,10 +296,10 @@ class QuestPlan(_TwoParameters, _Checked):
             stop_width=self.interval_width,
         )
         if self.lapse is None:
-            return found
-        prior = {name: weights for name, weights in found.prior.items() if name != "lapse"}
+            return usual
+        prior = {name: weights for name, weights in usual.prior.items() if name != "lapse"}
         return dataclasses.replace(
-            found, parameters={**found.parameters, "lapse": (self.lapse,)}, prior=prior
+            usual, parameters={**usual.parameters, "lapse": (self.lapse,)}, prior=prior
         )
 
 

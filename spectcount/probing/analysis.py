@@ -149,16 +149,16 @@ class RunningPart:
         self.plan, self._trials = plan, trials
         base, tuned = trials.values() if compares and len(trials) == 2 else (None, None)
         self._pair = None if base is None or tuned is None else (base, tuned)
-        self.n = {name: len(mine) for name, mine in trials.items()}
-        self.n_known = Each(trials, lambda mine: sum(t.correct is not None for t in mine))
-        self.n_right = Each(trials, lambda mine: sum(bool(t.correct) for t in mine))
+        self.n = {name: len(listed) for name, listed in trials.items()}
+        self.n_known = Each(trials, lambda listed: sum(t.correct is not None for t in listed))
+        self.n_right = Each(trials, lambda listed: sum(bool(t.correct) for t in listed))
         gridded = none if plan.adaptive else trials
-        self.cells = Each(gridded, lambda mine: measure_map(plan, mine))
+        self.cells = Each(gridded, lambda listed: measure_map(plan, listed))
         self.confusions = Each(trials if plan.asked.counts else none, confusion)
-        self.pooled = Each(trials, lambda mine: pool(plan, mine))
+        self.pooled = Each(trials, lambda listed: pool(plan, listed))
         sought = trials if seeks and procedure is None else none
-        self.regions = Each(sought, lambda mine: find_weakness(plan, mine))
-        self.thresholds = Each(trials, lambda mine: thresholds(plan, mine))
+        self.regions = Each(sought, lambda listed: find_weakness(plan, listed))
+        self.thresholds = Each(trials, lambda listed: thresholds(plan, listed))
         self.tracks = Each(
             none if procedure is None else trials, functools.partial(_tracks, procedure)
         )

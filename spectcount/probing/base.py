@@ -291,7 +291,7 @@ class Plan(Declared):
 
     @property
     def draws_count(self) -> bool:
-        """Whether each trial draws its own number of events from count_low..count_high."""
+        """True where each trial draws its own number of events from count_low..count_high."""
         fixed = {*self._varied, *self.draw}
         return self.asked.counts and "n_events" in self._family.params().keys() - fixed
 
@@ -348,8 +348,8 @@ class Plan(Declared):
             else:
                 stimulus = designs.draw(design, seed)
                 pair = stimulus, stimulus.without_events()
-            for one in pair:
-                refuse_clipping(one)
+            for sound in pair:
+                refuse_clipping(sound)
         except UserError as error:
             raise UserError(f"{where}: {error}") from None
         return pair

@@ -74,19 +74,21 @@ def check_conditions(
         )
     if name == NO_CONDITION and text.strip():
         raise UserError(f"condition_values={text!r} belong to no parameter; give condition=NAME")
-    for one in listed:
-        if not isinstance(one, Mapping) or not one:
-            raise UserError(f"condition {one!r} changes nothing; write parameter: value")
-        for key, value in one.items():
+    for condition in listed:
+        if not isinstance(condition, Mapping) or not condition:
+            raise UserError(f"condition {condition!r} changes nothing; write parameter: value")
+        for key, value in condition.items():
             design.param(key).validate(value)
     axis = condition_axis(name, text, len(listed), design)
-    found = conditions_of(axis, listed)
-    if len(found) > MAX_CONDITIONS:
-        raise UserError(f"{len(found)} conditions are above the limit {MAX_CONDITIONS}; drop some")
-    if len({repr(sorted(c.changes.items())) for c in found}) < len(found):
+    conditions = conditions_of(axis, listed)
+    if len(conditions) > MAX_CONDITIONS:
+        raise UserError(
+            f"{len(conditions)} conditions are above the limit {MAX_CONDITIONS}; drop some"
+        )
+    if len({repr(sorted(c.changes.items())) for c in conditions}) < len(conditions):
         raise UserError("two conditions are the same; give each once")
     taken = {key for t in tracked for key in _assigned(t, design)}
-    clash = sorted(taken & {key for c in found for key in c.changes})
+    clash = sorted(taken & {key for c in conditions for key in c.changes})
     if clash:
         raise UserError(
             f"the track itself varies {clash[0]}; choose another parameter for the conditions"

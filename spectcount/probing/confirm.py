@@ -136,30 +136,30 @@ def targets_of(
 ) -> list[Target]:
     """The suspected regions of one listener's `trials` of a map (or of interleaved ones) that was
     asked at `seed`."""
-    found = []
+    targets = []
     parts = parts_of(plan, trials)
-    for number, (asked, mine) in enumerate(parts):
-        part = asked.grid
+    for number, (plan_asked, listed) in enumerate(parts):
+        part = plan_asked.grid
         if part is None:
             continue
         several = plan.interleaved
         counts: dict[tuple[int, ...], list[int]] = {}
-        for t in (t for t in mine if t.coords.get("role") == "signal"):
+        for t in (t for t in listed if t.coords.get("role") == "signal"):
             background = background_of(part, (int(t.coords["x"]), int(t.coords["y"])))
             row = counts.setdefault(background, [0, 0])
             row[0], row[1] = row[0] + 1, row[1] + hit(t)
         by_background = tuple((b, (n[0], n[1])) for b, n in sorted(counts.items()))
         asked_at = seed_of(seed, "plan", number) if several else seed
-        found += [
+        targets += [
             Target(
                 part,
                 dataclasses.replace(region, part=number if several else None),
                 asked_at,
                 by_background,
             )
-            for region in find_weakness(part, mine, criterion)
+            for region in find_weakness(part, listed, criterion)
         ]
-    return found
+    return targets
 
 
 def confirmed_regions(
@@ -176,12 +176,12 @@ def confirmed_regions(
         _measure(target, [t for t in trials if t.coords.get(REGION) == i], criterion)
         for i, target in enumerate(confirmation.targets)
     ]
-    adjusted = holm([found.p for found in measured])
+    adjusted = holm([estimates.p for estimates in measured])
     regions = []
-    for target, found, p in zip(confirmation.targets, measured, adjusted, strict=True):
+    for target, estimates, p in zip(confirmation.targets, measured, adjusted, strict=True):
         new = None
         if not np.isnan(p):
-            new = dataclasses.replace(found, p=float(p), passed=bool(p < alpha), run=run)
+            new = dataclasses.replace(estimates, p=float(p), passed=bool(p < alpha), run=run)
         regions.append(dataclasses.replace(target.region, confirmed=new))
     return regions
 
@@ -199,11 +199,11 @@ def _measure(target: Target, trials: Sequence[Trial], criterion: Criterion) -> C
 
 def holm(p: Sequence[float]) -> np.ndarray:
     """p-values after Holm's step-down correction; nan was not tested and does not count."""
-    found = np.asarray(p, float)
-    order = [int(i) for i in np.argsort(found) if not np.isnan(found[i])]
-    adjusted, least = np.full(len(found), np.nan), 0.0
+    values = np.asarray(p, float)
+    order = [int(i) for i in np.argsort(values) if not np.isnan(values[i])]
+    adjusted, least = np.full(len(values), np.nan), 0.0
     for rank, i in enumerate(order):
-        least = max(least, min(1.0, found[i] * (len(order) - rank)))
+        least = max(least, min(1.0, values[i] * (len(order) - rank)))
         adjusted[i] = least
     return adjusted
 
@@ -222,10 +222,12 @@ def summary(config: ConfirmConfig, trials: Mapping[str, Sequence[Trial]], run: s
     """What a run of kind "confirm" says: plain data."""
     confirmation = Confirmation.from_config(config)
     regions = {
-        name: confirmed_regions(confirmation, mine, Criterion.from_dict(config.criterion), run)
-        for name, mine in trials.items()
+        name: confirmed_regions(confirmation, listed, Criterion.from_dict(config.criterion), run)
+        for name, listed in trials.items()
     }
     return {
-        "confirmation": {name: sentence(found) for name, found in regions.items()},
-        "regions": {name: [r.to_dict() for r in found] for name, found in regions.items()},
+        "confirmation": {name: sentence(of_listener) for name, of_listener in regions.items()},
+        "regions": {
+            name: [r.to_dict() for r in of_listener] for name, of_listener in regions.items()
+        },
     }

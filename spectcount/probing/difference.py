@@ -79,19 +79,19 @@ class GradedCells:
         """From pairs; None where either listener's scores tell no more than its answers."""
         plan = pairs.plan
         cells = [pairs.signal.get(cell, []) for cell in plan.cells]
-        signal = [pair for mine in cells for pair in mine]
-        catch = [pair for mine in pairs.catch.values() for pair in mine]
-        place = np.repeat(np.arange(len(cells)), [len(mine) for mine in cells])
+        signal = [pair for listed in cells for pair in listed]
+        catch = [pair for listed in pairs.catch.values() for pair in listed]
+        place = np.repeat(np.arange(len(cells)), [len(listed) for listed in cells])
         if not (plan.asked.two_class and signal and catch):
             return None
         sides = []
         for who in (0, 1):
-            mine, other = [pair[who] for pair in signal], [pair[who] for pair in catch]
-            numbers = Numbers(plan, [*mine, *other])
-            said = numbers.said(mine, place), numbers.said(other, np.zeros(len(other), int))
-            if not graded(said[0].scores, said[1].scores):
+            listed, other = [pair[who] for pair in signal], [pair[who] for pair in catch]
+            numbers = Numbers(plan, [*listed, *other])
+            answers = numbers.said(listed, place), numbers.said(other, np.zeros(len(other), int))
+            if not graded(answers[0].scores, answers[1].scores):
                 return None
-            sides.append(Places.of(*said, len(cells), plan.asked.distance))
+            sides.append(Places.of(*answers, len(cells), plan.asked.distance))
         return cls(sides[0], sides[1], _correlation(signal, place), (plan.n_rows, plan.n_columns))
 
     @property
@@ -132,17 +132,17 @@ def smallest_words(
         return ""
     limits = (q / cells, q * max(1, math.ceil(SHARE * cells)) / cells)
     if graded_cells is not None:
-        found = [graded_cells.smallest(limit) for limit in limits]
+        smallest = [graded_cells.smallest(limit) for limit in limits]
     elif catch is not None:
-        found = [_by_answers(signal, catch, limit) for limit in limits]
+        smallest = [_by_answers(signal, catch, limit) for limit in limits]
     else:
-        found = [_flips(int(n.max()), limit) for limit in limits]
+        smallest = [_flips(int(n.max()), limit) for limit in limits]
     what = "accuracy" if graded_cells is None and catch is None else "d'"
-    one, many = ("none, however large" if x is None else f"{x:.2g}" for x in found)
+    single, many = ("none, however large" if x is None else f"{x:.2g}" for x in smallest)
     if cells == 1:
-        return f"smallest change of {what} that would be marked half the time: {one}"
+        return f"smallest change of {what} that would be marked half the time: {single}"
     return (
-        f"smallest change of {what} that would be marked half the time: {one} in a single cell; "
+        f"smallest change of {what} that would be marked half the time: {single} in a single cell; "
         f"{many} if a quarter of the cells changed"
     )
 
@@ -241,12 +241,12 @@ class Difference:
         """How many cells are better, worse, neither."""
         better, worse = int(self.better.sum()), int(self.worse.sum())
         p = self.p if self.p_d_prime is None else self.p_d_prime
-        asked = int(np.sum(~np.isnan(p)))
+        tested = int(np.sum(~np.isnan(p)))
         return MapVerdict(
             better,
             worse,
-            asked - better - worse,
-            p.size - asked,
+            tested - better - worse,
+            p.size - tested,
             self.q,
             self.test(),
             "level" if len(self.plan.axes) == 1 else "cell",
@@ -270,8 +270,8 @@ class Difference:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data with the verdict; nan and infinities become None."""
-        kept = {k: plain(v) for k, v in vars(self).items() if k != "plan" and v is not None}
-        return {**kept, "verdict": self.verdict.to_dict()}
+        fields = {k: plain(v) for k, v in vars(self).items() if k != "plan" and v is not None}
+        return {**fields, "verdict": self.verdict.to_dict()}
 
 
 @dataclass(frozen=True)
@@ -313,13 +313,13 @@ class Change:
             (self.error, MEAN_ERROR, self.n + self.n_catch, "paired trials"),
             (self.bias, COUNT_BIAS, self.n + self.n_catch, "paired trials"),
         ]
-        found = [
+        verdicts = [
             Verdict(change, measure, n, None, what)
             for change, measure, n, what in listed
             if change is not None
         ]
-        first = [dataclasses.replace(v, margin=margin, mixed=self.mixed) for v in found[:1]]
-        return first_named([*first, *found[1:]])
+        first = [dataclasses.replace(v, margin=margin, mixed=self.mixed) for v in verdicts[:1]]
+        return first_named([*first, *verdicts[1:]])
 
     @property
     def verdict(self) -> Verdict | None:
@@ -328,8 +328,8 @@ class Change:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data with the verdicts; nan and infinities become None."""
-        kept = {k: plain(v) for k, v in vars(self).items() if k != "plan" and v is not None}
-        return {**kept, "verdicts": [v.to_dict() for v in self.verdicts()]}
+        fields = {k: plain(v) for k, v in vars(self).items() if k != "plan" and v is not None}
+        return {**fields, "verdicts": [v.to_dict() for v in self.verdicts()]}
 
 
 def difference(

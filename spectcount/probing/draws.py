@@ -41,11 +41,11 @@ class AskedPlan(Protocol):
 
     @property
     def adaptive(self) -> bool:
-        """Whether the next question depends on the answers so far."""
+        """True where the next question depends on the answers so far."""
 
     @property
     def low_mass(self) -> bool:
-        """Whether a model goes on that gives the closed answers little of its probability."""
+        """True where a model goes on that gives the closed answers little of its probability."""
 
     @property
     def n_trials(self) -> int:
@@ -76,25 +76,25 @@ def cost_of(n_trials: int, clips_per_s: float = CLIPS_PER_S) -> Cost:
 def words_in_turn(task_name: str, wordings: str, place: int) -> tuple[int, bool]:
     """Wording and answer order number `place` of the balanced cycle through `wordings` (training,
     held-out or all) in both orders."""
-    asked = task(task_name)
-    first, last = _wordings(asked, wordings)
+    of_task = task(task_name)
+    first, last = _wordings(of_task, wordings)
     turn, index = divmod(place, last - first)
-    return first + index, asked.reversible and (index + turn) % 2 == 1
+    return first + index, of_task.reversible and (index + turn) % 2 == 1
 
 
 def words_shared(task_name: str, wordings: str, n_signal: int, n_catch: int) -> int:
     """How many places of that cycle signal and catch trials of one level go through in turn: as
     many as the fewer of them fill, so that both take the same ones in the same shares."""
-    asked = task(task_name)
-    first, last = _wordings(asked, wordings)
-    cycle = (last - first) * (2 if asked.reversible else 1)
+    of_task = task(task_name)
+    first, last = _wordings(of_task, wordings)
+    cycle = (last - first) * (2 if of_task.reversible else 1)
     return min(n for n in (cycle, n_signal, n_catch) if n)
 
 
-def _wordings(asked: Task, wordings: str) -> tuple[int, int]:
+def _wordings(of_task: Task, wordings: str) -> tuple[int, int]:
     """First wording and the one after the last."""
-    first = len(asked.wordings) if wordings == "held-out" else 0
-    return first, len(asked.wordings) if wordings == "training" else len(asked.all_wordings)
+    first = len(of_task.wordings) if wordings == "held-out" else 0
+    return first, len(of_task.wordings) if wordings == "training" else len(of_task.all_wordings)
 
 
 def corners(axes: tuple[Axis, ...], cell: Cell) -> Iterator[list[float]]:

@@ -157,8 +157,8 @@ class GridPlan(Plan):
         values = [axis.draw(i, rng) for axis, i in zip(self.axes, cell, strict=False)]
         drawn = self._drawn(seed, role, cell, k, rng)
         signal, other = self._pair_at(cell, values, drawn, trial_seed)
-        found = [axis.found(v, signal) for axis, v in zip(self.axes, values, strict=True)]
-        return (other if role == "catch" else signal), found
+        realised = [axis.found(v, signal) for axis, v in zip(self.axes, values, strict=True)]
+        return (other if role == "catch" else signal), realised
 
     def _pair_at(
         self, cell: Cell, values: list[float], drawn: dict[str, Any], seed: int

@@ -47,9 +47,9 @@ class Part:
     @property
     def sentence(self) -> str:
         """The part's verdict in words, beginning with what it is about."""
-        found = self.change.verdict
-        said = found.sentence if found else "no question of this part was answered by both"
-        return f"{self.title}: {said}"
+        verdict = self.change.verdict
+        words = verdict.sentence if verdict else "no question of this part was answered by both"
+        return f"{self.title}: {words}"
 
     @property
     def title(self) -> str:
@@ -93,11 +93,11 @@ def split(
     sides = [_outside(pair, trained) for pair in signal]
     parts = []
     for name, want in ((TRAINED, False), (NEVER, True)):
-        mine = [pair for pair, found in zip(signal, sides, strict=True) if bool(found) == want]
-        if mine:
-            counted = Counter(n for found in sides if bool(found) == want for n in found)
-            around = _around(mine, catch, trained, want)
-            change = change_of(plan, mine, around, level, seed)
+        chosen = [pair for pair, names in zip(signal, sides, strict=True) if bool(names) == want]
+        if chosen:
+            counted = Counter(n for names in sides if bool(names) == want for n in names)
+            around = _around(chosen, catch, trained, want)
+            change = change_of(plan, chosen, around, level, seed)
             parts.append(Part(name, change, dict(counted.most_common())))
     return parts
 
@@ -116,11 +116,11 @@ def held_out_plans(lineage: Mapping[str, Any] | Trained, plan: Plan) -> HeldOutP
     if elsewhere:
         boxes_in, boxes_out = [], [*boxes_in, *boxes_out]
     boxes_in, boxes_out = (_askable(plan, boxes) for boxes in (boxes_in, boxes_out))
-    kept = sum(_size(box) for box in (*boxes_in, *boxes_out))
+    n_cells = sum(_size(box) for box in (*boxes_in, *boxes_out))
     return HeldOutPlans(
         tuple(_part_of(plan, box) for box in boxes_in),
         tuple(_part_of(plan, box) for box in boxes_out),
-        len(plan.cells) - kept,
+        len(plan.cells) - n_cells,
         _split_words(plan, trained, elsewhere),
     )
 
@@ -131,34 +131,34 @@ def seen_before(
     """What a comparison at `seed` shares with how the adapter was made, in sentences; nothing
     where all is held out. `probe_seed`: that of the probe which found the weak cells, None where
     that run is not known here; `shared` of the comparison's `total` questions were asked by it."""
-    said = []
+    sentences = []
     if probe_seed == seed:
         how_many = f"{shared} of {total} of its questions" if total else "its questions"
-        said.append(
+        sentences.append(
             f"Not held out: seed {seed} is that of {trained.probe}, the probe that found the weak "
             f"cells, so {how_many} chose those cells, and a gain there is partly regression to "
             "the mean; give another seed."
         )
     if trained.seed == seed:
-        said.append(
+        sentences.append(
             f"Seed {seed} is the seed of the fine-tune too. Training draws other clips from it "
             "than a comparison does; give another seed all the same, so that nobody need check."
         )
     if trained.probe and probe_seed is None:
-        said.append(
+        sentences.append(
             f"The probe that found the weak cells, {trained.probe}, is not in this home folder: "
             "whether it used the same seed cannot be checked."
         )
-    return said
+    return sentences
 
 
-def shared_questions(plan: Plan, seed: int, asked: Iterable[Trial]) -> tuple[int, int]:
+def shared_questions(plan: Plan, seed: int, trials: Iterable[Trial]) -> tuple[int, int]:
     """(how many questions of `plan` at `seed` are among those `asked`, how many it has); (0, 0)
     for plans that follow the answers."""
     if plan.adaptive:
         return 0, 0
-    known = {t.key for t in asked}
-    keys = [one.question.key for batch in plan.ask(seed) for one in batch]
+    known = {t.key for t in trials}
+    keys = [planned.question.key for batch in plan.ask(seed) for planned in batch]
     return sum(key in known for key in keys), len(keys)
 
 
@@ -172,14 +172,14 @@ def _around(
     """The catch trials that belong to signal trials of one side: those without events by what the
     clip is, those with events by themselves."""
     clips = {_clip_side(_outside(pair, trained)) for pair in signal}
-    found = []
+    around = []
     for pair in catch:
         outside = _outside(pair, trained)
         stimulus = pair[0].stimulus or {}
         by_events, by_clip = bool(outside) == never, _clip_side(outside) in clips
         if by_events if stimulus.get("events") else by_clip:
-            found.append(pair)
-    return found
+            around.append(pair)
+    return around
 
 
 def _clip_side(outside: tuple[str, ...]) -> tuple[str, ...]:
@@ -192,8 +192,8 @@ def _elsewhere(plan: Plan, trained: Trained) -> tuple[str, ...]:
     varied |= set(plan.draw) | {"frequency_hz", "onset_s", "n_events"}
     if "gap_ms" not in plan.design and "gap_ms" not in varied:
         varied.add("gap_ms")
-    found = trained.outside(plan.middle_stimulus(plan.cells[0]), plan.task)
-    return tuple(name for name in found if name not in varied)
+    outside = trained.outside(plan.middle_stimulus(plan.cells[0]), plan.task)
+    return tuple(name for name in outside if name not in varied)
 
 
 def _runs(axis: Axis, trained: Trained) -> list[tuple[str, int, int]]:
@@ -241,7 +241,7 @@ def _part_of(plan: Plan, box: Sequence[tuple[int, int]]) -> Plan:
 def _split_words(plan: Plan, trained: Trained, elsewhere: tuple[str, ...]) -> str:
     names = [axis.span(0, 0)[0] for axis in plan.axes]
     known = [trained.words(name) for name in names if name in trained.ranges]
-    said = f"trained: {'; '.join(known)}" if known else "the axes were not varied in training"
+    words = f"trained: {'; '.join(known)}" if known else "the axes were not varied in training"
     if elsewhere:
-        said += f"; never trained: {', '.join(NAMES.get(n, n) for n in elsewhere)} of this plan"
-    return said
+        words += f"; never trained: {', '.join(NAMES.get(n, n) for n in elsewhere)} of this plan"
+    return words

@@ -32,12 +32,12 @@ _NOTHING_DB = -400.0
 """Stands for the dB of a d' of 0."""
 
 
-def ideal_d_prime(signal: Stimulus, asked: Task) -> float:
+def ideal_d_prime(signal: Stimulus, of_task: Task) -> float:
     """d' of the ideal observer for a signal and its counterpart: their distance over sigma, over
     sqrt 2 in forced choice, as its d' is defined; inf without noise, nan where nothing tells."""
     if "pair" not in signal.meta:
         return d_prime_ideal(signal)
-    return pair_d_prime(signal, asked.name) / asked.distance
+    return pair_d_prime(signal, of_task.name) / of_task.distance
 
 
 def ideal_threshold(d_prime_at: Sensitivity, declared: Param) -> float:
@@ -45,8 +45,8 @@ def ideal_threshold(d_prime_at: Sensitivity, declared: Param) -> float:
     allows, or where there is no noise."""
     for n in (2, _PLACES):  # the ends first; the places between where one of them cannot be
         places = _places(declared, n)
-        found = [_db(d_prime_at, declared, u) for u in places]
-        for i, (x, y) in enumerate(itertools.pairwise(found)):
+        levels_db = [_db(d_prime_at, declared, u) for u in places]
+        for i, (x, y) in enumerate(itertools.pairwise(levels_db)):
             if math.isfinite(x) and math.isfinite(y) and min(x, y) <= 0 <= max(x, y) and x != y:
                 return _crossing(d_prime_at, declared, *places[i : i + 2])
     return math.nan

@@ -105,10 +105,10 @@ class Pooled:
         """The leading measure with its interval, its trials and what it is for; slope and caution
         where there is an ROC; the repeats left out."""
         main = (("d_a", self.d_a), ("d'", self.d_prime), (self.name, self.rate))
-        name, found = next((n, x) for n, x in main if x is not None)
+        name, value = next((n, x) for n, x in main if x is not None)
         catch = f" and {self.n_catch} catch" if self.n_catch else ""
         parts = [
-            f"{name} {found} at {100 * found.level:.4g} %, {self.n} signal{catch} trials, "
+            f"{name} {value} at {100 * value.level:.4g} %, {self.n} signal{catch} trials, "
             f"{self.wordings}"
         ]
         if self.roc is not None:
@@ -119,10 +119,10 @@ class Pooled:
         """Plain data with `words`; nan and infinities become None."""
         hidden = ("roc", "name", "wordings")
         listed = {k: v for k, v in vars(self).items() if v is not None and k not in hidden}
-        kept = {k: plain(v) for k, v in listed.items()} | {"words": self.words}
+        plain_fields = {k: plain(v) for k, v in listed.items()} | {"words": self.words}
         if self.roc is not None:
-            kept["roc"] = self.roc.to_dict()
-        return {**kept, **({"caution": self.caution} if self.caution else {})}
+            plain_fields["roc"] = self.roc.to_dict()
+        return {**plain_fields, **({"caution": self.caution} if self.caution else {})}
 
 
 @dataclass(frozen=True)
@@ -189,8 +189,8 @@ def pool(
 ) -> Pooled:
     """All trials of some cells (x, y) together (None: all cells), and the catch trials that
     belong to them."""
-    asked = list(trials)
-    listed = counted(plan, asked)
+    answered = list(trials)
+    listed = counted(plan, answered)
     chosen = {tuple(c[:2]) for c in cells} if cells is not None else set(plan.cells)
     grid, around = by_cell(plan, listed, "signal"), catch_by_cell(plan, listed)
     signal = [t for c in sorted(chosen) for t in grid.get(c, [])]
@@ -210,7 +210,7 @@ def pool(
         roc=both.roc(level) if detect else None,
         ideal=_average([d for d in map(ideal_d_prime, signal) if not np.isnan(d)]),
         mass=_average([t.mass for t in signal + catch]),
-        repeated=len(asked) - len(listed),
+        repeated=len(answered) - len(listed),
         wordings=for_wordings(signal + catch),
         name=rate_words(plan),
     )
@@ -219,8 +219,8 @@ def pool(
 def confusion(trials: Iterable[Trial], level: float = 0.95) -> Confusion:
     """How many there were against how many were said, over counting trials (catch trials are
     zeros)."""
-    asked = [t for t in trials if task(t.task).counts and t.truth is not None]
-    listed = counted(None, asked)
+    answered = [t for t in trials if task(t.task).counts and t.truth is not None]
+    listed = counted(None, answered)
     truths = tuple(str(n) for n in sorted({int(t.truth or 0) for t in listed}))
     answers = listed[0].answers if listed else ()
     matrix = np.zeros((len(truths), len(answers)), int)
@@ -242,7 +242,7 @@ def confusion(trials: Iterable[Trial], level: float = 0.95) -> Confusion:
         unparsed=sum(parsed(t) is None for t in replies),
         n_replies=len(replies),
         low_mass=_average([float(t.mass < 0.5) for t in listed]),
-        repeated=len(asked) - len(listed),
+        repeated=len(answered) - len(listed),
     )
 
 
@@ -254,14 +254,14 @@ def rate_words(plan: Plan) -> str:
 
 
 def hit(trial: Trial) -> bool:
-    """Whether a signal trial was answered as it should; where there is no truth, whether the
+    """True where a signal trial was answered as it should; where there is no truth, whether the
     first answer was given."""
     return bool(trial.correct) if trial.truth is not None else trial.answer == trial.answers[0]
 
 
-def d_prime_of(asked: Task) -> Callable[..., Interval]:
+def d_prime_of(of_task: Task) -> Callable[..., Interval]:
     """The rule for the sensitivity of a two-answer task, from hits and false alarms."""
-    return sdt.d_prime_2afc if asked.forced_choice else sdt.d_prime
+    return sdt.d_prime_2afc if of_task.forced_choice else sdt.d_prime
 
 
 @remembered
@@ -331,10 +331,10 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _open(found: Interval) -> dict[str, Any]:
+def _open(interval: Interval) -> dict[str, Any]:
     """{"open": why a None stands for a number}, in the shape of the interval; nothing where no
     end is open."""
-    ends = [np.asarray(x, float) for x in (found.value, found.low, found.high)]
+    ends = [np.asarray(x, float) for x in (interval.value, interval.low, interval.high)]
     words = np.vectorize(sdt.open_word, otypes=[object])(*ends)
     return {"open": words.tolist()} if np.any(words != "") else {}
 
@@ -351,12 +351,12 @@ def by_cell(plan: Plan, trials: Iterable[Trial], role: str) -> Grid:
 def catch_by_cell(plan: Plan, trials: Iterable[Trial]) -> Grid:
     """For each cell the catch trials with its background. The ideal observer knows which signal
     is absent, so its catch trials serve the cell of that signal only."""
-    own = by_cell(plan, trials, "catch")
-    if any(t.fingerprint.startswith("ideal-") for found in own.values() for t in found):
-        return {cell: own.get(cell, []) for cell in plan.cells}
+    of_cells = by_cell(plan, trials, "catch")
+    if any(t.fingerprint.startswith("ideal-") for listed in of_cells.values() for t in listed):
+        return {cell: of_cells.get(cell, []) for cell in plan.cells}
     shared: Grid = {}
-    for cell, found in own.items():
-        shared.setdefault(background_of(plan, cell), []).extend(found)
+    for cell, listed in of_cells.items():
+        shared.setdefault(background_of(plan, cell), []).extend(listed)
     return {cell: shared.get(background_of(plan, cell), []) for cell in plan.cells}
 
 
@@ -400,6 +400,6 @@ def _auc_map(plan: Plan, grid: Grid, catch: Grid, level: float) -> Interval:
     parts[1], parts[2] = 0.0, 1.0
     for (i, j), signal in grid.items():
         if catch.get((i, j)):
-            found = sdt.auc(_scores(signal), _scores(catch[i, j]), level)
-            parts[:, j, i] = found.value, found.low, found.high
+            area = sdt.auc(_scores(signal), _scores(catch[i, j]), level)
+            parts[:, j, i] = area.value, area.low, area.high
     return Interval(parts[0], parts[1], parts[2], level, sdt.MANN_WHITNEY)

@@ -39,8 +39,8 @@ class Pairs:
     def catch(self) -> dict[tuple[int, ...], list[Pair]]:
         """Catch trials by background: `background_of` their cells."""
         shared: dict[tuple[int, ...], list[Pair]] = {}
-        for cell, found in self._by_cell("catch").items():
-            shared.setdefault(background_of(self.plan, cell), []).extend(found)
+        for cell, listed in self._by_cell("catch").items():
+            shared.setdefault(background_of(self.plan, cell), []).extend(listed)
         return shared
 
     def of_cells(self, cells: Iterable[Cell] | None = None) -> tuple[list[Pair], list[Pair]]:
@@ -55,16 +55,16 @@ class Pairs:
     def signal_tables(self) -> np.ndarray:
         """Tables of hits [ny, nx, 4]."""
         tables = np.zeros((self.plan.n_rows, self.plan.n_columns, 4), int)
-        for (i, j), found in self.signal.items():
-            tables[j, i] = hit_table(found)
+        for (i, j), listed in self.signal.items():
+            tables[j, i] = hit_table(listed)
         return tables
 
     def catch_tables(self) -> np.ndarray:
         """Tables of false alarms [ny, nx, 4]: of each cell's background."""
-        own = {back: false_alarm_table(found) for back, found in self.catch.items()}
+        by_background = {back: false_alarm_table(listed) for back, listed in self.catch.items()}
         tables = np.zeros((self.plan.n_rows, self.plan.n_columns, 4), int)
         for i, j in self.plan.cells:
-            tables[j, i] = own.get(background_of(self.plan, (i, j)), np.zeros(4, int))
+            tables[j, i] = by_background.get(background_of(self.plan, (i, j)), np.zeros(4, int))
         return tables
 
     def _by_cell(self, role: str) -> dict[Cell, list[Pair]]:

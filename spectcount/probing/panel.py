@@ -71,16 +71,16 @@ class Part(Declared):
     def check(self) -> None:
         if not self.name.strip():
             raise UserError("a part of a panel has no name; say in a few words what it asks")
-        made = self.made
-        if made.interleaved or made.grid is None:
+        plan = self.made
+        if plan.interleaved or plan.grid is None:
             raise UserError(
-                f"{self.name}: a plan of kind {made.kind} asks each listener its own questions; "
+                f"{self.name}: a plan of kind {plan.kind} asks each listener its own questions; "
                 "give a map, a curve or a confusion"
             )
-        if not made.asked.has_truth:
-            raise UserError(f"{self.name}: {made.task} has no right answer that could be forgotten")
-        if self.measure == "false_alarms" and not made.asked.has_alarms:
-            raise UserError(f"{self.name}: {made.task} has no false alarms; give a yes/no task")
+        if not plan.asked.has_truth:
+            raise UserError(f"{self.name}: {plan.task} has no right answer that could be forgotten")
+        if self.measure == "false_alarms" and not plan.asked.has_alarms:
+            raise UserError(f"{self.name}: {plan.task} has no false alarms; give a yes/no task")
 
     @functools.cached_property
     def made(self) -> Any:
@@ -113,13 +113,13 @@ class Panel:
     @classmethod
     def from_list(cls, parts: Iterable[Mapping[str, Any]]) -> Panel:
         """From plain data; raises `UserError` naming the part that is none."""
-        made = []
+        built = []
         for i, values in enumerate(parts):
             try:
-                made.append(Part.from_dict(values))
+                built.append(Part.from_dict(values))
             except UserError as error:
                 raise UserError(f"part {i + 1}: {error}") from None
-        return cls(tuple(made))
+        return cls(tuple(built))
 
     def to_list(self) -> list[dict[str, Any]]:
         """Plain data."""
@@ -202,28 +202,28 @@ class PanelResult:
         return "; picked for being low, so the truth lies nearer to zero" if many else ""
 
     def _largest_loss(self, tested: Sequence[Row]) -> str:
-        found = worst([row.verdict for row in tested])
-        if found is None or found.measure.better * found.interval.value >= 0:
+        largest = worst([row.verdict for row in tested])
+        if largest is None or largest.measure.better * largest.interval.value >= 0:
             return ""
-        name = next(row.name for row in tested if row.verdict is found)
+        name = next(row.name for row in tested if row.verdict is largest)
         chosen = f", picked from {len(tested)} and so likely to overstate it" * (len(tested) > 1)
-        return f"; the largest loss is {name}, {_numbers(found)}{chosen}"
+        return f"; the largest loss is {name}, {_numbers(largest)}{chosen}"
 
     def _asides(self) -> list[str]:
-        said = []
+        sentences = []
         if self.margin is not None:
             tested = [row.verdict for row in self.tested if row.verdict.measure in SENSITIVITIES]
-            kept = sum(verdict.interval.low > -self.margin for verdict in tested)
-            said.append(
-                f"A loss of d' of {self.margin:g} or more is excluded in {kept} of {len(tested)}."
+            n_safe = sum(verdict.interval.low > -self.margin for verdict in tested)
+            sentences.append(
+                f"A loss of d' of {self.margin:g} or more is excluded in {n_safe} of {len(tested)}."
             )
         better = [row.name for row in self.rows if row.weak and row.verdict.kind == IMPROVED]
         if better:
-            said.append(f"Improved where it was to be repaired: {'; '.join(better)}.")
+            sentences.append(f"Improved where it was to be repaired: {'; '.join(better)}.")
         poor = [row.name for row in self.rows if not row.fine_before and not row.weak]
         if poor:
-            said.append(f"Not fine before, so not counted: {'; '.join(poor)}.")
-        return said
+            sentences.append(f"Not fine before, so not counted: {'; '.join(poor)}.")
+        return sentences
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -248,11 +248,11 @@ def panel_result(
     the adapter's lineage; `margin` is one of d'. Rows that no pair has answered are left out."""
     groups = []
     for i, part in enumerate(panel.parts):
-        mine = [[t for t in who if t.coords.get("plan") == i] for who in (base, tuned)]
-        groups += _groups(part, pairs_of(part.made, *mine), regions)
+        of_part = [[t for t in who if t.coords.get("plan") == i] for who in (base, tuned)]
+        groups += _groups(part, pairs_of(part.made, *of_part), regions)
     groups = [group for group in groups if group.answered]
     intervals = selected_intervals([group.change for group in groups], q)
-    rows = [group.row(one, margin) for group, one in zip(groups, intervals, strict=True)]
+    rows = [group.row(interval, margin) for group, interval in zip(groups, intervals, strict=True)]
     return PanelResult(tuple(rows), q, margin)
 
 
@@ -305,8 +305,8 @@ class _Group:
             return sdt.wilson(alarms, len(self.catch))
         if self.measure not in SENSITIVITIES:
             return sdt.wilson(hits, len(self.signal))
-        one = self.both.of(who)
-        return one.d_a() if self.both.graded else one.d_prime()
+        listener = self.both.of(who)
+        return listener.d_a() if self.both.graded else listener.d_prime()
 
     def row(self, change: Interval, margin: float | None) -> Row:
         base = self.of(0)

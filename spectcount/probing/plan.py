@@ -50,15 +50,15 @@ class Part:
 
     @property
     def open(self) -> bool:
-        """Whether it has more to ask."""
+        """True where it has more to ask."""
         return self._batch is not None
 
     def take(self, n: int) -> list[PlannedQuestion]:
         """Up to `n` more questions, fewer where the next ones wait for answers."""
-        found = (self._batch or [])[self._asked : self._asked + max(n, 0)]
-        self._asked += len(found)
-        self.given += len(found)
-        return [dataclasses.replace(p, coords={**p.coords, PART: self.index}) for p in found]
+        due = (self._batch or [])[self._asked : self._asked + max(n, 0)]
+        self._asked += len(due)
+        self.given += len(due)
+        return [dataclasses.replace(p, coords={**p.coords, PART: self.index}) for p in due]
 
     def receive(self, trials: Sequence[Trial]) -> None:
         """The answers to what was taken, in its order."""
@@ -82,9 +82,9 @@ def shuffled_together(parts: Sequence[Part], n_rounds: int, seed: int) -> Asking
             continue
         order = np.random.default_rng(seed_of(seed, "together", done)).permutation(len(taken))
         answered = yield [taken[int(i)][1] for i in order]
-        found = dict(zip((int(i) for i in order), answered, strict=True))
+        by_place = dict(zip((int(i) for i in order), answered, strict=True))
         for part in parts:
-            part.receive([found[i] for i, (owner, _) in enumerate(taken) if owner is part])
+            part.receive([by_place[i] for i, (owner, _) in enumerate(taken) if owner is part])
 
 
 def trials_of_part(trials: Iterable[Trial], index: int) -> list[Trial]:
@@ -256,16 +256,16 @@ class Interleaved(Declared):
     @functools.cached_property
     def parts(self) -> tuple[Plan, ...]:
         """The plans themselves; raises `UserError` naming the one that is none."""
-        found: list[Plan] = []
+        plans: list[Plan] = []
         for i, values in enumerate(self.plans):
             try:
-                made = plan_from_dict(values)
+                plan = plan_from_dict(values)
             except UserError as error:
                 raise UserError(f"plan {i + 1}: {error}") from None
-            if made.interleaved:
+            if plan.interleaved:
                 raise UserError(f"plan {i + 1} is interleaved itself; list its plans directly")
-            found.append(made)
-        return tuple(found)
+            plans.append(plan)
+        return tuple(plans)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -283,7 +283,7 @@ class Interleaved(Declared):
 
     @property
     def low_mass(self) -> bool:
-        """Whether every plan goes on with little mass."""
+        """True where every plan goes on with little mass."""
         return all(part.low_mass for part in self.parts)
 
     @property
@@ -315,8 +315,8 @@ class Interleaved(Declared):
 
 AnyPlan = Plan | Interleaved
 PLANS: dict[str, type[Plan] | type[Interleaved]] = {
-    made.kind: made
-    for made in (
+    each.kind: each
+    for each in (
         DetectionMap,
         Curve,
         CountConfusion,

@@ -214,7 +214,7 @@ class Procedure(Plan):
 
     @property
     def log(self) -> bool:
-        """Whether the tracked parameter is on a logarithmic axis, as declared."""
+        """True where the tracked parameter is on a logarithmic axis, as declared."""
         return self.is_log(0)
 
     def is_log(self, index: int) -> bool:
@@ -224,7 +224,7 @@ class Procedure(Plan):
 
     @property
     def falling(self) -> bool:
-        """Whether higher levels are harder."""
+        """True where higher levels are harder."""
         return self.harder == HIGH
 
     @property
@@ -276,9 +276,9 @@ class Procedure(Plan):
         n_rounds = 0
         while left := [i for i, track in enumerate(running) if not track.finished]:
             order = np.random.default_rng(seed_of(seed, "round", n_rounds)).permutation(len(left))
-            asked = [(left[int(i)], *self._next(seed, left[int(i)], running)) for i in order]
-            answered = yield [planned for _, planned, _ in asked]
-            for (index, planned, level), trial in zip(asked, answered, strict=True):
+            planned_next = [(left[int(i)], *self._next(seed, left[int(i)], running)) for i in order]
+            answered = yield [planned for _, planned, _ in planned_next]
+            for (index, planned, level), trial in zip(planned_next, answered, strict=True):
                 running[index].take(planned.coords["role"], level, trial)
             n_rounds += 1
 
@@ -302,12 +302,12 @@ class Procedure(Plan):
 
     def level_asked(self, suggested: Level) -> Level:
         """A level that a stimulus can have: within the range, whole where the parameter is."""
-        found = []
+        levels = []
         for axis, value in zip(self.levels, suggested, strict=True):
             low, high = axis.edges
             bounded = min(max(float(value), low), high)
-            found.append(float(round(bounded)) if axis.whole else float(f"{bounded:.9g}"))
-        return tuple(found)
+            levels.append(float(round(bounded)) if axis.whole else float(f"{bounded:.9g}"))
+        return tuple(levels)
 
     def question(self, seed: int, index: int, k: int, level: Level) -> PlannedQuestion:
         """Presentation `k` of track number `index` at a level."""
@@ -395,7 +395,7 @@ def check_levels(plan: Procedure) -> None:
             )
         if name in plan.draw:
             raise UserError(f"draw {name} would undo the track; draw another parameter")
-        pairs = {tuple(one.hash for one in plan.at(0, ends)) for ends in _ends(plan, index)}
+        pairs = {tuple(sound.hash for sound in plan.at(0, ends)) for ends in _ends(plan, index)}
         if len(pairs) == 1:
             refuse_idle(name)
     _refuse_wrong_way(plan)

@@ -37,8 +37,8 @@ def counted(plan: Plan | None, trials: Iterable[Trial]) -> list[Trial]:
     if left is None:
         return listed
     quiet = _once(left, lambda t: (clips[id(t)], _place(plan, t))) or left
-    kept = {id(t) for t in quiet}
-    return [t for t in listed if id(t) not in clips or id(t) in kept]
+    unique = {id(t) for t in quiet}
+    return [t for t in listed if id(t) not in clips or id(t) in unique]
 
 
 def left_out_words(n: int) -> str:
@@ -57,11 +57,11 @@ def _once(trials: list[Trial], alike: Callable[[Trial], Any]) -> list[Trial] | N
     return list(first.values())
 
 
-def _far(one: Trial, other: Trial) -> bool:
-    """Whether the scores of one question differ by more than batches make them."""
-    if one.prompt != other.prompt:
+def _far(first: Trial, other: Trial) -> bool:
+    """True where the scores of one question differ by more than batches make them."""
+    if first.prompt != other.prompt:
         return False
-    pairs = zip(one.log_probs, other.log_probs, strict=True)
+    pairs = zip(first.log_probs, other.log_probs, strict=True)
     return any(abs(x - y) > SAME_SCORE for x, y in pairs if max(x, y) > -5)
 
 
@@ -88,9 +88,9 @@ def _repeatable(trial: Trial) -> bool:
 
 def _clip(trial: Trial) -> str:
     """Content hash of a trial's clip; remembered by question."""
-    found = _CLIPS.get(trial.key)
-    if found is None:
+    mark = _CLIPS.get(trial.key)
+    if mark is None:
         if len(_CLIPS) >= _MOST_CLIPS:
             _CLIPS.clear()
-        found = _CLIPS[trial.key] = Stimulus.from_dict(trial.stimulus or {}).hash
-    return found
+        mark = _CLIPS[trial.key] = Stimulus.from_dict(trial.stimulus or {}).hash
+    return mark

@@ -57,16 +57,16 @@ def track_state(plan: Procedure, trials: Iterable[Trial]) -> list[dict[str, Any]
     listed, about = list(trials), json.dumps(plan.to_dict(), sort_keys=True)
     seen = []
     for i in range(len(plan.tracks)):
-        mine = presentations(listed, i)
-        answers = tuple((t.key, t.answer) for t in mine)
-        seen.append(_Seen((about, i, answers), plan, i, tuple(mine)))
-    return [_state_of(one) for one in seen]
+        of_track = presentations(listed, i)
+        answers = tuple((t.key, t.answer) for t in of_track)
+        seen.append(_Seen((about, i, answers), plan, i, tuple(of_track)))
+    return [_state_of(track) for track in seen]
 
 
 def presentations(trials: Iterable[Trial], index: int) -> list[Trial]:
     """The trials of track number `index` in their order, up to the first that is missing."""
-    found = {int(t.coords["trial"]): t for t in trials if int(t.coords["x"]) == index}
-    return [found[k] for k in itertools.takewhile(found.__contains__, itertools.count())]
+    by_place = {int(t.coords["trial"]): t for t in trials if int(t.coords["x"]) == index}
+    return [by_place[k] for k in itertools.takewhile(by_place.__contains__, itertools.count())]
 
 
 def replayed(plan: Procedure, index: int, trials: Sequence[Trial]) -> RunningTrack:
@@ -122,8 +122,10 @@ def _estimate_now(track: RunningTrack) -> dict[str, float | None]:
         return {"value": procedure.reversal_mean(), "low": None, "high": None}
     if isinstance(procedure, QuestPlus) and procedure.n:
         options = procedure.options
-        found = marginal.quantile(options.axis(options.of), procedure.marginal(options.of), _ENDS)
-        low, value, high = (float(from_axis(u, options.log)) for u in found)
+        quantiles = marginal.quantile(
+            options.axis(options.of), procedure.marginal(options.of), _ENDS
+        )
+        low, value, high = (float(from_axis(u, options.log)) for u in quantiles)
         return {"value": value, "low": low, "high": high}
     return {"value": None, "low": None, "high": None}
 

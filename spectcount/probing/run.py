@@ -114,9 +114,11 @@ def _seats(
                 "adapter, or probe one of them alone"
             )
         refuse_other_listener(name, mark, linked)
-        mine = [t for t in linked if t.fingerprint == mark]
-        places = {_place(t.key, t.coords) for t in mine}
-        seats.append(_Seat(name, listener, mark, plan.ask(seed), {t.key: t for t in mine}, places))
+        own_trials = [t for t in linked if t.fingerprint == mark]
+        places = {_place(t.key, t.coords) for t in own_trials}
+        seats.append(
+            _Seat(name, listener, mark, plan.ask(seed), {t.key: t for t in own_trials}, places)
+        )
     for seat in seats:
         seat.batch = next(seat.plan, None)
     return seats
@@ -227,9 +229,9 @@ def _ask_together(context: RunContext, seats: list[_Seat]) -> None:
     shared = [p for p in waiting[0].batch or [] if p.question.key in everywhere]
     for group in _alike(shared):
         start = time.perf_counter()
-        found = score_together([seat.listener for seat in waiting], [p.question for p in group])
+        groups = score_together([seat.listener for seat in waiting], [p.question for p in group])
         seconds = (time.perf_counter() - start) / len(waiting)
-        for seat, scores in zip(waiting, found, strict=True):
+        for seat, scores in zip(waiting, groups, strict=True):
             _link(seat, group, scores, seconds)
 
 

@@ -46,7 +46,7 @@ class Sensitivity:
 
     @property
     def measurable(self) -> bool:
-        """Whether there are trials of both kinds of a task that has a d'."""
+        """True where there are trials of both kinds of a task that has a d'."""
         return bool(self.plan.asked.two_class and self.signal[0] and self.catch[0])
 
     @property
@@ -56,7 +56,7 @@ class Sensitivity:
 
     @functools.cached_property
     def graded(self) -> bool:
-        """Whether every listener's scores are graded."""
+        """True where every listener's scores are graded."""
         return all(
             len({round(t.yes_score, 6) for t in (*signal, *catch)})
             >= min(GRADED, (len(signal) + len(catch)) / 2)
@@ -74,8 +74,8 @@ class Sensitivity:
     @functools.cached_property
     def probit(self) -> Probit:
         """d' and c, or their changes, from the answers."""
-        said = [[[_first(t) for t in who] for who in part] for part in (self.signal, self.catch)]
-        return probit(said[0], said[1], self.labels)
+        answers = [[[_first(t) for t in who] for who in part] for part in (self.signal, self.catch)]
+        return probit(answers[0], answers[1], self.labels)
 
     @functools.cached_property
     def labels(self) -> Labels:
@@ -144,28 +144,28 @@ class Sensitivity:
     def _exact(self, measure: int, level: float) -> list[Interval]:
         """d' (0) or c (1) of each listener from exact bounds of pooled rates; none where no count
         lies near an end."""
-        found, near = [], False
+        intervals, near = [], False
         for signal, catch in zip(self.signal, self.catch, strict=True):
             hits, alarms = (sum(map(_first, part)) for part in (signal, catch))
             n, n_catch = len(signal), len(catch)
             near |= min(hits, n - hits, alarms, n_catch - alarms) <= UNRESOLVED
-            found.append(sdt.exact_sensitivity(hits, n, alarms, n_catch, level)[measure])
-        return found if near else []
+            intervals.append(sdt.exact_sensitivity(hits, n, alarms, n_catch, level)[measure])
+        return intervals if near else []
 
-    def _widened(self, found: Interval, measure: int, level: float) -> Interval:
+    def _widened(self, interval: Interval, measure: int, level: float) -> Interval:
         """An interval from answers that also holds what exact bounds leave open."""
         exact = self._exact(measure, level)
         if not exact:
-            return found
+            return interval
         whole = exact[0] if len(exact) == 1 else joined_change(exact[0], exact[1])
         if measure == 0:
             whole = whole.scaled(self.scale)
         return Interval(
-            found.value,
-            min(found.low, found.value + whole.low - whole.value),
-            max(found.high, found.value + whole.high - whole.value),
+            interval.value,
+            min(interval.low, interval.value + whole.low - whole.value),
+            max(interval.high, interval.value + whole.high - whole.value),
             level,
-            f"{found.rule}, exact bounds where rates are near 0 or 1",
+            f"{interval.rule}, exact bounds where rates are near 0 or 1",
         )
 
 

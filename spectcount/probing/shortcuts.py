@@ -145,13 +145,15 @@ def audit(plan: Plan, trials: Mapping[str, Sequence[Trial]]) -> Audit | None:
     """The audit of a run's trials by listener; None where there are too few clips, or no right
     answer."""
     clips: dict[str, tuple[_Asked, str]] = {}
-    for mine in trials.values():
-        for trial in mine:
+    for listed in trials.values():
+        for trial in listed:
             mark = stimulus_hash(trial)
             if mark and mark not in clips and trial.truth is not None:
                 clips[mark] = (_Asked.about(trial), trial.truth)
-    own = {name: share for name, mine in trials.items() if not math.isnan(share := _own(mine))}
-    return audit_clips(plan.task, clips.values(), own, theory_of(plan))
+    shares = {
+        name: share for name, listed in trials.items() if not math.isnan(share := _own(listed))
+    }
+    return audit_clips(plan.task, clips.values(), shares, theory_of(plan))
 
 
 @dataclass(frozen=True)
@@ -181,8 +183,8 @@ def audit_clips(
 ) -> Audit | None:
     """The audit of clips with their true answers; signal and counterpart of one draw in a row.
     `theory`: cue -> why it cannot be taken away, where that is more than the task tells."""
-    asked = task(task_name)
-    if not asked.has_truth:
+    of_task = task(task_name)
+    if not of_task.has_truth:
         return None
     used = _some([(s, truth) for s, truth in clips if _audited(task_name, truth)])
     counts = Counter(truth for _, truth in used)
@@ -193,7 +195,7 @@ def audit_clips(
     floors = [
         Floor(cue, words, _wilson(shares[cue], len(used)), theory.get(cue, ""))
         for cue, words in CUES.items()
-        if asked.counts or cue not in COUNTING_ONLY
+        if of_task.counts or cue not in COUNTING_ONLY
     ]
     chance = 1 / len(counts)
     return Audit(
@@ -212,9 +214,9 @@ def theory_of(plan: Plan) -> dict[str, str]:
     return {**THEORY.get(plan.task, {}), **(SPACED if spaced else {})}
 
 
-def floor_lines(found: Audit | None) -> list[tuple[float, str]]:
+def floor_lines(result: Audit | None) -> list[tuple[float, str]]:
     """The best cue as a reference line in a figure of accuracies."""
-    return [(found.best.rate.value, f"{found.best.words} alone")] if found is not None else []
+    return [(result.best.rate.value, f"{result.best.words} alone")] if result is not None else []
 
 
 def clips_of(plan: AnyPlan, seed: int) -> Iterator[tuple[Plan, list[tuple[Stimulus, str]]]]:
@@ -267,12 +269,14 @@ def _own(trials: Sequence[Trial]) -> float:
     for t in trials:
         if t.truth is not None and _audited(t.task, t.truth):
             right.setdefault(t.truth, []).append(t.answer == t.truth)
-    return float(np.mean([np.mean(found) for found in right.values()])) if right else math.nan
+    return float(np.mean([np.mean(answers) for answers in right.values()])) if right else math.nan
 
 
 def _wilson(share: float, n: int) -> Interval:
-    found = wilson(round(share * n), n)
-    return Interval(share, float(found.low), float(found.high), 0.95, "Wilson score, approximate")
+    interval = wilson(round(share * n), n)
+    return Interval(
+        share, float(interval.low), float(interval.high), 0.95, "Wilson score, approximate"
+    )
 
 
 def _percent(share: float) -> str:

@@ -188,8 +188,8 @@ class Judge:
         """p of "the hit rate is the criterion's or more, or that of the whole map"."""
         p = below.rate_p(right, n, self.criterion.rate)
         whole = (members @ self.backgrounds > 0) @ self.whole
-        asked, heard = np.maximum(whole[:, 0], n), np.maximum(whole[:, 1], right)
-        return np.maximum(p, hypergeom.cdf(right, asked, heard, n))
+        n_whole, heard = np.maximum(whole[:, 0], n), np.maximum(whole[:, 1], right)
+        return np.maximum(p, hypergeom.cdf(right, n_whole, heard, n))
 
 
 class Numbers:
@@ -225,15 +225,15 @@ class Numbers:
         self, trials: Sequence[Trial], elsewhere: Mapping[Cell, Sequence[int]] | None
     ) -> np.ndarray:
         """Signal trials and hits by background, [backgrounds, 2]."""
-        found = np.zeros((self.n_backgrounds, 2), int)
+        totals = np.zeros((self.n_backgrounds, 2), int)
         if elsewhere is not None:
             for background, counts in elsewhere.items():
                 if background in self.known:
-                    found[self.known[background]] = counts
-            return found
+                    totals[self.known[background]] = counts
+            return totals
         for t in trials:
-            found[self.known[self._background(t)]] += [1, hit(t)]
-        return found
+            totals[self.known[self._background(t)]] += [1, hit(t)]
+        return totals
 
     def _background(self, trial: Trial) -> Cell:
         """The ideal observer is told the absent signal, so its catch trials serve one cell."""

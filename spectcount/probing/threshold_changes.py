@@ -83,7 +83,7 @@ class ThresholdChange:
     @property
     def sentence(self) -> str:
         """The verdict, with why a threshold is not measurable and what limits those that are."""
-        reasons = [one.reason for one in self._compared]
+        reasons = [compared.reason for compared in self._compared]
         why = [f"{name}: {r}" for name, r in zip(("base", "tuned"), reasons, strict=True) if r]
         return "; ".join([self.verdict.sentence, *why, *self.cautions])
 
@@ -118,14 +118,14 @@ def changes_of(
     """The changes of a plan's thresholds and the change over all of it (None where it follows the
     answers); where they point in two directions, each says so."""
     base, tuned = list(base), list(tuned)
-    found = threshold_changes(plan, base, tuned)
+    changes = threshold_changes(plan, base, tuned)
     whole = None if plan.adaptive else change_over(plan, base, tuned)
     first = None if whole is None else whole.verdict
-    if opposed([*(one.verdict for one in found), *([first] if first else [])]):
-        found = [dataclasses.replace(one, mixed=True) for one in found]
+    if opposed([*(change.verdict for change in changes), *([first] if first else [])]):
+        changes = [dataclasses.replace(change, mixed=True) for change in changes]
         if whole is not None and first is not None and first.kind in (IMPROVED, WORSE):
             whole = dataclasses.replace(whole, mixed=True)
-    return found, whole
+    return changes, whole
 
 
 def threshold_changes(
@@ -139,11 +139,11 @@ def threshold_changes(
         return _of_curve(curve, base, tuned, level)
     if procedure is None:
         return []
-    found = zip(thresholds(plan, base, level), thresholds(plan, tuned, level), strict=True)
+    of_tracks = zip(thresholds(plan, base, level), thresholds(plan, tuned, level), strict=True)
     graded = _graded(plan, base, tuned)
     return [
         _changed(procedure, before, after, 0.0, min(before.n, after.n), False, graded)
-        for before, after in found
+        for before, after in of_tracks
         if before.surface is None and after.surface is None
     ]
 
@@ -158,7 +158,7 @@ def _of_curve(
     pairs = pairs_of(plan, base, tuned).all
     if len(pairs) < 2:
         return []
-    x, y = [one for one, _ in pairs], [one for _, one in pairs]
+    x, y = [trial for trial, _ in pairs], [trial for _, trial in pairs]
     plan = dataclasses.replace(plan, harder=_harder(plan, x, y))
     ((before,), (after,)) = (thresholds(plan, who, level) for who in (x, y))
     r = _correlation(plan, before, after, x, y)
@@ -182,10 +182,10 @@ def _correlation(
 ) -> float:
     if before.fit is None or after.fit is None:
         return 0.0
-    one, two = series_of(plan, x), series_of(plan, y)
-    levels = np.concatenate([one.levels, np.zeros(len(one.catch))])
-    signal = np.arange(len(levels)) < len(one.levels)
-    return fit_correlation(before.fit, after.fit, levels, _answers(one), _answers(two), signal)
+    first, two = series_of(plan, x), series_of(plan, y)
+    levels = np.concatenate([first.levels, np.zeros(len(first.catch))])
+    signal = np.arange(len(levels)) < len(first.levels)
+    return fit_correlation(before.fit, after.fit, levels, _answers(first), _answers(two), signal)
 
 
 def _answers(series: Series) -> np.ndarray:
@@ -211,7 +211,8 @@ def _changed(
         compared = fits
     level = before.threshold.level
     ends = [
-        one.threshold if one is not None and one.measurable else _unknown(level) for one in compared
+        estimate.threshold if estimate is not None and estimate.measurable else _unknown(level)
+        for estimate in compared
     ]
     change = threshold_change(ends[0], ends[1], r, before.log)
     return ThresholdChange(before, after, change, n, paired, fits, d_prime)
@@ -224,9 +225,9 @@ def _fits_at_one_d_prime(
     the first where there is none."""
     tried = []
     for d_prime in D_PRIMES if wanted is None else (wanted,):
-        fits = tuple(fit_at_d_prime(one, d_prime, graded) for one in (before, after))
+        fits = tuple(fit_at_d_prime(side, d_prime, graded) for side in (before, after))
         tried.append(((fits[0], fits[1]), d_prime))
-        if all(one is not None and one.measurable for one in fits):
+        if all(side is not None and side.measurable for side in fits):
             return tried[-1]
         if before.series is None or after.series is None:
             break

@@ -75,10 +75,10 @@ def series_of(plan: Curve, trials: Iterable[Trial]) -> Series:
     """A curve over exact levels as one track; which end is harder, the answers say where the plan
     does not."""
     declared = plan.axes[0].declared
-    kept = sorted(trials, key=lambda t: (t.at, t.key))
-    catch = tuple(t for t in kept if plan.asked.has_alarms and t.coords["role"] == CATCH)
+    listed = sorted(trials, key=lambda t: (t.at, t.key))
+    catch = tuple(t for t in listed if plan.asked.has_alarms and t.coords["role"] == CATCH)
     roles = (SIGNAL, CATCH) if plan.asked.forced_choice else (SIGNAL,)
-    moving = tuple(t for t in kept if t.coords["role"] in roles)
+    moving = tuple(t for t in listed if t.coords["role"] in roles)
     levels = np.array([float(t.coords["x_value"]) for t in moving])
     success = np.array([succeeded(plan.asked, t) for t in moving])
     log = declared.log and bool(np.all(levels > 0))
@@ -87,7 +87,7 @@ def series_of(plan: Curve, trials: Iterable[Trial]) -> Series:
 
 
 def _falls(levels: np.ndarray, success: np.ndarray) -> bool:
-    """Whether successes become rarer with the level."""
+    """True where successes become rarer with the level."""
     if len(levels) < 2:
         return False
     return float(np.mean((levels - levels.mean()) * (success - success.mean()))) < 0
@@ -133,8 +133,8 @@ class Threshold:
     @property
     def threshold(self) -> Interval:
         """The threshold by the procedure's own rule; nan and unbounded where not measurable."""
-        found = self.posterior or self.fit
-        return found.threshold if found else Interval(math.nan, -math.inf, math.inf)
+        estimate = self.posterior or self.fit
+        return estimate.threshold if estimate else Interval(math.nan, -math.inf, math.inf)
 
     @property
     def measurable(self) -> bool:
@@ -145,8 +145,8 @@ class Threshold:
         """Why there is no threshold, in words; empty where there is one."""
         if self.surface is not None:
             return "" if bool(np.any(self.surface.measurable)) else self.surface.reason
-        found = self.posterior or self.fit
-        return found.reason if found else f"{UNMEASURABLE}: no trials yet"
+        estimate = self.posterior or self.fit
+        return estimate.reason if estimate else f"{UNMEASURABLE}: no trials yet"
 
     @property
     def cautions(self) -> tuple[str, ...]:
@@ -156,17 +156,17 @@ class Threshold:
             return ()
         if self.surface is not None:
             return self.surface.cautions
-        own = self.posterior.cautions if self.posterior else ()
+        cautions = self.posterior.cautions if self.posterior else ()
         if self.posterior and self.fit:
-            return own + _more_of(self.fit)
-        return own or (self.fit.cautions if self.fit else ())
+            return cautions + _more_of(self.fit)
+        return cautions or (self.fit.cautions if self.fit else ())
 
     @property
     def d_prime_1(self) -> Interval | None:
         """The level where d' = 1 by the answers; None where the task has no d' or none is
         measurable."""
-        found = self.answers.threshold if isinstance(self.answers, ScoreFit) else self.answers
-        return None if found is None or math.isnan(found.value) else found
+        interval = self.answers.threshold if isinstance(self.answers, ScoreFit) else self.answers
+        return None if interval is None or math.isnan(interval.value) else interval
 
     @property
     def sentence(self) -> str:
@@ -189,9 +189,9 @@ class Threshold:
 
     def _trial_words(self) -> str:
         catch = f", {self.n_catch} of them catch trials" if self.n_catch else ""
-        shown = f"{self.n + self.repeated} trials"
-        told = not self.ended or self.ended in (self.reason, shown)
-        words = f"{self.n} trials{catch}" + ("" if told else f" ({self.ended})")
+        all_trials = f"{self.n + self.repeated} trials"
+        known = not self.ended or self.ended in (self.reason, all_trials)
+        words = f"{self.n} trials{catch}" + ("" if known else f" ({self.ended})")
         return ", ".join(filter(None, [words, left_out_words(self.repeated), self.wordings]))
 
     def _efficiency_words(self) -> str:
@@ -204,10 +204,10 @@ class Threshold:
         """Plain data, with `sentence`, `threshold`, `measurable` and `reason`; nan and infinities
         become None."""
         names = [f.name for f in dataclasses.fields(self) if f.name != "series"]
-        kept = {name: getattr(self, name) for name in names}
-        parts = {k: _part(v) for k, v in kept.items() if v is not None}
-        told = ("sentence", "threshold", "measurable", "reason", "cautions", "d_prime_1")
-        return {**{k: plain(getattr(self, k)) for k in told}, **parts}
+        values = {name: getattr(self, name) for name in names}
+        parts = {k: _part(v) for k, v in values.items() if v is not None}
+        derived = ("sentence", "threshold", "measurable", "reason", "cautions", "d_prime_1")
+        return {**{k: plain(getattr(self, k)) for k in derived}, **parts}
 
 
 def thresholds(plan: Plan, trials: Iterable[Trial], level: float = 0.95) -> list[Threshold]:
@@ -220,26 +220,26 @@ def thresholds(plan: Plan, trials: Iterable[Trial], level: float = 0.95) -> list
     if curve is not None:
         n = len(listed)
         listed = counted(curve, listed)
-        found = _of_curve(curve, listed, level)
-        return [dataclasses.replace(found, repeated=n - len(listed))]
+        threshold = _of_curve(curve, listed, level)
+        return [dataclasses.replace(threshold, repeated=n - len(listed))]
     return []
 
 
-def interval_words(found: Interval, unit: str = "") -> str:
+def interval_words(interval: Interval, unit: str = "") -> str:
     """An interval to read: "42 ms [37, 48] at 95 %"; digits follow its width."""
-    digits = _digits(found)
-    words = interval_text(found, lambda x: _number(x, digits), unit)
-    return f"{words} at {100 * found.level:.4g} %"
+    digits = _digits(interval)
+    words = interval_text(interval, lambda x: _number(x, digits), unit)
+    return f"{words} at {100 * interval.level:.4g} %"
 
 
 def _of_track(plan: Procedure, index: int, trials: Sequence[Trial], level: float) -> Threshold:
-    shown = presentations(trials, index)
-    track = replayed(plan, index, shown)
-    mine = counted(None, shown)
-    estimated = track if len(mine) == len(shown) else replayed(plan, index, mine)
+    presented = presentations(trials, index)
+    track = replayed(plan, index, presented)
+    used = counted(None, presented)
+    estimated = track if len(used) == len(presented) else replayed(plan, index, used)
     declared = plan.levels[0].declared
     yes_no = plan.asked.has_alarms
-    catch = tuple(t for t in mine if yes_no and t.coords["role"] == CATCH)
+    catch = tuple(t for t in used if yes_no and t.coords["role"] == CATCH)
     head = Threshold(
         track=index,
         condition=plan.tracks[index].words,
@@ -248,22 +248,22 @@ def _of_track(plan: Procedure, index: int, trials: Sequence[Trial], level: float
         unit=declared.unit,
         log=plan.log,
         falling=plan.falling,
-        n=len(mine),
+        n=len(used),
         n_catch=len(catch),
         ended=track.reason,
-        repeated=len(shown) - len(mine),
-        wordings=for_wordings(mine) if mine else "",
+        repeated=len(presented) - len(used),
+        wordings=for_wordings(used) if used else "",
     )
-    moving = tuple(t for t in mine if not (yes_no and t.coords["role"] == CATCH))
+    moving = tuple(t for t in used if not (yes_no and t.coords["role"] == CATCH))
     if not moving:
         return head
-    own: dict[str, Any] = {}
+    estimates: dict[str, Any] = {}
     if plan.estimate_of:
-        own[plan.estimate_of] = estimated.track.estimate(level)
+        estimates[plan.estimate_of] = estimated.track.estimate(level)
         if len(plan.tracked) > 1:
-            return dataclasses.replace(head, **own)
+            return dataclasses.replace(head, **estimates)
     if isinstance(track.track, Staircase):
-        own["reversal_mean"] = track.track.reversal_mean()
+        estimates["reversal_mean"] = track.track.reversal_mean()
     series = Series(
         declared,
         np.array([level_of(t)[0] for t in moving]),
@@ -274,9 +274,9 @@ def _of_track(plan: Procedure, index: int, trials: Sequence[Trial], level: float
         plan.falling,
     )
     if isinstance(track.track, Staircase):
-        found = track.track.fitted(series.levels, series.success, series.catch_counts, level)
+        fitted = track.track.fitted(series.levels, series.success, series.catch_counts, level)
     else:
-        found = fit(
+        fitted = fit(
             series.levels,
             series.success,
             function=plan.function,
@@ -287,8 +287,8 @@ def _of_track(plan: Procedure, index: int, trials: Sequence[Trial], level: float
             falling=plan.falling,
             catch=series.catch_counts,
         )
-    own |= _by_d_prime(plan, series, found, level)
-    head = dataclasses.replace(head, fit=found, series=series, **own)
+    estimates |= _by_d_prime(plan, series, fitted, level)
+    head = dataclasses.replace(head, fit=fitted, series=series, **estimates)
     head = _of_one_function(head)
     return _against_ideal(head, plan, declared, lambda x, s: plan.at(index, (x,), s)[0])
 
@@ -310,7 +310,7 @@ def _of_curve(plan: Curve, trials: Sequence[Trial], level: float) -> Threshold:
     )
     if not series.trials:
         return head
-    found = fit(
+    fitted = fit(
         series.levels,
         series.success,
         function=plan.function,
@@ -320,18 +320,18 @@ def _of_curve(plan: Curve, trials: Sequence[Trial], level: float) -> Threshold:
         falling=series.falling,
         catch=series.catch_counts,
     )
-    own = _by_d_prime(plan, series, found, level)
-    head = dataclasses.replace(head, fit=found, series=series, **own)
+    estimates = _by_d_prime(plan, series, fitted, level)
+    head = dataclasses.replace(head, fit=fitted, series=series, **estimates)
     head = _of_one_function(head)
     if declared.name == "mel_channel":
         return head  # a level of it is a band to draw from, no stimulus
     return _against_ideal(head, plan, declared, lambda x, s: plan.at([x], s)[0])
 
 
-def _by_d_prime(plan: Plan, series: Series, found: Fit, level: float) -> dict[str, Any]:
+def _by_d_prime(plan: Plan, series: Series, fitted: Fit, level: float) -> dict[str, Any]:
     """Levels where d' = 1: `answers`, `scores`, `area`, as far as the task has them."""
     if plan.asked.forced_choice:
-        return {"answers": found.level_for(PC_AT_D_PRIME_1)}
+        return {"answers": fitted.level_for(PC_AT_D_PRIME_1)}
     if not (plan.asked.has_alarms and series.catch):
         return {}
     return {
@@ -341,20 +341,20 @@ def _by_d_prime(plan: Plan, series: Series, found: Fit, level: float) -> dict[st
     }
 
 
-def fit_at_d_prime(one: Threshold, d_prime: float, graded: bool) -> ScoreFit | None:
+def fit_at_d_prime(threshold: Threshold, d_prime: float, graded: bool) -> ScoreFit | None:
     """The level of a d' in a yes/no task, by graded scores or by answers; None where there are no
     catch trials, or, but for d' = 1, where the answers are not of one function."""
-    known = one.area if graded else one.answers
-    if d_prime == 1.0 or one.series is None or not isinstance(known, ScoreFit):
+    known = threshold.area if graded else threshold.answers
+    if d_prime == 1.0 or threshold.series is None or not isinstance(known, ScoreFit):
         return known if isinstance(known, ScoreFit) else None
-    return (_area_at if graded else _answers_at)(one.series, d_prime, known.threshold.level)
+    return (_area_at if graded else _answers_at)(threshold.series, d_prime, known.threshold.level)
 
 
 def _answers_at(series: Series, d_prime: float, level: float) -> ScoreFit:
     x, _, is_signal = _scores(series)
-    said = np.array([t.answer == t.answers[0] for t in (*series.trials, *series.catch)])
+    answers = np.array([t.answer == t.answers[0] for t in (*series.trials, *series.catch)])
     return fit_answers(
-        x, said, is_signal, d_prime=d_prime, level=level, log=series.log, falling=series.falling
+        x, answers, is_signal, d_prime=d_prime, level=level, log=series.log, falling=series.falling
     )
 
 
@@ -381,12 +381,12 @@ def _of_one_function(head: Threshold) -> Threshold:
     unknown = Interval(math.nan, -math.inf, math.inf, head.fit.level, UNMEASURABLE)
     withdrawn: dict[str, Any] = {}
     for name in ("answers", "scores", "area"):
-        found = getattr(head, name)
-        if isinstance(found, ScoreFit):
+        estimate = getattr(head, name)
+        if isinstance(estimate, ScoreFit):
             withdrawn[name] = dataclasses.replace(
-                found, threshold=unknown, measurable=False, reason=why
+                estimate, threshold=unknown, measurable=False, reason=why
             )
-        elif found is not None:
+        elif estimate is not None:
             withdrawn[name] = unknown
     return dataclasses.replace(head, series=None, **withdrawn)
 
@@ -402,19 +402,19 @@ def _against_ideal(head: Threshold, plan: Plan, declared: Param, draw: Any) -> T
         drawn = [draw(round(x) if whole else x, seed) for seed in range(IDEAL_DRAWS)]
         return float(np.mean([ideal_d_prime(signal, plan.asked) for signal in drawn]))
 
-    found = head.d_prime_1
+    interval = head.d_prime_1
     return dataclasses.replace(
         head,
         ideal=ideal_threshold(d_prime_at, declared),
-        efficiency=efficiency_at(d_prime_at, declared, found) if found else None,
+        efficiency=efficiency_at(d_prime_at, declared, interval) if interval else None,
     )
 
 
-def _surface_words(found: Surface, unit: str) -> str:
-    known = np.flatnonzero(found.measurable)
-    ends = [(found.threshold.at(i), found.x2[i]) for i in (known[0], known[-1])]
+def _surface_words(surface: Surface, unit: str) -> str:
+    known = np.flatnonzero(surface.measurable)
+    ends = [(surface.threshold.at(i), surface.x2[i]) for i in (known[0], known[-1])]
     words = [f"{interval_words(value, unit)} at {x2:.4g}" for value, x2 in ends]
-    places = f"{len(known)} of {len(found.x2)} places measurable"
+    places = f"{len(known)} of {len(surface.x2)} places measurable"
     return f"threshold {' to '.join(dict.fromkeys(words))}, {places}"
 
 
@@ -429,11 +429,11 @@ def _part(value: Any) -> Any:
     return value.to_dict() if hasattr(value, "to_dict") else plain(value)
 
 
-def _digits(found: Interval) -> int:
+def _digits(interval: Interval) -> int:
     """Decimals that show the interval's width to two figures."""
-    width = abs(float(found.high) - float(found.low))
+    width = abs(float(interval.high) - float(interval.low))
     if not (math.isfinite(width) and width > 0):
-        width = abs(float(found.value)) or 1.0
+        width = abs(float(interval.value)) or 1.0
     return int(np.clip(1 - math.floor(math.log10(width)), 0, 6))
 
 

@@ -57,12 +57,12 @@ class RunningTrack:
     def __init__(
         self,
         track: Track,
-        asked: Task,
+        task: Task,
         stopping: Stopping,
         threshold: Callable[[Track], Interval] | None = None,
     ) -> None:
         self.track = track
-        self.asked = asked
+        self.asked = task
         self.stopping = stopping
         self.presented: list[Presented] = []
         self._threshold = threshold
@@ -96,20 +96,22 @@ class RunningTrack:
         if self._threshold is not None and n >= self.stopping.min_trials and n % CHECK_EVERY == 0:
             self._narrow = self._why_narrow(self._threshold(self.track))
 
-    def _why_narrow(self, found: Interval) -> str:
+    def _why_narrow(self, interval: Interval) -> str:
         width = self.stopping.interval_width
-        if width is None or math.isnan(found.value):
+        if width is None or math.isnan(interval.value):
             return ""
-        low, high = (float(to_axis(end, self.stopping.log)) for end in (found.low, found.high))
+        low, high = (
+            float(to_axis(end, self.stopping.log)) for end in (interval.low, interval.high)
+        )
         if not high - low <= width:
             return ""
         unit = " decades" if self.stopping.log else ""
         return f"interval of the threshold is {high - low:.3g}{unit} wide"
 
 
-def succeeded(asked: Task, trial: Trial) -> bool:
-    """Whether an answer is a success; see the module."""
-    if asked.forced_choice or asked.counts:
+def succeeded(of_task: Task, trial: Trial) -> bool:
+    """True where an answer is a success; see the module."""
+    if of_task.forced_choice or of_task.counts:
         return bool(trial.correct)
     return trial.answer == trial.answers[0]
 

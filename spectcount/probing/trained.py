@@ -67,8 +67,8 @@ class Trained:
         values = values_of(stimulus)
         names = [
             name
-            for name, found in values.items()
-            if name in self.ranges and any(self.side(name, (v, v)) != INSIDE for v in found)
+            for name, listed in values.items()
+            if name in self.ranges and any(self.side(name, (v, v)) != INSIDE for v in listed)
         ]
         return (*self.outside_kind(family_of(stimulus), waves_of(stimulus), task_name), *names)
 
@@ -82,7 +82,7 @@ class Trained:
         return tuple(name for name, new in kinds if new)
 
     def side(self, name: str, ends: Range) -> str:
-        """Whether all values from one end to the other were trained (`inside`), none was
+        """True where all values from one end to the other were trained (`inside`), none was
         (`outside`), or some (`partly`); the ends of what was held out were not."""
         held_out = self.held_out.get(name)
         if held_out and overlapping(ends, (held_out,)) == INSIDE:
@@ -142,7 +142,7 @@ def trained_of(lineage: Mapping[str, Any]) -> Trained:
         counted = c["detect_share"] + c["interval_share"] < 1 - _SLACK
         origin = lineage.get("lineage") or {}
         return Trained(
-            {name: union(found) for name, found in ranges.items()},
+            {name: union(listed) for name, listed in ranges.items()},
             (*tasks, "count") if counted else tasks,
             int(lineage["seed"]),
             str(origin.get("probe") or ""),

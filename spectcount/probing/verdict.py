@@ -117,7 +117,7 @@ class Verdict:
 
     @property
     def within_margin(self) -> bool:
-        """Whether a margin was named and the whole interval lies inside it."""
+        """True where a margin was named and the whole interval lies inside it."""
         m = self.margin
         return m is not None and -m < self.interval.low and self.interval.high < m
 
@@ -218,7 +218,7 @@ class MapVerdict:
 
     @property
     def against(self) -> bool:
-        """Whether some cells changed for sure in the direction opposite to the headline's."""
+        """True where some cells changed for sure in the direction opposite to the headline's."""
         opposite = {IMPROVED: self.worse, WORSE: self.better}
         return bool(opposite.get(self.headline, 0))
 
@@ -265,12 +265,12 @@ def factor_words(change: Interval) -> str:
     return re.sub(r"(\d)", r"×\1", interval_text(factor, lambda x: f"{x:.{digits}f}"), count=1)
 
 
-def whole_rate(asked: Task, of_two: Measure) -> Measure:
+def whole_rate(of_task: Task, of_two: Measure) -> Measure:
     """The rate of a task's first or right answers: `of_two` where it has a signal and a
     counterpart."""
-    if asked.counts:
+    if of_task.counts:
         return ACCURACY
-    return of_two if asked.has_truth else FIRST_ANSWERS
+    return of_two if of_task.has_truth else FIRST_ANSWERS
 
 
 def first_named(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -280,7 +280,7 @@ def first_named(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def opposed(verdicts: Iterable[Verdict]) -> bool:
-    """Whether some say improved and some worse."""
+    """True where some say improved and some worse."""
     return {IMPROVED, WORSE} <= {v.kind for v in verdicts}
 
 
@@ -305,7 +305,7 @@ def _keeps_side(x: float, digits: int) -> bool:
 def _signed(x: float, digits: int) -> str:
     if not math.isfinite(x):
         return f"{x:+}"
-    shown = float(f"{x:.{digits}f}")
-    if shown == 0:
+    rounded = float(f"{x:.{digits}f}")
+    if rounded == 0:
         return f"{x:+.1e}" if x != 0 and digits == MAX_DIGITS else f"{0:.{digits}f}"
-    return f"{shown:+.{digits}f}"
+    return f"{rounded:+.{digits}f}"

@@ -141,8 +141,8 @@ class Region:
         """From what `to_dict` gave."""
         names = cls.__dataclass_fields__.keys() - {"confirmed"}
         new = values.get("confirmed")
-        found = None if new is None else Confirmed.from_dict(new)
-        return cls(**{name: values[name] for name in names}, confirmed=found)
+        confirmed = None if new is None else Confirmed.from_dict(new)
+        return cls(**{name: values[name] for name in names}, confirmed=confirmed)
 
 
 def find_weakness(

@@ -93,12 +93,12 @@ class Crossed:
 
     @property
     def adaptive(self) -> bool:
-        """Whether the next question depends on the answers so far."""
+        """True where the next question depends on the answers so far."""
         return self.plan.adaptive
 
     @property
     def low_mass(self) -> bool:
-        """Whether a model goes on with little mass, as the plan says."""
+        """True where a model goes on with little mass, as the plan says."""
         return self.plan.low_mass
 
     @property
@@ -151,14 +151,14 @@ def by_stimulus(
 ) -> list[tuple[int, list[Trial]]]:
     """(stimulus, its trials in the order of `wordings`) of one role, for those stimuli that were
     answered in every wording."""
-    found: dict[int, dict[int, Trial]] = {}
+    by_wording: dict[int, dict[int, Trial]] = {}
     for t in trials:
         if t.coords.get("role") == role:
-            found.setdefault(int(t.coords[STIMULUS]), {})[t.wording] = t
+            by_wording.setdefault(int(t.coords[STIMULUS]), {})[t.wording] = t
     return [
-        (stimulus, [mine[w] for w in wordings])
-        for stimulus, mine in sorted(found.items())
-        if all(w in mine for w in wordings)
+        (stimulus, [answered[w] for w in wordings])
+        for stimulus, answered in sorted(by_wording.items())
+        if all(w in answered for w in wordings)
     ]
 
 
@@ -214,9 +214,9 @@ class Robustness:
     def _q_words(self) -> str:
         if math.isnan(self.q.p):
             return "No stimulus was answered in two ways: the wording does not matter here."
-        found = f"Cochran's Q = {self.q.q:.1f}, df = {self.q.df}, p = {self.q.p:.2g}"
+        statistic = f"Cochran's Q = {self.q.q:.1f}, df = {self.q.df}, p = {self.q.p:.2g}"
         if self.q.p >= 0.05:
-            return f"That answers depend on the wording is not shown ({found})."
+            return f"That answers depend on the wording is not shown ({statistic})."
         share = (
             ""
             if math.isnan(self.shares.wording)
@@ -224,7 +224,7 @@ class Robustness:
                 f"; wording is {100 * self.shares.wording:.0f} % of the variance of right and wrong"
             )
         )
-        return f"Answers depend on the wording ({found}){share}."
+        return f"Answers depend on the wording ({statistic}){share}."
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -257,10 +257,10 @@ class WordedChange:
         what = f"paired stimuli in each of {len(self.main.by_wording)} wordings"
         measure = _main_measure(self.plan, self.n_catch)
         n = self.n + self.n_catch
-        found = [Verdict(self.main.like_these, measure, n, margin, what)]
+        verdicts = [Verdict(self.main.like_these, measure, n, margin, what)]
         if self.bias is not None:
-            found.append(Verdict(self.bias.like_these, CRITERION, n, None, what))
-        return first_named(found)
+            verdicts.append(Verdict(self.bias.like_these, CRITERION, n, None, what))
+        return first_named(verdicts)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data with the verdicts."""
@@ -299,8 +299,8 @@ def worded_change(
     """The change over the stimuli that both have answered in every wording; None before there are
     two of each role."""
     keys = {t.key for t in base} & {t.key for t in tuned}
-    found = [_Blocks.of(crossed, [t for t in who if t.key in keys]) for who in (base, tuned)]
-    before, after = found
+    blocks = [_Blocks.of(crossed, [t for t in who if t.key in keys]) for who in (base, tuned)]
+    before, after = blocks
     if before is None or after is None:
         return None
     plan = crossed.plan
@@ -325,15 +325,17 @@ class _Blocks:
     @classmethod
     def of(cls, crossed: Crossed, trials: Sequence[Trial]) -> _Blocks | None:
         w = len(crossed.wordings)
-        signal = [mine for _, mine in by_stimulus(trials, crossed.wordings, "signal")]
-        catch = [mine for _, mine in by_stimulus(trials, crossed.wordings, "catch")]
+        signal = [answered for _, answered in by_stimulus(trials, crossed.wordings, "signal")]
+        catch = [answered for _, answered in by_stimulus(trials, crossed.wordings, "catch")]
         two_class = crossed.plan.asked.two_class
         if len(signal) < 2 or (two_class and len(catch) < 2):
             return None
-        said = np.array([[hit(t) for t in mine] for mine in signal], int)
-        alarms = np.array([[not t.correct for t in mine] for mine in catch if two_class], int)
+        hits = np.array([[hit(t) for t in answered] for answered in signal], int)
+        alarms = np.array(
+            [[not t.correct for t in answered] for answered in catch if two_class], int
+        )
         cells = [(int(m[0].coords["x"]), int(m[0].coords["y"])) for m in signal]
-        return cls(said, alarms.reshape(-1, w), cells)
+        return cls(hits, alarms.reshape(-1, w), cells)
 
     @property
     def right(self) -> np.ndarray:
@@ -362,19 +364,19 @@ def _bias(plan: GridPlan, blocks: _Blocks, base: _Blocks | None = None) -> Effec
 
 
 def _worded(crossed: Crossed, blocks: _Blocks, k: int) -> Worded:
-    asked, wording = crossed.plan.asked, crossed.wordings[k]
+    of_task, wording = crossed.plan.asked, crossed.wordings[k]
     n, n_catch = len(blocks.signal), len(blocks.catch)
     hits, alarms = int(blocks.signal[:, k].sum()), int(blocks.catch[:, k].sum())
     counts = (hits, n, alarms, n_catch)
     return Worded(
         wording,
-        asked.prompt(wording),
-        wording >= len(asked.wordings),
+        of_task.prompt(wording),
+        wording >= len(of_task.wordings),
         n,
         n_catch,
         sdt.wilson(hits, n),
-        d_prime_of(asked)(*counts) if asked.two_class else None,
-        sdt.criterion(*counts) if asked.two_class else None,
+        d_prime_of(of_task)(*counts) if of_task.two_class else None,
+        sdt.criterion(*counts) if of_task.two_class else None,
     )
 
 
@@ -383,9 +385,9 @@ def _spread(plan: GridPlan, blocks: _Blocks) -> np.ndarray:
     spread = np.full((plan.n_rows, plan.n_columns), np.nan)
     where = np.array(blocks.cells)
     for i, j in plan.cells:
-        mine = blocks.signal[(where[:, 0] == i) & (where[:, 1] == j)]
-        if len(mine):
-            spread[j, i] = float(np.std(mine.mean(axis=0), ddof=1))
+        hits = blocks.signal[(where[:, 0] == i) & (where[:, 1] == j)]
+        if len(hits):
+            spread[j, i] = float(np.std(hits.mean(axis=0), ddof=1))
     return spread
 
 

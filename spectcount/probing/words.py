@@ -75,7 +75,7 @@ def span_words(axis: Axis, first: int, last: int) -> str:
 
 
 def is_of_frequency(axis: Axis) -> bool:
-    """Whether an axis says where in the spectrum the events lie, in Hz or in mel channels."""
+    """True where an axis says where in the spectrum the events lie, in Hz or in mel channels."""
     return axis.span(0, 0)[0] == FREQUENCY
 
 
