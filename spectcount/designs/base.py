@@ -18,13 +18,15 @@ from spectcount.stimulus import Event, Stimulus
 class Design(Declared):
     """A family of stimuli: declared parameters and one way of drawing from them.
 
-    `tasks` are the questions that make sense of it, the usual one first. `background` names the
+    `tasks` are the questions that make sense of it, the usual one first. `basics` names the
+    parameters that it is about, the foremost first; `background` names the
     parameters that change what the counterpart sounds like, `listeners` says in words which
     observer knows the answer: an ideal one, a DSP floor, or none.
     """
 
     family: ClassVar[str] = ""
     tasks: ClassVar[tuple[str, ...]] = ()
+    basics: ClassVar[tuple[str, ...]] = ()
     background: ClassVar[tuple[str, ...]] = ()
     listeners: ClassVar[str] = ""
 

@@ -37,6 +37,9 @@ class DurationDiscrimination(Design):
     family: ClassVar[str] = "duration_discrimination"
     title: ClassVar[str] = "Duration discrimination"
     tasks: ClassVar[tuple[str, ...]] = ("longer",)
+    basics: ClassVar[tuple[str, ...]] = fields.names(
+        "difference event_duration_ms gap_ms frequency_hz level_dbfs"
+    )
     background: ClassVar[tuple[str, ...]] = fields.names(
         "duration_s onset_s event_duration_ms duration_rove_percent duration_rove_octaves "
         "difference gap_ms carrier_wave frequency_hz bandwidth_hz level_dbfs level_rove_db "

@@ -33,6 +33,9 @@ class ForwardMasking(Design):
     family: ClassVar[str] = "forward_masking"
     title: ClassVar[str] = "Forward masking"
     tasks: ClassVar[tuple[str, ...]] = ("detect", "cue")
+    basics: ClassVar[tuple[str, ...]] = fields.names(
+        "delay_ms masker masker_level_dbfs level_dbfs frequency_hz"
+    )
     background: ClassVar[tuple[str, ...]] = fields.names(
         "duration_s onset_s onset_rove_s masker masker_duration_ms masker_duration_rove_ms "
         "masker_frequency_hz masker_bandwidth_hz masker_level_dbfs masker_level_rove_db ramp_ms "

@@ -35,6 +35,9 @@ class FrequencyDiscrimination(Design):
     family: ClassVar[str] = "frequency_discrimination"
     title: ClassVar[str] = "Frequency discrimination"
     tasks: ClassVar[tuple[str, ...]] = ("higher",)
+    basics: ClassVar[tuple[str, ...]] = fields.names(
+        "difference frequency_hz gap_ms event_duration_ms level_dbfs"
+    )
     background: ClassVar[tuple[str, ...]] = fields.names(
         "duration_s onset_s event_duration_ms gap_ms frequency_hz frequency_rove_cam difference "
         "level_dbfs level_rove_db ramp_ms ramp noise_sigma"

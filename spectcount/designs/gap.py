@@ -43,6 +43,9 @@ class Gap(Design):
     family: ClassVar[str] = "gap"
     title: ClassVar[str] = "Gap detection"
     tasks: ClassVar[tuple[str, ...]] = ("gap",)
+    basics: ClassVar[tuple[str, ...]] = fields.names(
+        "gap_ms carrier_wave frequency_hz bandwidth_hz level_dbfs noise_sigma"
+    )
     background: ClassVar[tuple[str, ...]] = fields.names(
         "duration_s onset_s event_duration_ms duration_rove_ms carrier_wave frequency_hz "
         "bandwidth_hz level_dbfs level_rove_db ramp_ms ramp noise_sigma notched_noise_dbfs "

@@ -33,6 +33,9 @@ class InformationalMasking(Design):
     family: ClassVar[str] = "informational_masking"
     title: ClassVar[str] = "Informational masking"
     tasks: ClassVar[tuple[str, ...]] = ("cue",)
+    basics: ClassVar[tuple[str, ...]] = fields.names(
+        "level_dbfs n_maskers protected_cam masker_level_dbfs n_bursts gap_ms"
+    )
     background: ClassVar[tuple[str, ...]] = fields.names(
         "duration_s onset_s cue_duration_ms cue_gap_ms cue_level_dbfs n_bursts "
         "event_duration_ms gap_ms frequency_low_hz frequency_high_hz n_maskers maskers_drawn "

@@ -30,6 +30,9 @@ class LevelDiscrimination(Design):
     family: ClassVar[str] = "level_discrimination"
     title: ClassVar[str] = "Level discrimination"
     tasks: ClassVar[tuple[str, ...]] = ("louder",)
+    basics: ClassVar[tuple[str, ...]] = fields.names(
+        "difference_db frequency_hz gap_ms event_duration_ms level_dbfs"
+    )
     background: ClassVar[tuple[str, ...]] = fields.names(
         "duration_s onset_s event_duration_ms gap_ms carrier_wave frequency_hz bandwidth_hz "
         "level_dbfs difference_db overall_rove_db ramp_ms ramp noise_sigma"

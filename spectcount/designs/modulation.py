@@ -37,6 +37,9 @@ class Modulation(Design):
     family: ClassVar[str] = "modulation"
     title: ClassVar[str] = "Amplitude modulation"
     tasks: ClassVar[tuple[str, ...]] = ("modulated",)
+    basics: ClassVar[tuple[str, ...]] = fields.names(
+        "am_depth_db am_rate_hz carrier_wave event_duration_ms level_dbfs"
+    )
     background: ClassVar[tuple[str, ...]] = fields.names(
         "duration_s onset_s event_duration_ms duration_rove_ms carrier_wave frequency_hz "
         "bandwidth_hz level_dbfs level_rove_db ramp_ms ramp noise_sigma"

@@ -30,6 +30,9 @@ class OnsetAsynchrony(Design):
     family: ClassVar[str] = "onset_asynchrony"
     title: ClassVar[str] = "Onset asynchrony"
     tasks: ClassVar[tuple[str, ...]] = ("order",)
+    basics: ClassVar[tuple[str, ...]] = fields.names(
+        "asynchrony_ms frequency_low_hz frequency_high_hz event_duration_ms level_dbfs"
+    )
     background: ClassVar[tuple[str, ...]] = fields.names(
         "duration_s onset_s onset_rove_s asynchrony_ms event_duration_ms frequency_low_hz "
         "frequency_high_hz frequency_rove_cam level_dbfs level_rove_db ramp_ms ramp noise_sigma"

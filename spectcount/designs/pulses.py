@@ -34,6 +34,10 @@ class Pulses(Design):
     family: ClassVar[str] = "pulses"
     title: ClassVar[str] = "Pulses in noise"
     tasks: ClassVar[tuple[str, ...]] = ("count", "detect", "interval")
+    basics: ClassVar[tuple[str, ...]] = fields.names(
+        "n_events gap_ms frequency_overlap event_duration_ms frequency_low_hz "
+        "frequency_high_hz level_dbfs noise_sigma"
+    )
     background: ClassVar[tuple[str, ...]] = fields.names(
         "duration_s noise_sigma noise_sigma_high e_n0_db"
     )

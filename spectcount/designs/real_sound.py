@@ -34,6 +34,9 @@ class RealSound(Design):
     family: ClassVar[str] = "real_sound"
     title: ClassVar[str] = "Real sound"
     tasks: ClassVar[tuple[str, ...]] = ("detect", "count", "interval")
+    basics: ClassVar[tuple[str, ...]] = fields.names(
+        "role n_events gap_ms level_dbfs background_level_dbfs noise_sigma"
+    )
     background: ClassVar[tuple[str, ...]] = fields.names(
         "duration_s role excerpt_start_s excerpt_duration_s background_level_dbfs ramp_ms ramp "
         "noise_sigma"

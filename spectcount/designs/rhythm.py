@@ -29,6 +29,9 @@ class Rhythm(Design):
     family: ClassVar[str] = "rhythm"
     title: ClassVar[str] = "Rhythm"
     tasks: ClassVar[tuple[str, ...]] = ("jitter", "count")
+    basics: ClassVar[tuple[str, ...]] = fields.names(
+        "jitter_percent n_events interval_ms event_duration_ms frequency_hz"
+    )
     background: ClassVar[tuple[str, ...]] = fields.names(
         "duration_s n_events onset_s onset_rove_s interval_ms interval_rove_percent "
         "event_duration_ms frequency_hz level_dbfs ramp_ms ramp noise_sigma"

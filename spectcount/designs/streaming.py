@@ -33,6 +33,9 @@ class Streaming(Design):
     family: ClassVar[str] = "streaming"
     title: ClassVar[str] = "Streaming, ABA"
     tasks: ClassVar[tuple[str, ...]] = ("jitter", "streams")
+    basics: ClassVar[tuple[str, ...]] = fields.names(
+        "separation_semitones tone_repetition_ms displacement_ms pattern frequency_hz"
+    )
     background: ClassVar[tuple[str, ...]] = fields.names(
         "duration_s pattern n_cycles onset_s onset_rove_s tone_repetition_ms "
         "tone_repetition_rove_percent event_duration_ms frequency_hz separation_semitones "

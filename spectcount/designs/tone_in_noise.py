@@ -33,6 +33,9 @@ class ToneInNoise(Design):
     family: ClassVar[str] = "tone_in_noise"
     title: ClassVar[str] = "Tone in noise"
     tasks: ClassVar[tuple[str, ...]] = ("detect", "interval")
+    basics: ClassVar[tuple[str, ...]] = fields.names(
+        "e_n0_db frequency_hz event_duration_ms noise_sigma"
+    )
     background: ClassVar[tuple[str, ...]] = fields.names(
         "duration_s noise_sigma noise_rove_db masker_level_dbfs masker_frequency_hz "
         "masker_bandwidth_hz ramp_ms ramp"

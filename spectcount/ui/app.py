@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
 import threading
@@ -56,7 +57,8 @@ def build_app(settings: Settings) -> gr.Blocks:
     nobody = visitors.acting_for(visitors.NOBODY if settings.demo else None)
     with nobody, Page(title=TITLE, analytics_enabled=False, delete_cache=sweep) as page:
         who = header.build(settings, store, models)
-        models_panel.ModelsView(settings, who, models)
+        with who.row or contextlib.nullcontext():
+            models_panel.ModelsView(settings, who, models)
         with gr.Tabs(elem_id="places") as places:
             with gr.Tab("Design", id="design"):
                 _heading("Design")

@@ -1,8 +1,9 @@
-"""Ask: one question about the clip, answered by base, tuned, the observers and the reader.
+"""Answers: one question about the clip, answered by base, tuned, the observers and the reader.
 
-The tasks are those of the clip's family, all of them for a recording. The reader may answer first:
-the truth and all other answers appear only after the button, which is queued, since it runs the
-models.
+The tasks are those of the clip's family, all of them for a recording. Answers follow the sound and
+the question by themselves (`Panel.answer`, which the browser calls as it calls for pictures); a
+button, which is queued, asks for replies in words too, and about recordings. Who guesses first
+gets no answer, and the page holds none, until it is asked for.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import gradio as gr
 import numpy as np
 from markupsafe import Markup
 
-from spectcount import actions
+from spectcount import actions, documents
 from spectcount.designs import family
 from spectcount.errors import UserError
 from spectcount.settings import Settings
@@ -29,11 +30,10 @@ from spectcount.ui.pieces import PRIVATE, Updates, html, render
 from spectcount.ui.scoring import question_words
 
 _OWN_WORDS = -1
-_EMPTY = Markup(
-    '<p class="blank-note">Choose a question and press Ask. The base model, the tuned model, the '
-    "ideal observer and the DSP observer answer about this clip; the truth is shown with their "
-    "answers.</p>"
-)
+_N_VALUES = 11
+_REST_MS = 300
+"""On a public page a control must rest so long before models are asked."""
+_ASKING_JS = "(...now) => SpectCount.asking(...now)"
 _NO_ADAPTER = "No adapter is chosen: choose one at the top of the page, or make one under Tune."
 _NO_TRUTH = "none; this question has no right answer"
 
@@ -56,8 +56,38 @@ class Card:
         return [(answer, float(np.exp(p))) for answer, p in pairs]
 
 
+@dataclass(frozen=True)
+class LiveQuestion:
+    """A question that the browser asks by itself: values of `Panel.about`. `page`
+    names the browser's page."""
+
+    page: str
+    guess: str
+    base: str
+    tuned: str
+    task: str
+    wording: int
+    reverse: bool
+    own_words: str
+    sound: str
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """From {"page", "values"}; raises `UserError` for what no page sends."""
+        data = documents.mapping_from_json(text, "the question")
+        page, values = data.get("page"), data.get("values")
+        if not isinstance(page, str) or not isinstance(values, list) or len(values) != _N_VALUES:
+            raise UserError("the question is not as this page asks it; reload the page")
+        _, _, guess, base, tuned, name, wording, reverse, own_words, _, sound = values
+        texts = [guess or "", base, tuned or "", name, own_words or "", sound]
+        if not all(isinstance(text, str) for text in texts) or type(wording) is not int:
+            raise UserError("the question is not as this page asks it; reload the page")
+        guess, base, tuned, name, own_words, sound = texts
+        return cls(page, guess, base, tuned, name, wording, bool(reverse), own_words, sound)
+
+
 class Panel:
-    """The panel below the clip, for a clip of `family_name` first. `task` is also what the two
+    """The panel beside the clip, for a clip of `family_name` first. `task` is also what the two
     sides of a clip are about; `knows` says which observers know the answer. `current(value of
     source)` makes the Stimulus asked about, `family_of(value)` names its family ("" where it has
     none)."""
@@ -73,15 +103,17 @@ class Panel:
     ) -> None:
         self.settings, self.header, self.source = settings, header, source
         self.current, self.family_of = current, family_of
-        with gr.Column(elem_classes="ask"):
-            html(value="<h2>Ask</h2>")
+        with gr.Column(scale=4, min_width=300, elem_classes="ask"):
             self._lay_out_question(family_name)
-            fold = self._lay_out_recording()
-            button = gr.Button("Ask", variant="primary", elem_id="ask-button")
+            answers = self._lay_out_answers()
+            button = gr.Button("Replies in words", size="sm", elem_id="ask-button")
             self.knows = html("ask-knows", _knows(family_name))
-            answers = html("answers", _EMPTY, script="SpectCount.answers(element);")
+            fold = self._lay_out_recording()
             number = gr.Textbox(visible="hidden", elem_id="ask-number", show_label=False)
-        about = [
+        self.about = [
+            self.live,
+            self.hide,
+            self.guess,
             header.base,
             header.tuned,
             self.task,
@@ -91,11 +123,11 @@ class Panel:
             self.upload,
             source,
         ]
-        changes = [control.change for control in about]
-        gr.on(changes, None, about, None, js="(...now) => SpectCount.asking(...now)", **PRIVATE)
+        changes = [control.change for control in self.about]
+        gr.on(changes, None, self.about, None, js=_ASKING_JS, **PRIVATE)
         button.click(
             self.answer_all,
-            [self.guess, number, *about],
+            [number, *self.about[2:]],
             answers,
             js="(...values) => SpectCount.ask(...values)",
             show_progress="minimal",
@@ -105,6 +137,10 @@ class Panel:
         )
         self._connect(fold)
 
+    def arrived(self, event: gr.events.Dependency) -> None:
+        """Ask about what a new page shows, once `event` has shown it."""
+        event.then(None, self.about, None, js=_ASKING_JS, **PRIVATE)
+
     def _lay_out_question(self, family_name: str) -> None:
         first = family(family_name).tasks[0]
         with gr.Row(elem_classes="ask-question"):
@@ -113,22 +149,16 @@ class Panel:
                 value=first,
                 label="Task",
                 elem_id="ask-task",
-                min_width=200,
+                min_width=100,
+                scale=3,
             )
             self.wording = gr.Dropdown(
                 _wordings(first),
                 value=0,
                 label="Wording",
                 elem_id="ask-wording",
-                min_width=240,
-                scale=2,
-            )
-            self.reverse = gr.Checkbox(
-                False,
-                label="Options in reverse order",
-                visible=task(first).reversible,
-                elem_id="ask-reverse",
-                min_width=120,
+                min_width=100,
+                scale=4,
             )
         self.own = gr.Textbox(
             label="Your own words",
@@ -138,10 +168,33 @@ class Panel:
             lines=1,
             info="The answer is still scored over the task's closed set.",
         )
+        with gr.Row(elem_classes="ask-switches"):
+            self.live = gr.Checkbox(True, label="live", elem_id="ask-live", min_width=60)
+            self.hide = gr.Checkbox(False, label="I guess first", elem_id="ask-hide", min_width=100)
+            self.reverse = gr.Checkbox(
+                False,
+                label="options reversed",
+                visible=task(first).reversible,
+                elem_id="ask-reverse",
+                min_width=120,
+            )
         self.guess = gr.Radio(
             list(task(first).answers),
-            label="Your answer, before the truth is shown (optional)",
+            label="Your answer, before the truth is shown",
             elem_id="ask-guess",
+        )
+
+    def _lay_out_answers(self) -> gr.HTML:
+        def answer(text: str) -> str:
+            return self.answer(text)
+
+        return gr.HTML(
+            "",
+            html_template=render("ask.place", rest_ms=_REST_MS if self.settings.demo else 0),
+            js_on_load="SpectCount.answers(element, props, watch, server);",
+            server_functions=[answer],
+            apply_default_css=False,
+            elem_id="answers",
         )
 
     def _lay_out_recording(self) -> gr.Accordion:
@@ -199,10 +252,44 @@ class Panel:
         family_name = "" if path else self.family_of(page_value)
         return {self.heard: _hear(path, self.settings), **self.updates(family_name, task_name)}
 
+    def answer(self, text: str) -> str:
+        """The answers to what the browser asks by itself (HTML); "" where it has asked anew."""
+        try:
+            asked_about = LiveQuestion.from_json(text)
+            question = _question(
+                self.current(asked_about.sound),
+                asked_about.task,
+                asked_about.wording,
+                asked_about.reverse,
+                asked_about.own_words,
+            )
+            cards = self._live_cards(asked_about, question)
+        except actions.Superseded:
+            return ""
+        except UserError as error:
+            return refused(error)
+        return _render(question, cards, asked_about.guess, "")
+
+    def _live_cards(self, asked_about: LiveQuestion, question: Question) -> list[Card]:
+        """The cards of all listeners, without replies in words."""
+        specs = _listeners(asked_about.base, asked_about.tuned)
+        wanted = [spec for _, spec in specs if spec]
+        answers = actions.ask_live(self.settings, wanted, question, page=asked_about.page)
+        by_spec = {answer.spec: answer for answer in answers}
+        cards = []
+        for title, spec in specs:
+            if not spec:
+                cards.append(Card(title, "", None, _NO_ADAPTER))
+                continue
+            answer = by_spec[spec]
+            took = question_words(self.settings, spec, answer.seconds)
+            cards.append(Card(title, spec, answer.result, answer.refusal, speed=took))
+        return cards
+
     def answer_all(
         self,
-        guess: str | None,
         ask: str,
+        guess: str | None,
         base: str,
         tuned: str,
         name: str,
@@ -212,24 +299,38 @@ class Panel:
         path: str | None,
         page_value: str,
     ) -> Iterator[str]:
-        """The answers of base, tuned and the observers as they come (HTML); `ask` is the number
-        of this Ask."""
+        """The answers of base, tuned and the observers with their replies as they come (HTML);
+        `ask` is the number of this Ask."""
         try:
             heard = _recording(path, self.settings) if path else self.current(page_value)
             question = _question(heard, name, which, order, text or "")
         except UserError as error:
-            yield Markup('<p class="refusal" role="alert">{}</p>').format(str(error))
+            yield refused(error)
             return
-        specs = [("Base", base), ("Tuned", listener_spec(base, tuned))]
-        specs += [("Ideal observer", "ideal"), ("DSP observer", "dsp")]
         done: list[Card] = []
-        for title, spec in specs:
+        for title, spec in _listeners(base, tuned):
             card = Card(title, "", None, _NO_ADAPTER)
-            if title != "Tuned" or spec != base:
+            if spec:
                 for card in _cards(self.settings, title, spec, question):
                     yield _render(question, [*done, card], guess, ask)
             done.append(card)
         yield _render(question, done, guess, ask)
+
+
+def refused(error: UserError) -> Markup:
+    """The sentence in place of answers (HTML)."""
+    return Markup('<p class="refusal" role="alert">{}</p>').format(str(error))
+
+
+def _listeners(base: str, tuned: str) -> list[tuple[str, str]]:
+    """(title, spec) of everybody who is asked; "" where no adapter is chosen."""
+    spec = listener_spec(base, tuned)
+    return [
+        ("Base", base),
+        ("Tuned", "" if spec == base else spec),
+        ("Ideal observer", "ideal"),
+        ("DSP observer", "dsp"),
+    ]
 
 
 def _titles(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -295,5 +396,19 @@ def _render(question: Question, cards: Sequence[Card], guess: str | None, ask: s
         unknown=_NO_TRUTH if subjective else "not known for this clip",
         guess=guess,
         ask=ask,
-        cards=cards,
+        tally=_tally(question, cards),
+        models=cards[:2],
+        observers=cards[2:],
     )
+
+
+def _tally(question: Question, cards: Sequence[Card]) -> str:
+    """One line of truth and answers of the models: "truth 4 · base 3 wrong · tuned 4 right"."""
+    parts = [] if question.truth is None else [f"truth {question.truth}"]
+    for card in cards[:2]:
+        if card.result is None:
+            parts.append(f"{card.title.lower()} –")
+        else:
+            correct = {True: " right", False: " wrong", None: ""}[card.result.trial.correct]
+            parts.append(f"{card.title.lower()} {card.result.answer}{correct}")
+    return " · ".join(parts)

@@ -157,13 +157,17 @@ def player_wav(stimulus_json: str) -> str:
 
 
 def measured(stimulus_json: str) -> str:
-    """JSON of {"table": declared against measured (HTML), "caution": what its edges give away,
-    "wav": the player's copy}: one rendering for all that follows the pictures."""
+    """JSON of {"table": declared against measured (HTML), "agree": how many do, in words,
+    "caution": what its edges give away, "wav": the player's copy}: one rendering for all that
+    follows the pictures."""
     stimulus = _checked(stimulus_json)
     waveform = synthesise(stimulus)
+    rows = declared_and_measured(stimulus, waveform)
+    checked = [row.ok for row in rows if row.ok is not None]
     value = {
         "wav": _player_copy(stimulus, waveform),
-        "table": render("clip.table", rows=declared_and_measured(stimulus, waveform)),
+        "table": render("clip.table", rows=rows),
+        "agree": f"{sum(checked)} of {len(checked)} agree",
         "caution": " ".join(f"Caution: {words}." for words in cautions(stimulus)),
     }
     return json.dumps(value)

@@ -1,5 +1,5 @@
-"""The Design tab: a family and its sliders, both spectrograms, player and table, all live; below
-them, Ask.
+"""The Design tab, one screen: a family and its sliders, both spectrograms, player and table, and
+the answers, all live.
 
 What is on the page is the value of one component, the forms of all families: JSON of {family,
 params, task, side, seed} as the reader left them, not yet validated; `full`, whether sliders run
@@ -23,7 +23,7 @@ import numpy as np
 from markupsafe import Markup
 
 from spectcount import actions, presets
-from spectcount.designs import FAMILIES
+from spectcount.designs import FAMILIES, Design
 from spectcount.errors import UserError
 from spectcount.pairs import COUNTERPART, SIGNAL, Drawing, usual_task
 from spectcount.presets import names
@@ -31,7 +31,14 @@ from spectcount.settings import Settings
 from spectcount.stimulus import Stimulus
 from spectcount.tasks import task
 from spectcount.ui import ask, clip, link
-from spectcount.ui.controls import describe, form_component, form_data, form_html
+from spectcount.ui.controls import (
+    Field,
+    Group,
+    describe,
+    form_component,
+    form_data,
+    form_html,
+)
 from spectcount.ui.header import Header
 from spectcount.ui.pieces import PRIVATE, QUIET, Updates, html
 
@@ -56,7 +63,10 @@ Source = Callable[[], tuple[Drawing, str, str]]
 def family_forms(first: Drawing) -> gr.HTML:
     """The forms, that of `first` shown."""
     forms = {
-        name: {"html": form_html("param", describe(declared)), "tasks": list(declared.tasks)}
+        name: {
+            "html": form_html("param", basics_first(declared)),
+            "tasks": list(declared.tasks),
+        }
         for name, declared in FAMILIES.items()
     }
     return form_component(
@@ -66,6 +76,18 @@ def family_forms(first: Drawing) -> gr.HTML:
         key="family",
         script="SpectCount.familyForms(element, props, watch, %s);",
     )
+
+
+def basics_first(declared: type[Design]) -> list[Group]:
+    """The groups of a family's form: what it is about on top and open, the rest closed."""
+    specs = declared.params()
+    basics = Group("Basic", True, [Field(specs[name]) for name in declared.basics])
+    groups = [basics]
+    for group in describe(declared, open_groups=()):
+        fields = [field for field in group.fields if field.spec.name not in declared.basics]
+        if fields:
+            groups.append(Group(group.title, False, fields))
+    return groups
 
 
 def shown_text(drawing: Drawing, full_range: bool = False) -> str:
@@ -192,18 +214,18 @@ def lay_out_tools(settings: Settings, first: Drawing) -> tuple[Tools, gr.HTML]:
             value=name,
             label="Family",
             elem_id="family",
-            min_width=140,
+            min_width=100,
         )
         preset = gr.Dropdown(
-            names("stimuli", settings), value=None, label="Preset", elem_id="preset", min_width=140
+            names("stimuli", settings), value=None, label="Preset", elem_id="preset", min_width=100
         )
     with gr.Row(elem_classes="tools"):
         seed = gr.Number(
-            first.seed, label="Seed", precision=0, step=1, elem_id="seed", min_width=80
+            first.seed, label="Seed", precision=0, step=1, elem_id="seed", min_width=60
         )
-        again = gr.Button("New draw", elem_id="new-draw", min_width=90)
+        again = gr.Button("New draw", elem_id="new-draw", min_width=60)
         upload = gr.UploadButton(
-            "Open stimulus.json", file_types=[".json"], elem_id="open-stimulus", min_width=150
+            "Open stimulus.json", file_types=[".json"], elem_id="open-stimulus", min_width=60
         )
     recorder, recording = lay_out_recorder(settings, link.takes_recording(name))
     forms = family_forms(first)
@@ -233,22 +255,21 @@ def _side_label(task_name: str) -> str:
 
 def build(settings: Settings, header: Header, page: gr.Blocks) -> Bench:
     """The Design tab, inside its `gr.Tab`; its widgets."""
-    first = Drawing()
+    first = link.FIRST
 
     def redraw(page_text: str) -> str:
         return _live(settings, page_text)
 
+    def current(text: str) -> Stimulus:
+        return _current(settings, text)
+
     with gr.Row(elem_classes="workbench"):
-        with gr.Column(scale=4, min_width=300, elem_classes="bench-controls"):
+        with gr.Column(scale=3, min_width=280, elem_classes="bench-controls"):
             tools, forms = lay_out_tools(settings, first)
         with gr.Column(scale=7, min_width=300, elem_classes="bench-view"):
             side = side_switch(first.task)
             view = clip.clip_view("The clip", draw=redraw)
-
-    def current(text: str) -> Stimulus:
-        return _current(settings, text)
-
-    panel = ask.Panel(settings, header, first.design.family, forms, current, _family_of)
+        panel = ask.Panel(settings, header, first.design.family, forms, current, _family_of)
     bench = Bench(settings, tools, forms, side, view, panel)
     _connect_live(bench)
     _connect(bench, page)
@@ -303,7 +324,7 @@ def _connect(bench: Bench, page: gr.Blocks) -> None:
     def arrive(request: gr.Request) -> Updates:
         return bench.show(lambda: _arrive(request), False)
 
-    page.load(arrive, outputs=everything, queue=False, **_FILE)
+    bench.panel.arrived(page.load(arrive, outputs=everything, queue=False, **_FILE))
 
 
 def _live(settings: Settings, page_text: str) -> str:

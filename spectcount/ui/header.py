@@ -30,10 +30,12 @@ _EMBEDDED_IS = "very small, for trying things out; it knows synthetic tones only
 
 @dataclass(frozen=True)
 class Header:
-    """Choices read by the tabs: dropdowns `base` and `tuned` (values: model and adapter)."""
+    """Choices read by the tabs: dropdowns `base` and `tuned` (values: model and adapter). `row`
+    holds them, and has room for more at its end."""
 
     base: gr.Dropdown
     tuned: gr.Dropdown
+    row: gr.Row | None = None
 
 
 def listener_spec(base: str, adapter: str | None) -> str:
@@ -73,7 +75,7 @@ def is_place(adapter: str | None) -> bool:
 def build(settings: Settings, store: Store, loader: Loader) -> Header:
     """Lay out the header and keep it current."""
     choices = adapter_choices(settings, EMBEDDED)
-    with gr.Row(elem_id="header", equal_height=False):
+    with gr.Row(elem_id="header", equal_height=False) as row:
         html("brand", render("header.brand"))
         base = gr.Dropdown(
             base_choices(settings),
@@ -85,7 +87,7 @@ def build(settings: Settings, store: Store, loader: Loader) -> Header:
         tuned = gr.Dropdown(
             choices,
             value=first_adapter(choices),
-            label="Tuned (adapter)",
+            label="Tuned",
             elem_id="tuned",
             min_width=170,
             allow_custom_value=not settings.demo,
@@ -95,7 +97,7 @@ def build(settings: Settings, store: Store, loader: Loader) -> Header:
         html(value=render("header.shared"))
     elif notes := settings.damaged_places() + store.lost_runs():
         html("damage", Markup('<p role="alert">{}</p>').format(" ".join(notes)))
-    header = Header(base, tuned)
+    header = Header(base, tuned, row)
 
     def look(chosen: str) -> tuple[object, bool]:
         loader.start()

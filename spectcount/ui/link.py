@@ -22,6 +22,8 @@ from spectcount.stimulus import Stimulus
 from spectcount.tasks import task
 from spectcount.ui import clip
 
+FIRST = Drawing(seed=21)
+"""What an address that names no sound shows: the shipped model is wrong and its fine-tune right."""
 CARRIER = "carrier"
 """A text parameter of this name holds the hash of a recording."""
 
@@ -93,6 +95,8 @@ def query(drawing: Drawing, stimulus: Stimulus) -> str:
 def read_query(parameters: Mapping[str, str]) -> tuple[Drawing, str]:
     """(drawing, hash that the link's author heard, "" where it does not say) of an address.
     Raises `UserError` for an address that was damaged."""
+    if not parameters.keys() & {"family", "design", "seed", "task", "side", "clip"}:
+        return FIRST, ""
     try:
         text = parameters.get("design") or "{}"
         changed = documents.mapping_from_json(text, "design= in the link")

@@ -1,4 +1,4 @@
-"""The model picker below the header: which models there are, what fits, getting and loading one.
+"""The model picker, a drawer of the header: what there is, what fits, getting and loading one.
 
 Conventions: whatever can take long (loading, fetching) goes on behind the page, by the `Loader`
 that all pages share; the picker is looked at only while it is open. In demo mode only listed

@@ -14,9 +14,28 @@ from spectcount.figures import style
 STATIC = Path(__file__).parent / "static"
 STYLES = [
     STATIC / f"{name}.css"
-    for name in ("style", "runs", "compare", "you", "procedures", "benchmark", "models", "maps")
+    for name in (
+        "style",
+        "cockpit",
+        "runs",
+        "compare",
+        "you",
+        "procedures",
+        "benchmark",
+        "models",
+        "maps",
+    )
 ]
-SCRIPTS = ("page.js", "pulse.js", "away.js", "figures.js", "form.js", "clip.js", "you.js")
+SCRIPTS = (
+    "page.js",
+    "pulse.js",
+    "away.js",
+    "figures.js",
+    "form.js",
+    "clip.js",
+    "cockpit.js",
+    "you.js",
+)
 
 _LIGHT, _DARK = style.PALETTE["light"], style.PALETTE["dark"]
 _SANS = ("Inter", "system-ui", "-apple-system", "Segoe UI", "Helvetica Neue", "sans-serif")

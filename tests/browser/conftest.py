@@ -27,7 +27,7 @@ def visit(browser, url):
     been asked of another host, and the console must hold no error."""
     opened = []
 
-    def visit(query="", **context):
+    def visit(query="/?seed=0", **context):
         page, outside = open_page(browser, url + query, **context)
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))

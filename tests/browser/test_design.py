@@ -227,17 +227,15 @@ def test_a_phone_scrolls_nothing_sideways_in_light_and_dark(visit):
 
 def test_ask_shows_truth_guess_and_every_listener_then_a_recording(visit, tmp_path):
     page = visit("/?design=%7B%22n_events%22:3%7D")
-    page.wait_for_selector(".dot.ready", timeout=2 * WAIT_MS)
-    page.locator("#ask-guess label").nth(3).click()
-    page.locator("#ask-button").click()
     answers = page.locator("#answers")
-    expect(answers.locator(".truth")).to_have_text(
-        re.compile("Truth: 3.*You answered 3 right"), timeout=WAIT_MS
-    )
-    for title in ("Base", "Ideal observer", "DSP observer"):
+    expect(answers.locator(".truth")).to_have_text("Truth: 3", timeout=2 * WAIT_MS)
+    for title in ("Base", "Tuned", "Ideal observer", "DSP observer"):
         card = answers.locator(".card").filter(has_text=title)
-        expect(card.locator(".bars tr")).to_have_count(11, timeout=WAIT_MS)
-        expect(card.locator(".foot")).to_contain_text("probability mass on the set")
+        expect(card.locator(".bars tr")).to_have_count(11)
+        expect(card.locator(".foot")).to_contain_text("mass")
+    expect(answers.locator(".card .foot code").nth(1)).to_contain_text("staged")
+    page.locator("#ask-button").click()
+    expect(answers.locator(".reply").first).to_contain_text("in words", timeout=WAIT_MS)
 
     page.get_by_role("button", name="Ask about a recording instead").click()
     (tmp_path / "broken.wav").write_bytes(b"RIFF nonsense")
@@ -259,11 +257,118 @@ def test_a_task_without_truth_says_so(visit):
     page = visit("/?family=streaming&task=streams")
     expect(page.get_by_label("Task", exact=True)).to_have_value("One stream or two?")
     expect(page.locator("#side")).to_be_hidden()
-    page.locator("#ask-button").click()
     answers = page.locator("#answers")
     expect(answers.locator(".truth")).to_contain_text("no right answer", timeout=2 * WAIT_MS)
     ideal = answers.locator(".card").filter(has_text="Ideal observer")
+    ideal.locator("summary").click()
     expect(ideal.locator(".refusal")).to_be_visible(timeout=WAIT_MS)
+
+
+def asks_of(page):
+    """The questions that the page has put from now on, as the browser sends them."""
+    bodies = []
+    page.on(
+        "request",
+        lambda request: (
+            bodies.append(request.post_data_json["data"])
+            if "component_server" in request.url
+            and request.post_data_json.get("fn_name") == "answer"
+            else None
+        ),
+    )
+    return bodies
+
+
+def test_answers_follow_the_slider_and_stand_back_until_they_do(visit):
+    page = visit("/")
+    answers, events = page.locator("#answers"), slider(page, "Events")
+    expect(answers.locator(".truth")).to_have_text("Truth: 4", timeout=2 * WAIT_MS)
+    expect(page.locator(".tally")).to_have_text("truth 4 · base 3 wrong · tuned 4 right")
+    for key, truth in (("ArrowRight", 5), ("ArrowLeft", 4), ("Home", 0)):
+        dimmed = events.evaluate(
+            """(slider, key) => {
+              if (key === "Home") slider.value = 0;
+              else slider[key === "ArrowRight" ? "stepUp" : "stepDown"]();
+              slider.dispatchEvent(new Event("input", {bubbles: true}));
+              return "stale" in document.querySelector("#answers").dataset; }""",
+            key,
+        )
+        assert dimmed
+        expect(answers.locator(".truth")).to_have_text(f"Truth: {truth}", timeout=WAIT_MS)
+        expect(answers).not_to_have_attribute("data-stale", "")
+    bodies = asks_of(page)
+    page.get_by_label("Sliders over the full range").check()
+    page.get_by_role("tab", name="Probe", exact=True).click()
+    choose(page, "Tuned", "none")
+    page.wait_for_timeout(1500)
+    assert bodies == [], "nothing was changed, or nothing of it is seen"
+    page.get_by_role("tab", name="Design", exact=True).click()
+    expect(answers).to_contain_text("No adapter is chosen", timeout=WAIT_MS)
+    page.get_by_label("live", exact=True).uncheck()
+    slider(page, "Events").press("ArrowRight")
+    expect(answers.locator(".age")).to_contain_text("of an earlier sound or question, 1 s old")
+    expect(answers).to_have_attribute("data-stale", "")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(answers.locator(".truth")).to_have_text("Truth: 1", timeout=WAIT_MS)
+    expect(page.get_by_role("button", name="Ask", exact=True)).to_be_hidden()
+
+
+def test_who_guesses_first_sees_no_answer_anywhere_until_asking_for_it(visit):
+    page = visit("/?design=%7B%22n_events%22:3%7D")
+    answers, show = page.locator("#answers"), page.get_by_role("button", name="Show the answers")
+    expect(answers.locator(".truth")).to_have_text("Truth: 3", timeout=2 * WAIT_MS)
+    page.get_by_label("I guess first").check()
+    expect(show).to_be_visible()
+    bodies = asks_of(page)
+    slider(page, "Events").press("ArrowRight")
+    expect_clip(page, draw(Pulses(n_events=4), 0))
+    page.wait_for_timeout(800)
+    assert bodies == [] and not re.search("Truth:|verdict|data-tally|truth \\d", page.content())
+    page.locator("#ask-guess label").nth(4).click()
+    show.click()
+    expect(answers.locator(".truth")).to_have_text(
+        re.compile("Truth: 4.*You answered 4 right"), timeout=WAIT_MS
+    )
+    assert len(bodies) == 1
+    slider(page, "Events").press("ArrowRight")
+    expect(answers.locator(".truth")).to_have_count(0)
+    expect(show).to_be_visible()
+
+
+@pytest.mark.parametrize("width,height", [(1440, 900), (1280, 800)])
+def test_one_experiment_fits_one_screen(visit, width, height):
+    page = visit("/", viewport={"width": width, "height": height})
+    page.wait_for_selector(".card", timeout=2 * WAIT_MS)
+    calm(page)
+    box = {
+        name: page.locator(place).first.bounding_box()
+        for name, place in {
+            "header": "#header",
+            "tabs": "#places [role=tablist]",
+            "bench": ".workbench",
+            "controls": ".bench-controls",
+            "measured": ".clip-measured",
+            "cards": ".cards",
+            "observers": ".observers",
+        }.items()
+    }
+    ends = {name: b["y"] + b["height"] for name, b in box.items()}
+    assert ends["header"] <= 52 and ends["tabs"] <= 93 and box["bench"]["y"] <= 101
+    assert all(ends[name] <= height for name in ends if name != "bench")
+    picture = page.locator(".clip .picture").first.bounding_box()
+    assert 170 <= picture["height"] <= 200
+    page.locator("#models > button").click()
+    drawer = page.locator("#models-list").bounding_box()
+    assert page.locator("#places [role=tablist]").bounding_box() == box["tabs"]
+    assert drawer["x"] + drawer["width"] <= width
+
+
+def test_a_phone_has_the_answers_at_its_foot(visit):
+    page = visit("/", viewport={"width": 390, "height": 844})
+    tally = page.locator(".tally")
+    expect(tally).to_have_text("truth 4 · base 3 wrong · tuned 4 right", timeout=2 * WAIT_MS)
+    box = tally.bounding_box()
+    assert (box["x"], box["y"], box["width"], box["height"]) == (0, 788, 390, 56)
 
 
 def test_the_api_answers_and_refuses_with_a_sentence(url):

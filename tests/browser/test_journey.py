@@ -56,7 +56,6 @@ def test_design_ask_map_tune_compare():
         page, outside = open_page(browser, url)
         page.set_default_timeout(MINUTES)
 
-        page.locator("#ask-button").click()
         expect(page.locator("#answers")).to_contain_text("Truth", timeout=2 * MINUTES)
 
         go(page, "Probe")

@@ -270,40 +270,6 @@ def test_a_region_is_heard_designed_from_and_tuned_on(browser, home, url, monkey
     page.context.close()
 
 
-def test_answers_of_another_sound_are_dimmed_at_once(browser, url):
-    page, _ = open_page(browser, url)
-    page.set_default_timeout(LIMIT)
-    answers = page.locator("#answers")
-    page.locator("#ask-button").click()
-    expect(answers).to_contain_text("Truth", timeout=2 * LIMIT)
-    expect(answers.locator(".card")).to_have_count(4, timeout=2 * LIMIT)
-    expect(answers).not_to_have_attribute("data-stale", "")
-    slider = page.locator("input[type=range]").first
-    dimmed = slider.evaluate(
-        """(slider) => { slider.stepUp(); slider.dispatchEvent(new Event('input', {bubbles: true}));
-        return 'stale' in document.querySelector('#answers').dataset; }"""
-    )
-    assert dimmed
-    page.locator("#ask-button").click()
-    expect(answers).not_to_have_attribute("data-stale", "", timeout=2 * LIMIT)
-    last = answers.locator(".cards").get_attribute("data-ask")
-    page.locator("#ask-button").click()  # the same words again
-    expect(answers.locator(".cards")).not_to_have_attribute("data-ask", last)
-    expect(answers).not_to_have_attribute("data-stale", "")
-    states = slider.evaluate(
-        """(slider) => ['stepUp', 'stepDown'].map((step) => {
-        slider[step](); slider.dispatchEvent(new Event('input', {bubbles: true}));
-        return 'stale' in document.querySelector('#answers').dataset; })"""
-    )
-    assert states == [True, False], "back at the sound that was asked about"
-    page.get_by_label("Sliders over the full range").check()
-    choose(page, "#ask-wording", 1)
-    expect(answers).to_have_attribute("data-stale", "")
-    choose(page, "#ask-wording", 0)
-    expect(answers).not_to_have_attribute("data-stale", "")
-    page.context.close()
-
-
 def test_a_form_that_is_edited_quickly_comes_to_rest(browser, url):
     page, _ = open_page(browser, f"{url}?tab=Probe")
     page.set_default_timeout(LIMIT)

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from spectcount import actions, presets
+from spectcount.actions import LiveAnswer
 from spectcount.clips import save_clip
 from spectcount.designs import FAMILIES, Pulses
 from spectcount.errors import UserError
@@ -201,9 +202,92 @@ def test_an_observer_without_an_answer_declines_on_its_card(made):
     question = Question(drawing.stimulus(), "streams")
     (card,) = ask._cards(made.settings, "Ideal observer", "ideal", question)
     assert card.result is None and card.refusal
-    html = ask._render(question, [card], None, "0")
+    html = ask._render(question, [card, card], None, "0")
     assert "this question has no right answer" in html
     assert 'class="refusal"' in html
+
+
+def live_text(**changes):
+    """What the browser sends to ask about the first sound."""
+    values = {
+        "live": True,
+        "hide": False,
+        "guess": None,
+        "base": EMBEDDED,
+        "tuned": "example",
+        "task": "count",
+        "wording": 0,
+        "reverse": False,
+        "own": "",
+        "upload": None,
+        "sound": json.dumps(Drawing(Pulses(n_events=2)).to_dict()),
+        **changes,
+    }
+    return json.dumps({"page": "p", "values": [*values.values()]})
+
+
+@pytest.fixture
+def panel(made, monkeypatch):
+    """The panel, whose models are a formula each; their fingerprints are told apart."""
+
+    def answer(settings, specs, question, page):
+        assert page == "p"
+        heard = actions.ask(settings, "ideal", question, with_reply=False).trial
+        return [
+            LiveAnswer(spec, 0, heard.changed(fingerprint=f"print of {spec}"), "", 0.02)
+            for spec in specs
+        ]
+
+    monkeypatch.setattr(actions, "ask_live", answer)
+    monkeypatch.setattr(made.panel, "current", lambda text: design._current(made.settings, text))
+    return made.panel
+
+
+def test_a_live_answer_stands_with_truth_time_and_who_gave_it(panel):
+    answers = panel.answer(live_text())
+    assert 'data-tally="truth 2 · base 2 right · tuned 2 right"' in answers
+    for spec in (EMBEDDED, f"{EMBEDDED}@example", "ideal", "dsp"):
+        assert f"print of {spec}</code>" in answers
+    assert answers.count("1 question in 20 ms") == 4
+    assert "You answered <b>3</b>" in panel.answer(live_text(guess="3"))
+    alone = panel.answer(live_text(tuned="none"))
+    assert "tuned –" in alone and "No adapter is chosen" in alone
+
+
+def test_a_live_question_that_cannot_be_is_refused_in_words(panel, monkeypatch):
+    for text, words in (
+        ("[]", "no JSON object"),
+        (json.dumps({"page": "p", "values": [1]}), "reload the page"),
+        (live_text(base=7), "reload the page"),
+        (live_text(wording="0"), "reload the page"),
+        (live_text(task="nope"), "nope"),
+        (live_text(wording=-1), "the question is empty"),
+        (live_text(sound=json.dumps({"params": {}})), "lacks its"),
+    ):
+        answers = panel.answer(text)
+        assert 'class="refusal"' in answers and words in answers, text
+
+    def newer(*args, **more):
+        raise actions.Superseded
+
+    monkeypatch.setattr(actions, "ask_live", newer)
+    assert panel.answer(live_text()) == ""
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_a_family_is_about_is_on_top_and_the_rest_is_folded(name):
+    first, *rest = design.basics_first(FAMILIES[name])
+    assert first.open and not any(group.open for group in rest)
+    names = [field.spec.name for group in (first, *rest) for field in group.fields]
+    assert sorted(names) == sorted(FAMILIES[name].params())
+    assert 4 <= len(first.fields) <= 8
+    if name == "pulses":
+        assert names[:3] == ["n_events", "gap_ms", "frequency_overlap"]
+
+
+def test_what_is_measured_is_told_in_one_line(made):
+    value, _ = shown_by(made, lambda: (Drawing(), "", ""))
+    assert json.loads(clip.measured(value["stimulus"]))["agree"] == "13 of 13 agree"
 
 
 def test_demo_mode_says_where_a_recording_goes(tmp_path):

@@ -11,7 +11,7 @@ from spectcount import actions
 from spectcount.designs import FAMILIES, Pulses, draw
 from spectcount.errors import UserError
 from spectcount.pairs import Drawing
-from spectcount.ui.link import drawing_of, other_clip, query, read_query
+from spectcount.ui.link import FIRST, drawing_of, other_clip, query, read_query
 
 BUSY = Pulses(n_events=7, gap_ms=33.25, e_n0_db=12.5, wave="noise")
 DRAWN = [name for name, declared in FAMILIES.items() if "carrier" not in declared.params()]
@@ -46,7 +46,8 @@ def test_an_older_link_without_a_family_means_pulses():
     found, heard = read_query({"design": '{"n_events": 7}', "seed": "3"})
     assert found == Drawing(Pulses(n_events=7), 3)
     assert (found.stimulus().hash, heard) == (draw(Pulses(n_events=7), 3).hash, "")
-    assert read_query({}) == (Drawing(), "")
+    assert read_query({}) == (FIRST, "")
+    assert read_query({"seed": "0"}) == (Drawing(), "")
 
 
 def test_a_clip_that_the_link_did_not_mean_is_said():

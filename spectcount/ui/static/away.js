@@ -29,15 +29,10 @@
     try {
       const answer = await fetch(`${root}${api_prefix}/app_id`, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
       return answer.ok ? (await answer.json()).app_id : null;
-    } catch { // whatever the reason, the app does not answer
-      return null;
-    }
+    } catch { return null; } // whatever the reason, the app does not answer
   }
 
-  const banner = document.createElement("p");
-  banner.id = "away";
-  banner.setAttribute("role", "alert");
-  banner.textContent = WORDS;
+  const banner = Object.assign(document.createElement("p"), { id: "away", role: "alert", textContent: WORDS });
 
   // Loads the page again only from an app that has just answered.
   async function look() {

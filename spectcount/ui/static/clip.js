@@ -31,7 +31,7 @@
   }
 
   // Does `work` with one value at a time; of the values that come meanwhile only the last is taken.
-  function lastOf(work) {
+  S.lastOf = (work) => {
     let waiting = [], busy = false;
     return async (value) => {
       waiting = [value];
@@ -41,7 +41,7 @@
         while (waiting.length) await work(waiting.pop(), () => waiting.length > 0);
       } finally { busy = false; }
     };
-  }
+  };
 
   S.clip = (element, props, watch, server) => {
     const find = (name) => element.querySelector(name);
@@ -59,13 +59,13 @@
       root.style.setProperty("--heard", longest_s / duration_s);
       root.style.setProperty("--played", audio.currentTime / duration_s || -1);
       const grid = !find(".clip-tokens").checked ? "" : tokens === 1 ? ", grid: one 40 ms token" : `, grid: ${tokens} tokens of 40 ms`;
-      const beyond = duration_s <= longest_s ? "" : `; the chosen model takes clips of at most ${longest_s} s and refuses this one`;
-      write(".clip-model figcaption span", `log-mel, 128 channels, floor 80 dB below the loudest${grid}${beyond}`);
+      const beyond = duration_s <= longest_s ? "" : `the chosen model takes clips of at most ${longest_s} s and refuses this one; `;
+      write(".clip-model figcaption span", `${beyond}log-mel, 128 channels, floor 80 dB below the loudest${grid}`);
     }
 
     // The player's copy of the last clip shown and what is measured in it.
-    const follow = lastOf(async (clip) => {
-      const { wav, table, caution } = clip.table ? JSON.parse(await server.measured(clip.stimulus))
+    const follow = S.lastOf(async (clip) => {
+      const { wav, table, caution, agree } = clip.table ? JSON.parse(await server.measured(clip.stimulus))
         : { wav: clip.wav || (await server.player_wav(clip.stimulus)), table: "" };
       if (clip !== shown) return;
       const playing = !audio.paused && !audio.ended;
@@ -73,11 +73,12 @@
       root.dataset.heard = clip.name;
       if (playing) S.play(audio);
       write(".clip-caution", caution);
+      write(".clip-agree", agree);
       find(".clip-table").innerHTML = table;
       delete root.dataset.measuring;
     });
 
-    const move = lastOf(async (text, late) => {
+    const move = S.lastOf(async (text, late) => {
       try {
         const value = JSON.parse(await server[props.live](text));
         if (!late() || !value.error) show(value);
@@ -130,7 +131,6 @@
     });
     find(".clip-json").addEventListener("click", () => S.save("stimulus.json", shown.stimulus, "application/json"));
     find(".clip-wav").addEventListener("click", async () => S.save("clip.wav", S.bytes(await server.exact_wav(shown.stimulus)), "audio/wav"));
-    find(".clip-measured").open = !window.matchMedia("(max-width: 640px)").matches;
     watch("value", update);
     S.onBase(place);
     new ResizeObserver(place).observe(root);

@@ -17,13 +17,12 @@
       names,
       limits: param.dataset.limits,
       get() {
-        if (field.type === "checkbox") return field.checked;
         const text = field.value || range?.value || "";
-        return field.type === "number" && text !== "" ? +text : text;
+        return field.type === "checkbox" ? field.checked : field.type === "number" && text !== "" ? +text : text;
       },
       set(value, full) {
-        if (field.type === "checkbox") { field.checked = value; return; }
-        field.value = value ?? "";
+        if (field.type === "checkbox") field.checked = value;
+        else field.value = value ?? "";
         if (range) stretch(full);
       },
       // The control was touched: its two parts follow each other.

@@ -84,43 +84,4 @@ Object.assign(window.SpectCount, {
     const { top, bottom } = progress.getBoundingClientRect();
     if (top < 0 || bottom > window.innerHeight) progress.scrollIntoView({ block: "center" });
   };
-
-  // Answers belong to the sound and the question that they were asked about: they carry the number
-  // of their Ask, and stand back while what the page shows is something else.
-  const asks = [];
-  let now = null, drawn = null; // what Ask would ask about, as text; a sound that is not yet its
-
-  // What is asked, whoever wrote the values down: how far the sliders go does not matter.
-  function meaning([base, tuned, task, wording, reverse, own, upload, sound]) {
-    const { full, pinned, ...said } = JSON.parse(sound);
-    const ordered = (_, value) => value && typeof value === "object" && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value;
-    return JSON.stringify([base, tuned, task, wording, !!reverse, wording === -1 ? own : "",
-      upload ? upload.path : pinned || said], ordered);
-  }
-
-  function compare(answers) {
-    const cards = answers.querySelector("[data-ask]");
-    answers.toggleAttribute("data-stale", !!cards && asks[cards.dataset.ask] !== meaning(now));
-  }
-  const compareAll = () => { if (now) document.querySelectorAll("#answers").forEach(compare); };
-
-  S.answers = (element) => {
-    S.live(element);
-    new MutationObserver(compareAll).observe(element, { childList: true, subtree: true });
-  };
-
-  // A control of the question was changed, or of the sound whose text is the last of the values.
-  S.asking = (...values) => { drawn = null; now = values; compareAll(); };
-  S.drawing = (sound) => {
-    drawn = sound;
-    if (now) { now = [...now.slice(0, -1), sound]; compareAll(); }
-  };
-
-  // Ask: about the sound that is shown, also where its text is on its way.
-  S.ask = (guess, number, ...values) => {
-    now = drawn === null ? values : [...values.slice(0, -1), drawn];
-    asks.push(meaning(now));
-    return [guess, String(asks.length - 1), ...now];
-  };
 })();

@@ -6,11 +6,7 @@
   function keysOf(answers) {
     const initials = answers.map((a) => a[0].toLowerCase());
     const distinct = new Set(initials).size === answers.length;
-    return answers.map((a, i) => {
-      if (/^\d$/.test(a)) return a;
-      if (a === "10") return "t";
-      return distinct ? initials[i] : String(i + 1);
-    });
+    return answers.map((a, i) => (/^\d$/.test(a) ? a : a === "10" ? "t" : distinct ? initials[i] : String(i + 1)));
   }
 
   S.you = (element, props, watch, server, trigger) => {
@@ -25,14 +21,8 @@
 
     function buttons(entries) {
       answers.replaceChildren(...entries.map(({ label, key, act }) => {
-        const button = document.createElement("button");
-        button.type = "button";
-        button.textContent = label;
-        if (key) {
-          const hint = document.createElement("kbd");
-          hint.textContent = key === "Enter" ? "↵" : key;
-          button.append(" ", hint);
-        }
+        const button = Object.assign(document.createElement("button"), { type: "button", textContent: label });
+        if (key) button.append(" ", Object.assign(document.createElement("kbd"), { textContent: key === "Enter" ? "↵" : key }));
         button.addEventListener("click", act);
         return button;
       }));
@@ -66,20 +56,15 @@
       asked = null; practised = 0; resting = null; run = value?.run || "";
       if (!run) {
         enter("idle");
-        place.textContent = "";
+        place.textContent = told.textContent = "";
         say(props.empty_text);
-        told.textContent = "";
-        buttons([]);
-        return;
+        return buttons([]);
       }
       enter("ready");
       place.textContent = value.about;
       say("Put on headphones, in a quiet room. Turn the volume down first: loud sounds can hurt your ears. Play the sample and raise the volume until it is comfortable, then leave it.");
       told.textContent = "Each sound is played once. Answer with the keys shown; guess when you are not sure.";
-      buttons([
-        { label: "Play the sample", key: "p", act: sample },
-        { label: "Begin", key: "Enter", act: () => next() },
-      ]);
+      buttons([{ label: "Play the sample", key: "p", act: sample }, { label: "Begin", key: "Enter", act: () => next() }]);
     }
 
     async function sample() {
