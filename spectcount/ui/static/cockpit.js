@@ -43,7 +43,7 @@
     changed = () => {
       const [live, hide] = now, stale = about !== meaning(now), by_hand = !live || hide || typical_ms() > SLOW_MS;
       if (stale && hide && about) return show("", ""); // a page that hides answers holds none
-      element.toggleAttribute("data-stale", stale && !!about);
+      root.toggleAttribute("data-stale", stale && !!about);
       button.hidden = !stale || !by_hand || !!now[9];
       button.textContent = hide ? "Show the answers" : "Ask";
       [rest, clock].forEach(clearTimeout);
