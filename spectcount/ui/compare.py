@@ -54,7 +54,7 @@ from spectcount.ui.probe_figures import (
 from spectcount.ui.run_view import Picture, RunView
 from spectcount.ui.runs import handed_out
 from spectcount.ui.tune import TuneView
-from spectcount.ui.verdicts import comparison_html
+from spectcount.ui.verdicts import headline_html, parts_html
 from spectcount.ui.wordings_view import WordingsView
 
 WORKING = "Computing the comparison."
@@ -95,18 +95,24 @@ class Pair:
 
 
 class PairFigures:
-    """Both maps in a box, the difference in another, the curves in a third."""
+    """The difference in a box, both maps in another, the curves in a third."""
 
     def __init__(self) -> None:
-        with gr.Row(equal_height=False) as maps:
-            with gr.Column(min_width=320):
-                base = heatmap("Base map", empty=NO_CELLS, elem_id="compare-base-map")
-            with gr.Column(min_width=320):
-                tuned = heatmap("Tuned map", empty=NO_CELLS, elem_id="compare-tuned-map")
-        with gr.Column() as column:
-            change = heatmap("Difference map", empty=NO_CHANGE, elem_id="compare-difference-map")
+        with gr.Column(visible=False) as column:
+            change = heatmap(
+                "Difference map", empty=NO_CHANGE, height=340, elem_id="compare-difference-map"
+            )
+        with gr.Row(equal_height=False, visible=False, elem_classes="after") as maps:
+            base, tuned = (
+                self._small_map(f"{name} map", f"compare-{name.lower()}-map")
+                for name in ("Base", "Tuned")
+            )
         self.maps, self.change = Box(maps, (base, tuned)), Box(column, (change,))
         self.chart = chart_box("Curves of base and tuned", "compare-curve", empty=NO_CELLS)
+
+    def _small_map(self, label: str, elem_id: str) -> gr.HTML:
+        with gr.Column(min_width=440):
+            return heatmap(label, empty=NO_CELLS, height=300, elem_id=elem_id)
 
     @property
     def outputs(self) -> list[Any]:
@@ -138,10 +144,15 @@ class PairFigures:
 
 
 def pair_words(pair: Pair) -> Markup:
-    """The words of a comparison (HTML)."""
+    """The verdicts of a comparison (HTML)."""
+    return headline_html(pair.config, pair.result) if pair.answered else notice(NO_CHANGE)
+
+
+def pair_parts(pair: Pair) -> Markup:
+    """The verdicts on cells, on what was held out, and confusions in words (HTML)."""
     if not pair.answered:
-        return notice(NO_CHANGE)
-    words = comparison_html(pair.config, pair.lineage, pair.result)
+        return Markup()
+    words = parts_html(pair.config, pair.lineage, pair.result)
     if not pair.plan.matrix:
         return words
     tables = pair.result.parts[0].confusions
@@ -151,8 +162,8 @@ def pair_words(pair: Pair) -> Markup:
 
 
 class CompareView(RunView):
-    """The tab; it offers the plan that an adapter in use is from. The panel and the wordings stand
-    below."""
+    """The tab; it offers the plan that an adapter in use is from. The panel and the wordings are
+    parts below that open."""
 
     kind = "compare"
     noun = "comparison"
@@ -163,16 +174,21 @@ class CompareView(RunView):
 
     def __init__(self, settings: Settings, store: Store, header: Header, tuning: TuneView) -> None:
         super().__init__(settings, store, header)
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=1, min_width=320, elem_classes="panel"):
+        with gr.Row(equal_height=False, elem_classes="beside"):
+            with gr.Column(scale=3, min_width=280, elem_classes="panel"):
                 self._lay_out_form()
-            with gr.Column(scale=3, min_width=320):
-                (export,) = self.lay_out_run(lambda: small_button("Export", "compare-export"))
+            with gr.Column(scale=6, min_width=320, elem_classes="pictures"):
+                (export,) = self.lay_out_run(
+                    lambda: small_button("Export", "compare-export", visible=False)
+                )
+                self.buttons[export] = lambda run: run.ended
                 self.exported = files("Exported bundle", "compare-files")
                 self.summary = live("compare-summary")
-                self.measure = measure_choice("compare")
+                self.measure = measure_choice("compare", visible=False)
                 self.figures = PairFigures()
+            with gr.Column(scale=4, min_width=320, elem_classes="detail"):
                 panel = cell.CellPanel("compare", settings, self.feed, self.run, header)
+                self.parts = html("compare-parts")
         PanelView(settings, store, header)
         WordingsView(settings, store, header, self.form)
         self._connect()
@@ -200,11 +216,12 @@ class CompareView(RunView):
 
     def _connect(self) -> None:
         self.starts(self.start_button, self.asked)
-        waiting = {self.summary: notice(WORKING), **self.figures.blank()}
+        waiting = {self.summary: notice(WORKING), self.parts: "", **self.figures.blank()}
         self.follow(
             [Picture("figures", self.draw, REDRAW_EVERY, [self.measure], waiting)],
             self.measure,
             self.summary,
+            self.parts,
             *self.figures.outputs,
             when=[self.measure.input],
         )
@@ -264,4 +281,5 @@ class CompareView(RunView):
     def draw(self, run: Run, measure: str) -> Updates:
         """Updates of words and figures."""
         pair = Pair(CompareConfig.from_json(run.config), run.lineage, self.feed.result(run))
-        return {self.summary: pair_words(pair), **self.figures.show(pair, measure)}
+        words = {self.summary: pair_words(pair), self.parts: pair_parts(pair)}
+        return {**words, **self.figures.show(pair, measure)}

@@ -16,7 +16,7 @@ from spectcount.settings import Settings
 from spectcount.store import Run, Store
 from spectcount.ui import plan_form
 from spectcount.ui.header import Header, compared
-from spectcount.ui.pieces import Updates, html, notice, on, refusing, render, section_head
+from spectcount.ui.pieces import Updates, html, notice, on, refusing, render, section
 from spectcount.ui.polling import Feed
 from spectcount.ui.run_view import Picture, RunView
 from spectcount.ui.verdicts import seen_html, sentence_html
@@ -43,18 +43,14 @@ class PanelView(RunView):
     def __init__(self, settings: Settings, store: Store, header: Header) -> None:
         super().__init__(settings, store, header)
         names = presets.names("panels", settings)
-        with gr.Column(elem_id="panel-section", elem_classes="section"):
-            section_head("Forgetting panel", INTRO)
-            with gr.Row(equal_height=False):
-                with gr.Column(scale=1, min_width=320, elem_classes="panel"):
-                    preset = gr.Dropdown(
-                        names, value=names[0], label="Panel", elem_id="panel-preset"
-                    )
-                    cost = html("panel-cost")
-                    start = self.lay_out_start("Start panel")
-                with gr.Column(scale=3, min_width=320):
-                    self.lay_out_run()
-                    self.table = html("panel-table")
+        with section("Forgetting panel", INTRO, "panel-section"), gr.Row(equal_height=False):
+            with gr.Column(scale=1, min_width=320, elem_classes="panel"):
+                preset = gr.Dropdown(names, value=names[0], label="Panel", elem_id="panel-preset")
+                cost = html("panel-cost")
+                start = self.lay_out_start("Start panel")
+            with gr.Column(scale=3, min_width=320):
+                self.lay_out_run()
+                self.table = html("panel-table")
         who = [preset, header.base, header.tuned]
         opened = Context.root_block.load
         on([opened, preset.input, header.base.change, header.tuned.change], self.cost, who, cost)

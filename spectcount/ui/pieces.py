@@ -123,9 +123,11 @@ def live(elem_id: str, value: str = "") -> gr.HTML:
     return html(elem_id, value, script=LIVE)
 
 
-def section_head(title: str, intro: str) -> None:
-    """The head of a section that stands below another on a tab."""
-    html(value=Markup("<h2>{}</h2><p class='about'>{}</p>").format(title, intro))
+def section(title: str, intro: str, elem_id: str) -> gr.Accordion:
+    """A part of a tab that opens, with a sentence about what it is for."""
+    with gr.Accordion(title, open=False, elem_id=elem_id, elem_classes="section") as part:
+        html(value=Markup("<p class='about'>{}</p>").format(intro))
+    return part
 
 
 def small_button(

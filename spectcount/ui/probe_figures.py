@@ -30,7 +30,7 @@ from spectcount.ui.polling import Feed
 NO_CELLS = "The map or the track fills in here, trial by trial, once a probe is started."
 
 
-def measure_choice(where: str) -> gr.Dropdown:
+def measure_choice(where: str, visible: bool = True) -> gr.Dropdown:
     """The choice of what colours a map, or of a chart instead."""
     choices = [*MEASURES.items(), *ROCS.items()]
     return gr.Dropdown(
@@ -39,6 +39,7 @@ def measure_choice(where: str) -> gr.Dropdown:
         label="Measure or chart",
         elem_id=f"{where}-measure",
         min_width=150,
+        visible=visible,
     )
 
 

@@ -41,23 +41,28 @@ MAX_LISTED = 12
 NO_PAIRS = "What may be said appears here once both have answered the same questions."
 
 
-def comparison_html(config: CompareConfig, lineage: Mapping[str, Any], result: Result) -> Markup:
-    """Everything that the trials of a comparison say in words, the verdict first (HTML)."""
+def headline_html(config: CompareConfig, result: Result) -> Markup:
+    """The verdicts of a comparison, the first one large (HTML)."""
     verdicts = analysis.verdicts(result, config.margin)
     if not verdicts:
         return notice(NO_PAIRS)
+    base, tuned = config.listeners[:2]
+    words = verdicts_html(verdicts)
+    return render("verdicts.comparison", base=base, tuned=tuned, verdicts=words)
+
+
+def parts_html(config: CompareConfig, lineage: Mapping[str, Any], result: Result) -> Markup:
+    """The verdicts on cells and on what was held out (HTML); nothing before both answered."""
+    if not analysis.verdicts(result, config.margin):
+        return Markup()
     cells = [
         part.difference
         for part in result.parts
         if part.difference is not None and not part.plan.matrix
     ]
-    base, tuned = config.listeners[:2]
     parts = result.held_out if "trained" in lineage else None
     return render(
-        "verdicts.comparison",
-        base=base,
-        tuned=tuned,
-        verdicts=verdicts_html(verdicts),
+        "verdicts.parts",
         cells=joined(map(cells_html, cells)),
         parts=None if parts is None else list(map(_part, parts)),
         seen=seen_html(lineage),

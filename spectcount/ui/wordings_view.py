@@ -25,7 +25,7 @@ from spectcount.ui.pieces import (
     on,
     refusing,
     render,
-    section_head,
+    section,
 )
 from spectcount.ui.run_view import Picture, RunView
 from spectcount.ui.verdicts import seen_html, verdicts_html
@@ -59,14 +59,12 @@ class WordingsView(RunView):
     ) -> None:
         super().__init__(settings, store, header)
         self.form = form
-        with gr.Column(elem_id="wordings-section", elem_classes="section"):
-            section_head("Wordings", INTRO)
-            with gr.Row(equal_height=False):
-                with gr.Column(scale=1, min_width=320, elem_classes="panel"):
-                    self._lay_out_form()
-                with gr.Column(scale=3, min_width=320):
-                    self.lay_out_run()
-                    self._lay_out_figures()
+        with section("Wordings", INTRO, "wordings-section"), gr.Row(equal_height=False):
+            with gr.Column(scale=1, min_width=320, elem_classes="panel"):
+                self._lay_out_form()
+            with gr.Column(scale=3, min_width=320):
+                self.lay_out_run()
+                self._lay_out_figures()
         self.starts(*self._asked)
         waiting = {self.words: notice(WORKING), self.chart: None, self.spread: None}
         self.follow([Picture("figures", self.draw, REDRAW_EVERY, waiting=waiting)], *waiting)

@@ -89,7 +89,7 @@ def test_design_ask_map_tune_compare():
         page.locator("#compare-start").click()
         wait_done(page, "compare")
         expect(page.locator("#compare-summary")).to_contain_text("32 paired")
-        expect(page.locator("#compare-summary")).to_contain_text("Held out")
+        expect(page.locator("#compare-parts")).to_contain_text("Held out")
         click_cell(page, "compare-difference-map")
         expect(page.locator("#compare-answers tbody tr")).to_have_count(2)
         page.locator("#compare-export").click()

@@ -19,8 +19,15 @@ from spectcount.probing.verdict import CRITERION, verdict
 from spectcount.probing.words import place_of
 from spectcount.psychophysics.sdt import Interval
 from spectcount.trials import make_trial
-from spectcount.ui.compare import Pair, PairFigures, compared, pair_words
-from spectcount.ui.verdicts import MARKS, comparison_html, sentence_html, verdicts_html, worse_html
+from spectcount.ui.compare import Pair, PairFigures, compared, pair_parts, pair_words
+from spectcount.ui.verdicts import (
+    MARKS,
+    headline_html,
+    parts_html,
+    sentence_html,
+    verdicts_html,
+    worse_html,
+)
 
 BODY = {"kind": "map", "nx": 2, "ny": 2, "trials": 24, "catch_trials": 48}
 CONFIG = {"plan": BODY, "listeners": ["base", "tuned"], "seed": 7, "margin": None}
@@ -71,7 +78,8 @@ def words_of(config, lineage, base, tuned):
     """The page's words on a comparison."""
     trials = {"base": base, "tuned": tuned}
     made = CompareConfig.from_json(config)
-    return comparison_html(made, lineage, RunningComparison(made, lineage, trials))
+    result = RunningComparison(made, lineage, trials)
+    return headline_html(made, result) + parts_html(made, lineage, result)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +104,7 @@ def figures():
 
 def test_the_verdict_comes_first_and_the_worse_cell_is_named(figures):
     pair = pair_of(answers("base", 4), answers("tuned", 4, deaf={(1, 1)}))
-    words, new = pair_words(pair), figures.show(pair, "rate")
+    words, new = pair_words(pair) + pair_parts(pair), figures.show(pair, "rate")
     base, tuned, change = (new[f] for f in (*figures.maps.figures, figures.change.figure))
     assert base["z"][0][0] > 0.7 and tuned["z"][1][1] < 0.4
     assert change["diverging"] and list(change["marks"].values()) == [[[1, 1]]]
@@ -144,7 +152,7 @@ def test_every_kind_of_plan_has_its_words_and_boxes(body, shown, boxes, figures)
     plan = plan_from_dict(body)
     pair = pair_of(answers("base", 2, plan=plan), answers("tuned", 3, plan=plan), plan)
     new = figures.show(pair, "d_prime")
-    assert shown in pair_words(pair)
+    assert shown in pair_words(pair) + pair_parts(pair)
     assert [new[getattr(figures, name).column]["visible"] for name in BOXES] == boxes
     assert figures.show(pair_of([], [], plan), "d_prime") == {}
 
