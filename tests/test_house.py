@@ -54,6 +54,7 @@ SWEPT = (
     "measure",
     "pairs.py",
     "params.py",
+    "probing",
     "psychophysics",
     "rates.py",
     "records.py",

@@ -85,7 +85,7 @@ def accuracy_value(
 def shortcuts_value(audit: Audit) -> Spec:
     """Share right of every listener and of every cue alone, with chance and the limit of what
     counts as a shortcut."""
-    shares = sorted(audit.own.items(), key=lambda item: -item[1])
+    shares = sorted(audit.listeners.items(), key=lambda item: -item[1])
     lines = [
         Line(
             name,

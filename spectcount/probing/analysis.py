@@ -1,4 +1,4 @@
-"""What a run says: computed once, when it ends, stored, read by page, command line and report.
+"""The results of a run: computed once, when it ends, stored, read by page, command line and report.
 
 *Conventions*: `Running` computes each thing at its first use, from the trials so far; `analyse`
 turns it into an `Analysis`, which has the same attributes and is stored. Mappings hold the
@@ -328,7 +328,8 @@ RUNNING: dict[str, type[Running[Any]]] = {
 def running(
     kind: str, config: Mapping[str, Any], lineage: Mapping[str, Any], trials: Iterable[Trial]
 ) -> Running[Any]:
-    """What the trials so far of a run of a kind say, from its configuration as it is stored."""
+    """The results of the trials so far of a run of a kind, from its configuration as it is
+    stored."""
     of_kind = ask_config(kind, config)
     return _running(of_kind, lineage, by_listener(of_kind, trials))
 
@@ -378,7 +379,7 @@ def suspected(result: Result, listener: str) -> list[Region]:
 
 
 def verdicts(result: Result, margin: float | None) -> list[Verdict]:
-    """What may be said of a comparison: of each of its plans the changes of thresholds and the
+    """The sentences about a comparison: of each of its plans the changes of thresholds and the
     change, main measure first. The very first is the verdict named beforehand."""
     listed: list[Verdict] = []
     for part in result.parts:

@@ -58,7 +58,7 @@ AXIS_NAMES = (*SPECIAL, *dict.fromkeys(n for d in FAMILIES.values() for n in _nu
 
 
 def declaration(name: str, design: type[Design]) -> Param:
-    """What is declared about axis `name` for a design family; refuses axes it does not have."""
+    """The declaration of axis `name` for a design family; refuses axes it does not have."""
     known = {**(SPECIAL if design.family == "pulses" else {}), **_numeric(design)}
     if name not in known:
         raise UserError(

@@ -1,4 +1,4 @@
-"""What a plan is: what is asked of every listener alike, about which stimuli.
+"""The base of plans: what is asked of every listener alike, about which stimuli.
 
 Conventions: cell (x, y) counts from 0 along the axes; a trial depends only on the seed, its place
 in the plan and the plan's design, so listeners are paired and longer runs extend shorter ones.
@@ -281,7 +281,7 @@ class Plan(Declared):
 
     @property
     def background_axes(self) -> tuple[int, ...]:
-        """Which of the axes (0: x, 1: y) change the catch trials: the noise or the clip."""
+        """Indices of the axes (0: x, 1: y) that change the catch trials: the noise or the clip."""
         if self.asked.forced_choice:
             return tuple(range(len(self.axes)))
         follows = self._family.background
@@ -319,7 +319,7 @@ class Plan(Declared):
 
     @property
     def _most(self) -> dict[str, Any]:
-        """What a trial draws, at its longest."""
+        """The stimulus of a trial, at its longest."""
         return {"n_events": self.count_high} if self.draws_count else {}
 
     def _drawn(self, seed: int, role: str, cell: Cell, k: int, rng: np.random.Generator) -> dict:

@@ -22,7 +22,7 @@ TRACK = Param("track", int, 1, "Number of the track.", low=1, high=MAX_CONDITION
 
 @dataclass(frozen=True)
 class Condition:
-    """What track number `index` (from 0) has of its own, and how to call it: "" where there is
+    """The condition of track number `index` (from 0) and its name: "" where there is
     one track only."""
 
     index: int

@@ -69,7 +69,7 @@ class Confirmation:
 
     @classmethod
     def from_config(cls, config: ConfirmConfig) -> Confirmation:
-        """What a run's configuration asks."""
+        """The questions of a run's configuration."""
         plans = plan_from_dict(config.plan).parts
         targets = []
         for values in config.targets:
@@ -209,7 +209,7 @@ def holm(p: Sequence[float]) -> np.ndarray:
 
 
 def sentence(regions: Sequence[Region]) -> str:
-    """How many regions were confirmed."""
+    """The number of regions that were confirmed."""
     sure = [region for region in regions if region.status == CONFIRMED]
     many = f"{len(regions)} suspected region{'s' if len(regions) != 1 else ''}"
     return (
@@ -219,7 +219,7 @@ def sentence(regions: Sequence[Region]) -> str:
 
 
 def summary(config: ConfirmConfig, trials: Mapping[str, Sequence[Trial]], run: str) -> Json:
-    """What a run of kind "confirm" says: plain data."""
+    """The result of a run of kind "confirm": plain data."""
     confirmation = Confirmation.from_config(config)
     regions = {
         name: confirmed_regions(confirmation, listed, Criterion.from_dict(config.criterion), run)

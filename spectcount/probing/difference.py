@@ -179,7 +179,7 @@ def _flips(n: int, limit: float) -> float | None:
 
 
 def _correlation(signal: list[Pair], place: np.ndarray) -> float:
-    """How alike two listeners' scores of the same trials are, within cells."""
+    """The correlation of two listeners' scores of the same trials, within cells."""
     ranks = [rankdata([pair[who].yes_score for pair in signal]) for who in (0, 1)]
     counts = np.maximum(np.bincount(place), 1)
     x, y = (r - (np.bincount(place, r) / counts)[place] for r in ranks)
@@ -238,7 +238,7 @@ class Difference:
 
     @property
     def verdict(self) -> MapVerdict:
-        """How many cells are better, worse, neither."""
+        """Numbers of cells that are better, worse, neither."""
         better, worse = int(self.better.sum()), int(self.worse.sum())
         p = self.p if self.p_d_prime is None else self.p_d_prime
         tested = int(np.sum(~np.isnan(p)))
@@ -299,7 +299,7 @@ class Change:
     mixed: bool = False
 
     def verdicts(self, margin: float | None = None) -> list[Verdict]:
-        """What may be said, the main measure first: d_a or d' (or accuracy), then bias, then what
+        """The verdicts, the main measure first: d_a or d' (or accuracy), then bias, then what
         only describes: of better and worse hearing the first alone speaks.
         `margin` is for the main measure."""
         rate = whole_rate(self.plan.asked, HITS)
@@ -340,7 +340,7 @@ def difference(
     level: float = 0.95,
     seed: int = 0,
 ) -> Difference:
-    """What changed from `base` to `tuned` in each cell; only questions that both have answered
+    """The changes from `base` to `tuned` in each cell; only questions that both have answered
     count. `seed` is that of the bootstrap."""
     pairs = pairs_of(plan, base, tuned)
     signal = pairs.signal_tables()

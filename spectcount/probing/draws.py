@@ -1,4 +1,4 @@
-"""What every plan's trials are made of: seeds, wordings in turn, ranges, and what is refused.
+"""The parts of every plan's trials: seeds, wordings in turn, ranges, and what is refused.
 
 Conventions: a cell is its indices (x, y), y = 0 where the plan has one axis.
 """
@@ -37,7 +37,7 @@ class PlannedQuestion:
 
 
 class AskedPlan(Protocol):
-    """What a runner needs of a plan."""
+    """The plan as a runner needs it."""
 
     @property
     def adaptive(self) -> bool:
@@ -60,14 +60,14 @@ class AskedPlan(Protocol):
 
 @dataclass(frozen=True)
 class Cost:
-    """What a plan will take: trials over all listeners, and minutes at the rate given."""
+    """The cost of a plan: trials over all listeners, and minutes at the rate given."""
 
     n_trials: int
     minutes: float
 
 
 def cost_of(n_trials: int, clips_per_s: float = CLIPS_PER_S) -> Cost:
-    """What `n_trials` take at a measured rate."""
+    """The cost of `n_trials` at a measured rate."""
     if clips_per_s <= 0:
         raise UserError(f"clips_per_s={clips_per_s:g} is not a rate; give one above 0")
     return Cost(n_trials, n_trials / clips_per_s / 60)
@@ -83,8 +83,8 @@ def words_in_turn(task_name: str, wordings: str, place: int) -> tuple[int, bool]
 
 
 def words_shared(task_name: str, wordings: str, n_signal: int, n_catch: int) -> int:
-    """How many places of that cycle signal and catch trials of one level go through in turn: as
-    many as the fewer of them fill, so that both take the same ones in the same shares."""
+    """The number of places of that cycle that signal and catch trials of one level go through in
+    turn: as many as the fewer of them fill, so that both take the same ones in the same shares."""
     of_task = task(task_name)
     first, last = _wordings(of_task, wordings)
     cycle = (last - first) * (2 if of_task.reversible else 1)

@@ -53,7 +53,7 @@ class Part:
 
     @property
     def title(self) -> str:
-        """What it is about: "never trained (gap, level)"."""
+        """Its title: "never trained (gap, level)"."""
         names = ", ".join(NAMES.get(name, name) for name in self.outside)
         return f"{self.name} ({names})" if names else self.name
 
@@ -128,7 +128,7 @@ def held_out_plans(lineage: Mapping[str, Any] | Trained, plan: Plan) -> HeldOutP
 def seen_before(
     seed: int, trained: Trained, probe_seed: int | None = None, shared: int = 0, total: int = 0
 ) -> list[str]:
-    """What a comparison at `seed` shares with how the adapter was made, in sentences; nothing
+    """Overlaps of a comparison at `seed` with how the adapter was made, in sentences; nothing
     where all is held out. `probe_seed`: that of the probe which found the weak cells, None where
     that run is not known here; `shared` of the comparison's `total` questions were asked by it."""
     sentences = []
@@ -187,7 +187,7 @@ def _clip_side(outside: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _elsewhere(plan: Plan, trained: Trained) -> tuple[str, ...]:
-    """What the plan never varies and was never trained."""
+    """Parameters that the plan never varies and was never trained."""
     varied = {name for axis in plan.axes for name in (axis.span(0, 0)[0], axis.name)}
     varied |= set(plan.draw) | {"frequency_hz", "onset_s", "n_events"}
     if "gap_ms" not in plan.design and "gap_ms" not in varied:

@@ -57,7 +57,8 @@ class Kind:
 
 
 def plan_of(config: AskConfig) -> AskedPlan:
-    """What a configuration asks of each listener; raises `UserError` for what is no plan."""
+    """The questions that a configuration asks of each listener; raises `UserError` for what is no
+    plan."""
     return KINDS[config.kind].plan(config)
 
 
@@ -71,7 +72,7 @@ def _probe(config: AskConfig, answers: Answers) -> Json:
 
 
 def _compare(config: CompareConfig, answers: Answers) -> Json:
-    """What may be said, first of all; then the parts trained and never trained."""
+    """The verdicts, first over all; then the parts trained and never trained."""
     from spectcount.probing.analysis import verdicts
 
     result, lineage = answers.result, answers.lineage

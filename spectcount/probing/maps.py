@@ -217,7 +217,7 @@ def pool(
 
 
 def confusion(trials: Iterable[Trial], level: float = 0.95) -> Confusion:
-    """How many there were against how many were said, over counting trials (catch trials are
+    """Counts of events against counts answered, over counting trials (catch trials are
     zeros)."""
     answered = [t for t in trials if task(t.task).counts and t.truth is not None]
     listed = counted(None, answered)
@@ -361,7 +361,7 @@ def catch_by_cell(plan: Plan, trials: Iterable[Trial]) -> Grid:
 
 
 def background_of(plan: Plan, cell: tuple[int, ...]) -> tuple[int, ...]:
-    """What cells with the same catch trials have in common."""
+    """The key that cells with the same catch trials have in common."""
     return tuple(cell[a] for a in plan.background_axes)
 
 

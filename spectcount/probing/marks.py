@@ -77,8 +77,8 @@ def _channel_levels_db(waveform: np.ndarray, stimulus: Stimulus) -> np.ndarray:
 
 
 def merged_cells(axis: Axis) -> list[bool]:
-    """Which cells of a frequency axis hold no Fourier bin of their own beside a neighbour's;
-    all False for other axes."""
+    """True for cells of a frequency axis that hold no Fourier bin of their own beside a
+    neighbour's; all False for other axes."""
     if axis.name not in ("frequency", "mel_channel"):
         return [False] * axis.n
     bins = [_bins(axis, i) for i in range(axis.n)]

@@ -182,7 +182,8 @@ class PanelResult:
 
     @property
     def sentence(self) -> str:
-        """What was forgotten, or that nothing was shown to be; the largest loss; the rest."""
+        """The sentence on what was forgotten, or that nothing was shown to be; the largest loss;
+        the rest."""
         tested = self.tested
         if not tested:
             return "Nothing can be said: no row of the panel was fine before."
@@ -197,7 +198,7 @@ class PanelResult:
 
     @property
     def _chosen(self) -> str:
-        """What the choice of rows does to their numbers."""
+        """The effect of the choice of rows on their numbers."""
         many = len(self.tested) > 1
         return "; picked for being low, so the truth lies nearer to zero" if many else ""
 
@@ -357,7 +358,8 @@ def _around(plan: Plan, catch: Sequence[Pair]) -> Any:
 
 
 def _in_any(trial: Trial, regions: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether any event of a trial lies in any weak region: an easy one beside it is no comfort."""
+    """True where any event of a trial lies in any weak region: an easy one beside it is no
+    comfort."""
     values = values_of(asked_stimulus(trial))
     return any(
         all(

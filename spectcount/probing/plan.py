@@ -93,7 +93,7 @@ def trials_of_part(trials: Iterable[Trial], index: int) -> list[Trial]:
 
 
 def _due(part: Part, share: float) -> int:
-    """How many more questions are due once `share` of the rounds is over."""
+    """The number of questions still due once `share` of the rounds is over."""
     return math.ceil(share * part.n_trials) - part.given
 
 
@@ -203,7 +203,7 @@ class Curve(GridPlan):
 
 @dataclass(frozen=True)
 class CountConfusion(GridPlan):
-    """How many are there against how many are said."""
+    """The confusion of counts: events there against counts answered."""
 
     kind: ClassVar[str] = "confusion"
     title: ClassVar[str] = "Count confusion"

@@ -155,7 +155,7 @@ class Procedure(Plan):
 
     @property
     def rule_words(self) -> str:
-        """How the level follows the answers, in a sentence for a methods section."""
+        """The rule by which the level follows the answers, in a sentence for a methods section."""
         return f"Levels followed the rule of {self.title}."
 
     @property
@@ -176,8 +176,8 @@ class Procedure(Plan):
 
     @property
     def interval_of(self) -> Callable[[Track], Interval] | None:
-        """What finds the interval whose width may end a track; None where the track sees to that
-        itself."""
+        """The function that finds the interval whose width may end a track; None where the track
+        sees to that itself."""
         return None
 
     @property

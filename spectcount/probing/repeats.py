@@ -42,7 +42,7 @@ def counted(plan: Plan | None, trials: Iterable[Trial]) -> list[Trial]:
 
 
 def left_out_words(n: int) -> str:
-    """How many trials were left out as repeats, in a clause; empty where none was."""
+    """The number of trials left out as repeats, in a clause; empty where none was."""
     return f"{n} trials left out as repeats of one waveform" if n else ""
 
 

@@ -43,7 +43,7 @@ class _Seat:
     linked: dict[str, Trial]
     places: set[tuple[str, str]]
     batch: list[PlannedQuestion] | None = None
-    asked: int = 0
+    n_asked: int = 0
     known: int = 0
     seconds: float = 0.0
     trials: list[Trial] = field(default_factory=list)
@@ -155,9 +155,9 @@ def _run(context: RunContext, seats: list[_Seat], total: int, low_mass: bool) ->
                 _refuse_low_mass(seat)
             done = sum(len(s.trials) for s in seats)
             context.progress(done, total)
-            if seat.asked and not timed:
+            if seat.n_asked and not timed:
                 timed = True
-                rate = seat.asked / seat.seconds
+                rate = seat.n_asked / seat.seconds
                 left_min = (total - done) / rate / 60
                 context.log(f"{rate:.1f} clips/s with {seat.name}: about {left_min:.1f} min left")
     return False
@@ -267,7 +267,7 @@ def _alike(batch: Iterable[PlannedQuestion]) -> list[list[PlannedQuestion]]:
 def _link(seat: _Seat, group: list[PlannedQuestion], scores: Scores, seconds: float) -> None:
     """Keep the answers to a group as trials, and how long they took."""
     seat.seconds += seconds
-    seat.asked += len(group)
+    seat.n_asked += len(group)
     for row, planned in enumerate(group):
         trial = make_trial(
             planned.question,
@@ -281,10 +281,10 @@ def _link(seat: _Seat, group: list[PlannedQuestion], scores: Scores, seconds: fl
 
 
 def _report(seat: _Seat) -> dict[str, Any]:
-    rate = seat.asked / seat.seconds if seat.asked else None
+    rate = seat.n_asked / seat.seconds if seat.n_asked else None
     return {
         "fingerprint": seat.fingerprint,
-        "asked": seat.asked,
+        "asked": seat.n_asked,
         "known": seat.known,
         "clips_per_s": rate,
         **scored_by(seat.listener),
@@ -292,5 +292,6 @@ def _report(seat: _Seat) -> dict[str, Any]:
 
 
 def scored_by(listener: Listener) -> dict[str, str]:
-    """How a model is scored (path, reason, device, number format); nothing of other listeners."""
+    """The way a model is scored (path, reason, device, number format); nothing of other
+    listeners."""
     return dict(getattr(getattr(listener, "listener", listener), "facts", {}))

@@ -79,7 +79,7 @@ class Sensitivity:
 
     @functools.cached_property
     def labels(self) -> Labels:
-        """What is alike: cells, words in their order, backgrounds."""
+        """Keys of what is alike: cells, words in their order, backgrounds."""
         signal, catch = self.signal[0], self.catch[0]
         words = numbered([t.prompt for t in signal], [t.prompt for t in catch])
         backs = numbered([self._back(t) for t in signal], [self._back(t) for t in catch])
@@ -170,7 +170,7 @@ class Sensitivity:
 
 
 def for_wordings(trials: Iterable[Trial]) -> str:
-    """What intervals are for: the wordings that were used; their variation is not in them."""
+    """The scope of intervals: the wordings that were used; their variation is not in them."""
     n = len({t.prompt for t in trials}) or 1
     return f"for {'this wording' if n == 1 else f'these {n} wordings'}"
 

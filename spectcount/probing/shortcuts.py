@@ -74,15 +74,15 @@ class Floor:
 
 @dataclass(frozen=True)
 class Audit:
-    """What each cue reaches on `n` clips of a task, the largest first; `own` is each listener's
-    share right, taken in the same way; `chance` and `limit` as in the module."""
+    """The accuracy that each cue reaches on `n` clips of a task, the largest first; `listeners` is
+    each listener's share right, taken in the same way; `chance` and `limit` as in the module."""
 
     task: str
     n: int
     chance: float
     limit: float
     floors: tuple[Floor, ...]
-    own: Mapping[str, float]
+    listeners: Mapping[str, float]
 
     @property
     def above(self) -> list[Floor]:
@@ -125,7 +125,7 @@ class Audit:
             "chance": self.chance,
             "limit": self.limit,
             "sentence": self.sentence,
-            "own": dict(self.own),
+            "own": dict(self.listeners),
             "floors": [
                 {"cue": f.cue, "words": f.words, "rate": vars(f.rate), "theory": f.theory}
                 for f in self.floors
@@ -178,7 +178,7 @@ Clip = Stimulus | _Asked
 def audit_clips(
     task_name: str,
     clips: Iterable[tuple[Clip, str]],
-    own: Mapping[str, float] | None = None,
+    listeners: Mapping[str, float] | None = None,
     theory: Mapping[str, str] | None = None,
 ) -> Audit | None:
     """The audit of clips with their true answers; signal and counterpart of one draw in a row.
@@ -204,7 +204,7 @@ def audit_clips(
         chance,
         LIMIT if len(counts) == 2 else 2 * chance,
         tuple(sorted(floors, key=lambda f: -f.rate.value)),
-        own or {},
+        listeners or {},
     )
 
 

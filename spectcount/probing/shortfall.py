@@ -204,7 +204,7 @@ class Numbers:
 
     @property
     def n_backgrounds(self) -> int:
-        """How many there are."""
+        """The number of trials."""
         return len(self.known)
 
     def backgrounds(self, trials: Sequence[Trial]) -> np.ndarray:
@@ -212,7 +212,7 @@ class Numbers:
         return np.array([self.known[self._background(t)] for t in trials], int)
 
     def said(self, trials: Sequence[Trial], place: np.ndarray) -> Said:
-        """Which trials got the first answer, their scores, and the words they were asked in."""
+        """Trials that got the first answer, their scores, and the words they were asked in."""
         return Said(
             np.array([t.answer == t.answers[0] for t in trials], bool),
             np.array([t.yes_score if len(t.answers) == 2 else 0.0 for t in trials], float),

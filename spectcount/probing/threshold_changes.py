@@ -89,13 +89,13 @@ class ThresholdChange:
 
     @property
     def cautions(self) -> list[str]:
-        """What limits either threshold, in clauses."""
+        """The limits of either threshold, in clauses."""
         both = (("base", self.before), ("tuned", self.after))
         return [f"caution, {name}: {'; '.join(t.cautions)}" for name, t in both if t.cautions]
 
     @property
     def _compared(self) -> tuple[Threshold | ScoreFit, Threshold | ScoreFit]:
-        """What is compared, of either listener."""
+        """The fits that are compared, of either listener."""
         before, after = self.fits or (None, None)
         return before or self.before, after or self.after
 

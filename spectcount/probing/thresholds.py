@@ -101,7 +101,7 @@ IDEAL_DRAWS = 2
 
 @dataclass(frozen=True)
 class Threshold:
-    """What one track says; see the module. `n` counts all trials, `n_catch` those without a
+    """The result of one track; see the module. `n` counts all trials, `n_catch` those without a
     signal, `repeated` those left out as repeats of one waveform; `wordings` says what the
     intervals are for; `ended` says why the track ended; `ideal` is the ideal observer's
     `d_prime_1`, nan where not known; `series` the trials, None where
@@ -150,8 +150,8 @@ class Threshold:
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        """What limits the threshold, in clauses: of the procedure's own estimate and of the fit to
-        all answers, which may find the fault that the other does not."""
+        """The limits of the threshold, in clauses: of the procedure's own estimate and of the fit
+        to all answers, which may find the fault that the other does not."""
         if self.reason:
             return ()
         if self.surface is not None:

@@ -117,14 +117,14 @@ def succeeded(of_task: Task, trial: Trial) -> bool:
 
 
 def role_of(catch_share: float, seed: int, index: int, k: int) -> str:
-    """What presentation `k` of track number `index` is: signal or catch, in random order within
+    """The kind of presentation `k` of track number `index`: signal or catch, in random order within
     each block, as many of each as the share asks for."""
     before, after = (catch_before(catch_share, seed, index, n) for n in (k, k + 1))
     return CATCH if after > before else SIGNAL
 
 
 def catch_before(catch_share: float, seed: int, index: int, k: int) -> int:
-    """How many of the first `k` presentations of a track are catch trials."""
+    """The number of catch trials among the first `k` presentations of a track."""
     block, place = divmod(k, BLOCK)
     due = [math.floor(catch_share * BLOCK * b + 0.5) for b in (block, block + 1)]
     order = np.random.default_rng(seed_of(seed, "roles", index, block)).permutation(BLOCK)

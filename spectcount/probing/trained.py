@@ -1,4 +1,5 @@
-"""What an adapter was trained on, read from its lineage: parameter by parameter, and what was not.
+"""The training range of an adapter, read from its lineage: parameter by parameter, and what was
+not.
 
 *Conventions*: a range is [low, high], both ends trained; a parameter's ranges are a union of such,
 apart and rising, in the parameter's unit. They are taken parameter by parameter: a combination of
@@ -62,8 +63,8 @@ class Trained:
     held_out: Mapping[str, Range] = field(default_factory=dict)
 
     def outside(self, stimulus: Stimulus | Mapping[str, Any], task_name: str) -> tuple[str, ...]:
-        """What about a stimulus was never trained: names of parameters, or `task`, `family`,
-        `wave`; nothing where all of it was."""
+        """Properties of a stimulus that were never trained: names of parameters, or `task`,
+        `family`, `wave`; nothing where all of it was."""
         values = values_of(stimulus)
         names = [
             name
@@ -126,7 +127,7 @@ class Trained:
 
 
 def trained_of(lineage: Mapping[str, Any]) -> Trained:
-    """What the adapter of a lineage was trained on. Raises `UserError` for data that is no
+    """The training range of the adapter of a lineage. Raises `UserError` for data that is no
     lineage of a curriculum."""
     try:
         c = {**_OLD_DEFAULTS, **lineage["curriculum"]}
@@ -176,8 +177,8 @@ def values_of(stimulus: Stimulus | Mapping[str, Any]) -> dict[str, list[float]]:
 
 
 def asked_stimulus(trial: Trial) -> Mapping[str, Any]:
-    """What a trial is about: its stimulus, or on a catch trial without events the same with the
-    events that are absent."""
+    """The stimulus that a trial is about: its stimulus, or on a catch trial without events the same
+    with the events that are absent."""
     stimulus = trial.stimulus or {}
     template = stimulus.get("meta", {}).get("template")
     return {**stimulus, "events": template} if template else stimulus
@@ -242,8 +243,8 @@ _OLD_DEFAULTS = {
 
 
 def _declared_ranges(c: Mapping[str, Any]) -> dict[str, list[Range]]:
-    """What the curriculum itself draws from, regions aside. Where a length is the model's window,
-    which is not known here, no length counts as never trained."""
+    """The ranges that the curriculum itself draws from, regions aside. Where a length is the
+    model's window, which is not known here, no length counts as never trained."""
     if c["clip_low_s"] is None:
         lengths = [(0.0, WINDOW)]
     else:

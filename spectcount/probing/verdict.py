@@ -1,4 +1,4 @@
-"""What may be said about a change, in a sentence with its interval.
+"""Statements about a change, in a sentence with its interval.
 
 *Conventions*: a change is tuned minus base (thresholds on a log axis: log10 of the factor). The
 word is a property of the interval and of nothing else: *improved* and *worse* only where zero lies
@@ -30,8 +30,8 @@ MAX_DIGITS = 12
 
 @dataclass(frozen=True)
 class Measure:
-    """What changed: its `name` in a sentence, its `unit`, whether more is `better` (1), worse
-    (-1) or neither (0), and for a measure without better the words for `up` and `down`. Where
+    """The measure that changed: its `name` in a sentence, its `unit`, whether more is `better` (1),
+    worse (-1) or neither (0), and for a measure without better the words for `up` and `down`. Where
     `factor`, changes are log10 of a factor, which is what the sentence shows."""
 
     name: str
@@ -151,7 +151,8 @@ class Verdict:
 
     @property
     def aside(self) -> str:
-        """What else the interval says: which way a bias went, or how small the change is."""
+        """The further message of the interval: which way a bias went, or how small the change
+        is."""
         words = ""
         if self.mixed:
             better = _side(self.interval) == self.measure.better
@@ -188,8 +189,8 @@ def verdict(
 
 @dataclass(frozen=True)
 class MapVerdict:
-    """How many cells of a map changed for sure, at false-discovery rate `q`; `headline`: the kind
-    of the verdict over all trials, which the cells never contradict."""
+    """The number of cells of a map that changed for sure, at false-discovery rate `q`; `headline`:
+    the kind of the verdict over all trials, which the cells never contradict."""
 
     better: int
     worse: int

@@ -36,9 +36,10 @@ SUSPECTED, CONFIRMED, NOT_CONFIRMED = "suspected", "confirmed", "not confirmed"
 
 @dataclass(frozen=True)
 class Confirmed:
-    """What new questions said of a region: `p` after Holm's correction over the regions that were
-    asked about together, `passed` where it is below `alpha`; the estimates, with intervals at
-    95 %, from `n` signal and `n_catch` catch trials; `d_prime` is None where there is none."""
+    """The answers to new questions about a region: `p` after Holm's correction over the regions
+    that were asked about together, `passed` where it is below `alpha`; the estimates, with
+    intervals at 95 %, from `n` signal and `n_catch` catch trials; `d_prime` is None where there is
+    none."""
 
     p: float
     passed: bool
@@ -174,7 +175,7 @@ class _Map:
         self.judge = Judge(plan, criterion, self.signal, catch)
 
     def weak_cells(self) -> tuple[np.ndarray, np.ndarray]:
-        """Which cells are weak, bool [ny, nx], and which of them by their rate alone."""
+        """Weak cells, bool [ny, nx], and which of them by their rate alone."""
         windows = _windows(*self.shape)
         low = benjamini_hochberg(self.judge.test(windows).p, self.criterion.q)
         near = windows[low].any(axis=0)

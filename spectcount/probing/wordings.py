@@ -164,7 +164,7 @@ def by_stimulus(
 
 @dataclass(frozen=True)
 class Worded:
-    """What one wording gives: its index and words, whether it was held out of training, and its
+    """The result of one wording: its index and words, whether it was held out of training, and its
     own rate, d' and c (None where the task has none) over `n` signal and `n_catch` catch trials."""
 
     wording: int
@@ -200,7 +200,7 @@ class Robustness:
 
     @property
     def sentence(self) -> str:
-        """How much the wording matters, in words."""
+        """The effect of the wording, in words."""
         main, name = self.main, self.measure
         low, high = float(np.min(main.by_wording)), float(np.max(main.by_wording))
         return (

@@ -115,7 +115,7 @@ def shortcuts_html(evidence: Evidence) -> Html:
     audit = evidence.shortcuts
     if audit is None:
         return Html("")
-    rows = [[name, percent(share), ""] for name, share in audit.own.items()]
+    rows = [[name, percent(share), ""] for name, share in audit.listeners.items()]
     rows += [
         [f"{floor.words} alone", interval(floor.rate), _shortcut_words(audit, floor)]
         for floor in audit.floors

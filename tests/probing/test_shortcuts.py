@@ -165,5 +165,5 @@ def test_a_run_tells_what_one_cue_reaches(context, deaf):
     plan = {"kind": "confusion", "trials": 12, "count_low": 2, "count_high": 4}
     summary = run.execute(context({"plan": plan, "seed": 5}), {"a": deaf(9000)})
     found = Audit.from_dict(summary["shortcuts"])
-    assert found.own == {"a": 1.0} and found.n == 36 and found.chance == pytest.approx(1 / 3)
+    assert found.listeners == {"a": 1.0} and found.n == 36 and found.chance == pytest.approx(1 / 3)
     assert "total sounding time" in found.sentence and "right" in found.sentence
