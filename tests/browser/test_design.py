@@ -399,3 +399,38 @@ def test_the_api_answers_and_refuses_with_a_sentence(url):
         client.predict("nope", api_name="/probe_status")
     offered = client.view_api(return_format="dict")["named_endpoints"]
     assert set(offered) == {"/synthesise", "/ask", "/families", "/probe_status"}
+
+
+SLOWED = """() => {
+  window.asked = 0;
+  const usual = window.fetch;
+  window.fetch = async (place, about) => {
+    if (about?.body?.includes?.('"fn_name":"answer"')) {
+      window.asked += 1;
+      await new Promise((resolve) => setTimeout(resolve, window.slow_ms));
+    }
+    return usual(place, about);
+  };
+}"""
+
+
+def test_a_model_that_is_slow_is_asked_at_rest_and_one_that_is_slower_by_a_button(visit):
+    page = visit()
+    answers, ask = page.locator("#answers"), page.get_by_role("button", name="Ask", exact=True)
+    expect(answers.locator(".truth")).to_have_text("Truth: 4", timeout=2 * WAIT_MS)
+    page.evaluate(SLOWED)
+    page.evaluate("window.slow_ms = 2200")
+    for truth in (5, 6):  # a time that comes once may be that of loading the model
+        slider(page, "Events").press("ArrowRight")
+        expect(answers.locator(".truth")).to_have_text(f"Truth: {truth}", timeout=WAIT_MS)
+    slider(page, "Events").press("ArrowRight")
+    expect(ask).to_be_visible()
+    page.wait_for_timeout(1000)
+    assert page.evaluate("window.asked") == 2
+    page.evaluate("window.slow_ms = 400")
+    ask.click()
+    expect(answers.locator(".truth")).to_have_text("Truth: 7", timeout=WAIT_MS)
+    for _ in range(3):  # within the time of rest: one question
+        slider(page, "Events").press("ArrowLeft")
+    expect(answers.locator(".truth")).to_have_text("Truth: 4", timeout=WAIT_MS)
+    assert page.evaluate("window.asked") == 4

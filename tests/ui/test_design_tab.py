@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from spectcount import actions, presets
+from spectcount import actions, presets, rates, visitors
 from spectcount.actions import LiveAnswer
 from spectcount.clips import save_clip
 from spectcount.designs import FAMILIES, Pulses
 from spectcount.errors import UserError
 from spectcount.listeners import EMBEDDED
+from spectcount.listeners.scorer import live as scorer_live
 from spectcount.measure.splatter import cautions
 from spectcount.pairs import Drawing
 from spectcount.scales import mel_channel
@@ -272,6 +273,21 @@ def test_a_live_question_that_cannot_be_is_refused_in_words(panel, monkeypatch):
 
     monkeypatch.setattr(actions, "ask_live", newer)
     assert panel.answer(live_text()) == ""
+
+
+def test_live_questions_of_a_public_page_are_limited_in_words(made, monkeypatch):
+    def silent(settings, asking, questions):
+        raise UserError("no model is asked here")
+
+    monkeypatch.setattr(scorer_live, "parts", silent)
+    monkeypatch.setattr(made.panel, "current", lambda text: Drawing().stimulus())
+    rates.PUBLIC.forget()
+    with visitors.acting_for("visitor"):
+        answers = [made.panel.answer(live_text()) for _ in range(20)]
+    rates.PUBLIC.forget()
+    assert "no model is asked here" in answers[0] and "Ideal observer" in answers[0]
+    assert "you may have questions to a model: 30 at once" in answers[-1]
+    assert "Truth" not in answers[-1]
 
 
 @pytest.mark.parametrize("name", FAMILIES)
