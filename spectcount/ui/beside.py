@@ -97,20 +97,20 @@ class Results:
 
 
 def minutes(plan: AnyPlan) -> str:
-    """How long a person will take, in words."""
+    """The time a person will take, in words."""
     clips = [part.plan.n_trials * (_clip_s(part.plan) + ANSWER_S) for part in plans_of(plan)]
     return duration_text(sum(clips))
 
 
 def progress(run: Run, store: Store) -> tuple[object, bool]:
-    """How far the models are that are asked the same, and whether any still is."""
+    """Progress of the models that are asked the same, and whether any still is."""
     others = _same(run, store)
     far = [(other.id, other.state, other.done) for other in others]
     return far, any(other.state in (*ACTIVE, "queued") for other in others)
 
 
 def answered(run: Run, store: Store, feed: Feed) -> dict[str, Result]:
-    """What the run of each listener says: the person's session, then every run of the same plan
+    """The result of each listener's run: the person's session, then every run of the same plan
     and seed, the newest where several asked one listener."""
     results = {run.config["listeners"][0]: feed.result(run)}
     for other in _same(run, store):
@@ -121,7 +121,7 @@ def answered(run: Run, store: Store, feed: Feed) -> dict[str, Result]:
 
 
 def parts_of(results: Mapping[str, Result], number: int) -> dict[str, AnyPart]:
-    """What each listener's run says of plan `number`."""
+    """The result of each listener's run for plan `number`."""
     return {name: result.parts[number] for name, result in results.items()}
 
 

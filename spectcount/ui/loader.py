@@ -20,7 +20,7 @@ Work = Callable[[Callable[[str, int, int], None]], Any]
 
 
 class Loader:
-    """What is being loaded or fetched, or was last. `spec` names it; `share` is in 0..1, None
+    """The model being loaded or fetched, or the last one. `spec` names it; `share` is in 0..1, None
     where it is not known."""
 
     def __init__(self, settings: Settings, spec: str = EMBEDDED) -> None:
@@ -90,13 +90,13 @@ class Loader:
 
     @property
     def words(self) -> str:
-        """How far it is, e.g. "tiny-lalm ready"."""
+        """The state of loading, e.g. "tiny-lalm ready"."""
         if self._started_at is None:
             return f"{self.spec} not loaded yet"
         if self.busy:
-            said = self._words if self.spec in self._words else f"{self._doing} {self.spec}"
+            words = self._words if self.spec in self._words else f"{self._doing} {self.spec}"
             far = "" if self.share is None else f", {100 * self.share:.0f} %"
-            return f"{said}{far}, {time.monotonic() - self._started_at:.0f} s"
+            return f"{words}{far}, {time.monotonic() - self._started_at:.0f} s"
         if self.error:
             return f"{self.spec} not available: {self.error}"
         return f"{self.spec} ready" if self._doing == "loading" else f"{self.spec} is on this disk"

@@ -1,4 +1,5 @@
-"""What a run will need of the device's memory, and what gives way to it, in words before the start.
+"""The memory of the device that a run will need, and what gives way to it, in words before the
+start.
 
 The resident scorer makes room for the models that it is asked about, and gives way to a fine-tune,
 which is a process of its own; what does not fit even so is refused.
@@ -27,8 +28,8 @@ SMALL_BYTES = 100e6
 
 @dataclass(frozen=True)
 class Room:
-    """What a run needs and where it is to come from. `unload`: (name, GB) of the models in memory
-    that give way."""
+    """The memory a run needs and where it is to come from. `unload`: (name, GB) of the models in
+    memory that give way."""
 
     what: str
     device: str
@@ -38,7 +39,7 @@ class Room:
 
     @property
     def words(self) -> str:
-        """What the page says before the start; "" where there is nothing to say."""
+        """The sentence on the page before the start; "" where there is none."""
         need = (
             f"{self.what} needs about {self.needed_gb:.1f} GB on {self.device}, "
             f"{self.free_gb:.1f} GB are free"
@@ -94,7 +95,7 @@ def model_of(spec: str) -> str:
 
 
 def _small(settings: Settings, name: str) -> bool:
-    """Whether a model is too small to ask about its memory (that imports torch)."""
+    """True where a model is too small to ask about its memory (that imports torch)."""
     folder = listeners.model_folder(name, settings)
     return sum(file.stat().st_size for file in folder.glob("*.safetensors")) < SMALL_BYTES
 
