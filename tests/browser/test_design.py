@@ -4,7 +4,9 @@ several things on one."""
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 
 import numpy as np
 import pytest
@@ -14,8 +16,10 @@ from playwright.sync_api import expect
 from spectcount.designs import FAMILIES, Pulses, draw
 from spectcount.measure.splatter import cautions
 from spectcount.pairs import draw_pair
+from spectcount.settings import load_settings
 from spectcount.synth import synthesise
-from tests.browser.page import calm
+from tests.browser.page import calm, open_page, serve
+from tests.listeners.test_scorer import scorer_pid
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -434,3 +438,24 @@ def test_a_model_that_is_slow_is_asked_at_rest_and_one_that_is_slower_by_a_butto
         slider(page, "Events").press("ArrowLeft")
     expect(answers.locator(".truth")).to_have_text("Truth: 4", timeout=WAIT_MS)
     assert page.evaluate("window.asked") == 4
+
+
+def test_answers_come_back_when_the_scorer_is_killed_while_sliders_move(
+    browser, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SPECTCOUNT_SCORER_IDLE_S", "60")
+    with serve(tmp_path) as url:
+        page, _ = open_page(browser, f"{url}/?seed=0")
+        answers = page.locator("#answers")
+        expect(answers.locator(".truth")).to_have_text("Truth: 4", timeout=2 * WAIT_MS)
+        who = answers.locator(".card .foot code").first.text_content()
+        settings = load_settings(home=tmp_path)
+        pid = scorer_pid(settings)
+        slider(page, "Events").press("ArrowRight")
+        os.kill(pid, signal.SIGKILL)
+        for _ in range(2):
+            slider(page, "Events").press("ArrowRight")
+        expect(answers.locator(".truth")).to_have_text("Truth: 7", timeout=2 * WAIT_MS)
+        expect(page.locator(".answers[data-stale]")).to_have_count(0)
+        assert answers.locator(".card .foot code").first.text_content() == who
+        page.context.close()
