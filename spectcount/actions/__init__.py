@@ -53,6 +53,7 @@ from spectcount.actions.runs import (
     cancel,
     probe_plan,
     resume,
+    start_again,
     start_probe,
     start_tune,
     training_config,

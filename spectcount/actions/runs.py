@@ -175,6 +175,34 @@ def resume(settings: Settings, run_id: str) -> Run:
     return store.run(run_id)
 
 
+def start_again(settings: Settings, run_id: str) -> Run:
+    """Queue a new run of the same configuration: a probe, a comparison or a fine-tune. Questions
+    that the same weights have answered already are not asked again."""
+    run = Store(settings.database).run(run_id).whole()
+    config = run.config
+    if run.kind == "probe":
+        return start_probe(settings, config["plan"], config["listeners"], config["seed"])
+    if run.kind == "compare":
+        from spectcount.actions.comparing import start_compare
+
+        base, tuned = config["listeners"][:2]
+        margin = config.get("margin")
+        return start_compare(settings, config["plan"], base, tuned, config["seed"], margin=margin)
+    if run.of_kind.trains:
+        return start_tune(
+            settings,
+            {part: config[part] for part in ("curriculum", "lora", "train")},
+            config["base"],
+            weakness=run.lineage.get("probe"),
+            regions=config.get("regions", ()),
+            seed=config.get("seed", 0),
+        )
+    raise UserError(
+        f"run {run.id} is a {run.kind}; only a probe, a comparison and a fine-tune are started "
+        "again, start this one in its own place"
+    )
+
+
 def _unconfirmed(regions: Sequence[Params]) -> list[str]:
     """A sentence where regions were not asked about again on new seeds."""
     n = sum(region.get("status") == "suspected" for region in regions)

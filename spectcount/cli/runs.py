@@ -108,6 +108,16 @@ def runs_resume(
     follow(context.obj, run_id, wait, as_json)
 
 
+@runs_app.command("again")
+def runs_again(
+    context: typer.Context, run_id: RunId, wait: Wait = False, as_json: Json = False
+) -> None:
+    """Start a probe, a comparison or a fine-tune once more, as a new run."""
+    from spectcount import actions
+
+    follow(context.obj, actions.start_again(context.obj, run_id).id, wait, as_json)
+
+
 @runs_app.command("rename", epilog=examples("runs rename RUN 'high tones, first try'"))
 def runs_rename(
     context: typer.Context,

@@ -73,7 +73,7 @@ def build_app(settings: Settings) -> gr.Blocks:
                 tuning.take_regions(probing, places)
             with gr.Tab("Compare", id="compare"):
                 _heading("Compare")
-                compare.CompareView(settings, store, who, tuning)
+                comparing = compare.CompareView(settings, store, who, tuning)
             with gr.Tab("Benchmark", id="benchmark"):
                 _heading("Benchmark")
                 benchmark_tab.BenchmarkView(settings, store, who)
@@ -82,7 +82,8 @@ def build_app(settings: Settings) -> gr.Blocks:
                 you.YouView(settings, store, who)
             with gr.Tab("Runs", id="runs"):
                 _heading("Runs")
-                runs.RunsView(settings, store)
+                opened = {view.kind: view for view in (probing, tuning, comparing)}
+                runs.RunsView(settings, store, opened).lead(places)
         api.build(settings, store)
     page.public = settings.demo
     page.queue(max_size=32, api_open=False, default_concurrency_limit=4)

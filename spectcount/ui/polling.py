@@ -156,7 +156,8 @@ def run_choices(store: Store, kind: str) -> list[tuple[str, str]]:
 def run_label(run: Run) -> str:
     """The run in a line: mark, what it did, when."""
     when = time.strftime("%d %b %H:%M", time.localtime(run.created_at))
-    return f"{STATE_MARKS.get(run.state, '')} {run_subject(run)} · {when} · {run.id[-4:]}"
+    words = run.lineage.get("name") or run_subject(run)
+    return f"{STATE_MARKS.get(run.state, '')} {words} · {when} · {run.id[-4:]}"
 
 
 def run_subject(run: Run) -> str:

@@ -11,7 +11,8 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ import gradio as gr
 from markupsafe import Markup
 
 from spectcount import actions, jobs, rates
+from spectcount.configs import CONFIGS
 from spectcount.errors import UserError
 from spectcount.settings import Settings
-from spectcount.store import Run, Store
+from spectcount.store import STATES, Run, Store
 from spectcount.ui import pulse
 from spectcount.ui.pieces import (
     PICK,
@@ -42,17 +44,25 @@ from spectcount.ui.polling import (
     STATE_MARKS,
     Feed,
     badge,
+    can_resume,
+    can_stop,
     duration_text,
     find_run,
+    run_choices,
     run_duration_s,
     run_subject,
 )
+from spectcount.ui.run_view import RunView
 
 EMPTY = (
     "No runs yet. Start one in Probe: choose a plan, look at its cost, press Start. It will be "
     "listed here with its state, its log and its files."
 )
 UNCHOSEN = "Choose a run in the list to see its configuration, its log and its files."
+NONE_SUCH = "No run is of this kind, in this state and with these words; widen the filters above."
+SURE = """(chosen) => confirm(`Delete ${chosen} with its answers, figures and adapter?`)
+  ? chosen : ''"""
+AGAIN = ("probe", "compare", "tune")
 LOG_LINES = 30
 MAX_EVENTS = 30
 SHOWN_RUNS = 200
@@ -60,54 +70,147 @@ EXPORT_PREFIX = "spectcount-export-"
 EXPORT_KEPT_S = 600.0
 
 
-class RunsView:
-    """The tab."""
+@dataclass(frozen=True)
+class Wanted:
+    """The runs that the list shows: of a kind and in a state ("" for all), with every word of the
+    text in their name, id, subject, reason or listeners."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    kind: str = ""
+    state: str = ""
+    text: str = ""
+
+    def has(self, run: Run) -> bool:
+        """True for a run that is shown."""
+        words = (run.id, run.lineage.get("name", ""), run_subject(run), run.reason, *run.listeners)
+        content = " ".join(map(str, words)).casefold()
+        return (
+            self.kind in ("", run.kind)
+            and self.state in ("", run.state)
+            and all(word in content for word in self.text.casefold().split())
+        )
+
+
+class RunsView:
+    """The tab. `opened` are the tabs, by kind, that show a chosen run."""
+
+    def __init__(
+        self, settings: Settings, store: Store, opened: Mapping[str, RunView] | None = None
+    ) -> None:
         self.settings = settings
         self.store = store
+        self.opened = opened or {}
         self.feed = Feed(store)
-        chosen = gr.Textbox(visible="hidden", elem_id="runs-chosen", show_label=False)
+        self.chosen = gr.Textbox(visible="hidden", elem_id="runs-chosen", show_label=False)
+        self.sure = gr.Textbox(visible="hidden", elem_id="runs-sure", show_label=False)
         self.sent = gr.State({})
-        with gr.Row(equal_height=False):
+        with gr.Row(equal_height=False, elem_classes="beside"):
             with gr.Column(scale=3, min_width=320):
+                self.wanted = self._lay_out_filters()
                 self.table = html("runs-list", notice(EMPTY), script=PICK)
-            with gr.Column(scale=2, min_width=320):
-                self._lay_out_chosen(chosen)
+            with gr.Column(scale=2, min_width=320, elem_classes="detail"):
+                self._lay_out_chosen(self.chosen)
                 self.about = html("runs-details", notice(UNCHOSEN))
-        inputs, outputs = [chosen, self.sent], [self.table, self.about, self.sent]
-        polling = {"inputs": inputs, "outputs": outputs}
-        pulse.follow(self.look, self.poll, polling)
-        after_choice = [chosen, self.message, self.files]
+        self.polling = {
+            "inputs": [self.chosen, self.sent, *self.wanted],
+            "outputs": [self.table, self.about, self.sent, self.name, *self.buttons],
+        }
+        filtered = [self.wanted[0].input, self.wanted[1].input, self.wanted[2].change]
+        pulse.follow(self.look, self.poll, self.polling, when=filtered)
+        after_choice = [self.chosen, self.message, self.files]
         self.table.select(self.choose, outputs=after_choice, **QUIET).then(
-            self.poll, **polling, **QUIET
+            self.poll, **self.polling, **QUIET
         )
-        for button, act in ((self.stop_button, self.cancel), (self.resume_button, self.resume)):
-            button.click(act, chosen, self.message, queue=False, **PRIVATE).then(
-                self.poll, **polling, **QUIET
+        acting = {"inputs": self.chosen, "outputs": self.message, "queue": False}
+        for button, act in (
+            (self.stop_button, self.cancel),
+            (self.resume_button, self.resume),
+            (self.again_button, self.start_again),
+        ):
+            self._then_poll(button.click(act, **acting, **PRIVATE))
+        named = {**acting, "inputs": [self.chosen, self.name]}
+        self._then_poll(self.name.submit(self.rename, **named, **PRIVATE))
+        self._then_poll(
+            self.remove_button.click(None, self.chosen, self.sure, js=SURE, **PRIVATE).then(
+                self.remove, self.sure, [self.message, self.chosen], queue=False, **PRIVATE
             )
+        )
+
+    def _then_poll(self, event: gr.events.Dependency) -> None:
+        event.then(self.poll, **self.polling, **QUIET)
+
+    def _lay_out_filters(self) -> tuple[gr.Dropdown, gr.Dropdown, gr.Textbox]:
+        """Lay out what the list is narrowed by."""
+        with gr.Row(elem_id="runs-filters", equal_height=False):
+            kinds = [("all kinds", ""), *((kind, kind) for kind in CONFIGS)]
+            states = [("all states", ""), *((state, state) for state in STATES)]
+            kind = gr.Dropdown(kinds, value="", label="Kind", elem_id="runs-kind", min_width=110)
+            state = gr.Dropdown(
+                states, value="", label="State", elem_id="runs-state", min_width=110
+            )
+            text = gr.Textbox(
+                label="Name, listener or text", elem_id="runs-text", min_width=160, max_lines=1
+            )
+        return kind, state, text
 
     def _lay_out_chosen(self, chosen: gr.Textbox) -> None:
         """Lay out what can be done with the chosen run."""
+
+        def hidden(label: str, name: str, min_width: int = 90) -> gr.Button:
+            return small_button(label, f"runs-{name}", min_width, None, visible=False)
+
         self.message = live("runs-message")
-        with gr.Row():
-            self.stop_button = small_button("Stop", "runs-stop", scale=None)
-            self.resume_button = small_button("Resume", "runs-resume", scale=None)
+        with gr.Row(elem_id="runs-act"):
+            self.open_button = hidden("Open", "open", 120)
+            self.again_button = hidden("Same again", "again")
+            self.stop_button = hidden("Stop", "stop")
+            self.resume_button = hidden("Resume", "resume")
+            self.remove_button = hidden("Delete", "remove")
+        self.name = gr.Textbox(
+            label="Name of this run (Enter stores it)",
+            visible=False,
+            elem_id="runs-name",
+            max_lines=1,
+        )
         with gr.Row(elem_id="runs-take"):
-            report = small_button("Report (HTML)", "runs-report", 120, None)
-            export = small_button("Export bundle (zip)", "runs-export", 120, None)
-            audio = small_button("Audiofolder (zip)", "runs-audiofolder", 120, None)
+            report = hidden("Report (HTML)", "report", 120)
+            export = hidden("Export bundle (zip)", "export", 120)
+            audio = hidden("Audiofolder (zip)", "audiofolder", 120)
         clips = gr.Checkbox(
             False,
             label="Include the clips (WAV) in the bundle",
             elem_id="runs-clips",
             container=False,
+            visible=False,
         )
+        self.buttons: dict[Any, Callable[[Run], bool]] = {
+            self.open_button: lambda run: run.kind in self.opened,
+            self.again_button: lambda run: run.kind in AGAIN,
+            self.stop_button: can_stop,
+            self.resume_button: can_resume,
+            self.remove_button: lambda run: run.ended,
+            **{each: (lambda run: True) for each in (report, export, clips)},
+            audio: lambda run: bool(run.listeners),
+        }
         self.files = files("Exported files", "runs-files")
         exporting = {"outputs": [self.message, self.files], "concurrency_id": "files", **PRIVATE}
         report.click(self.report, inputs=chosen, **exporting)
         export.click(self.export, inputs=[chosen, clips], **exporting)
         audio.click(self.audiofolder, inputs=chosen, **exporting)
+
+    def lead(self, places: gr.Tabs) -> None:
+        """Let the button open the chosen run in the tab of its kind."""
+        views = self.opened
+
+        def take(run_id: str | None) -> Updates:
+            run = find_run(self.store, run_id)
+            if run is None or run.kind not in views:
+                return {self.message: notice(UNCHOSEN, "error")}
+            choices = run_choices(self.store, run.kind)
+            shown = gr.update(choices=choices, value=run.id)
+            return {places: gr.Tabs(selected=run.kind), views[run.kind].run: shown}
+
+        outputs = [places, self.message, *(view.run for view in views.values())]
+        self.open_button.click(take, self.chosen, outputs, **QUIET)
 
     def look(self, _: str) -> tuple[object, bool]:
         """Say if any run has changed; keeps the queue going."""
@@ -116,12 +219,42 @@ class RunsView:
             jobs.tend(self.store, self.settings)
         return pace.stamp, pace.live
 
-    def poll(self, chosen: str | None, sent: dict[str, str]) -> Updates:
+    def poll(
+        self,
+        chosen: str | None,
+        sent: dict[str, Any],
+        kind: str = "",
+        state: str = "",
+        text: str = "",
+    ) -> Updates:
         """List and details, where they changed since they were last sent."""
-        now = {"table": list_html(self.store.runs(), chosen), "details": self.details(chosen)}
-        places = {"table": self.table, "details": self.about}
-        fresh = {places[name]: words for name, words in now.items() if sent.get(name) != words}
-        return {**fresh, self.sent: now}
+        runs = self.store.runs()
+        shown = list(filter(Wanted(kind or "", state or "", text or "").has, runs))
+        table = list_html(shown, chosen) if shown or not runs else notice(NONE_SUCH)
+        run = find_run(self.store, chosen)
+        facts: dict[str, tuple[Any, Updates]] = {
+            "table": (table, {self.table: table}),
+            "details": (self.details(chosen), {self.about: self.details(chosen)}),
+            "buttons": ([chosen, run and run.state], self._buttons(run)),
+        }
+        fresh: Updates = {}
+        for name, (stamp, updates) in facts.items():
+            if sent.get(name) != stamp:
+                fresh |= updates
+        return {**fresh, self.sent: {name: stamp for name, (stamp, _) in facts.items()}}
+
+    def _buttons(self, run: Run | None) -> Updates:
+        """Updates that show what can be done with a run, and its name."""
+        may = {
+            button: gr.update(visible=run is not None and can(run))
+            for button, can in self.buttons.items()
+        }
+        if run is not None and run.kind in self.opened:
+            may[self.open_button] = gr.update(
+                visible=True, value=f"Open in {run.kind.capitalize()}"
+            )
+        name = run.lineage.get("name", "") if run else ""
+        return {**may, self.name: gr.update(visible=run is not None, value=name)}
 
     def details(self, chosen: str | None) -> str:
         """All that is known about the chosen run (HTML)."""
@@ -149,6 +282,31 @@ class RunsView:
             lambda run_id: jobs.resume(self.store, self.settings, run_id),
             "{id} is queued again and continues where it was.",
         )
+
+    @refusing
+    def start_again(self, chosen: str | None) -> str:
+        """Start the chosen run's configuration as a new run."""
+        if not chosen:
+            return notice(UNCHOSEN, "error")
+        return notice(f"{actions.start_again(self.settings, chosen).id} does the same again.")
+
+    @refusing
+    def rename(self, chosen: str | None, name: str) -> str:
+        """Give the chosen run a name."""
+        if not chosen:
+            return notice(UNCHOSEN, "error")
+        run = actions.rename_run(self.settings, chosen, name)
+        return notice(f"{run.id} is called {run.lineage.get('name') or run.id}.")
+
+    def remove(self, chosen: str | None) -> tuple[str, Any]:
+        """Remove the chosen run, which must have ended; the browser has asked before."""
+        try:
+            if not chosen:
+                return "", gr.skip()
+            actions.remove_runs(self.settings, [chosen])
+        except UserError as error:
+            return refusal(error), gr.skip()
+        return notice(f"{chosen} is removed."), ""
 
     @refusing
     def _act(self, chosen: str | None, act: Any, words: str) -> str:
@@ -225,7 +383,8 @@ def _row(run: Run) -> dict[str, Any]:
     return {
         "run": run,
         "mark": STATE_MARKS.get(run.state, ""),
-        "subject": run_subject(run),
+        "subject": run.lineage.get("name") or run_subject(run),
+        "about": run_subject(run) if run.lineage.get("name") else "",
         "started": clock_text(run.started_at) if run.started_at else "not started",
         "took": duration_text(run_duration_s(run)),
         "percent": f"{100 * run.done / run.total if run.total else 0:.0f}",

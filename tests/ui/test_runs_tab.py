@@ -7,7 +7,7 @@ import zipfile
 import gradio as gr
 import pytest
 
-from spectcount import jobs
+from spectcount import actions, jobs
 from spectcount.store import Store
 from spectcount.ui.polling import duration_text, progress_html
 from spectcount.ui.runs import RunsView, artefact_text, list_html
@@ -79,3 +79,54 @@ def test_durations_in_words(seconds, words):
 
 def test_no_files_is_said(tmp_path):
     assert artefact_text(tmp_path / "none") == "No files yet."
+
+
+PLAN = {"kind": "map", "nx": 2, "ny": 2, "trials": 2, "catch_trials": 4}
+
+
+def test_the_list_is_narrowed_by_kind_state_listener_and_name(view):
+    probe = view.store.create_run("probe", {"plan": PLAN, "listeners": ["dsp"], "seed": 1})
+    tune = view.store.create_run("tune", {"base": "tiny-lalm"})
+    view.store.update(probe.id, state="done")
+    view.rename(probe.id, "high tones")
+
+    def listed(**wanted):
+        table = view.poll(None, {}, **wanted)[view.table]
+        return [run.id for run in (probe, tune) if run.id in table]
+
+    assert listed() == [probe.id, tune.id]
+    assert listed(kind="tune") == [tune.id] and listed(state="done") == [probe.id]
+    assert listed(text="DSP high") == [probe.id] and listed(text="tiny-lalm") == [tune.id]
+    assert listed(text="nobody") == [] and listed(kind="tune", state="done") == []
+    assert "widen the filters" in view.poll(None, {}, text="nobody")[view.table]
+
+
+def test_a_run_is_named_and_deleted_but_never_while_it_works(view):
+    run = view.store.create_run("probe", {"plan": PLAN, "listeners": ["dsp"], "seed": 1})
+    assert "is called low tones" in view.rename(run.id, "low tones")
+    assert "low tones" in view.poll(run.id, {})[view.table]
+    for state in ("queued", "running", "stopping"):
+        view.store.update(run.id, state=state)
+        words, chosen = view.remove(run.id)
+        assert "end it first" in words and view.store.run(run.id)
+        assert not view.poll(run.id, {})[view.remove_button]["visible"]
+    view.store.update(run.id, state="stopped")
+    assert view.poll(run.id, {})[view.remove_button]["visible"]
+    assert view.remove("")[0] == "", "the reader said no"
+    words, chosen = view.remove(run.id)
+    assert "is removed" in words and chosen == "" and view.store.runs() == []
+
+
+def test_the_same_again_is_a_new_run_of_the_same_configuration(view):
+    first = actions.start_probe(view.settings, PLAN, ["dsp"], 5)
+    assert "does the same again" in view.start_again(first.id)
+    again = next(run for run in view.store.runs() if run.id != first.id)
+    assert again.config == first.config and again.kind == "probe"
+    other = view.store.create_run("listen", {"plan": PLAN, "listeners": ["human:me"]})
+    assert "only a probe" in view.start_again(other.id)
+    assert not view.poll(other.id, {})[view.again_button]["visible"]
+
+
+def test_no_button_is_shown_before_a_run_is_chosen(view):
+    new = view.poll(None, {})
+    assert not any(new[button]["visible"] for button in (*view.buttons, view.name))
