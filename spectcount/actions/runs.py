@@ -11,7 +11,7 @@ from typing import Any
 
 from spectcount import jobs, presets
 from spectcount.actions.starting import queue, start
-from spectcount.configs import Json, ProbeConfig, TuneConfig
+from spectcount.configs import CompareConfig, Json, ProbeConfig, TuneConfig
 from spectcount.designs import family
 from spectcount.errors import UserError
 from spectcount.params import Declared
@@ -180,9 +180,9 @@ def start_again(settings: Settings, run_id: str) -> Run:
     that the same weights have answered already are not asked again."""
     run = Store(settings.database).run(run_id).whole()
     config = run.config
-    if run.kind == "probe":
+    if run.of_kind is ProbeConfig:
         return start_probe(settings, config["plan"], config["listeners"], config["seed"])
-    if run.kind == "compare":
+    if run.of_kind is CompareConfig:
         from spectcount.actions.comparing import start_compare
 
         base, tuned = config["listeners"][:2]

@@ -20,7 +20,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from spectcount import actions, jobs, rates
-from spectcount.configs import CONFIGS
+from spectcount.configs import CONFIGS, CompareConfig, ProbeConfig, TuneConfig
 from spectcount.errors import UserError
 from spectcount.settings import Settings
 from spectcount.store import STATES, Run, Store
@@ -62,7 +62,7 @@ UNCHOSEN = "Choose a run in the list to see its configuration, its log and its f
 NONE_SUCH = "No run is of this kind, in this state and with these words; widen the filters above."
 SURE = """(chosen) => confirm(`Delete ${chosen} with its answers, figures and adapter?`)
   ? chosen : ''"""
-AGAIN = ("probe", "compare", "tune")
+AGAIN = (ProbeConfig, CompareConfig, TuneConfig)
 LOG_LINES = 30
 MAX_EVENTS = 30
 SHOWN_RUNS = 200
@@ -183,8 +183,8 @@ class RunsView:
             visible=False,
         )
         self.buttons: dict[Any, Callable[[Run], bool]] = {
-            self.open_button: lambda run: run.kind in self.opened,
-            self.again_button: lambda run: run.kind in AGAIN,
+            self.open_button: lambda run: self._tab_of(run) is not None,
+            self.again_button: lambda run: run.of_kind in AGAIN,
             self.stop_button: can_stop,
             self.resume_button: can_resume,
             self.remove_button: lambda run: run.ended,
@@ -197,17 +197,20 @@ class RunsView:
         export.click(self.export, inputs=[chosen, clips], **exporting)
         audio.click(self.audiofolder, inputs=chosen, **exporting)
 
+    def _tab_of(self, run: Run | None) -> RunView | None:
+        return None if run is None else self.opened.get(run.kind)
+
     def lead(self, places: gr.Tabs) -> None:
         """Let the button open the chosen run in the tab of its kind."""
         views = self.opened
 
         def take(run_id: str | None) -> Updates:
             run = find_run(self.store, run_id)
-            if run is None or run.kind not in views:
+            view = self._tab_of(run)
+            if run is None or view is None:
                 return {self.message: notice(UNCHOSEN, "error")}
-            choices = run_choices(self.store, run.kind)
-            shown = gr.update(choices=choices, value=run.id)
-            return {places: gr.Tabs(selected=run.kind), views[run.kind].run: shown}
+            choice = gr.update(choices=run_choices(self.store, view.kind), value=run.id)
+            return {places: gr.Tabs(selected=view.kind), view.run: choice}
 
         outputs = [places, self.message, *(view.run for view in views.values())]
         self.open_button.click(take, self.chosen, outputs, **QUIET)
@@ -223,14 +226,14 @@ class RunsView:
         self,
         chosen: str | None,
         sent: dict[str, Any],
-        kind: str = "",
-        state: str = "",
-        text: str = "",
+        kind: str | None = "",
+        state: str | None = "",
+        text: str | None = "",
     ) -> Updates:
         """List and details, where they changed since they were last sent."""
         runs = self.store.runs()
-        shown = list(filter(Wanted(kind or "", state or "", text or "").has, runs))
-        table = list_html(shown, chosen) if shown or not runs else notice(NONE_SUCH)
+        wanted = list(filter(Wanted(kind or "", state or "", text or "").has, runs))
+        table = list_html(wanted, chosen) if wanted or not runs else notice(NONE_SUCH)
         run = find_run(self.store, chosen)
         facts: dict[str, tuple[Any, Updates]] = {
             "table": (table, {self.table: table}),
@@ -249,10 +252,9 @@ class RunsView:
             button: gr.update(visible=run is not None and can(run))
             for button, can in self.buttons.items()
         }
-        if run is not None and run.kind in self.opened:
-            may[self.open_button] = gr.update(
-                visible=True, value=f"Open in {run.kind.capitalize()}"
-            )
+        if view := self._tab_of(run):
+            words = f"Open in {view.kind.capitalize()}"
+            may[self.open_button] = gr.update(visible=True, value=words)
         name = run.lineage.get("name", "") if run else ""
         return {**may, self.name: gr.update(visible=run is not None, value=name)}
 
@@ -291,11 +293,11 @@ class RunsView:
         return notice(f"{actions.start_again(self.settings, chosen).id} does the same again.")
 
     @refusing
-    def rename(self, chosen: str | None, name: str) -> str:
+    def rename(self, chosen: str | None, name: str | None) -> str:
         """Give the chosen run a name."""
         if not chosen:
             return notice(UNCHOSEN, "error")
-        run = actions.rename_run(self.settings, chosen, name)
+        run = actions.rename_run(self.settings, chosen, name or "")
         return notice(f"{run.id} is called {run.lineage.get('name') or run.id}.")
 
     def remove(self, chosen: str | None) -> tuple[str, Any]:

@@ -98,6 +98,7 @@ def test_the_list_is_narrowed_by_kind_state_listener_and_name(view):
     assert listed(kind="tune") == [tune.id] and listed(state="done") == [probe.id]
     assert listed(text="DSP high") == [probe.id] and listed(text="tiny-lalm") == [tune.id]
     assert listed(text="nobody") == [] and listed(kind="tune", state="done") == []
+    assert probe.id in view.poll(None, {}, None, None, None)[view.table], "boxes not filled in yet"
     assert "widen the filters" in view.poll(None, {}, text="nobody")[view.table]
 
 
