@@ -18,8 +18,10 @@ STORED = {
     "listen": "break_every feedback listeners plan practice seed",
     "benchmark": "benchmark digest limit listeners mode path prompt rotate seed",
     "tune": "base curriculum lora regions seed train",
+    "ladder": "cells keep listeners pairs place plan seed source",
+    "patch": "cells listeners pairs place plan seed source stretches",
 }
-"""Names in the JSON of each kind, as of release 0.1."""
+"""Names in the JSON of each kind, as of the release that brought it."""
 
 
 def test_every_kind_of_run_has_a_configuration():

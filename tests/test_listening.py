@@ -115,7 +115,7 @@ def test_the_terminal_takes_a_session(settings, tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr()
     assert end.value.code == 0 and out.stat().st_size > 1000
     assert "'maybe' is none of yes, no" in printed.err
-    assert "state: done" in printed.out
+    assert "  done  " in printed.out
 
 
 @pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1.0, 1e9, "x", True, [1]])

@@ -185,14 +185,14 @@ class Panel:
         )
 
     def _lay_out_answers(self) -> gr.HTML:
-        def answer(text: str) -> str:
+        def live_answer(text: str) -> str:
             return self.answer(text)
 
         return gr.HTML(
             "",
             html_template=render("ask.place", rest_ms=_REST_MS if self.settings.demo else 0),
             js_on_load="SpectCount.answers(element, props, watch, server);",
-            server_functions=[answer],
+            server_functions=[live_answer],
             apply_default_css=False,
             elem_id="answers",
         )

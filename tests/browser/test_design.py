@@ -278,7 +278,7 @@ def asks_of(page):
         lambda request: (
             bodies.append(request.post_data_json["data"])
             if "component_server" in request.url
-            and request.post_data_json.get("fn_name") == "answer"
+            and request.post_data_json.get("fn_name") == "live_answer"
             else None
         ),
     )
@@ -409,7 +409,7 @@ SLOWED = """() => {
   window.asked = 0;
   const usual = window.fetch;
   window.fetch = async (place, about) => {
-    if (about?.body?.includes?.('"fn_name":"answer"')) {
+    if (about?.body?.includes?.('"fn_name":"live_answer"')) {
       window.asked += 1;
       await new Promise((resolve) => setTimeout(resolve, window.slow_ms));
     }

@@ -323,7 +323,7 @@ def test_the_command_line_lists_shows_and_forecasts(settings):
     assert rows["tiny-lalm"]["here"] and rows["tiny-lalm"]["fits"]
     assert not rows["audio-flamingo-3"]["here"]
     table = run()
-    assert "fits here" in table and "NVIDIA OneWay Noncommercial" in table
+    assert "licence" in table and "NVIDIA OneWay Noncommercial" in table
     assert "hub: nvidia/audio-flamingo-3-hf" in run("show", "audio-flamingo-3")
     words = ("forecast", "audio-flamingo-3", "--tune", "--scope", "llm", "--batch", "4", "--json")
     found = json.loads(run(*words))

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from spectcount.probing import run
+from spectcount.probing import analysis, run
 
 
 def without_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let probes end with the report of the asking alone."""
     probe = replace(run.KINDS["probe"], summary=lambda config, answers: {})
     monkeypatch.setattr(run, "KINDS", {**run.KINDS, "probe": probe})
-    monkeypatch.setattr(run, "analyse", lambda config, lineage, trials: None)
+    monkeypatch.setattr(analysis, "analyse", lambda config, lineage, trials: None)

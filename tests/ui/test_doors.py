@@ -715,7 +715,7 @@ def test_a_stream_of_an_unknown_session_ends_with_its_answer(local, caplog):
 
 def test_a_wrong_call_of_a_server_function_is_a_sentence(local):
     for data in JUNK:
-        for name in ("player_wav", "exact_wav", "sample", "question", "answer"):
+        for name in ("player_wav", "exact_wav", "sample", "question", "answer", "live_answer"):
             answer = local.post(SERVER, json=server_call(local, name, data))
             assert answer.status_code < 500, (name, data)
     for body in (

@@ -35,7 +35,7 @@
       const meant = meaning(values), who = values.slice(3, 5), start = performance.now();
       if (meant === about) return;
       root.dataset.asking = "";
-      const html = await server.answer(JSON.stringify({ page, values })).catch(() => "");
+      const html = await server.live_answer(JSON.stringify({ page, values })).catch(() => "");
       took_ms[who] = [took_ms[who]?.[1] ?? 0, performance.now() - start];
       delete root.dataset.asking;
       if (html && meaning(now) === meant) show(html, meant);
