@@ -83,12 +83,9 @@ class Check:
 
     def listener(self, options: str = "+bf16") -> AudioLM:
         """The model, in memory once."""
-        from spectcount.listeners import load
-        from spectcount.listeners.audio_lm import AudioLM
+        from spectcount.listeners import load_here
 
-        found = load(NAME + options, self.settings)
-        assert isinstance(found, AudioLM)
-        return found
+        return load_here(NAME + options, self.settings)
 
     def unload(self) -> None:
         from spectcount.listeners import unload

@@ -31,10 +31,10 @@ for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
         os.environ.pop(name, None)
 import torch
 from spectcount.designs import Pulses, draw
-from spectcount.listeners import load
+from spectcount.listeners import load_here
 from spectcount.settings import load_settings
 from spectcount.trials import Question
-listener = load("tiny-lalm", load_settings())
+listener = load_here("tiny-lalm", load_settings())
 torch.set_num_threads(int(os.environ["THREADS"]))
 questions = [Question(draw(Pulses(), seed), "count") for seed in range(8)]
 listener.score(questions)

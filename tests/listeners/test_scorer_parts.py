@@ -6,8 +6,10 @@ import contextlib
 import os
 import socket
 import stat
+import tempfile
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -267,7 +269,12 @@ def test_what_was_unloaded_meanwhile_is_asked_anew(desk, sounds, monkeypatch):
 # Places
 
 
-def test_a_scorer_is_found_in_a_folder_that_its_owner_alone_enters(served):
+def test_a_scorer_is_found_in_a_folder_that_its_owner_alone_enters():
+    with tempfile.TemporaryDirectory() as short:
+        the_owner_alone_enters(load_settings(home=Path(short), device="cpu", environ={}))
+
+
+def the_owner_alone_enters(served):
     first, *others = place.places(served)
     assert first.socket.is_relative_to(served.home)
     for at in [first, *others]:
