@@ -82,6 +82,7 @@ def test_sliders_repaint_by_key_end_at_the_last_value_and_refuse_in_words(visit)
     expect_clip(page, draw(Pulses(n_events=5, level_dbfs=-14 - 12.5), 0))
 
     good = shown(page)
+    page.locator("#design-form details.group:not([open]) > summary").first.click()
     slider(page, "Clip (s)").press("Home")
     refusal = page.locator(".clip-error").first
     expect(refusal).to_have_text(re.compile(r"5 events of 100 ms .* the clip is 0.50 s; lower"))
