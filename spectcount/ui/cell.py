@@ -73,9 +73,9 @@ class CellPanel:
 
     def follow(self, event: Any, pick: Any, inputs: Sequence[Any]) -> None:
         """At an event let `pick` put a place into `at`, show its clip, and play it."""
-        shown = [self.view, self.answers, self.at, self.buttons]
+        outputs = [self.view, self.answers, self.at, self.buttons]
         event(pick, inputs, self.at, **QUIET).then(
-            self.show, [self.run, self.at], shown, **QUIET
+            self.show, [self.run, self.at], outputs, **QUIET
         ).then(None, js=_PLAY.format(where=self.where), queue=False, **PRIVATE)
 
     def show(self, run_id: str | None, at: dict[str, Any] | None) -> Updates:
@@ -161,7 +161,7 @@ def _of_track(trials: Sequence[Trial], at: dict[str, Any]) -> list[list[Trial]]:
 
 
 def place_words(head: Trial, at: dict[str, Any], turn: int, n: int) -> str:
-    """Which trial of its cell or track is heard."""
+    """The place of the trial that is heard in its cell or track."""
     if "track" not in at:
         place = "this cell" if len(at.get("cells", ())) < 2 else "these cells"
         return f"trial {turn + 1} of {n} in {place}"
@@ -178,7 +178,7 @@ def question_of(trial: Trial) -> Question:
 
 
 def answers_html(trials: Sequence[Trial]) -> Markup:
-    """What each listener answered to one question, with the probabilities behind it (HTML)."""
+    """The answers of each listener to one question, with the probabilities behind it (HTML)."""
     rows = [(trial, _scores(trial)) for trial in trials]
     return render("cell.answers", head=trials[0], rows=rows)
 
