@@ -183,6 +183,7 @@ def test_every_verb_has_help_and_json():
         "audiofolder",
         "rename",
         "rm",
+        "again",
     }
     assert group.pop("app").help, "the page prints its address, no result"
     groups = [c for c in group.values() if hasattr(c, "commands")]
