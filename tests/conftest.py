@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,25 @@ def settings(tmp_path):
     from spectcount.settings import load_settings
 
     return load_settings(mode="local", home=tmp_path / "home", device="cpu")
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys):
+    """Run the command line in this process: (exit code, stdout, stderr)."""
+    from spectcount import cli
+
+    monkeypatch.setenv("SPECTCOUNT_HOME", str(tmp_path / "home"))
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["spectcount", *map(str, arguments)])
+        try:
+            code = cli.main() or 0
+        except SystemExit as end:
+            code = end.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -3,30 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import numpy as np
-import pytest
 import soundfile
-
-from spectcount import cli
-
-
-@pytest.fixture
-def call(tmp_path, monkeypatch, capsys):
-    """Run the command line in this process: (exit code, stdout, stderr)."""
-    monkeypatch.setenv("SPECTCOUNT_HOME", str(tmp_path / "home"))
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["spectcount", *map(str, arguments)])
-        try:
-            code = cli.main() or 0
-        except SystemExit as end:
-            code = end.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def test_the_hash_names_the_recording_in_a_stimulus(call, tmp_path):

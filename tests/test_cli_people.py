@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from spectcount import actions, cli
+from spectcount import actions
 from spectcount.cli import pictures, terminal
 from spectcount.errors import UserError
 from spectcount.figures.spec import Box, Line, heatmap_value, lines_value
@@ -37,22 +37,6 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("SPECTCOUNT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SPECTCOUNT_DEVICE", "cpu")
     return load_settings()
-
-
-@pytest.fixture
-def call(home, monkeypatch, capsys):
-    """Run the command line in this process: (exit code, stdout, stderr)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["spectcount", *map(str, arguments)])
-        try:
-            code = cli.main() or 0
-        except SystemExit as end:
-            code = end.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 
 import pytest
 import yaml
@@ -153,23 +152,6 @@ def test_limits_and_margins(settings, tmp_path):
             checked_margin(margin)
     with pytest.raises(UserError, match=r"there is no preset 'embeded'.*embedded"):
         actions.start_panel(settings, "embeded", "ideal", "first")
-
-
-@pytest.fixture
-def call(tmp_path, monkeypatch, capsys):
-    """Run the command line in this process: (exit code, stdout, stderr)."""
-    monkeypatch.setenv("SPECTCOUNT_HOME", str(tmp_path / "home"))
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["spectcount", *map(str, arguments)])
-        try:
-            code = cli.main() or 0
-        except SystemExit as end:
-            code = end.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.mark.slow
