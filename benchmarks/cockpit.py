@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.sync_api import Page  # noqa: E402
 
+from benchmarks.slider_latency import move  # noqa: E402
 from tests.browser.page import chromium, open_page, serve  # noqa: E402
 
 LIMIT_MS = 180_000
@@ -70,8 +71,8 @@ def main() -> None:
             page.set_default_timeout(LIMIT_MS)
             page.wait_for_selector(".answers-body .card")
             for i in range(3):
-                page.evaluate(_MOVE, _move(i))
-            times_ms = [page.evaluate(_MOVE, _move(3 + i)) for i in range(moves)]
+                page.evaluate(_MOVE, move(i))
+            times_ms = [page.evaluate(_MOVE, move(3 + i)) for i in range(moves)]
             pictures, answers = map(list, zip(*times_ms, strict=True))
             print(f"clip {duration_s:2d} s: pictures {_words(pictures)}; answers {_words(answers)}")
             _yardstick(page, statistics.median(answers))
@@ -90,16 +91,6 @@ def _yardstick(page: Page, answers_ms: float) -> None:
 def _words(times_ms: list[float]) -> str:
     p95 = statistics.quantiles(times_ms, n=20)[-1]
     return f"median {statistics.median(times_ms):.0f} ms, p95 {p95:.0f} ms"
-
-
-def _move(i: int) -> list[str]:
-    """A parameter and a value it does not have yet."""
-    name, low, step = (
-        ("level_dbfs", -40, 0.5),
-        ("frequency_low_hz", 200, 7),
-        ("gap_ms", 20, 3),
-    )[i % 3]
-    return [name, str(low + step * i)]
 
 
 if __name__ == "__main__":

@@ -23,7 +23,10 @@ class Page:
         return dataclasses.replace(self, path=path)
 
     def write(self, name: str, text: str) -> None:
-        """Put `text` where the part called `name` belongs."""
+        """Put `text` where the part called `name` belongs. Raises ValueError for a part that the
+        page does not have: the next to write would drop it."""
+        if name not in self.parts:
+            raise ValueError(f"{self.path.name} has no part {name!r}; its parts: {self.parts}")
         old = self.path.read_text() if self.path.exists() else ""
         texts = {part: _part(old, part) for part in self.parts} | {name: text.strip()}
         blocks = [

@@ -135,6 +135,10 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, help="file of finished rows, read and appended to")
     options = parser.parse_args()
     names = [name for name in load_rows() if name.startswith(options.only)]
+    rows_of = options.only.rstrip(".")
+    part = f"sentences_{rows_of}" if rows_of else "sentences"
+    if options.write and part not in RECOVERY.parts:
+        parser.error(f"{RECOVERY.path.name} has no part {part!r}, its parts: {RECOVERY.parts}")
     finished = Rows(options.rows, options.seed, options.runs)
     measured = finished.read()
     missing = [name for name in names if name not in measured]
@@ -149,11 +153,7 @@ def main() -> None:
         command = f"python benchmarks/sentences.py --runs {options.runs} --seed {options.seed}"
         command += f" --only {options.only}" if options.only else ""
         rows = [measured[name] for name in names]
-        part = options.only.rstrip(".")
-        RECOVERY.write(
-            f"sentences_{part}" if part else "sentences",
-            page(rows, f"{command} --write", f": {part}" if part else ""),
-        )
+        RECOVERY.write(part, page(rows, f"{command} --write", f": {rows_of}" if rows_of else ""))
 
 
 if __name__ == "__main__":

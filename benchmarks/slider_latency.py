@@ -59,7 +59,7 @@ def main() -> None:
         for duration_s in (4, 10, 30):
             page, _ = open_page(browser, f"{url}/?design=%7B%22duration_s%22:{duration_s}%7D")
             page.wait_for_timeout(3000)
-            times_ms = [page.evaluate(_MOVE, _move(i)) for i in range(moves)]
+            times_ms = [page.evaluate(_MOVE, move(i)) for i in range(moves)]
             p95 = statistics.quantiles(times_ms, n=20)[-1]
             print(
                 f"clip {duration_s:2d} s: median {statistics.median(times_ms):.0f} ms, "
@@ -86,7 +86,7 @@ def server_ms(moves: int) -> tuple[float, float]:
     return pictures, whole
 
 
-def _move(i: int) -> list:
+def move(i: int) -> list[str]:
     """A parameter and a value it does not have yet."""
     name, low, step = (
         ("level_dbfs", -40, 0.5),
