@@ -162,36 +162,36 @@ class TuneConfig(RunConfig):
 
 
 @dataclass(frozen=True)
-class LadderConfig(RunConfig):
-    """The stages of `listeners` (base first) on at most `pairs` pairs of the clips
-    that the run `source` asked by `plan`, in its `cells` (x, y; none: all of them) with the words
-    `place`. `keep` leaves the states in the run's folder."""
-
-    kind: ClassVar[str] = "ladder"
-    compares: ClassVar[bool] = True
+class StagesConfig(RunConfig):
+    """States of `listeners` on the clips that the run `source` asked by `plan`, in its `cells`
+    (x, y; none: all of them) with the words `place`."""
 
     source: str = ""
     plan: Json = field(default_factory=dict)
     listeners: Sequence[str] = ()
     cells: Sequence[Sequence[int]] = ()
     place: str = ""
+
+
+@dataclass(frozen=True)
+class LadderConfig(StagesConfig):
+    """The stages of `listeners` (base first) on at most `pairs` pairs of clips. `keep` leaves the
+    states in the run's folder."""
+
+    kind: ClassVar[str] = "ladder"
+    compares: ClassVar[bool] = True
+
     pairs: int = 200
     keep: bool = False
 
 
 @dataclass(frozen=True)
-class PatchConfig(RunConfig):
+class PatchConfig(StagesConfig):
     """States of counterparts replaced by those of signals in one listener, for at most `pairs`
-    pairs of the clips that the run `source` asked by `plan` (in its `cells`); audio in so many
-    `stretches`."""
+    pairs of clips; audio in so many `stretches`."""
 
     kind: ClassVar[str] = "patch"
 
-    source: str = ""
-    plan: Json = field(default_factory=dict)
-    listeners: Sequence[str] = ()
-    cells: Sequence[Sequence[int]] = ()
-    place: str = ""
     pairs: int = 8
     stretches: int = 12
 

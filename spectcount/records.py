@@ -12,9 +12,11 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
 
 NOT_STORED = {"stored": False}
 """Metadata of a field that no reader of a stored result needs."""
@@ -29,6 +31,16 @@ def loads(text: str, classes: Iterable[type]) -> Any:
     """The result in a text of `dumps`. Raises ValueError, TypeError, KeyError or AttributeError
     where it is none of these classes."""
     return decoded(json.loads(text), {each.__name__: each for each in classes})
+
+
+def of_version(text: str, kind: type[T], classes: Iterable[type], version: object) -> T | None:
+    """The result of a kind in a text; None where its `version` is another, or it is none at all."""
+    try:
+        result = loads(text, classes)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    known = isinstance(result, kind) and getattr(result, "version", None) == version
+    return result if known else None
 
 
 def encoded(value: Any) -> Any:

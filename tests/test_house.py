@@ -58,6 +58,7 @@ SWEPT = (
     "psychophysics",
     "rates.py",
     "records.py",
+    "presets",
     "report",
     "scales.py",
     "settings.py",

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from spectcount import listeners, rates, visitors
-from spectcount.actions.questions import AskResult, refuse_unknown_listener
+from spectcount.actions.questions import AskResult, refuse_foreign_model, refuse_unknown_listener
 from spectcount.errors import UserError
 from spectcount.listeners.scorer import client, live
 from spectcount.listeners.scorer.wire import IDLE, LIVE, Asking, Superseded, Target
 from spectcount.settings import Settings
-from spectcount.trials import Question, Trial, make_trial
+from spectcount.trials import Question, Trial
 
 
 @dataclass(frozen=True)
@@ -75,18 +75,18 @@ def _answers(
     """Answers of every listener; a listener that declines does not take the others with it."""
     start = time.perf_counter()
     asking = Asking((), (), priority, _whose(page), client.next_number(), parts=priority == IDLE)
-    targets: list[Target] = []
+    targets, models = [], _models(specs)
     for spec in dict.fromkeys(specs):
         try:
+            if spec in models:
+                refuse_foreign_model(settings, spec)
+                targets.append(listeners.target_of(spec, settings))
+                continue
             refuse_unknown_listener(settings, spec)
-            target = listeners.target_of(spec, settings) if spec in _models([spec]) else None
         except UserError as error:
             yield LiveAnswer(spec, 0, None, str(error), time.perf_counter() - start)
             continue
-        if target is not None:
-            targets.append(target)
-        else:
-            yield from _of_observer(settings, spec, questions, start)
+        yield from _of_observer(settings, spec, questions, start)
     for group in live.by_base(targets):
         yield from _of_models(settings, asking, group, questions, start)
 
@@ -98,13 +98,7 @@ def _of_observer(
     for index, question in enumerate(questions):
         try:
             scores = listener.score([question])
-            trial = make_trial(
-                question,
-                scores.log_probs[0],
-                float(scores.mass[0]),
-                fingerprint=listener.fingerprint,
-                listener=spec,
-            )
+            trial = scores.trial(0, question, fingerprint=listener.fingerprint, listener=spec)
             yield LiveAnswer(spec, index, trial, "", time.perf_counter() - start)
         except UserError as error:
             yield LiveAnswer(spec, index, None, str(error), time.perf_counter() - start)
@@ -124,11 +118,9 @@ def _of_models(
             for k, target in enumerate(targets):
                 for row, index in enumerate(part.indices):
                     n_answered += 1
-                    scores = part.scores[k]
-                    trial = make_trial(
+                    trial = part.scores[k].trial(
+                        row,
                         questions[index],
-                        scores.log_probs[row],
-                        float(scores.mass[row]),
                         fingerprint=part.fingerprints[k],
                         listener=target.name,
                     )

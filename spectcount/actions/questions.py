@@ -12,7 +12,7 @@ from typing import Any
 from spectcount import rates
 from spectcount.listeners.base import LEAST_MASS
 from spectcount.settings import Settings
-from spectcount.trials import Question, Trial, make_trial
+from spectcount.trials import Question, Trial
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,7 @@ def ask_stream(settings: Settings, spec: str, question: Question) -> Iterator[As
     listener = listeners.load(spec, settings)
     start = time.perf_counter()
     scores = listener.score([question])
-    trial = make_trial(
-        question,
-        scores.log_probs[0],
-        float(scores.mass[0]),
-        fingerprint=listener.fingerprint,
-        listener=listener.name,
-    )
+    trial = scores.trial(0, question, fingerprint=listener.fingerprint, listener=listener.name)
     yield AskResult(trial, None, None, time.perf_counter() - start)
     for reply in listener.reply(question):
         replied = dataclasses.replace(trial, reply=reply)

@@ -274,9 +274,8 @@ def load_here(
     from spectcount.listeners.audio_lm import AudioLM
 
     listener = ListenerSpec.parse(spec)
-    model_folder(listener, settings)
-    adapter = adapter_folder(listener, settings)
-    return AudioLM(load_model(listener, settings, report), str(listener), adapter)
+    folder, adapter = model_folder(listener, settings), adapter_folder(listener, settings)
+    return AudioLM(load_folder(listener, folder, settings, report), str(listener), adapter)
 
 
 def _audio_lm(

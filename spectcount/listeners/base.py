@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from spectcount.trials import Question
+from spectcount.trials import Question, Trial, make_trial
 
 LEAST_MASS = 0.1
 """Least mean probability of a closed set whose graded scores are worth a map."""
@@ -26,6 +26,26 @@ class Scores:
 
     log_probs: np.ndarray
     mass: np.ndarray
+
+    def trial(
+        self,
+        row: int,
+        question: Question,
+        *,
+        fingerprint: str,
+        listener: str,
+        coords: dict[str, Any] | None = None,
+    ) -> Trial:
+        """The trial of a row, which is the question's. Raises `UserError` for scores that are no
+        numbers."""
+        return make_trial(
+            question,
+            self.log_probs[row],
+            float(self.mass[row]),
+            fingerprint=fingerprint,
+            listener=listener,
+            coords=coords,
+        )
 
 
 @dataclass(frozen=True)

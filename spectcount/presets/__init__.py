@@ -66,10 +66,10 @@ def names(kind: str, settings: Settings) -> list[str]:
     """Names of the presets of `kind`, shipped ones first."""
     folders = _folders(kind, settings)
     if kind == "models":
-        found = [sorted(p.parent.name for p in f.glob("*/config.json")) for f in folders]
+        groups = [sorted(p.parent.name for p in f.glob("*/config.json")) for f in folders]
     else:
-        found = [sorted(p.stem for p in f.glob("*.yaml")) for f in folders]
-    return list(dict.fromkeys(name for group in found for name in group))
+        groups = [sorted(p.stem for p in f.glob("*.yaml")) for f in folders]
+    return list(dict.fromkeys(name for group in groups for name in group))
 
 
 def check(
@@ -103,8 +103,8 @@ def _check_stimulus(data: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(name, str):
         raise UserError("'family' is missing; write family: pulses")
     design = family(name).from_dict(_mapping(data, "params"))
-    asked = task(data.get("task", design.tasks[0])).name
-    return {"family": name, "task": asked, "params": design.to_dict()}
+    task_name = task(data.get("task", design.tasks[0])).name
+    return {"family": name, "task": task_name, "params": design.to_dict()}
 
 
 def _check_probe(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -436,9 +436,4 @@ def to_json(analysis: Analysis) -> str:
 
 def from_json(text: str) -> Analysis | None:
     """The analysis in a text; None where it is of another version, or none at all."""
-    try:
-        analysis = records.loads(text, CLASSES)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None
-    known = isinstance(analysis, Analysis) and analysis.version == version()
-    return analysis if known else None
+    return records.of_version(text, Analysis, CLASSES, version())

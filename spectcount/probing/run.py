@@ -23,7 +23,7 @@ from spectcount.listeners.base import LEAST_MASS, Listener, Scores
 from spectcount.listeners.spec import ListenerSpec
 from spectcount.probing.draws import AskedPlan, PlannedQuestion
 from spectcount.probing.kinds import KINDS, Answers
-from spectcount.trials import Trial, make_trial
+from spectcount.trials import Trial
 
 if TYPE_CHECKING:
     from spectcount.probing.analysis import Analysis
@@ -269,10 +269,9 @@ def _link(seat: _Seat, group: list[PlannedQuestion], scores: Scores, seconds: fl
     seat.seconds += seconds
     seat.n_asked += len(group)
     for row, planned in enumerate(group):
-        trial = make_trial(
+        trial = scores.trial(
+            row,
             planned.question,
-            scores.log_probs[row],
-            float(scores.mass[row]),
             fingerprint=seat.fingerprint,
             listener=seat.name,
             coords=planned.coords,

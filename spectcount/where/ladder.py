@@ -168,12 +168,7 @@ def to_json(ladder_: Ladder) -> str:
 
 def from_json(text: str) -> Ladder | None:
     """The ladder in a text; None where it is of another version, or none at all."""
-    try:
-        ladder_ = records.loads(text, CLASSES)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None
-    known = isinstance(ladder_, Ladder) and ladder_.version == VERSION
-    return ladder_ if known else None
+    return records.of_version(text, Ladder, CLASSES, VERSION)
 
 
 def ladder_of(

@@ -92,12 +92,7 @@ def to_json(patching: Patching) -> str:
 
 def from_json(text: str) -> Patching | None:
     """The patching in a text; None where it is of another version, or none at all."""
-    try:
-        patching = records.loads(text, CLASSES)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None
-    known = isinstance(patching, Patching) and patching.version == VERSION
-    return patching if known else None
+    return records.of_version(text, Patching, CLASSES, VERSION)
 
 
 def execute(context: RunContext, listeners: Mapping[str, Listener]) -> Json:
